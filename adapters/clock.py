@@ -1,0 +1,35 @@
+"""The system's clocks: the one place that reads the wall clock."""
+
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+
+class SystemClock:
+    """The time of this machine. Safe from many threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._steady = self.now()
+        self._read_at = self.monotonic()
+
+    def now(self) -> datetime:
+        """The wall clock, aware, UTC. It may step."""
+        return datetime.now(UTC)
+
+    def steady(self) -> datetime:
+        """Never ahead of the wall, and never jumps forward with it.
+
+        A wall that steps forward leaves it behind for the rest of this process: the ledger's
+        windows get stricter by the step, never wider.
+        """
+        with self._lock:
+            read_at = self.monotonic()
+            passed = timedelta(seconds=read_at - self._read_at)
+            self._steady = min(self.now(), self._steady + passed)
+            self._read_at = read_at
+            return self._steady
+
+    def monotonic(self) -> float:
+        """Seconds that only rise."""
+        return time.monotonic()

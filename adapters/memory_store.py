@@ -1,0 +1,643 @@
+"""A store that lives in memory, for tests: as strict as the SQL stores, as simple as can be.
+
+Nothing here is quick; every answer is a search through all rows. What must not enter is a
+shortcut: whatever a SQL store refuses is refused here too, and a work that raises leaves no trace.
+"""
+
+import threading
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from datetime import datetime
+from functools import partial
+from typing import Final, TypeVar
+
+import attrs
+
+from application.ports import Clock, Transaction
+from domain.access import ApiKey, AuditEntry, IdempotencyRecord
+from domain.account import Account
+from domain.email import (
+    WAITING,
+    Attempt,
+    Email,
+    EmailSummary,
+    Page,
+    Phase,
+    Status,
+    Waiting,
+)
+from domain.errors import Conflict, NameTaken, NotFound, StaleAttempt, StoreUnavailable
+from domain.limits import Window, WindowLengths
+
+T = TypeVar("T")
+K = TypeVar("K")
+V = TypeVar("V")
+
+PRIORITIES: Final = range(1, 6)
+_URGENT: Final = 2
+# What a transition may change; the rest of an email is fixed at acceptance.
+_FIXED: Final = frozenset({"id", "subject", "message_id", "size", "created_at", "key_id"})
+_CHANGING: Final = tuple(f.name for f in attrs.fields(Email) if f.name not in _FIXED)
+
+
+class MemoryStore:
+    """The Store port on dictionaries. Works run one after the other, under one lock."""
+
+    def __init__(self, *, clock: Clock) -> None:
+        self._clock = clock
+        self._tables = _Tables()
+        self._lock = threading.Lock()
+        self._worker: int | None = None
+        self._closed = False
+
+    def read(self, work: Callable[[Transaction], T]) -> T:
+        """Run *work*; RuntimeError if it writes."""
+        return self._run(work, writable=False)
+
+    def write(self, work: Callable[[Transaction], T]) -> T:
+        """Run *work*; if it raises, all that it wrote is undone."""
+        return self._run(work, writable=True)
+
+    def post(self, work: Callable[[Transaction], T]) -> "Future[T]":
+        """Run *work* at once; the Future that comes back is done."""
+        self._refuse_inside_a_work()
+        future: Future[T] = Future()
+        future.set_running_or_notify_cancel()
+        try:
+            future.set_result(self.write(work))
+        except BaseException as error:
+            future.set_exception(error)
+        return future
+
+    def ping(self) -> None:
+        """StoreUnavailable once it is closed."""
+        self.read(lambda tx: None)
+
+    def close(self) -> None:
+        """Refuse everything from now on."""
+        with self._lock:
+            self._closed = True
+
+    def _run(self, work: Callable[[Transaction], T], *, writable: bool) -> T:
+        self._refuse_inside_a_work()
+        with self._lock:
+            if self._closed:
+                raise StoreUnavailable("the store is closed")
+            self._worker = threading.get_ident()
+            journal = _Journal(writable=writable)
+            try:
+                return work(_MemoryTransaction(self._tables, journal, self._clock))
+            except BaseException:
+                journal.undo()
+                raise
+            finally:
+                journal.end()
+                self._worker = None
+
+    def _refuse_inside_a_work(self) -> None:
+        if self._worker == threading.get_ident():
+            raise RuntimeError("a work may touch nothing but its own transaction")
+
+
+@attrs.frozen(kw_only=True)
+class _Reservation:
+    account_id: int
+    units: int
+    charged_at: datetime | None = None
+
+
+@attrs.frozen
+class _Tables:
+    """Everything there is. Only a journal may write here."""
+
+    accounts: dict[int, Account] = attrs.field(factory=dict)
+    emails: dict[int, Email] = attrs.field(factory=dict)
+    octets: dict[int, bytes] = attrs.field(factory=dict)
+    attempts: dict[tuple[int, int], Attempt] = attrs.field(factory=dict)
+    ledger: dict[tuple[int, int], _Reservation] = attrs.field(factory=dict)
+    instances: dict[int, int] = attrs.field(factory=dict)
+    records: dict[tuple[str, str], IdempotencyRecord] = attrs.field(factory=dict)
+    keys: dict[int, ApiKey] = attrs.field(factory=dict)
+    key_hours: dict[tuple[int, datetime], int] = attrs.field(factory=dict)
+    audit: dict[int, AuditEntry] = attrs.field(factory=dict)
+    last_ids: dict[str, int] = attrs.field(factory=dict)
+
+
+class _Journal:
+    """The only way to write: remembers how to undo it, and is of no use once the work has ended."""
+
+    def __init__(self, *, writable: bool) -> None:
+        self._writable = writable
+        self._ended = False
+        self._undo: list[Callable[[], object]] = []
+
+    def put(self, table: dict[K, V], key: K, value: V) -> None:
+        """Write one row."""
+        self._remember(table, key)
+        table[key] = value
+
+    def remove(self, table: dict[K, V], key: K) -> None:
+        """Remove one row that is there."""
+        self._remember(table, key)
+        del table[key]
+
+    def next_id(self, tables: _Tables, table: str) -> int:
+        """An id that was never given out before."""
+        new = tables.last_ids.get(table, 0) + 1
+        self.put(tables.last_ids, table, new)
+        return new
+
+    def undo(self) -> None:
+        """Take back everything, newest first."""
+        while self._undo:
+            self._undo.pop()()
+
+    def end(self) -> None:
+        """The work is over."""
+        self._ended = True
+
+    def _remember(self, table: dict[K, V], key: K) -> None:
+        if self._ended:
+            raise RuntimeError("a transaction is valid only while its work runs")
+        if not self._writable:
+            raise RuntimeError("a read may not write")
+        if key in table:
+            self._undo.append(partial(table.__setitem__, key, table[key]))
+        else:
+            self._undo.append(partial(table.__delitem__, key))
+
+
+class _MemoryTransaction:
+    """What one work may touch."""
+
+    def __init__(self, tables: _Tables, journal: _Journal, clock: Clock) -> None:
+        self.accounts = _Accounts(tables, journal)
+        self.emails = _Emails(tables, journal)
+        self.attempts = _Attempts(tables, journal)
+        self.ledger = _Ledger(tables, journal, clock)
+        self.instances = _Instances(tables, journal)
+        self.idempotency = _Idempotency(tables, journal)
+        self.keys = _Keys(tables, journal)
+        self.key_usage = _KeyUsage(tables, journal)
+        self.audit = _Audit(tables, journal)
+
+
+class _Accounts:
+    def __init__(self, tables: _Tables, journal: _Journal) -> None:
+        self._tables = tables
+        self._journal = journal
+
+    def add(self, account: Account) -> Account:
+        self._refuse_taken_name(account.name, but=None)
+        account = attrs.evolve(account, id=self._journal.next_id(self._tables, "account"))
+        self._journal.put(self._tables.accounts, account.id, account)
+        return account
+
+    def get(self, account_id: int) -> Account:
+        account = self._tables.accounts.get(account_id)
+        if account is None:
+            raise NotFound(f"there is no account {account_id}")
+        return account
+
+    def all(self) -> Sequence[Account]:
+        return [account for _, account in sorted(self._tables.accounts.items())]
+
+    def save(self, account: Account) -> None:
+        self.get(account.id)
+        self._refuse_taken_name(account.name, but=account.id)
+        self._journal.put(self._tables.accounts, account.id, account)
+
+    def save_health(self, account: Account) -> None:
+        stored = self._tables.accounts.get(account.id)
+        if stored is None or stored.version != account.version:
+            return
+        changed = attrs.evolve(stored, health=account.health, last_sent_at=account.last_sent_at)
+        self._journal.put(self._tables.accounts, account.id, changed)
+
+    def lock(self, account_id: int) -> Account:
+        return self.get(account_id)
+
+    def touch(self, account_id: int, *, sent_at: datetime) -> None:
+        stored = self._tables.accounts.get(account_id)
+        if stored is not None:
+            touched = attrs.evolve(stored, last_sent_at=sent_at)
+            self._journal.put(self._tables.accounts, account_id, touched)
+
+    def delete(self, account_id: int) -> None:
+        self.get(account_id)
+        self._journal.remove(self._tables.accounts, account_id)
+
+    def _refuse_taken_name(self, name: str, *, but: int | None) -> None:
+        if any(a.name == name and a.id != but for a in self._tables.accounts.values()):
+            raise NameTaken(f"another account is called {name!r}")
+
+
+class _Emails:
+    def __init__(self, tables: _Tables, journal: _Journal) -> None:
+        self._tables = tables
+        self._journal = journal
+
+    def add(self, email: Email, octets: bytes) -> Email:
+        _refuse_unclaimable(email)
+        email = attrs.evolve(email, id=self._journal.next_id(self._tables, "email"))
+        self._journal.put(self._tables.emails, email.id, email)
+        self._journal.put(self._tables.octets, email.id, bytes(octets))
+        return email
+
+    def get(self, email_id: int) -> Email:
+        email = self._tables.emails.get(email_id)
+        if email is None:
+            raise NotFound(f"there is no email {email_id}")
+        return email
+
+    def octets(self, email_id: int) -> bytes:
+        self.get(email_id)
+        return self._tables.octets[email_id]
+
+    def messages(self, email_ids: Sequence[int]) -> Mapping[int, bytes]:
+        return {email_id: self.octets(email_id) for email_id in email_ids}
+
+    def page(
+        self,
+        *,
+        status: Status | None = None,
+        account_id: int | None = None,
+        key_id: int | None = None,
+        among: Collection[int] | None = None,
+        before: int | None = None,
+        limit: int,
+    ) -> Page:
+        found = [
+            email
+            for email in self._tables.emails.values()
+            if (status is None or email.status is status)
+            and (account_id is None or email.account_id == account_id)
+            and (key_id is None or email.key_id == key_id)
+            and (among is None or email.account_id in among)
+            and (before is None or email.id < before)
+        ]
+        found.sort(key=lambda email: -email.id)
+        shown = tuple(_summary(email) for email in found[:limit])
+        more = len(found) > limit and shown
+        return Page(shown, next_before=shown[-1].id if more else None)
+
+    def claim(
+        self,
+        account: Account,
+        *,
+        limit: int,
+        units: int,
+        urgent_units: int,
+        now: datetime,
+        owner: int,
+        fair: int = 0,
+    ) -> Sequence[Email]:
+        basket = _Basket(account, limit=limit, units=units, urgent_units=urgent_units)
+        due = sorted(
+            (
+                email
+                for email in self._waiting()
+                if email.eligible_at <= now
+                and (not email.pinned or email.account_id == account.id)
+                and basket.may_ever_fit(email)
+            ),
+            key=lambda email: (email.priority, email.eligible_at, email.id),
+        )
+        longest_due = sorted(due, key=lambda email: (email.eligible_at, email.id))[:fair]
+        for email in longest_due:
+            if not basket.put(email):
+                break
+        for email in due:
+            if email not in basket.emails and not basket.put(email):
+                break
+        taken = [e.claimed(account_id=account.id, owner=owner, now=now) for e in basket.emails]
+        for email in taken:
+            self._journal.put(self._tables.emails, email.id, email)
+        return taken
+
+    def mark_committing(self, email_id: int, *, attempt_no: int, owner: int) -> bool:
+        email = self._tables.emails.get(email_id)
+        if email is None or (email.status, email.attempt_no, email.owner) != (
+            Status.SENDING,
+            attempt_no,
+            owner,
+        ):
+            return False
+        marked = attrs.evolve(email, phase=Phase.COMMITTING)
+        self._journal.put(self._tables.emails, email_id, marked)
+        return True
+
+    def save(self, email: Email, *, was: Email) -> None:
+        _refuse_unclaimable(email)
+        stored = self._tables.emails.get(email.id)
+        if stored is None or (stored.status, stored.attempt_no) != (was.status, was.attempt_no):
+            raise StaleAttempt(
+                f"email {email.id} is no longer {was.status.value} in attempt {was.attempt_no}"
+            )
+        changes = {
+            name: getattr(email, name)
+            for name in _CHANGING
+            if getattr(email, name) != getattr(was, name)
+        }
+        self._journal.put(self._tables.emails, email.id, attrs.evolve(stored, **changes))
+
+    def held_by(self, owner: int, *, limit: int) -> Sequence[Email]:
+        held = (e for e in self._sending() if e.owner == owner)
+        return sorted(held, key=lambda email: email.id)[:limit]
+
+    def expired(self, *, now: datetime, limit: int) -> Sequence[Email]:
+        ended = (email for email in self._waiting() if email.expires_at <= now)
+        return sorted(ended, key=lambda email: (email.expires_at, email.id))[:limit]
+
+    def next_due(self, account_ids: Sequence[int]) -> datetime | None:
+        if not account_ids:
+            return None
+        due = (e for e in self._waiting() if not e.pinned or e.account_id in account_ids)
+        return min((email.eligible_at for email in due), default=None)
+
+    def waiting(self, account_id: int | None = None) -> Waiting:
+        if account_id is None:
+            return Waiting(waiting=len(self._waiting()), sending=len(self._sending()))
+        return Waiting(
+            waiting=sum(e.pinned and e.account_id == account_id for e in self._waiting()),
+            sending=sum(e.account_id == account_id for e in self._sending()),
+        )
+
+    def counts(self) -> Mapping[Status, int]:
+        statuses = [email.status for email in self._tables.emails.values()]
+        return {status: statuses.count(status) for status in Status}
+
+    def _waiting(self) -> list[Email]:
+        return [email for email in self._tables.emails.values() if email.status in WAITING]
+
+    def _sending(self) -> list[Email]:
+        return [e for e in self._tables.emails.values() if e.status is Status.SENDING]
+
+
+class _Basket:
+    """The emails of one claim, as far as the limits leave room."""
+
+    def __init__(self, account: Account, *, limit: int, units: int, urgent_units: int) -> None:
+        self.emails: list[Email] = []
+        self._limits = account.limits
+        self._limit = limit
+        self._units = units
+        self._urgent_units = urgent_units
+
+    def may_ever_fit(self, email: Email) -> bool:
+        """Whether there is room for it when nothing else was sent."""
+        return self._size(email) <= self._limits.room({}, urgent=email.priority <= _URGENT)
+
+    def put(self, email: Email) -> bool:
+        """Put it in, or answer False and leave the basket as it was."""
+        size = self._size(email)
+        urgent = email.priority <= _URGENT
+        if len(self.emails) >= self._limit or size > self._urgent_units:
+            return False
+        if not urgent and size > self._units:
+            return False
+        self.emails.append(email)
+        self._urgent_units -= size
+        self._units -= 0 if urgent else size
+        return True
+
+    def _size(self, email: Email) -> int:
+        return self._limits.units(len(email.open_recipients))
+
+
+class _Attempts:
+    def __init__(self, tables: _Tables, journal: _Journal) -> None:
+        self._tables = tables
+        self._journal = journal
+
+    def open(self, attempts: Iterable[Attempt]) -> None:
+        for attempt in attempts:
+            key = (attempt.email_id, attempt.attempt_no)
+            if attempt.email_id not in self._tables.emails or key in self._tables.attempts:
+                raise Conflict(f"attempt {key[1]} of email {key[0]} cannot begin")
+            self._journal.put(self._tables.attempts, key, attempt)
+
+    def close(self, attempt: Attempt) -> None:
+        key = (attempt.email_id, attempt.attempt_no)
+        stored = self._tables.attempts.get(key)
+        if stored is None:
+            return
+        closed = attrs.evolve(
+            stored,
+            ended_at=attempt.ended_at,
+            duration=attempt.duration,
+            stage=attempt.stage,
+            reply=attempt.reply,
+            result=attempt.result,
+            reason=attempt.reason,
+            text=attempt.text,
+        )
+        self._journal.put(self._tables.attempts, key, closed)
+
+    def of(self, email_id: int) -> Sequence[Attempt]:
+        found = (a for a in self._tables.attempts.values() if a.email_id == email_id)
+        return sorted(found, key=lambda attempt: attempt.attempt_no)
+
+
+class _Ledger:
+    def __init__(self, tables: _Tables, journal: _Journal, clock: Clock) -> None:
+        self._tables = tables
+        self._journal = journal
+        self._clock = clock
+
+    def reserve(self, emails: Iterable[Email], *, units: Callable[[Email], int]) -> None:
+        for email in emails:
+            key = (email.id, email.attempt_no)
+            if email.account_id is None or key in self._tables.ledger:
+                raise Conflict(f"attempt {key[1]} of email {key[0]} cannot be reserved")
+            row = _Reservation(account_id=email.account_id, units=units(email))
+            self._journal.put(self._tables.ledger, key, row)
+
+    def charge(self, email_id: int, attempt_no: int, *, units: int) -> None:
+        row = self._tables.ledger.get((email_id, attempt_no))
+        if row is not None:
+            charged = attrs.evolve(row, units=units, charged_at=self._clock.steady())
+            self._journal.put(self._tables.ledger, (email_id, attempt_no), charged)
+
+    def free(self, email_id: int, attempt_no: int) -> None:
+        row = self._tables.ledger.get((email_id, attempt_no))
+        if row is not None and row.charged_at is None:
+            self._journal.remove(self._tables.ledger, (email_id, attempt_no))
+
+    def used(self, account_id: int, lengths: WindowLengths) -> Mapping[Window, int]:
+        reserved = sum(row.units for row in self._rows(account_id) if row.charged_at is None)
+        return {
+            window: reserved + sum(units for _, units in self._charged(account_id, window, lengths))
+            for window in Window
+        }
+
+    def sent(self, account_id: int, lengths: WindowLengths) -> Mapping[Window, int]:
+        return {window: len(self._charged(account_id, window, lengths)) for window in Window}
+
+    def room_returns_at(
+        self, account_id: int, window: Window, lengths: WindowLengths, *, units: int
+    ) -> datetime | None:
+        gone = 0
+        for charged_at, left in self._charged(account_id, window, lengths):
+            gone += left
+            if gone >= units:
+                return charged_at + lengths.of(window)
+        return None
+
+    def prune(self, *, before: datetime, limit: int) -> int:
+        old = [
+            (row.account_id, row.charged_at, key)
+            for key, row in self._tables.ledger.items()
+            if row.charged_at is not None and row.charged_at < before
+        ]
+        gone = [key for _, _, key in sorted(old)[:limit]]
+        for key in gone:
+            self._journal.remove(self._tables.ledger, key)
+        return len(gone)
+
+    def _rows(self, account_id: int) -> list[_Reservation]:
+        return [row for row in self._tables.ledger.values() if row.account_id == account_id]
+
+    def _charged(
+        self, account_id: int, window: Window, lengths: WindowLengths
+    ) -> list[tuple[datetime, int]]:
+        """When and how much was charged in *window*, oldest first."""
+        start = self._clock.steady() - lengths.of(window)
+        return sorted(
+            (row.charged_at, row.units)
+            for row in self._rows(account_id)
+            if row.charged_at is not None and row.charged_at > start
+        )
+
+
+class _Instances:
+    def __init__(self, tables: _Tables, journal: _Journal) -> None:
+        self._tables = tables
+        self._journal = journal
+
+    def join(self, *, host: str, pid: int, now: datetime) -> int:
+        owner = self._journal.next_id(self._tables, "instance")
+        self._journal.put(self._tables.instances, owner, 0)
+        return owner
+
+    def beat(self, owner: int) -> bool:
+        if owner not in self._tables.instances:
+            return False
+        self._journal.put(self._tables.instances, owner, self._tables.instances[owner] + 1)
+        return True
+
+    def beats(self) -> Mapping[int, int]:
+        return dict(sorted(self._tables.instances.items()))
+
+    def leave(self, owner: int) -> None:
+        if owner in self._tables.instances:
+            self._journal.remove(self._tables.instances, owner)
+
+    def orphaned(self) -> Sequence[int]:
+        owners = {e.owner for e in self._tables.emails.values() if e.status is Status.SENDING}
+        return sorted(o for o in owners if o is not None and o not in self._tables.instances)
+
+
+class _Idempotency:
+    def __init__(self, tables: _Tables, journal: _Journal) -> None:
+        self._tables = tables
+        self._journal = journal
+
+    def find(self, key: str, *, scope: str) -> IdempotencyRecord | None:
+        return self._tables.records.get((scope, key))
+
+    def add(self, record: IdempotencyRecord) -> None:
+        if (record.scope, record.key) in self._tables.records:
+            raise Conflict(f"the Idempotency-Key {record.key!r} is taken")
+        self._journal.put(self._tables.records, (record.scope, record.key), record)
+
+    def prune(self, *, before: datetime, limit: int) -> int:
+        old = sorted(
+            (record.created_at, key)
+            for key, record in self._tables.records.items()
+            if record.created_at < before
+        )
+        for _, key in old[:limit]:
+            self._journal.remove(self._tables.records, key)
+        return len(old[:limit])
+
+
+class _Keys:
+    def __init__(self, tables: _Tables, journal: _Journal) -> None:
+        self._tables = tables
+        self._journal = journal
+
+    def add(self, key: ApiKey) -> ApiKey:
+        if self.find(key.prefix) is not None:
+            raise Conflict(f"another API key has the prefix {key.prefix}")
+        key = attrs.evolve(key, id=self._journal.next_id(self._tables, "key"))
+        self._journal.put(self._tables.keys, key.id, key)
+        return key
+
+    def find(self, prefix: str) -> ApiKey | None:
+        return next((key for key in self._tables.keys.values() if key.prefix == prefix), None)
+
+    def all(self) -> Sequence[ApiKey]:
+        return sorted(self._tables.keys.values(), key=lambda key: key.id)
+
+    def save(self, key: ApiKey) -> None:
+        stored = self._tables.keys.get(key.id)
+        if stored is None:
+            raise NotFound(f"there is no API key {key.prefix}")
+        changed = attrs.evolve(stored, digest=key.digest, revoked_at=key.revoked_at)
+        self._journal.put(self._tables.keys, key.id, changed)
+
+
+class _KeyUsage:
+    def __init__(self, tables: _Tables, journal: _Journal) -> None:
+        self._tables = tables
+        self._journal = journal
+
+    def add(self, key_id: int, *, hour: datetime, recipients: int) -> None:
+        before = self._tables.key_hours.get((key_id, hour), 0)
+        self._journal.put(self._tables.key_hours, (key_id, hour), before + recipients)
+
+    def hours(self, key_id: int, *, since: datetime) -> Sequence[tuple[datetime, int]]:
+        return sorted(
+            (hour, recipients)
+            for (owner, hour), recipients in self._tables.key_hours.items()
+            if owner == key_id and hour >= since
+        )
+
+    def prune(self, *, before: datetime, limit: int) -> int:
+        old = sorted(place for place in self._tables.key_hours if place[1] < before)[:limit]
+        for place in old:
+            self._journal.remove(self._tables.key_hours, place)
+        return len(old)
+
+
+class _Audit:
+    def __init__(self, tables: _Tables, journal: _Journal) -> None:
+        self._tables = tables
+        self._journal = journal
+
+    def add(self, entry: AuditEntry) -> None:
+        entry = attrs.evolve(entry, id=self._journal.next_id(self._tables, "audit"))
+        self._journal.put(self._tables.audit, entry.id, entry)
+
+    def latest(self, *, limit: int) -> Sequence[AuditEntry]:
+        return sorted(self._tables.audit.values(), key=lambda entry: -entry.id)[:limit]
+
+
+def _refuse_unclaimable(email: Email) -> None:
+    if email.priority not in PRIORITIES:
+        raise Conflict(f"priority {email.priority} is not one of 1 to 5")
+    if email.pinned and email.account_id is None:
+        raise Conflict("an email can be pinned only to an account")
+
+
+def _summary(email: Email) -> EmailSummary:
+    return EmailSummary(
+        id=email.id,
+        subject=email.subject,
+        status=email.status,
+        priority=email.priority,
+        retry_count=email.retry_count,
+        account_id=email.account_id,
+        created_at=email.created_at,
+    )

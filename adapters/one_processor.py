@@ -1,0 +1,137 @@
+"""Keeps the process on one processor: the one that the others use least.
+
+The interpreter lets one thread run at a time and hands over at every socket call and at every
+statement of SQLite. Where the threads stand on several processors, each hand-over wakes another
+one, with cold caches; on one it is a switch. That halves the cost of an email or of a request
+(docs/performance.md). What is lost is little: OpenSSL and SQLite could have run beside Python.
+
+The choice is looked at every few seconds, because what was idle then may be busy now.
+"""
+
+import os
+import random
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, Protocol
+
+WORTH_IT: Final = 0.25  # of a processor: so much less must the others use where we move to
+LOOK_S: Final = (1.0, 3.0)  # a moment between, by chance: two processes must not dance in step
+
+_TICKS_A_SECOND: Final = os.sysconf("SC_CLK_TCK")
+
+
+class Processors(Protocol):
+    """What can be known of the machine's processors, and asked of the system."""
+
+    def allowed(self) -> frozenset[int]:
+        """Those the process may run on as it was started; empty where nothing can be asked."""
+        ...
+
+    def busy_s(self) -> Mapping[int, float]:
+        """Seconds that each processor has worked since the machine was started, for anybody."""
+        ...
+
+    def own_s(self) -> float:
+        """Seconds that this process has worked."""
+        ...
+
+    def confine(self, processor: int) -> None:
+        """Let all threads of this process run there only."""
+        ...
+
+
+class OneProcessor:
+    """Chooses a processor with `settle`, and again from time to time once it was started."""
+
+    def __init__(self, processors: Processors | None = None) -> None:
+        self._processors = processors or LinuxProcessors()
+        self._allowed: frozenset[int] = frozenset()
+        self._here: int | None = None
+        self._before: tuple[float, Mapping[int, float], float] | None = None
+        self._stopping = threading.Event()
+
+    def start(self) -> None:
+        """Settle, and keep looking in a thread of its own; nothing where there is no choice."""
+        self.settle()
+        if self._here is not None:
+            threading.Thread(target=self._run, name="one-processor", daemon=True).start()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._stopping.set()
+
+    def settle(self) -> None:
+        """Choose any one for now: nothing is known yet of what the others use."""
+        self._allowed = self._processors.allowed()
+        if len(self._allowed) > 1:
+            self._move_to(random.choice(sorted(self._allowed)))  # noqa: S311 - no secret
+            self._before = self._measured()
+
+    def look(self) -> None:
+        """Move if another processor is clearly less used by others than this one."""
+        if self._here is None or self._before is None:
+            return
+        (then, busy_then, own_then), self._before = self._before, self._measured()
+        now, busy, own = self._before
+        if now <= then:
+            return
+        others = {
+            processor: (busy[processor] - busy_then.get(processor, 0.0)) / (now - then)
+            for processor in self._allowed & set(busy)
+        }
+        if not others or self._here not in others:
+            return
+        others[self._here] = max(0.0, others[self._here] - (own - own_then) / (now - then))
+        best = min(others, key=lambda processor: (others[processor], processor))
+        if others[self._here] - others[best] > WORTH_IT:
+            self._move_to(best)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(random.uniform(*LOOK_S)):  # noqa: S311 - no secret
+            self.look()
+
+    def _move_to(self, processor: int) -> None:
+        self._processors.confine(processor)
+        self._here = processor
+
+    def _measured(self) -> tuple[float, Mapping[int, float], float]:
+        return time.monotonic(), self._processors.busy_s(), self._processors.own_s()
+
+
+class LinuxProcessors:
+    """By /proc and sched_setaffinity. Elsewhere nothing is allowed, so nothing is done."""
+
+    def allowed(self) -> frozenset[int]:
+        """As the process was started: a container's cpuset, or taskset."""
+        if not hasattr(os, "sched_getaffinity") or not Path("/proc/stat").exists():
+            return frozenset()
+        return frozenset(os.sched_getaffinity(0))
+
+    def busy_s(self) -> Mapping[int, float]:
+        """User, nice, system, interrupts and what the host has stolen."""
+        return _busy_s(Path("/proc/stat").read_text("ascii").splitlines())
+
+    def own_s(self) -> float:
+        """User and system."""
+        return time.process_time()
+
+    def confine(self, processor: int) -> None:
+        """Each thread by its number: the system has no call for a whole process."""
+        for task in os.listdir("/proc/self/task"):
+            with suppress(OSError):  # a thread that has ended, or a system that says no
+                os.sched_setaffinity(int(task), {processor})
+
+
+def _busy_s(lines: Iterable[str]) -> Mapping[int, float]:
+    busy = {}
+    for line in lines:
+        name, *ticks = line.split()
+        if name.startswith("cpu") and name != "cpu":
+            user, nice, system, _idle, _iowait, irq, softirq, *rest = map(int, ticks)
+            steal = rest[0] if rest else 0
+            worked = user + nice + system + irq + softirq + steal
+            busy[int(name[3:])] = worked / _TICKS_A_SECOND
+    return busy

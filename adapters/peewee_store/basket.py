@@ -1,0 +1,51 @@
+"""What one claim may take: the limits as they bear on the queue."""
+
+from typing import Final
+
+from domain.account import Account
+from domain.limits import UNLIMITED, LimitUnit
+
+_URGENT: Final = 2  # priorities 1 and 2 may use what an account keeps in reserve
+
+
+class Basket:
+    """What one claim has chosen, as far as the limits leave room."""
+
+    def __init__(self, account: Account, *, limit: int, units: int, urgent_units: int) -> None:
+        self.chosen: dict[int, None] = {}  # ids, in the order of the claim
+        self.account_id = account.id
+        self._limits = account.limits
+        self._by_recipients = account.limits.unit is LimitUnit.RECIPIENTS
+        self._limit = limit
+        self._units = units
+        self._urgent_units = urgent_units
+
+    def largest(self, priority: int) -> int:
+        """The most open recipients that an email may have to fit when nothing else was sent."""
+        room = self._limits.room({}, urgent=priority <= _URGENT)
+        if self._by_recipients:
+            return room
+        return UNLIMITED if room >= 1 else -1
+
+    def has_room(self, priority: int) -> bool:
+        """Whether the smallest email of *priority* would still fit."""
+        least = 0 if self._by_recipients else 1
+        if len(self.chosen) >= self._limit or self._urgent_units < least:
+            return False
+        return priority <= _URGENT or self._units >= least
+
+    def put(self, eligible_at: int, email_id: int, count: int, priority: int) -> bool:
+        """Choose it, or answer False. One that was chosen before is in already."""
+        if email_id in self.chosen:
+            return True
+        size = count if self._by_recipients else 1
+        urgent = priority <= _URGENT
+        if len(self.chosen) >= self._limit or size > self._urgent_units:
+            return False
+        if not urgent:
+            if size > self._units:
+                return False
+            self._units -= size
+        self._urgent_units -= size
+        self.chosen[email_id] = None
+        return True

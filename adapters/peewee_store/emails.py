@@ -1,0 +1,380 @@
+"""The emails' repository: the queue.
+
+A claim probes one partial index, `(queue, priority, eligible_at, id)` of what waits, once for each
+priority in two queues: the account's own and queue 0, which any account may take from. So its cost
+depends on what it takes, not on what waits.
+"""
+
+# ruff: noqa: S608 - the texts are made of constants; every value is a parameter
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from operator import itemgetter
+from typing import Final
+
+import attrs
+
+from adapters.peewee_store import rows
+from adapters.peewee_store.ahead import Ahead
+from adapters.peewee_store.basket import Basket
+from adapters.peewee_store.rows import ACCOUNT_AT, claimed_row, micros, moment
+from adapters.peewee_store.session import Session, marks
+from adapters.peewee_store.tally import Tally
+from domain.account import Account
+from domain.email import WAITING, Email, Page, Status, Waiting
+from domain.errors import Conflict, NotFound, StaleAttempt
+
+_PRIORITIES: Final = range(1, 6)
+_ANY_ACCOUNT: Final = 0
+_MOST_PARAMETERS: Final = 500
+# Spelled as in the partial indexes: the planner uses them for these very words only.
+_WAITING: Final = "status IN ('queued', 'scheduled', 'retry')"
+
+_COLUMNS: Final = ", ".join(rows.EMAIL_COLUMNS)
+_QUEUE_AND_STATUS: Final = itemgetter(rows.QUEUE_AT, rows.STATUS_AT)
+_GET: Final = f"SELECT {_COLUMNS} FROM email WHERE id = ?"
+_OCTETS: Final = "SELECT octets FROM email_body WHERE email_id = ?"
+_ADD_BODY: Final = "INSERT INTO email_body (email_id, octets) VALUES (?, ?)"
+_ADD_RECIPIENT: Final = (
+    "INSERT INTO recipient (email_id, position, address, kind,"
+    " fate, reason, reply_code, reply_enhanced, reply_text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_SAVE_RECIPIENT: Final = (
+    "UPDATE recipient SET fate = ?, reason = ?, reply_code = ?, reply_enhanced = ?, reply_text = ?"
+    " WHERE email_id = ? AND position = ?"
+)
+_DUE: Final = (
+    "SELECT eligible_at, id, open_count, priority FROM email"
+    f" WHERE queue = ? AND priority = ? AND {_WAITING} AND eligible_at <= ? AND open_count <= ?"
+    " ORDER BY eligible_at, id LIMIT ?"
+)
+_NEXT_DUE: Final = (
+    f"SELECT MIN(eligible_at) FROM email WHERE queue = ? AND priority = ? AND {_WAITING}"
+)
+# The status is wrapped so that SQLite goes by the ids and not, three times, by an index on it.
+_STILL_WAITING: Final = "status || '' IN ('queued', 'scheduled', 'retry')"
+_HOLD: Final = (
+    "UPDATE email SET status = 'sending', phase = 'claimed', attempt_no = attempt_no + 1,"
+    " claim_count = claim_count + 1, owner = ?, updated_at = ?"
+)
+_HOLD_FOR: Final = _HOLD.replace(" owner = ?", " account_id = ?, owner = ?")
+_MARK: Final = (
+    "UPDATE email SET phase = 'committing'"
+    " WHERE id = ? AND attempt_no = ? AND owner = ? AND status = 'sending'"
+)
+_HELD: Final = (
+    f"SELECT {_COLUMNS} FROM email WHERE owner = ? AND status = 'sending' ORDER BY id LIMIT ?"
+)
+_EXPIRED: Final = (
+    f"SELECT {_COLUMNS} FROM email WHERE live = 1 AND {_WAITING} AND expires_at <= ?"
+    " ORDER BY expires_at, id LIMIT ?"
+)
+# the sum keeps the index of the account out: few emails are sending, an account may have millions
+_SENDING: Final = "SELECT COUNT(*) FROM email WHERE status = 'sending' AND account_id + 0 = ?"
+
+
+class SqlEmails:
+    """The EmailRepository port."""
+
+    def __init__(self, session: Session, tally: Tally) -> None:
+        self._session = session
+        self._tally = tally
+        # what a work is about to change is passed over by the other processes
+        self._held_rows = _HELD + session.skip_locked
+        self._expired_rows = _EXPIRED + session.skip_locked
+
+    # -- one email ----------------------------------------------------------------------------
+
+    def add(self, email: Email, octets: bytes) -> Email:
+        """Insert into three tables."""
+        _refuse_unclaimable(email)
+        row = rows.new_email(email)
+        execute = self._session.execute
+        (email_id,) = execute(_insert(tuple(row)), tuple(row.values())).fetchone()
+        execute(_ADD_BODY, (email_id, octets))
+        self._session.execute_many(
+            _ADD_RECIPIENT,
+            [
+                rows.new_recipient(email_id, position, recipient)
+                for position, recipient in enumerate(email.recipients)
+            ],
+        )
+        self._tally.move(row["queue"], row["status"], 1)
+        return attrs.evolve(email, id=email_id)
+
+    def get(self, email_id: int) -> Email:
+        """One email with its recipients."""
+        row = self._session.execute(_GET, (email_id,)).fetchone()
+        if row is None:
+            raise NotFound(f"there is no email {email_id}")
+        return self._with_recipients([row])[0]
+
+    def octets(self, email_id: int) -> bytes:
+        """The message."""
+        row = self._session.execute(_OCTETS, (email_id,)).fetchone()
+        if row is None:
+            raise NotFound(f"there is no email {email_id}")
+        return bytes(row[0])
+
+    def messages(self, email_ids: Sequence[int]) -> Mapping[int, bytes]:
+        """Several messages in one query."""
+        found = self._session.execute(_messages(len(email_ids)), tuple(email_ids)).fetchall()
+        if len(found) != len(set(email_ids)):
+            raise NotFound(f"not all of the emails {list(email_ids)} are there")
+        return {email_id: bytes(octets) for email_id, octets in found}
+
+    def mark_committing(self, email_id: int, *, attempt_no: int, owner: int) -> bool:
+        """One fenced update."""
+        return self._session.execute(_MARK, (email_id, attempt_no, owner)).rowcount == 1
+
+    def save(self, email: Email, *, was: Email) -> None:
+        """One guarded update of the columns that changed, and one for each changed recipient."""
+        _refuse_unclaimable(email)
+        changes = rows.email_changes(email, was) or {"updated_at": micros(email.updated_at)}
+        guard = (email.id, was.status.value, was.attempt_no)
+        self._session.change(
+            _update(tuple(changes)),
+            (*changes.values(), *guard),
+            1,
+            lambda _: StaleAttempt(
+                f"email {email.id} is no longer {was.status.value} in attempt {was.attempt_no}"
+            ),
+        )
+        self._save_recipients(email, was)
+        if "status" in changes or "queue" in changes:
+            self._tally.move(rows.queue_of(was), was.status.value, -1)
+            self._tally.move(rows.queue_of(email), email.status.value, 1)
+
+    def _save_recipients(self, email: Email, was: Email) -> None:
+        if email.recipients is was.recipients:
+            return
+        for position, (new, old) in enumerate(zip(email.recipients, was.recipients, strict=True)):
+            if new is not old and new != old:
+                place = (email.id, position)
+                self._session.execute(_SAVE_RECIPIENT, (*rows.recipient_fate(new), *place))
+
+    # -- the queue ----------------------------------------------------------------------------
+
+    def claim(
+        self,
+        account: Account,
+        *,
+        limit: int,
+        units: int,
+        urgent_units: int,
+        now: datetime,
+        owner: int,
+        fair: int = 0,
+    ) -> Sequence[Email]:
+        """Probe, choose, and take the chosen with one update that returns them."""
+        basket = Basket(account, limit=limit, units=units, urgent_units=urgent_units)
+        due_at = micros(now)
+        ahead = Ahead(self._session, basket, due_at) if self._session.shared else None
+        if fair > 0:
+            self._choose_longest_due(basket, due_at, ahead, fair=min(fair, limit))
+        favoured = len(basket.chosen)
+        if ahead is not None and limit > favoured:
+            most = limit + favoured
+            ahead.look(_PRIORITIES, in_each=most, in_all=2 * most)
+        for priority in _PRIORITIES:
+            if not basket.has_room(priority):
+                break
+            wanted = limit - len(basket.chosen) + favoured  # the favoured come up once more
+            due = self._due(basket, priority, due_at, ahead, wanted)
+            if not all(basket.put(*row) for row in due):
+                break
+        if not basket.chosen:
+            return []
+        chosen = tuple(basket.chosen)
+        if ahead is None:
+            found = self._session.execute(_rows(len(chosen)), chosen).fetchall()
+        else:
+            found = [ahead.rows[email_id] for email_id in chosen]
+        return self._take(chosen, found, account_id=account.id, owner=owner, now=now)
+
+    def _choose_longest_due(
+        self, basket: Basket, due_at: int, ahead: Ahead | None, *, fair: int
+    ) -> None:
+        if ahead is not None:
+            ahead.look(_PRIORITIES, in_each=fair, in_all=2 * len(_PRIORITIES) * fair)
+        due = [row for p in _PRIORITIES for row in self._due(basket, p, due_at, ahead, fair)]
+        for row in sorted(due)[:fair]:
+            if not basket.put(*row):
+                return
+
+    def _due(
+        self, basket: Basket, priority: int, due_at: int, ahead: Ahead | None, limit: int
+    ) -> list[rows.Row]:
+        """(eligible_at, id, open_count, priority) in the order of the claim."""
+        if ahead is not None:
+            return ahead.of(priority, limit)
+        largest = basket.largest(priority)
+        execute = self._session.execute
+        found: list[rows.Row] = []
+        for queue in (_ANY_ACCOUNT, basket.account_id):
+            probe = (queue, priority, due_at, largest, limit)
+            found += execute(_DUE, probe).fetchall()
+        found.sort()  # ids differ: no later column is compared
+        return found[:limit]
+
+    def _take(
+        self,
+        chosen: Sequence[int],
+        found: Sequence[rows.Row],
+        *,
+        account_id: int,
+        owner: int,
+        now: datetime,
+    ) -> Sequence[Email]:
+        at = micros(now)
+        self._hold([row for row in found if row[ACCOUNT_AT] == account_id], _HOLD, (owner, at))
+        moving = [row for row in found if row[ACCOUNT_AT] != account_id]
+        self._hold(moving, _HOLD_FOR, (account_id, owner, at))
+        held = {
+            row[0]: claimed_row(row, account_id=account_id, owner=owner, updated_at=at)
+            for row in found
+        }
+        return self._with_recipients([held[email_id] for email_id in chosen])
+
+    def _hold(self, found: Sequence[rows.Row], hold: str, values: tuple[int, ...]) -> None:
+        """Take these rows with one update; an account that stays the same leaves its index alone.
+
+        Nobody else can have come between the probe and the update: a write is alone, or its probe
+        has locked the rows. If they disagree all the same the work is rolled back rather than an
+        email given out that is not held.
+        """
+        if not found:
+            return
+        update = f"{hold} WHERE id IN ({marks(len(found))}) AND {_STILL_WAITING}"
+        self._session.change(
+            update,
+            (*values, *[row[0] for row in found]),
+            len(found),
+            lambda taken: StaleAttempt(
+                f"{len(found)} emails were chosen, but only {taken} still wait"
+            ),
+        )
+        for (queue, status), number in Counter(map(_QUEUE_AND_STATUS, found)).items():
+            self._tally.move(queue, status, -number)
+            self._tally.move(queue, Status.SENDING.value, number)
+
+    def held_by(self, owner: int, *, limit: int) -> Sequence[Email]:
+        """By the partial index on what is sending."""
+        return self._with_recipients(
+            self._session.execute(self._held_rows, (owner, limit)).fetchall()
+        )
+
+    def expired(self, *, now: datetime, limit: int) -> Sequence[Email]:
+        """By the partial index on what waits."""
+        found = self._session.execute(self._expired_rows, (micros(now), limit)).fetchall()
+        return self._with_recipients(found)
+
+    def next_due(self, account_ids: Sequence[int]) -> datetime | None:
+        """Five probes for each account."""
+        if not account_ids:
+            return None
+        execute = self._session.execute
+        heads = (
+            execute(_NEXT_DUE, (queue, priority)).fetchone()[0]
+            for queue in {_ANY_ACCOUNT, *account_ids}
+            for priority in _PRIORITIES
+        )
+        earliest = min((head for head in heads if head is not None), default=None)
+        return None if earliest is None else moment(earliest)
+
+    # -- overviews ----------------------------------------------------------------------------
+
+    def page(
+        self,
+        *,
+        status: Status | None = None,
+        account_id: int | None = None,
+        key_id: int | None = None,
+        among: Collection[int] | None = None,
+        before: int | None = None,
+        limit: int,
+    ) -> Page:
+        """Along the index of the status, of the account, of the key, or of the ids."""
+        name = None if status is None else status.value
+        wanted = {
+            "status = ?": name,
+            "account_id = ?": account_id,
+            "key_id = ?": key_id,
+            "id < ?": before,
+        }
+        given = {where: value for where, value in wanted.items() if value is not None}
+        conditions, values = tuple(given), list(given.values())
+        if among is not None:
+            conditions += (f"account_id IN ({marks(len(among))})",)
+            values += sorted(among)
+        page = (*values, limit + 1)
+        found = self._session.execute(_page(conditions), page).fetchall()
+        shown = tuple([rows.summary_of(row) for row in found[:limit]])
+        more = len(found) > limit and shown
+        return Page(shown, next_before=shown[-1].id if more else None)
+
+    def waiting(self, account_id: int | None = None) -> Waiting:
+        """From the tally, but for what one account is sending: that is few."""
+        counts = self.counts() if account_id is None else self._tally.of(account_id)
+        waiting = sum(counts[status] for status in WAITING)
+        if account_id is None:
+            return Waiting(waiting=waiting, sending=counts[Status.SENDING])
+        (sending,) = self._session.execute(_SENDING, (account_id,)).fetchone()
+        return Waiting(waiting=waiting, sending=sending)
+
+    def counts(self) -> Mapping[Status, int]:
+        """From the tally."""
+        return self._tally.counts()
+
+    def _with_recipients(self, found: Sequence[rows.Row]) -> list[Email]:
+        of: dict[int, list[rows.Row]] = {row[0]: [] for row in found}
+        ids = tuple(of)
+        for start in range(0, len(ids), _MOST_PARAMETERS):
+            some = ids[start : start + _MOST_PARAMETERS]
+            for recipient in self._session.execute(_recipients(len(some)), some).fetchall():
+                of[recipient[0]].append(recipient)
+        return [rows.email_of(row, of[row[0]]) for row in found]
+
+
+@lru_cache(maxsize=8)
+def _insert(columns: tuple[str, ...]) -> str:
+    names = ", ".join(columns)
+    return f"INSERT INTO email ({names}) VALUES ({marks(len(columns))}) RETURNING id"
+
+
+@lru_cache(maxsize=64)
+def _messages(number: int) -> str:
+    return f"SELECT email_id, octets FROM email_body WHERE email_id IN ({marks(number)})"
+
+
+@lru_cache(maxsize=256)
+def _update(columns: tuple[str, ...]) -> str:
+    assignments = ", ".join(f"{column} = ?" for column in columns)
+    return f"UPDATE email SET {assignments} WHERE id = ? AND status = ? AND attempt_no = ?"
+
+
+@lru_cache(maxsize=256)
+def _rows(number: int) -> str:
+    return f"SELECT {_COLUMNS} FROM email WHERE id IN ({marks(number)})"
+
+
+@lru_cache(maxsize=64)
+def _page(conditions: tuple[str, ...]) -> str:
+    columns = ", ".join(rows.SUMMARY_COLUMNS)
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    return f"SELECT {columns} FROM email{where} ORDER BY id DESC LIMIT ?"
+
+
+@lru_cache(maxsize=256)
+def _recipients(number: int) -> str:
+    columns = ", ".join(rows.RECIPIENT_COLUMNS)
+    where = f"email_id IN ({marks(number)})"
+    return f"SELECT {columns} FROM recipient WHERE {where} ORDER BY email_id, position"
+
+
+def _refuse_unclaimable(email: Email) -> None:
+    if email.priority not in _PRIORITIES:
+        raise Conflict(f"priority {email.priority} is not one of 1 to 5")
+    if email.pinned and email.account_id is None:
+        raise Conflict("an email can be pinned only to an account")

@@ -1,0 +1,77 @@
+"""What the drivers raise, in the words of the ports."""
+
+import sqlite3
+from typing import Any, Final
+
+import peewee
+
+from domain.errors import Conflict, StoreUnavailable
+
+try:
+    import psycopg
+    from psycopg import errors as pg
+except ImportError:  # the extra [postgres] is not installed: SQLite is all there is
+    _PG: Any = None
+else:
+    _PG = pg
+
+_REFUSED: tuple[type[BaseException], ...] = (sqlite3.IntegrityError, peewee.IntegrityError)
+_UNREACHABLE: tuple[type[BaseException], ...] = (
+    sqlite3.OperationalError,
+    peewee.OperationalError,
+    peewee.InterfaceError,
+)
+# Raised as themselves for a broken file; as subclasses they are our own mistakes.
+_BROKEN: Final = (sqlite3.DatabaseError, peewee.DatabaseError)
+_OVERTAKEN: tuple[type[BaseException], ...] = ()
+if _PG is not None:
+    _REFUSED += (psycopg.IntegrityError,)
+    _UNREACHABLE += (
+        psycopg.OperationalError,
+        psycopg.InterfaceError,
+        _PG.UndefinedTable,
+        _PG.UndefinedColumn,
+        _PG.IdleInTransactionSessionTimeout,
+        _PG.InsufficientPrivilege,
+        _PG.ReadOnlySqlTransaction,  # a standby, if it was not a read
+    )
+    _OVERTAKEN = (
+        _PG.DeadlockDetected,
+        _PG.SerializationFailure,
+        _PG.AdminShutdown,
+        _PG.CrashShutdown,
+    )
+
+
+class Overtaken(Exception):
+    """Another process came between, and nothing was written: the same works may do at once."""
+
+
+def translated(error: BaseException) -> BaseException:
+    """A Conflict for a broken constraint, StoreUnavailable for an engine that cannot, or itself."""
+    if isinstance(error, _REFUSED):
+        told: BaseException = Conflict(f"the store refuses it: {error}")
+    elif isinstance(error, (Overtaken, *_UNREACHABLE)) or type(error) in _BROKEN:
+        told = unavailable(error)
+    else:
+        return error
+    told.__cause__ = error
+    return told
+
+
+def overtaken(error: BaseException) -> bool:
+    """Whether the same works may succeed if they are run again at once.
+
+    Of a statement: of a commit that failed nobody knows whether it was made.
+    """
+    return isinstance(error, (Overtaken, *_OVERTAKEN))
+
+
+def unavailable(error: BaseException) -> StoreUnavailable:
+    """StoreUnavailable, with what the engine said and what to do if it is known."""
+    if isinstance(error, StoreUnavailable):
+        return StoreUnavailable(str(error), retry_after=error.retry_after)
+    text = str(error).strip() or type(error).__name__
+    if "no such table" in text or (_PG is not None and isinstance(error, _PG.UndefinedTable)):
+        text += " (has the database been migrated?)"
+    return StoreUnavailable(f"the store is not available: {text}")

@@ -1,0 +1,274 @@
+"""Rows to domain values and back: accounts, attempts and remembered answers."""
+
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any, Final
+
+from adapters.peewee_store.rows import (
+    Row,
+    micros,
+    micros_or_none,
+    moment,
+    moment_or_none,
+    reply_of,
+    reply_row,
+    value_of,
+)
+from domain.access import IdempotencyRecord
+from domain.account import Account, OnUnknown, Security
+from domain.address import Address
+from domain.congestion import Health, Pause
+from domain.email import Attempt
+from domain.handoff import Stage
+from domain.limits import Limits, LimitUnit
+from domain.verdict import Result
+
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+# -- attempts -----------------------------------------------------------------------------------
+
+ATTEMPT_COLUMNS: Final = (
+    "email_id",
+    "attempt_no",
+    "account_id",
+    "account_name",
+    "owner",
+    "started_at",
+    "ended_at",
+    "duration",
+    "stage",
+    "reply_code",
+    "reply_enhanced",
+    "reply_text",
+    "result",
+    "reason",
+    "text",
+)
+ATTEMPT_END: Final = ATTEMPT_COLUMNS[6:]
+
+
+def new_attempt(attempt: Attempt) -> Row:
+    """The row of ATTEMPT_COLUMNS."""
+    return (
+        attempt.email_id,
+        attempt.attempt_no,
+        attempt.account_id,
+        attempt.account_name,
+        attempt.owner,
+        micros(attempt.started_at),
+        *attempt_end(attempt),
+    )
+
+
+def attempt_end(attempt: Attempt) -> Row:
+    """The row of ATTEMPT_END."""
+    duration = attempt.duration
+    return (
+        micros_or_none(attempt.ended_at),
+        None if duration is None else duration // _MICROSECOND,
+        value_of(attempt.stage),
+        *reply_row(attempt.reply),
+        value_of(attempt.result),
+        attempt.reason,
+        attempt.text,
+    )
+
+
+def attempt_of(row: Row) -> Attempt:
+    """The attempt of a row of ATTEMPT_COLUMNS."""
+    return Attempt(
+        email_id=row[0],
+        attempt_no=row[1],
+        account_id=row[2],
+        account_name=row[3],
+        owner=row[4],
+        started_at=moment(row[5]),
+        ended_at=moment_or_none(row[6]),
+        duration=None if row[7] is None else row[7] * _MICROSECOND,
+        stage=None if row[8] is None else Stage(row[8]),
+        reply=reply_of(row[9], row[10], row[11]),
+        result=None if row[12] is None else Result(row[12]),
+        reason=row[13],
+        text=row[14],
+    )
+
+
+# -- accounts -----------------------------------------------------------------------------------
+
+
+ACCOUNT_COLUMNS: Final = (
+    "id",
+    "version",
+    "name",
+    "address",
+    "display_name",
+    "host",
+    "port",
+    "security",
+    "username",
+    "sealed_password",
+    "active",
+    "daily",
+    "hourly",
+    "minute",
+    "unit",
+    "max_connections",
+    "priority_reserve",
+    "on_unknown",
+    "health",
+    "created_at",
+    "updated_at",
+    "last_sent_at",
+)
+
+
+def new_account(account: Account) -> dict[str, Any]:
+    """All columns of an account but its id."""
+    limits = account.limits
+    return {
+        "version": account.version,
+        "name": account.name,
+        "address": str(account.address),
+        "display_name": account.display_name,
+        "host": account.host,
+        "port": account.port,
+        "security": account.security.value,
+        "username": account.username,
+        "sealed_password": account.sealed_password,
+        "active": int(account.active),
+        "daily": limits.daily,
+        "hourly": limits.hourly,
+        "minute": limits.minute,
+        "unit": limits.unit.value,
+        "max_connections": limits.max_connections,
+        "priority_reserve": limits.priority_reserve,
+        "on_unknown": value_of(account.on_unknown),
+        "health": health_text(account.health),
+        "created_at": micros(account.created_at),
+        "updated_at": micros(account.updated_at),
+        "last_sent_at": micros_or_none(account.last_sent_at),
+    }
+
+
+def account_of(row: Row) -> Account:
+    """The account of a row of ACCOUNT_COLUMNS."""
+    return Account(
+        id=row[0],
+        version=row[1],
+        name=row[2],
+        address=_address_of(row[3]),
+        display_name=row[4],
+        host=row[5],
+        port=row[6],
+        security=Security(row[7]),
+        username=row[8],
+        sealed_password=None if row[9] is None else bytes(row[9]),
+        active=bool(row[10]),
+        limits=_limits_of(*row[11:17]),
+        on_unknown=None if row[17] is None else OnUnknown(row[17]),
+        health=_health_of(row[18]),
+        created_at=moment(row[19]),
+        updated_at=moment(row[20]),
+        last_sent_at=moment_or_none(row[21]),
+    )
+
+
+# Every claim reads all accounts, and what makes them up hardly ever changes.
+_address_of: Final = lru_cache(maxsize=1024)(Address.parse)
+
+
+@lru_cache(maxsize=1024)
+def _limits_of(
+    daily: int | None,
+    hourly: int | None,
+    minute: int | None,
+    unit: str,
+    max_connections: int,
+    priority_reserve: int,
+) -> Limits:
+    return Limits(
+        daily=daily,
+        hourly=hourly,
+        minute=minute,
+        unit=LimitUnit(unit),
+        max_connections=max_connections,
+        priority_reserve=priority_reserve,
+    )
+
+
+def health_text(health: Health) -> str:
+    """Health as JSON; times in microseconds."""
+    return json.dumps(
+        {
+            "pause": _pause_fields(health.pause),
+            "failures": health.failures,
+            "broken_until": micros_or_none(health.broken_until),
+            "window": health.window,
+            "successes": health.successes,
+            "streaks": health.streaks,
+            "probed_at": micros_or_none(health.probed_at),
+            "last_reply": health.last_reply,
+        }
+    )
+
+
+def _pause_fields(pause: Pause | None) -> Mapping[str, Any] | None:
+    if pause is None:
+        return None
+    return {
+        "reason": pause.reason,
+        "text": pause.text,
+        "since": micros(pause.since),
+        "until": micros_or_none(pause.until),
+    }
+
+
+@lru_cache(maxsize=1024)
+def _health_of(text: str) -> Health:
+    fields = json.loads(text)
+    return Health(
+        pause=_pause_of(fields["pause"]),
+        failures=fields["failures"],
+        broken_until=moment_or_none(fields["broken_until"]),
+        window=fields["window"],
+        successes=fields["successes"],
+        streaks=tuple((name, count) for name, count in fields["streaks"]),
+        probed_at=moment_or_none(fields["probed_at"]),
+        last_reply=fields["last_reply"],
+    )
+
+
+def _pause_of(fields: Mapping[str, Any] | None) -> Pause | None:
+    if fields is None:
+        return None
+    return Pause(
+        reason=fields["reason"],
+        text=fields["text"],
+        since=moment(fields["since"]),
+        until=moment_or_none(fields["until"]),
+    )
+
+
+# -- remembered answers -------------------------------------------------------------------------
+
+
+RECORD_COLUMNS: Final = ("scope", "key", "digest", "email_ids", "created_at")
+
+
+def new_record(record: IdempotencyRecord) -> Row:
+    """The row of RECORD_COLUMNS."""
+    emails, created_at = json.dumps(record.email_ids), micros(record.created_at)
+    return (record.scope, record.key, record.digest, emails, created_at)
+
+
+def record_of(row: Row) -> IdempotencyRecord:
+    """The record of a row of RECORD_COLUMNS."""
+    return IdempotencyRecord(
+        scope=row[0],
+        key=row[1],
+        digest=row[2],
+        email_ids=tuple(json.loads(row[3])),
+        created_at=moment(row[4]),
+    )

@@ -1,0 +1,313 @@
+"""Rows to domain values and back: emails and recipients, and what all rows share.
+
+Here and in `records.py` alone is a row's shape known, hence `Any`. Times are microseconds since
+1970, UTC: an integer compares, sorts and indexes alike in every database, and no driver can give
+it a zone of its own.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, Final
+
+from domain.address import Address
+from domain.email import TERMINAL, Email, EmailSummary, Fate, Kind, Phase, Recipient, Status
+from domain.handoff import Reply
+
+Row = tuple[Any, ...]
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+# A look-up costs a third of calling the enum.
+_STATUS: Final[Mapping[str, Status]] = {status.value: status for status in Status}
+_PHASE: Final[Mapping[str, Phase]] = {phase.value: phase for phase in Phase}
+_KIND: Final[Mapping[str, Kind]] = {kind.value: kind for kind in Kind}
+_FATE: Final[Mapping[str, Fate]] = {fate.value: fate for fate in Fate}
+
+
+def micros(moment: datetime) -> int:
+    """Microseconds since 1970. TypeError for a naive time."""
+    passed = moment - _EPOCH
+    return (passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds
+
+
+@lru_cache(maxsize=256)  # most of an email's times are the same one
+def moment(micros: int) -> datetime:
+    """The time, aware, UTC."""
+    return _EPOCH + timedelta(0, 0, micros)
+
+
+def micros_or_none(moment: datetime | None) -> int | None:
+    """Like `micros`."""
+    return None if moment is None else micros(moment)
+
+
+def moment_or_none(micros: int | None) -> datetime | None:
+    """Like `moment`."""
+    return None if micros is None else moment(micros)
+
+
+def reply_row(reply: Reply | None) -> Row:
+    """reply_code, reply_enhanced, reply_text."""
+    return (None, None, None) if reply is None else (reply.code, reply.enhanced, reply.text)
+
+
+def reply_of(code: int | None, enhanced: str | None, text: str | None) -> Reply | None:
+    """The reply of these three columns."""
+    return None if code is None else Reply(code, text or "", enhanced)
+
+
+def value_of(member: Any) -> str | None:
+    """An enum member's text, or None."""
+    return None if member is None else member.value
+
+
+# -- emails -------------------------------------------------------------------------------------
+
+EMAIL_COLUMNS: Final = (
+    "id",
+    "subject",
+    "priority",
+    "status",
+    "phase",
+    "queue",
+    "account_id",
+    "attempt_no",
+    "claim_count",
+    "retry_count",
+    "unknown_count",
+    "owner",
+    "at_most_once",
+    "possibly_delivered",
+    "smtputf8",
+    "message_id",
+    "size",
+    "eligible_at",
+    "expires_at",
+    "created_at",
+    "updated_at",
+    "sent_at",
+    "reason_code",
+    "error_message",
+    "key_id",
+)
+STATUS_AT: Final = EMAIL_COLUMNS.index("status")
+QUEUE_AT: Final = EMAIL_COLUMNS.index("queue")
+ACCOUNT_AT: Final = EMAIL_COLUMNS.index("account_id")
+
+
+def email_of(row: Row, recipients: Sequence[Row]) -> Email:
+    """The email of a row of EMAIL_COLUMNS and rows of RECIPIENT_COLUMNS in their order."""
+    return Email(
+        id=row[0],
+        subject=row[1],
+        recipients=tuple([_recipient_of(recipient) for recipient in recipients]),
+        priority=row[2],
+        status=_STATUS[row[3]],
+        phase=None if row[4] is None else _PHASE[row[4]],
+        pinned=row[5] != 0,
+        account_id=row[6],
+        attempt_no=row[7],
+        claim_count=row[8],
+        retry_count=row[9],
+        unknown_count=row[10],
+        owner=row[11],
+        at_most_once=bool(row[12]),
+        possibly_delivered=bool(row[13]),
+        smtputf8=bool(row[14]),
+        message_id=row[15],
+        size=row[16],
+        eligible_at=moment(row[17]),
+        expires_at=moment(row[18]),
+        created_at=moment(row[19]),
+        updated_at=moment(row[20]),
+        sent_at=None if row[21] is None else moment(row[21]),
+        reason_code=row[22],
+        error_message=row[23],
+        key_id=row[24],
+    )
+
+
+def claimed_row(row: Row, *, account_id: int, owner: int, updated_at: int) -> Row:
+    """The row of EMAIL_COLUMNS as the claim's update leaves it."""
+    return (
+        *row[:3],
+        "sending",
+        "claimed",
+        row[5],
+        account_id,
+        row[7] + 1,
+        row[8] + 1,
+        row[9],
+        row[10],
+        owner,
+        *row[12:20],
+        updated_at,
+        *row[21:],
+    )
+
+
+def new_email(email: Email) -> dict[str, Any]:
+    """All columns of an email but its id."""
+    return {
+        "subject": email.subject,
+        "priority": email.priority,
+        "status": email.status.value,
+        "phase": value_of(email.phase),
+        "queue": queue_of(email),
+        "account_id": email.account_id,
+        "attempt_no": email.attempt_no,
+        "claim_count": email.claim_count,
+        "retry_count": email.retry_count,
+        "unknown_count": email.unknown_count,
+        "owner": email.owner,
+        "at_most_once": int(email.at_most_once),
+        "possibly_delivered": int(email.possibly_delivered),
+        "smtputf8": int(email.smtputf8),
+        "message_id": email.message_id,
+        "size": email.size,
+        "open_count": _open_count(email),
+        "live": _live(email),
+        "eligible_at": micros(email.eligible_at),
+        "expires_at": micros(email.expires_at),
+        "created_at": micros(email.created_at),
+        "updated_at": micros(email.updated_at),
+        "sent_at": micros_or_none(email.sent_at),
+        "reason_code": email.reason_code,
+        "error_message": email.error_message,
+        "key_id": email.key_id,
+    }
+
+
+def queue_of(email: Email) -> int:
+    """The queue it stands in: its account's if it is pinned, else that of all accounts."""
+    if not email.pinned:
+        return 0
+    assert email.account_id is not None
+    return email.account_id
+
+
+def _open_count(email: Email) -> int:
+    return sum([recipient.fate is Fate.OPEN for recipient in email.recipients])
+
+
+def _live(email: Email) -> int:
+    return int(email.status not in TERMINAL)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+# How what a transition may change is written; the rest is fixed at acceptance.
+_CHANGING: Final[Mapping[str, Any]] = {
+    "status": value_of,
+    "phase": value_of,
+    "priority": _as_it_is,
+    "account_id": _as_it_is,
+    "attempt_no": _as_it_is,
+    "claim_count": _as_it_is,
+    "retry_count": _as_it_is,
+    "unknown_count": _as_it_is,
+    "owner": _as_it_is,
+    "at_most_once": int,
+    "possibly_delivered": int,
+    "smtputf8": int,
+    "eligible_at": micros,
+    "expires_at": micros,
+    "updated_at": micros,
+    "sent_at": micros_or_none,
+    "reason_code": _as_it_is,
+    "error_message": _as_it_is,
+}
+_DERIVED: Final[Mapping[str, Any]] = {
+    "queue": queue_of,
+    "open_count": _open_count,
+    "live": _live,
+}
+
+
+_changing_of: Final = attrgetter(*_CHANGING)
+
+
+def email_changes(email: Email, was: Email) -> dict[str, Any]:
+    """The columns in which *email* differs from *was*, with their new values."""
+    changes = {
+        name: write(new)
+        for (name, write), new, old in zip(
+            _CHANGING.items(), _changing_of(email), _changing_of(was), strict=True
+        )
+        if new is not old and new != old
+    }
+    for name, derive in _DERIVED.items():
+        if (value := derive(email)) != derive(was):
+            changes[name] = value
+    return changes
+
+
+SUMMARY_COLUMNS: Final = (
+    "id",
+    "subject",
+    "status",
+    "priority",
+    "retry_count",
+    "account_id",
+    "created_at",
+)
+
+
+def summary_of(row: Row) -> EmailSummary:
+    """One row of a list, from SUMMARY_COLUMNS."""
+    return EmailSummary(
+        id=row[0],
+        subject=row[1],
+        status=_STATUS[row[2]],
+        priority=row[3],
+        retry_count=row[4],
+        account_id=row[5],
+        created_at=moment(row[6]),
+    )
+
+
+# -- recipients ---------------------------------------------------------------------------------
+
+RECIPIENT_COLUMNS: Final = (
+    "email_id",
+    "address",
+    "kind",
+    "fate",
+    "reason",
+    "reply_code",
+    "reply_enhanced",
+    "reply_text",
+)
+
+
+def new_recipient(email_id: int, position: int, recipient: Recipient) -> Row:
+    """email_id, position, address, kind, then `recipient_fate`."""
+    address, kind = str(recipient.address), recipient.kind.value
+    return (email_id, position, address, kind, *recipient_fate(recipient))
+
+
+def recipient_fate(recipient: Recipient) -> Row:
+    """fate, reason, reply_code, reply_enhanced, reply_text: what may change."""
+    return (recipient.fate.value, recipient.reason, *reply_row(recipient.reply))
+
+
+def _recipient_of(row: Row) -> Recipient:
+    return Recipient(
+        address=_address(row[1]),
+        kind=_KIND[row[2]],
+        fate=_FATE[row[3]],
+        reason=row[4],
+        reply=None if row[5] is None else reply_of(row[5], row[6], row[7]),
+    )
+
+
+def _address(text: str) -> Address:
+    """An address that was validated before it was written: once more would cost half a claim."""
+    local, _, domain = text.rpartition("@")
+    address = object.__new__(Address)
+    object.__setattr__(address, "local", local)
+    object.__setattr__(address, "domain", domain)
+    return address

@@ -1,0 +1,110 @@
+"""One connection as the repositories see it, and the few words in which the databases differ."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final, Protocol
+
+import peewee
+
+from adapters.peewee_store.rows import Row
+
+SAVEPOINT: Final = "one_work"
+
+
+class Cursor(Protocol):
+    """What the drivers' cursors share."""
+
+    @property
+    def rowcount(self) -> int: ...
+
+    def fetchone(self) -> Any: ...
+
+    def fetchall(self) -> list[Any]: ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+class Execute(Protocol):
+    """Run one statement; its parameters are written `?` in every database."""
+
+    def __call__(self, sql: str, parameters: Sequence[Any] = (), /) -> Cursor: ...
+
+
+class ExecuteMany(Protocol):
+    """Run one statement for each row of parameters."""
+
+    def __call__(self, sql: str, rows: Iterable[Row], /) -> object: ...
+
+
+class Session(Protocol):
+    """One connection, in one transaction at a time, used by one thread at a time."""
+
+    @property
+    def execute(self) -> Execute: ...
+
+    @property
+    def execute_many(self) -> ExecuteMany: ...
+
+    @property
+    def shared(self) -> bool:
+        """Whether other processes may write between two statements of a transaction."""
+        ...
+
+    @property
+    def skip_locked(self) -> str:
+        """What ends a SELECT of rows that are about to be changed: others leave them alone."""
+        ...
+
+    @property
+    def slot(self) -> int | None:
+        """This connection's own rows of the tally; None where there is one writer at a time."""
+        ...
+
+    def lock(self, select: str, table: str, row_id: int) -> Cursor:
+        """Run *select*, one row of *table* by its id, which nobody else changes until the commit.
+
+        Overtaken if to wait for it could be a deadlock.
+        """
+        ...
+
+    def change(
+        self, sql: str, parameters: Sequence[Any], rows: int, otherwise: Callable[[int], Exception]
+    ) -> None:
+        """Run a statement that must change so many rows.
+
+        Else what *otherwise* makes of their number is raised: now, or by `verify` where to know it
+        now costs a round trip.
+        """
+        ...
+
+    def verify(self) -> None:
+        """Raise what is wrong with anything that was run until now."""
+        ...
+
+    def query(self, query: peewee.Query) -> Cursor:
+        """Run a query of Peewee's."""
+        ...
+
+    def begin(self, *, hurried: bool = False) -> None:
+        """Begin a transaction. If it is *hurried*, errors may come late: with a later statement, or
+        with `verify`. Then nothing of it may be kept.
+        """
+        ...
+
+    def commit(self) -> None: ...
+
+    def rollback(self) -> None: ...
+
+    @property
+    def in_transaction(self) -> bool: ...
+
+    @property
+    def lost(self) -> bool:
+        """Whether the connection is gone, and only a new one can help."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def marks(number: int) -> str:
+    """*number* parameters, for IN (...)."""
+    return ",".join("?" * number)

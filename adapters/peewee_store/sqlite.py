@@ -1,0 +1,228 @@
+"""SQLite: connections that keep their promises, and the migrations.
+
+``synchronous`` is a setting of each connection, and one that forgets it silently falls back to the
+build's default, which may lose the last commits when the power fails. So every connection reads
+its pragmas back before it is used.
+"""
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import peewee
+from playhouse.migrations import Runner
+
+from adapters.peewee_store.failures import unavailable
+from adapters.peewee_store.session import Cursor, Execute, ExecuteMany
+from domain.errors import StoreUnavailable
+
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+MIGRATION_TIMEOUT_S: Final = 60.0
+OLDEST: Final = (3, 35)  # RETURNING
+
+_FULL: Final = 2
+_CACHE_KIB: Final = 16 * 1024
+# 16 MB: at the default of 4 MB, 10 kB emails paid for a second fsync in every other commit.
+_CHECKPOINT_PAGES: Final = 4000
+_STATEMENTS: Final = 512  # a claim has one for each number of emails
+
+
+class SqliteSession:
+    """The Session port on one connection. (Its ignored errors are Peewee's: it has no types.)"""
+
+    execute: Execute
+    execute_many: ExecuteMany
+    shared = False  # BEGIN IMMEDIATE has locked everybody else out
+    skip_locked = ""
+    slot = None
+    lost = False
+
+    def __init__(self, database: peewee.SqliteDatabase, *, begin: str) -> None:
+        connection: sqlite3.Connection = database.connection()  # type: ignore[no-untyped-call]
+        self._database = database
+        self._connection = connection
+        self._begin = begin
+        self.execute = connection.execute
+        self.execute_many = connection.executemany
+
+    def query(self, query: peewee.Query) -> Cursor:
+        """Run a query of Peewee's."""
+        cursor: Cursor = self._database.execute(query)  # type: ignore[no-untyped-call]
+        return cursor
+
+    def lock(self, select: str, table: str, row_id: int) -> Cursor:
+        """Just read it: a write has locked everybody else out already."""
+        return self.execute(select, (row_id,))
+
+    def change(
+        self, sql: str, parameters: Sequence[Any], rows: int, otherwise: Callable[[int], Exception]
+    ) -> None:
+        """Run it, and count."""
+        changed = self.execute(sql, parameters).rowcount
+        if changed != rows:
+            raise otherwise(changed)
+
+    def verify(self) -> None:
+        """Nothing: errors come at once."""
+
+    def begin(self, *, hurried: bool = False) -> None:
+        """For a writer: with the lock, at once. For a reader: its snapshot begins as it reads."""
+        self.execute(self._begin)
+
+    def commit(self) -> None:
+        """Returns when it is on the disk."""
+        self.execute("COMMIT")
+
+    def rollback(self) -> None:
+        """Undo all of it."""
+        self.execute("ROLLBACK")
+
+    @property
+    def in_transaction(self) -> bool:
+        """False too after an error for which SQLite rolls back by itself, a full disk for one."""
+        return self._connection.in_transaction
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._database.close()
+
+
+def connect(path: Path, *, busy_timeout_s: float, writing: bool) -> SqliteSession:
+    """A connection that is proved to be durable. StoreUnavailable if it cannot be had."""
+    pragmas = _pragmas(busy_timeout_s, foreign_keys=True)
+    if not writing:
+        pragmas["query_only"] = 1
+    database = open_database(path, pragmas, busy_timeout_s)
+    return SqliteSession(database, begin="BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def in_use(path: Path) -> bool:
+    """Whether any other connection has the file open, idle ones and other processes' too.
+
+    SQLite leaves WAL only for whoever is alone with the file. Not while this process has it open.
+    """
+    connection = sqlite3.connect(path, timeout=0, isolation_level=None)
+    try:
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            return True
+        raise unavailable(error) from error
+    finally:
+        connection.close()
+    return False
+
+
+def migrate(path: Path, *, directory: Path = MIGRATIONS) -> Sequence[str]:
+    """Apply what is pending, in one transaction under the write lock; the names applied."""
+    # SQLite rebuilds a table to change it: with foreign keys on that would empty its children.
+    pragmas = _pragmas(MIGRATION_TIMEOUT_S, foreign_keys=False)
+    database = open_database(path, pragmas, MIGRATION_TIMEOUT_S)
+    try:
+        with database.atomic("EXCLUSIVE"):
+            applied: Sequence[str] = Runner(database, str(directory)).up()
+            orphan = database.pragma("foreign_key_check")
+            if orphan:
+                raise StoreUnavailable(f"the migrations leave a row without its parent: {orphan}")
+    except peewee.DatabaseError as error:
+        raise unavailable(error) from error
+    finally:
+        database.close()
+    return applied
+
+
+def pending(path: Path, *, directory: Path = MIGRATIONS) -> Sequence[str]:
+    """The names of the migrations that are to be applied; nothing is changed, no file is made."""
+    if not path.exists():
+        return sorted(step.stem for step in directory.glob("[0-9]*.py"))
+    database = open_database(path, _pragmas(MIGRATION_TIMEOUT_S, foreign_keys=True), 5.0)
+    try:
+        return [
+            step.name
+            for step in Runner(database, str(directory)).status()
+            if step.path is not None and not step.applied
+        ]
+    except peewee.DatabaseError as error:
+        raise unavailable(error) from error
+    finally:
+        database.close()
+
+
+def open_database(
+    path: Path, pragmas: Mapping[str, Any], busy_timeout_s: float
+) -> peewee.SqliteDatabase:
+    """A connection with these pragmas, each read back. StoreUnavailable if one is refused."""
+    if sqlite3.sqlite_version_info < OLDEST:
+        raise StoreUnavailable(f"SQLite {sqlite3.sqlite_version} is too old: 3.35 is needed")
+    database = peewee.SqliteDatabase(
+        str(path),
+        timeout=busy_timeout_s,
+        thread_safe=False,
+        check_same_thread=False,
+        cached_statements=_STATEMENTS,
+    )
+    try:
+        _create_private(path)
+        database.connect()
+        _set(database, pragmas, busy_timeout_s)
+    except (peewee.DatabaseError, sqlite3.Error, OSError, StoreUnavailable) as error:
+        database.close()
+        raise unavailable(error) from error
+    return database
+
+
+def _pragmas(busy_timeout_s: float, *, foreign_keys: bool) -> dict[str, Any]:
+    return {
+        "busy_timeout": round(busy_timeout_s * 1000),
+        "journal_mode": "wal",
+        "synchronous": _FULL,
+        "foreign_keys": int(foreign_keys),
+        "cache_size": -_CACHE_KIB,
+        "wal_autocheckpoint": _CHECKPOINT_PAGES,
+    }
+
+
+def _create_private(path: Path) -> None:
+    """Make the file for its owner alone; SQLite gives its -wal and -shm the same mode.
+
+    An existing file is not even opened: closing it would drop the locks of this process.
+    """
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        return
+
+
+def _set(
+    database: peewee.SqliteDatabase, pragmas: Mapping[str, Any], busy_timeout_s: float
+) -> None:
+    give_up_at = time.monotonic() + busy_timeout_s
+    for name, wanted in pragmas.items():
+        got = _set_one(database, name, wanted, give_up_at)
+        if got != wanted:
+            raise StoreUnavailable(
+                f"SQLite gives {name} = {got!r} for {database.database}, not {wanted!r}: a store"
+                " without it would break its promises"
+            )
+
+
+def _set_one(
+    database: peewee.SqliteDatabase, name: str, wanted: object, give_up_at: float
+) -> object:
+    """Set it unless it is so already, and read it back.
+
+    Of two that turn a new file into WAL at once one is refused without waiting: it tries again.
+    """
+    while database.pragma(name) != wanted:
+        try:
+            database.pragma(name, wanted)
+            break
+        except peewee.OperationalError:
+            if time.monotonic() >= give_up_at:
+                raise
+            time.sleep(0.005)
+    return database.pragma(name)

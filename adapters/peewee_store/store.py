@@ -1,0 +1,219 @@
+"""The Store port on SQLite and on PostgreSQL, and how a URL names a store."""
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from functools import partial
+from pathlib import Path
+from typing import ClassVar, Final, TypeVar
+from urllib.parse import unquote, urlsplit
+
+import attrs
+
+from adapters.peewee_store import sqlite
+from adapters.peewee_store.readers import Bound, ReaderPool
+from adapters.peewee_store.transaction import AtWork, SqlTransaction
+from adapters.peewee_store.writer import GroupWriter
+from application.ports import Clock, Transaction
+
+T = TypeVar("T")
+
+BUSY_TIMEOUT_S: Final = 5.0
+MOST_READERS: Final = 8
+
+
+def open_store(url: str, *, clock: Clock) -> "SqlStore":
+    """The store that *url* names: `sqlite:///relative.db`, `sqlite:////absolute.db` or
+    `postgresql://user:password@host:port/database`.
+
+    Opens nothing yet. ValueError for a URL that names none; it does not repeat the URL, which may
+    hold a password.
+    """
+    scheme = url.partition("://")[0]
+    if scheme == "postgresql":
+        return PostgresStore(url, clock=clock)
+    if scheme != "sqlite":
+        raise ValueError(
+            f"no store is known for {scheme if scheme != url else 'an empty scheme'!r}:"
+            " use sqlite or postgresql"
+        )
+    return SqliteStore(_file_of(url), clock=clock)
+
+
+def _file_of(url: str) -> str:
+    parts = urlsplit(url)
+    path = unquote(parts.path[1:])
+    if parts.netloc or parts.query or parts.fragment or not path or path.startswith(":"):
+        raise ValueError(
+            "a SQLite store is sqlite:///relative.db or sqlite:////absolute.db, and nothing more"
+        )
+    return path
+
+
+class SqlStore(ABC):
+    """What the stores share: one writer that commits for everybody, and readers.
+
+    Nothing is opened and no thread started before the first use, so a process may build it, migrate
+    and then fork.
+    """
+
+    def __init__(self) -> None:
+        self._connections = self._new_connections()
+        self._opened = False
+
+    def read(self, work: Callable[[Transaction], T]) -> T:
+        """Run *work* on one snapshot, on a connection that cannot write (RuntimeError)."""
+        return self._here().readers.read(work)
+
+    def write(self, work: Callable[[Transaction], T]) -> T:
+        """Run *work* in the next group commit."""
+        return self._here().writer.write(work)
+
+    def post(self, work: Callable[[Transaction], T]) -> "Future[T]":
+        """Queue *work* for the next group commit."""
+        return self._here().writer.post(work)
+
+    def ping(self) -> None:
+        """StoreUnavailable if it cannot be read or has no tables."""
+        self.read(lambda tx: tx.instances.beats())
+
+    def close(self) -> None:
+        """Drain what was posted and close every connection; never a parent's."""
+        if self._connections.pid == os.getpid():
+            self._connections.close()
+
+    @abstractmethod
+    def migrate(self) -> Sequence[str]:
+        """Bring the schema up to date; the names of the migrations that were applied.
+
+        All of them or none, under a lock: of two processes the second finds nothing to do.
+        StoreUnavailable if the lock is not to be had.
+        """
+
+    @abstractmethod
+    def pending(self) -> Sequence[str]:
+        """The names of the migrations that `migrate` would apply; nothing is changed."""
+
+    @abstractmethod
+    def _connect(self, *, writing: bool) -> SqlTransaction: ...
+
+    @abstractmethod
+    def _after_a_fork(self) -> None:
+        """This process is a child of the one that opened the store."""
+
+    _bound: ClassVar[Bound | None] = None
+
+    def _here(self) -> "_Connections":
+        """This process's connections."""
+        if self._connections.pid != os.getpid():
+            if self._opened:
+                self._after_a_fork()
+            self._connections = self._new_connections()
+        return self._connections
+
+    def _new_connections(self) -> "_Connections":
+        at_work = AtWork()
+        return _Connections(
+            writer=GroupWriter(partial(self._open, writing=True), at_work=at_work),
+            readers=ReaderPool(
+                partial(self._open, writing=False), at_work=at_work, bound=self._bound
+            ),
+        )
+
+    def _open(self, *, writing: bool) -> SqlTransaction:
+        self._opened = True
+        return self._connect(writing=writing)
+
+
+class SqliteStore(SqlStore):
+    """Everything in one file of a local disk. Safe from many threads and processes.
+
+    It must not fork while it is open: SQLite believes that the child holds its parent's locks, and
+    commits are lost (howtocorrupt.html, 2.6). Such a child gets a RuntimeError.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], *, clock: Clock, busy_timeout_s: float = BUSY_TIMEOUT_S
+    ) -> None:
+        self._path = Path(path).absolute()
+        self._clock = clock
+        self._busy_timeout_s = busy_timeout_s
+        super().__init__()
+
+    @property
+    def path(self) -> Path:
+        """Where the file lies."""
+        return self._path
+
+    def in_use(self) -> bool:
+        """Whether another process has the file open, be it idle. Ask before the first use only."""
+        return sqlite.in_use(self._path)
+
+    def migrate(self) -> Sequence[str]:
+        """Under the exclusive lock of the file."""
+        return sqlite.migrate(self._path)
+
+    def pending(self) -> Sequence[str]:
+        """All of them if there is no file."""
+        return sqlite.pending(self._path)
+
+    def _after_a_fork(self) -> None:
+        raise RuntimeError(
+            f"{self._path} was open when this process forked: open it after the fork"
+        )
+
+    def _connect(self, *, writing: bool) -> SqlTransaction:
+        session = sqlite.connect(self._path, busy_timeout_s=self._busy_timeout_s, writing=writing)
+        return SqlTransaction(session, clock=self._clock)
+
+
+class PostgresStore(SqlStore):
+    """Everything in one database of a PostgreSQL server, shared by any number of processes.
+
+    Each of them uses one connection to write and at most MOST_READERS to read. A child of a process
+    that had it open gets connections of its own and leaves its parent's alone.
+    """
+
+    def __init__(self, url: str, *, clock: Clock, lock_timeout_s: float | None = None) -> None:
+        self._clock = clock
+        self._inherited: list[_Connections] = []
+        try:
+            from adapters.peewee_store.postgres import LOCK_TIMEOUT_S, Server
+        except ImportError as error:
+            raise ValueError(
+                "a PostgreSQL store needs psycopg: pip install 'email-service[postgres]'"
+            ) from error
+        self._server = Server(url, lock_timeout_s=lock_timeout_s or LOCK_TIMEOUT_S)
+        super().__init__()
+
+    _bound = Bound(most=MOST_READERS, timeout_s=5.0)
+
+    def migrate(self) -> Sequence[str]:
+        """Under an advisory lock."""
+        return self._server.migrate()
+
+    def pending(self) -> Sequence[str]:
+        """Compared with what stands in the database."""
+        return self._server.pending()
+
+    def _after_a_fork(self) -> None:
+        # kept, not closed: to say goodbye on a socket of the parent would end the parent's session
+        self._inherited.append(self._connections)
+
+    def _connect(self, *, writing: bool) -> SqlTransaction:
+        return SqlTransaction(self._server.connect(writing=writing), clock=self._clock)
+
+
+@attrs.frozen(kw_only=True)
+class _Connections:
+    """What one process has opened."""
+
+    writer: GroupWriter
+    readers: ReaderPool
+    pid: int = attrs.field(factory=os.getpid)
+
+    def close(self) -> None:
+        """The writer drains first: what was posted is still read from then on."""
+        self.writer.close()
+        self.readers.close()

@@ -1,0 +1,257 @@
+"""The tables as they are now, for queries that are not hot.
+
+They are made by the migrations, never from here; a test compares the two. No model is bound to a
+database: a query is handed to the session that runs it.
+"""
+
+from peewee import (
+    BigAutoField,
+    BigIntegerField,
+    BlobField,
+    CompositeKey,
+    IntegerField,
+    Model,
+    TextField,
+)
+
+
+class AccountRow(Model):
+    """An SMTP account; *health* is JSON."""
+
+    id = BigAutoField()
+    version = BigIntegerField()
+    name = TextField(unique=True)
+    address = TextField()
+    display_name = TextField()
+    host = TextField()
+    port = IntegerField()
+    security = TextField()
+    username = TextField()
+    sealed_password = BlobField(null=True)
+    active = IntegerField()
+    daily = BigIntegerField(null=True)
+    hourly = BigIntegerField(null=True)
+    minute = BigIntegerField(null=True)
+    unit = TextField()
+    max_connections = IntegerField()
+    priority_reserve = IntegerField()
+    on_unknown = TextField(null=True)
+    health = TextField()
+    created_at = BigIntegerField()
+    updated_at = BigIntegerField()
+    last_sent_at = BigIntegerField(null=True)
+
+    class Meta:
+        table_name = "account"
+
+
+class EmailRow(Model):
+    """An email without its message; *queue* is its account if it is pinned, else 0."""
+
+    id = BigAutoField()
+    subject = TextField()
+    priority = IntegerField()
+    status = TextField()
+    phase = TextField(null=True)
+    queue = BigIntegerField()
+    account_id = BigIntegerField(null=True)
+    attempt_no = IntegerField()
+    claim_count = IntegerField()
+    retry_count = IntegerField()
+    unknown_count = IntegerField()
+    owner = BigIntegerField(null=True)
+    at_most_once = IntegerField()
+    possibly_delivered = IntegerField()
+    smtputf8 = IntegerField()
+    message_id = TextField()
+    size = BigIntegerField()
+    open_count = IntegerField()
+    live = IntegerField()
+    eligible_at = BigIntegerField()
+    expires_at = BigIntegerField()
+    created_at = BigIntegerField()
+    updated_at = BigIntegerField()
+    sent_at = BigIntegerField(null=True)
+    reason_code = TextField(null=True)
+    error_message = TextField(null=True)
+    key_id = BigIntegerField(null=True)
+
+    class Meta:
+        table_name = "email"
+
+
+class BodyRow(Model):
+    """The message, byte for byte."""
+
+    email_id = BigIntegerField(primary_key=True)
+    octets = BlobField()
+
+    class Meta:
+        table_name = "email_body"
+
+
+class RecipientRow(Model):
+    """One recipient; *position* counts from 0 in the order of the request."""
+
+    email_id = BigIntegerField()
+    position = IntegerField()
+    address = TextField()
+    kind = TextField()
+    fate = TextField()
+    reason = TextField(null=True)
+    reply_code = IntegerField(null=True)
+    reply_enhanced = TextField(null=True)
+    reply_text = TextField(null=True)
+
+    class Meta:
+        table_name = "recipient"
+        primary_key = CompositeKey("email_id", "position")
+
+
+class AttemptRow(Model):
+    """One attempt; *duration* is in microseconds."""
+
+    email_id = BigIntegerField()
+    attempt_no = IntegerField()
+    account_id = BigIntegerField()
+    account_name = TextField()
+    owner = BigIntegerField()
+    started_at = BigIntegerField()
+    ended_at = BigIntegerField(null=True)
+    duration = BigIntegerField(null=True)
+    stage = TextField(null=True)
+    reply_code = IntegerField(null=True)
+    reply_enhanced = TextField(null=True)
+    reply_text = TextField(null=True)
+    result = TextField(null=True)
+    reason = TextField(null=True)
+    text = TextField()
+
+    class Meta:
+        table_name = "attempt"
+        primary_key = CompositeKey("email_id", "attempt_no")
+
+
+class LedgerRow(Model):
+    """What one attempt uses of its account's limits; *ts* is NULL while it is only reserved."""
+
+    email_id = BigIntegerField()
+    attempt_no = IntegerField()
+    account_id = BigIntegerField()
+    units = BigIntegerField()
+    ts = BigIntegerField(null=True)
+
+    class Meta:
+        table_name = "ledger"
+        primary_key = CompositeKey("email_id", "attempt_no")
+
+
+class InstanceRow(Model):
+    """A process that delivers."""
+
+    id = BigAutoField()
+    host = TextField()
+    pid = BigIntegerField()
+    joined_at = BigIntegerField()
+    beats = BigIntegerField()
+
+    class Meta:
+        table_name = "instance"
+
+
+class IdempotencyRow(Model):
+    """An answer remembered; *email_ids* is a JSON list."""
+
+    scope = TextField()
+    key = TextField()
+    digest = TextField()
+    email_ids = TextField()
+    created_at = BigIntegerField(index=True)
+
+    class Meta:
+        table_name = "idempotency"
+        primary_key = CompositeKey("scope", "key")
+
+
+class KeyRow(Model):
+    """An API key; *scopes* and *accounts* are JSON lists, *accounts* NULL is every account."""
+
+    id = BigAutoField()
+    name = TextField()
+    prefix = TextField(unique=True)
+    digest = BlobField()
+    scopes = TextField()
+    accounts = TextField(null=True)
+    daily_recipients = BigIntegerField(null=True)
+    created_at = BigIntegerField()
+    expires_at = BigIntegerField(null=True)
+    revoked_at = BigIntegerField(null=True)
+
+    class Meta:
+        table_name = "api_key"
+
+
+class KeyUsageRow(Model):
+    """How many recipients a key has named in one hour."""
+
+    key_id = BigIntegerField()
+    hour = BigIntegerField(index=True)
+    recipients = BigIntegerField()
+
+    class Meta:
+        table_name = "key_usage"
+        primary_key = CompositeKey("key_id", "hour")
+
+
+class AuditRow(Model):
+    """Who did what; *detail* is a JSON object."""
+
+    id = BigAutoField()
+    at = BigIntegerField()
+    actor = TextField()
+    action = TextField()
+    subject = TextField()
+    detail = TextField()
+
+    class Meta:
+        table_name = "audit"
+
+
+class TallyRow(Model):
+    """How many emails stand in one status of one queue: the sum over its slots."""
+
+    queue = BigIntegerField()
+    status = TextField()
+    n = BigIntegerField()
+    slot = IntegerField()
+
+    class Meta:
+        table_name = "tally"
+        primary_key = CompositeKey("queue", "status")
+
+
+class MovingRow(Model):
+    """What the store remembers of being copied."""
+
+    name = TextField(primary_key=True)
+    value = TextField()
+
+    class Meta:
+        table_name = "moving"
+
+
+TABLES = (
+    AccountRow,
+    EmailRow,
+    BodyRow,
+    RecipientRow,
+    AttemptRow,
+    LedgerRow,
+    InstanceRow,
+    IdempotencyRow,
+    TallyRow,
+    KeyRow,
+    KeyUsageRow,
+    AuditRow,
+    MovingRow,
+)

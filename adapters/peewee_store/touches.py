@@ -1,0 +1,83 @@
+"""When each account has last sent: noted for every result, written once right before the commit.
+
+Where many processes write at once a row that another one has locked is passed over and written with
+a later commit. To wait for it, holding the rows of other accounts, could be a deadlock, and claims
+on an account would wait for the results of every process.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from adapters.peewee_store.session import Session
+
+_WRITE: Final = "UPDATE account SET last_sent_at = ? WHERE id = ?"
+_WRITE_WHAT_IS_FREE: Final = (
+    "UPDATE account SET last_sent_at = {at} FROM ("
+    "SELECT account.id, new.at FROM UNNEST(?::bigint[], ?::bigint[]) AS new (id, at)"
+    " JOIN account ON account.id = new.id ORDER BY account.id"
+    " FOR NO KEY UPDATE OF account SKIP LOCKED) AS free"
+    " WHERE account.id = free.id RETURNING account.id"
+)
+_NEW: Final = _WRITE_WHAT_IS_FREE.format(at="free.at")
+_LATE: Final = _WRITE_WHAT_IS_FREE.format(at="GREATEST(account.last_sent_at, free.at)")
+_THERE: Final = "SELECT id FROM account WHERE id = ANY(?::bigint[])"
+
+
+class Touches:
+    """The times of this transaction, and those that earlier ones could not write."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._noted: dict[int, int] = {}
+        self._noted_before: dict[int, int] = {}
+        self._late: dict[int, int] = {}
+
+    def note(self, account_id: int, sent_at: int) -> None:
+        """It has sent then, in microseconds."""
+        self._noted[account_id] = sent_at
+
+    def of(self, account_id: int) -> int | None:
+        """What is noted and not yet written."""
+        return self._noted.get(account_id)
+
+    def drop(self, account_id: int) -> None:
+        """The row has been written with a time of its own."""
+        self._noted.pop(account_id, None)
+
+    def forget(self) -> None:
+        """A transaction begins, or is rolled back."""
+        self._noted.clear()
+
+    def remember(self) -> None:
+        """A work begins that may be undone alone."""
+        self._noted_before = self._noted.copy()
+
+    def undo(self) -> None:
+        """That work is undone."""
+        self._noted = self._noted_before
+
+    def write(self) -> None:
+        """Write them down: before the commit, when nothing is waited for any more."""
+        if self._noted and not self._session.shared:
+            self._session.execute_many(_WRITE, [(at, n) for n, at in sorted(self._noted.items())])
+        elif self._noted or self._late:
+            self._write_what_is_free()
+        self._noted.clear()
+
+    def _write_what_is_free(self) -> None:
+        late = {n: at for n, at in self._late.items() if n not in self._noted}
+        self._late = self._passed_over(_NEW, self._noted) | self._passed_over(_LATE, late)
+
+    def _passed_over(self, sql: str, times: dict[int, int]) -> dict[int, int]:
+        if not times:
+            return {}
+        found = self._session.execute(sql, (_array(times), _array(times.values()))).fetchall()
+        written = {account_id for (account_id,) in found}
+        if len(written) == len(times):
+            return {}
+        there = self._session.execute(_THERE, (_array(times),)).fetchall()
+        return {n: times[n] for (n,) in there if n not in written}
+
+
+def _array(numbers: Iterable[int]) -> str:
+    return "{" + ",".join(map(str, numbers)) + "}"

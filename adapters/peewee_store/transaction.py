@@ -1,0 +1,87 @@
+"""What a work may touch: the repositories on one session."""
+
+import threading
+
+from adapters.peewee_store.accounts import SqlAccounts, SqlIdempotency, SqlInstances
+from adapters.peewee_store.audit import SqlAudit
+from adapters.peewee_store.emails import SqlEmails
+from adapters.peewee_store.keys import SqlKeys, SqlKeyUsage
+from adapters.peewee_store.ledger import SqlAttempts, SqlLedger
+from adapters.peewee_store.session import SAVEPOINT, Session
+from adapters.peewee_store.tally import Tally
+from adapters.peewee_store.touches import Touches
+from application.ports import Clock
+
+
+class AtWork(threading.local):
+    """Whether the thread that asks is inside a work of this store.
+
+    A work that waited for its own store would wait for ever.
+    """
+
+    here = False
+
+    def refuse(self) -> None:
+        """RuntimeError inside a work."""
+        if self.here:
+            raise RuntimeError("a work may touch nothing but its own transaction")
+
+
+class SqlTransaction:
+    """The Transaction port, and how a store begins and ends it. Used again and again."""
+
+    def __init__(self, session: Session, *, clock: Clock) -> None:
+        self._tally = Tally(session)
+        self._touches = Touches(session)
+        self.accounts = SqlAccounts(session, self._touches)
+        self.emails = SqlEmails(session, self._tally)
+        self.attempts = SqlAttempts(session)
+        self.ledger = SqlLedger(session, clock)
+        self.instances = SqlInstances(session)
+        self.idempotency = SqlIdempotency(session)
+        self.keys = SqlKeys(session)
+        self.key_usage = SqlKeyUsage(session)
+        self.audit = SqlAudit(session)
+        self.session = session
+
+    def begin(self, *, hurried: bool = False) -> None:
+        """Begin, for one work or a group; see Session.begin."""
+        self._forget()
+        self.session.begin(hurried=hurried)
+
+    def commit(self) -> None:
+        """Make it durable."""
+        self._touches.write()
+        self._tally.write()
+        self.session.commit()
+
+    def rollback(self) -> None:
+        """As if it had not begun. No error if the engine has done so by itself."""
+        self._forget()
+        if self.session.in_transaction:
+            self.session.rollback()
+
+    def save_point(self) -> None:
+        """Begin one work of a group."""
+        self._tally.remember()
+        self._touches.remember()
+        self.session.execute(f"SAVEPOINT {SAVEPOINT}")
+
+    def keep(self) -> None:
+        """End one work of a group: it stands or falls with the commit."""
+        self.session.execute(f"RELEASE SAVEPOINT {SAVEPOINT}")
+
+    def undo(self) -> None:
+        """As if this work of the group had not run."""
+        self.session.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
+        self.session.execute(f"RELEASE SAVEPOINT {SAVEPOINT}")
+        self._tally.undo()
+        self._touches.undo()
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self.session.close()
+
+    def _forget(self) -> None:
+        self._tally.forget()
+        self._touches.forget()

@@ -1,0 +1,315 @@
+"""Group commit: one thread writes, many works share a commit, everyone is answered after it.
+
+An fsync costs the same for one work as for two hundred. While one is under way the next works
+gather, and a little longer while several ask at once, so that the busier the store is, the less
+each costs; an idle one waits for nobody.
+"""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from queue import SimpleQueue
+from typing import Any, Final, TypeVar
+
+import attrs
+
+from adapters.peewee_store.failures import Overtaken, overtaken, translated, unavailable
+from adapters.peewee_store.transaction import AtWork, SqlTransaction
+from application.ports import Transaction
+from domain.errors import Conflict, StaleAttempt, StoreUnavailable
+
+T = TypeVar("T")
+
+MOST_WORKS: Final = 200
+# While several ask at once a commit waits for so long: more of them share it, and its pages.
+GATHER_S: Final = 0.0005
+MOST_TRIES: Final = 6  # of a group that others come between
+PAUSE_S: Final = 0.01
+_CHANCE: Final = random.SystemRandom()
+
+_log = logging.getLogger(__name__)
+
+
+@attrs.frozen
+class _Job:
+    """A work and the Future of its answer."""
+
+    work: Callable[[Transaction], Any]
+    future: "Future[Any]"
+
+
+class GroupWriter:
+    """Runs works one after the other on a connection of its own; its thread starts with the first.
+
+    A work that raises takes back only what it wrote itself. If the connection or the commit fails,
+    every work of the group gets StoreUnavailable, nothing of them was written, and the next group
+    finds a new connection. Nothing ends the thread but `close`.
+
+    Where other processes write too, a group that one of them came between, or whose connection was
+    lost before the commit, is run again; and a work is run again before its Conflict or
+    StaleAttempt is believed. Only there may a commit have been made although it failed: its answer
+    was lost.
+    """
+
+    def __init__(self, connect: Callable[[], SqlTransaction], *, at_work: AtWork) -> None:
+        self._connect = connect
+        self._at_work = at_work
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._gate = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        self._transaction: SqlTransaction | None = None
+        self._in_demand = False
+        self._closing = threading.Event()
+
+    def post(self, work: Callable[[Transaction], T]) -> "Future[T]":
+        """Queue *work*; its answer comes once it is durable. RuntimeError inside a work.
+
+        Callbacks of the Future run on the writer's thread: every other work waits for them.
+        """
+        self._at_work.refuse()
+        future: Future[T] = Future()
+        with self._gate:
+            if self._closed:
+                future.set_exception(StoreUnavailable("the store is closed"))
+            else:
+                self._start()
+                self._jobs.put(_Job(work, future))
+        return future
+
+    def write(self, work: Callable[[Transaction], T]) -> T:
+        """Post *work* and wait for its answer. RuntimeError inside a work or a callback."""
+        if threading.current_thread() is self._thread:
+            raise RuntimeError("neither a work nor a callback may wait for its own store")
+        return self.post(work).result()
+
+    def close(self) -> None:
+        """Finish what was posted, then let go of the connection. May be called twice."""
+        with self._gate:
+            if not self._closed and self._thread is not None:
+                self._jobs.put(None)
+            self._closed = True
+        self._closing.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        ended = False
+        while not ended:
+            group, ended = self._take()
+            if group:
+                self._serve(group)
+        self._disconnect()
+
+    def _take(self) -> tuple[Sequence[_Job], bool]:
+        """Wait for a job and take whatever else is there; and whether the end has come."""
+        group: list[_Job] = []
+        job = self._jobs.get()
+        if self._in_demand:
+            self._closing.wait(GATHER_S)
+        for _ in range(min(self._jobs.qsize(), MOST_WORKS - 1)):
+            if job is None:
+                break
+            _admit(job, group)
+            job = self._jobs.get()
+        if job is not None:
+            _admit(job, group)
+        self._in_demand = len(group) > 1
+        return group, job is None
+
+    def _serve(self, group: Sequence[_Job]) -> None:
+        self._at_work.here = True
+        try:
+            answers = self._commit_at_last(group)
+        except _NotBegunError as error:
+            self._disconnect()
+            # those that queued up meanwhile have waited too: not as long again for the same lock
+            group = [*group, *self._queued()]
+            answers = [_Failure(unavailable(error.reason)) for _ in group]
+        except BaseException as error:
+            self._disconnect()
+            answers = [_Failure(unavailable(error)) for _ in group]
+        finally:
+            self._at_work.here = False
+        for job, answer in zip(group, answers, strict=True):
+            _answer(job, answer)
+
+    def _commit_at_last(self, group: Sequence[_Job]) -> Sequence[Any]:
+        """As _commit, again if it was overtaken by another process."""
+        for attempt in range(1, MOST_TRIES):
+            try:
+                return self._commit(group)
+            except Exception as error:
+                if not overtaken(error):
+                    raise
+                self._undo()
+            time.sleep(_CHANCE.uniform(0, PAUSE_S * attempt))
+        return self._commit(group)
+
+    def _commit(self, group: Sequence[_Job]) -> Sequence[Any]:
+        """The works' answers, once they are durable. Any error means that none of them is."""
+        transaction = self._begun(hurried=True)
+        if len(group) == 1 and not transaction.session.shared:
+            return [_alone(group[0], transaction)]
+        answers = _together(group, transaction)
+        if answers is None:
+            try:
+                transaction.rollback()
+                transaction.begin()
+            except Exception as error:
+                _give_way(error, transaction)
+                raise
+            answers = [_among_others(job, transaction) for job in group]
+        transaction.commit()
+        return answers
+
+    def _begun(self, *, hurried: bool) -> SqlTransaction:
+        try:
+            transaction = self._transaction
+            if transaction is not None:
+                try:
+                    transaction.begin(hurried=hurried)
+                except Exception:
+                    if not transaction.session.lost:
+                        raise
+                    self._disconnect()  # the server was restarted: a new one may do
+            if self._transaction is None:
+                self._transaction = transaction = self._connect()
+                transaction.begin(hurried=hurried)
+            assert transaction is not None
+        except BaseException as error:
+            if overtaken(error):
+                raise
+            raise _NotBegunError(error) from error
+        return transaction
+
+    def _undo(self) -> None:
+        """Roll back; on a lost connection that has been done."""
+        try:
+            if self._transaction is not None:
+                self._transaction.rollback()
+        except Exception:
+            self._disconnect()
+
+    def _queued(self) -> Sequence[_Job]:
+        """What waits now; the end, if it is among it, still comes."""
+        found: list[_Job] = []
+        for _ in range(self._jobs.qsize()):
+            job = self._jobs.get()
+            if job is None:
+                self._jobs.put(None)
+                break
+            _admit(job, found)
+        return found
+
+    def _disconnect(self) -> None:
+        transaction, self._transaction = self._transaction, None
+        if transaction is not None:
+            with suppress(Exception):  # it may be broken, which is why it is thrown away
+                transaction.rollback()
+            with suppress(Exception):
+                transaction.close()
+
+
+class _NotBegunError(Exception):
+    """The lock, or the connection, was not to be had: nothing has been run."""
+
+    def __init__(self, reason: BaseException) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@attrs.frozen
+class _Failure:
+    """What a work raised, on its way to the caller."""
+
+    error: BaseException
+
+
+def _answer(job: _Job, answer: Any) -> None:
+    """Whatever a callback does here, the next one must get its answer."""
+    try:
+        if isinstance(answer, _Failure):
+            job.future.set_exception(answer.error)
+        else:
+            job.future.set_result(answer)
+    except BaseException:
+        _log.exception("a callback of a posted work failed")
+
+
+def _admit(job: _Job, group: list[_Job]) -> None:
+    if job.future.set_running_or_notify_cancel():
+        group.append(job)
+
+
+def _alone(job: _Job, transaction: SqlTransaction) -> Any:
+    try:
+        answer = job.work(transaction)
+    except BaseException as error:
+        transaction.rollback()
+        return _Failure(translated(error))
+    transaction.commit()
+    return answer
+
+
+def _together(group: Sequence[_Job], transaction: SqlTransaction) -> Sequence[Any] | None:
+    """The works' answers, or None if one of them raised: then each is run again, undone alone.
+
+    Works hardly ever raise, and a savepoint costs as much as a write.
+    """
+    answers = []
+    for job in group:
+        try:
+            answers.append(job.work(transaction))
+        except BaseException as error:
+            _give_way(error, transaction)
+            return None
+        if not transaction.session.in_transaction:
+            raise StoreUnavailable("the engine gave the transaction up")
+    try:
+        transaction.session.verify()
+    except Exception as error:
+        _give_way(error, transaction)
+        return None
+    return answers
+
+
+def _among_others(job: _Job, transaction: SqlTransaction) -> Any:
+    answer = _alone_undone(job, transaction)
+    if (
+        isinstance(answer, _Failure)
+        and isinstance(answer.error, (Conflict, StaleAttempt))
+        and transaction.session.shared
+    ):
+        # another process may have come between what it read and what it wrote
+        return _alone_undone(job, transaction)
+    return answer
+
+
+def _alone_undone(job: _Job, transaction: SqlTransaction) -> Any:
+    transaction.save_point()
+    try:
+        answer = job.work(transaction)
+    except BaseException as error:
+        _give_way(error, transaction)
+        transaction.undo()
+        return _Failure(translated(error))
+    transaction.keep()
+    return answer
+
+
+def _give_way(error: BaseException, transaction: SqlTransaction) -> None:
+    """Overtaken if the whole group must be run again because of this error of one of its works."""
+    if overtaken(error):
+        raise error
+    if transaction.session.lost:
+        raise Overtaken(f"the connection was lost: {error}") from error

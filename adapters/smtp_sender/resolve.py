@@ -1,0 +1,105 @@
+"""From a host name to addresses that may be connected to, within a deadline.
+
+``getaddrinfo`` cannot be given a timeout, so it runs in a thread of its own; how many such threads
+may hang at once is bounded.
+"""
+
+import socket
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from functools import partial
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Final
+
+import attrs
+
+from domain.handoff import Problem
+
+IP = IPv4Address | IPv6Address
+
+MAX_LOOKUPS: Final = 64
+_NO_ADDRESS: Final = (socket.EAI_NONAME, socket.EAI_NODATA, socket.EAI_ADDRFAMILY)
+
+
+class Unresolved(Exception):
+    """There is no address to connect to."""
+
+    def __init__(self, problem: Problem, detail: str) -> None:
+        super().__init__(detail)
+        self.problem = problem
+        self.detail = detail
+
+
+@attrs.frozen
+class Endpoint:
+    """An address that was checked, and the socket address that connects to it."""
+
+    ip: IP
+    family: int
+    sockaddr: tuple[object, ...]
+
+    @property
+    def loopback(self) -> bool:
+        """Whether what is sent there never leaves this machine."""
+        mapped = self.ip.ipv4_mapped if isinstance(self.ip, IPv6Address) else None
+        return (mapped or self.ip).is_loopback
+
+
+class Resolver:
+    """Looks names up and applies the policy to every answer. Safe from many threads."""
+
+    def __init__(self, *, allow: Callable[[IP], bool]) -> None:
+        self._allow = allow
+        self._places = threading.BoundedSemaphore(MAX_LOOKUPS)
+
+    def start(self, host: str, port: int) -> "Future[list[Endpoint]]":
+        """A lookup under way; cancel it to give it up. Its errors are `Unresolved`."""
+        lookup: Future[list[Endpoint]] = Future()
+        if not self._places.acquire(blocking=False):
+            lookup.set_exception(Unresolved(Problem.DNS, "too many names are being looked up"))
+            return lookup
+        threading.Thread(
+            target=self._run, args=(host, port, lookup), name="smtp-resolve", daemon=True
+        ).start()
+        return lookup
+
+    def checked(self, endpoints: list[Endpoint]) -> list[Endpoint]:
+        """The same endpoints. Unresolved if there is none or the policy forbids one of them.
+
+        One forbidden answer forbids the name: whoever mixes them means no good.
+        """
+        if not endpoints:
+            raise Unresolved(Problem.NOT_FOUND, "no address")
+        if not all(self._allow(endpoint.ip) for endpoint in endpoints):
+            raise Unresolved(Problem.BLOCKED, "an address that is not allowed")
+        return endpoints
+
+    def _run(self, host: str, port: int, lookup: "Future[list[Endpoint]]") -> None:
+        settle: Callable[[], None]
+        try:
+            settle = partial(lookup.set_result, _look_up(host, port))
+        except Unresolved as unresolved:
+            settle = partial(lookup.set_exception, unresolved)
+        finally:
+            self._places.release()
+        with suppress(InvalidStateError):  # given up meanwhile
+            settle()
+
+
+def _look_up(host: str, port: int) -> list[Endpoint]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        problem = Problem.NOT_FOUND if error.errno in _NO_ADDRESS else Problem.DNS
+        raise Unresolved(problem, error.strerror or "no address") from None
+    except (UnicodeError, ValueError):
+        raise Unresolved(Problem.NOT_FOUND, "not a host name") from None
+    except OSError as error:
+        raise Unresolved(Problem.DNS, error.strerror or "the resolver failed") from None
+    return [
+        Endpoint(ip_address(sockaddr[0]), family, sockaddr)
+        for family, _, _, _, sockaddr in found
+        if family in (socket.AF_INET, socket.AF_INET6)
+    ]

@@ -1,0 +1,604 @@
+"""The dialogue with one mail server, stage by stage, on one connection.
+
+Commands wait in a queue and are written in groups: one command a group, or many if the server
+offers PIPELINING (RFC 2920). Replies are read in the order of the commands, so what they mean does
+not depend on how they were grouped. Before a group is written the server must be silent: a reply
+that nobody asked for would be taken for the answer to the next command.
+
+The one moment that matters is the final dot. Until its last byte is handed to the kernel nothing
+can have been accepted; from then on only a clear reply tells (RFC 1047).
+"""
+
+import base64
+import hmac
+import ssl
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+from typing import Final, NoReturn
+
+import attrs
+
+from adapters.smtp_sender.replies import ServerReply
+from adapters.smtp_sender.resolve import Endpoint, Resolver, Unresolved
+from adapters.smtp_sender.wire import Brake, Broken, Wire, connect
+from application.ports import Vault
+from domain.account import Account, Security
+from domain.address import Address
+from domain.errors import SecretUnreadable
+from domain.handoff import Handoff, Parcel, Problem, RecipientReply, Reply, Stage
+
+GROUP: Final = 100  # commands in one write; their replies fit into any socket's buffer
+DOT: Final = b".\r\n"
+
+
+@attrs.frozen(kw_only=True)
+class Timeouts:
+    """Seconds for each stage as a whole (RFC 5321 section 4.5.3.2), never for a single read."""
+
+    resolve: float = 30.0
+    connect: float = 30.0
+    banner: float = 60.0
+    ehlo: float = 60.0
+    starttls: float = 30.0
+    auth: float = 60.0
+    mail: float = 60.0
+    rcpt: float = 60.0
+    data: float = 120.0
+    body: float = 60.0  # the least; more at `body_rate` bytes a second
+    body_rate: float = 500.0
+    pending: float = 5.0  # the rest of a reply that came unasked
+    dot: float = 600.0
+    rset: float = 5.0
+    quit: float = 5.0
+
+    def for_body(self, size: int) -> float:
+        """What a body of *size* bytes is given."""
+        return max(self.body, size / self.body_rate)
+
+
+@attrs.frozen(kw_only=True)
+class Terms:
+    """What every session of one sender has in common."""
+
+    vault: Vault
+    monotonic: Callable[[], float]
+    ehlo_hostname: str
+    timeouts: Timeouts
+    ssl_context: Callable[[], ssl.SSLContext]
+    resolver: Resolver
+
+
+class Ended(Exception):
+    """The dialogue ended at the session's stage, with a reply or with a problem."""
+
+    def __init__(
+        self, *, reply: Reply | None = None, problem: Problem | None = None, detail: str = ""
+    ) -> None:
+        super().__init__(detail)
+        self.reply = reply
+        self.problem = problem
+        self.detail = detail
+
+
+class Session:
+    """One connection for one account. Used by one thread at a time.
+
+    After `open` and each `hand_off`, ``usable`` tells whether it may be used again.
+    """
+
+    def __init__(self, account: Account, *, terms: Terms) -> None:
+        self.account_id = account.id
+        self.version = account.version
+        self.opened_at = terms.monotonic()
+        self.messages = 0
+        self.usable = False
+        self._account = account
+        self._terms = terms
+        self._timeouts = terms.timeouts
+        self._stage = Stage.RESOLVE
+        self._wire: Wire | None = None
+        self._extensions: dict[str, str] = {}
+        self._queue: deque[bytes] = deque()
+        self._owed = 0
+        self._dirty = False
+        self._answered: list[RecipientReply] = []
+        self._announced: Parcel | None = None
+        self._secrets: tuple[bytes, ...] = ()
+        self._listening = False
+
+    # --- from nothing to a session that takes mail
+
+    def open(self, brake: Brake) -> Handoff:
+        """Connect, TLS, EHLO, AUTH. Stage MAIL without reply or problem if all went well."""
+        try:
+            endpoint = self._connect(brake)
+            self._greet(brake)
+            if self._account.authenticates:
+                self._authenticate(encrypted_or_local=self._encrypted or endpoint.loopback)
+        except (Broken, Ended) as end:
+            return self._ended(end, brake)
+        self._stage = Stage.MAIL
+        self.usable = True
+        return Handoff(stage=Stage.MAIL, usable=True)
+
+    @property
+    def _encrypted(self) -> bool:
+        return self._account.security is not Security.PLAIN
+
+    @property
+    def _live(self) -> Wire:
+        assert self._wire is not None, "the session is not connected"
+        return self._wire
+
+    def _connect(self, brake: Brake) -> Endpoint:
+        endpoints = self._resolve(brake)
+        self._stage = Stage.CONNECT
+        deadline = self._terms.monotonic() + self._timeouts.connect
+        for place, endpoint in enumerate(endpoints):
+            left = deadline - self._terms.monotonic()
+            share = max(left / (len(endpoints) - place), 0.001)
+            try:
+                self._wire = connect(
+                    endpoint, timeout_s=share, brake=brake, monotonic=self._terms.monotonic
+                )
+            except Broken as broken:
+                failure = broken
+                if brake.stopped:
+                    break
+                continue
+            return endpoint
+        raise failure
+
+    def _resolve(self, brake: Brake) -> list[Endpoint]:
+        self._stage = Stage.RESOLVE
+        resolver = self._terms.resolver
+        lookup = resolver.start(self._account.host, self._account.port)
+        brake.watch(lookup.cancel)
+        try:
+            return resolver.checked(lookup.result(self._timeouts.resolve))
+        except Unresolved as unresolved:
+            raise Ended(problem=unresolved.problem, detail=unresolved.detail) from None
+        except TimeoutError:
+            lookup.cancel()
+            raise Ended(problem=Problem.TIMEOUT, detail="no answer in time") from None
+        except CancelledError:
+            raise Ended(problem=Problem.STOPPED) from None
+
+    def _greet(self, brake: Brake) -> None:
+        """From the connection to the capabilities that count."""
+        if self._account.security is Security.TLS:
+            self._stage = Stage.TLS
+            self._encrypt(brake)
+        self._stage = Stage.BANNER
+        self._expect_positive(self._live.read(self._timeouts.banner))
+        self._say_hello()
+        if self._account.security is Security.STARTTLS:
+            self._start_tls(brake)
+            self._say_hello()
+
+    def _say_hello(self) -> None:
+        name = self._terms.ehlo_hostname.encode()
+        reply = self._ask(Stage.EHLO, b"EHLO " + name, self._timeouts.ehlo)
+        plain = not self._encrypted and not self._account.authenticates
+        if reply.code in (500, 502) and plain:
+            reply = self._ask(Stage.EHLO, b"HELO " + name, self._timeouts.ehlo)
+            self._expect_positive(reply)
+            self._extensions = {}
+            return
+        self._expect_positive(reply)
+        self._extensions = _extensions(reply)
+
+    def _start_tls(self, brake: Brake) -> None:
+        self._stage = Stage.STARTTLS
+        if "STARTTLS" not in self._extensions:
+            raise Ended(problem=Problem.NOT_OFFERED, detail="STARTTLS is not offered")
+        reply = self._ask(Stage.STARTTLS, b"STARTTLS", self._timeouts.starttls)
+        self._expect_positive(reply)
+        if not self._live.silent:
+            self._refuse_injection()
+        self._encrypt(brake)
+
+    def _refuse_injection(self) -> NoReturn:
+        """What came before the handshake would be read as if TLS had protected it."""
+        try:
+            self._live.read(self._timeouts.pending)
+        except Broken as broken:
+            if broken.problem is Problem.CLOSED:
+                raise
+        raise Ended(problem=Problem.NOT_OFFERED, detail="bytes came before TLS")
+
+    def _encrypt(self, brake: Brake) -> None:
+        self._live.encrypt(
+            self._terms.ssl_context(),
+            hostname=self._account.host,
+            timeout_s=self._timeouts.starttls,
+            brake=brake,
+        )
+
+    def _authenticate(self, *, encrypted_or_local: bool) -> None:
+        """One mechanism, once: three tries with a wrong password lock many an account."""
+        self._stage = Stage.AUTH
+        if not encrypted_or_local:
+            raise Ended(problem=Problem.BLOCKED, detail="a password is not sent without TLS")
+        mechanism = self._mechanism()
+        user, password = self._account.username.encode(), self._password().encode()
+        plain = _b64(b"\0" + user + b"\0" + password)
+        self._secrets = (plain, _b64(password), password)
+        if mechanism == "PLAIN":
+            reply = self._answer(b"AUTH PLAIN " + plain)
+        elif mechanism == "LOGIN":
+            reply = self._answer(b"AUTH LOGIN")
+            for answer in (_b64(user), _b64(password)):
+                reply = self._answer(answer) if reply.intermediate else reply
+        else:
+            reply = self._answer(b"AUTH CRAM-MD5")
+            if reply.intermediate:
+                reply = self._answer(_cram_md5(user, password, challenge=reply.lines[-1]))
+        self._expect_positive(reply)
+        self._secrets = ()
+
+    def _answer(self, line: bytes) -> ServerReply:
+        return self._ask(Stage.AUTH, line, self._timeouts.auth)
+
+    def _mechanism(self) -> str:
+        offered = self._extensions.get("AUTH", "").upper().split()
+        for mechanism in ("PLAIN", "LOGIN", "CRAM-MD5"):
+            if mechanism in offered:
+                return mechanism
+        raise Ended(problem=Problem.NO_MECHANISM, detail="no AUTH mechanism in common")
+
+    def _password(self) -> str:
+        if self._account.sealed_password is None:
+            raise Ended(problem=Problem.SECRET, detail="no password is stored")
+        context = f"account:{self._account.id}"
+        try:
+            return self._terms.vault.open(self._account.sealed_password, context=context)
+        except SecretUnreadable:
+            raise Ended(problem=Problem.SECRET, detail="the password cannot be opened") from None
+
+    # --- one message
+
+    @property
+    def idle(self) -> bool:
+        """Whether anybody may have it: it is usable, and nothing has been announced."""
+        return self.usable and self._announced is None
+
+    def has_announced(self, parcel: Parcel) -> bool:
+        """Whether the envelope of this very parcel went out with the dot before it."""
+        return self._announced is parcel
+
+    def hand_off(
+        self,
+        parcel: Parcel,
+        *,
+        before_dot: Callable[[], bool],
+        brake: Brake,
+        then: Callable[[], Parcel | None] = lambda: None,
+    ) -> Handoff:
+        """One transaction, as `Conversation.send` describes it."""
+        self.usable = self._listening = False
+        self._answered = []
+        try:
+            self._open_transaction(parcel)
+            self._write_body(parcel.octets)
+            if not before_dot():
+                raise Ended(problem=Problem.STOPPED, detail="stopped before the final dot")
+            announcement = self._announcement(then)
+            reply = self._write_dot(brake, announcement)
+        except (Broken, Ended) as end:
+            return self._ended(end, brake)
+        self.messages += 1
+        self._dirty = not reply.positive
+        # after a refusal what was announced may be out of step: the next connection is in step
+        self.usable = reply.code != 421 and (reply.positive or self._announced is None)
+        return self._handoff(reply=reply, usable=self.usable)
+
+    def _open_transaction(self, parcel: Parcel) -> None:
+        """MAIL, RCPT, DATA: from here on the server waits for the body, or Ended."""
+        self._stage = Stage.MAIL
+        if self._announced is None:
+            self._queue.extend(self._commands(parcel))
+        self._announced = None
+
+        mail = self._hear(Stage.MAIL, self._timeouts.mail)
+        if not mail.positive:
+            self._refused(mail.as_reply())
+        rcpt, accepted = mail, 0
+        for address in parcel.envelope.recipients:
+            rcpt = self._hear(Stage.RCPT, self._timeouts.rcpt, address=address)
+            accepted += rcpt.positive
+        if not accepted:
+            self._refused(rcpt.as_reply())
+        data = self._hear(Stage.DATA, self._timeouts.data)
+        if data.code != 354:
+            self._refused(data.as_reply())
+
+    def _commands(self, parcel: Parcel) -> list[bytes]:
+        """The envelope as it is said. Ended if the server lacks what it needs."""
+        envelope = parcel.envelope
+        utf8 = envelope.smtputf8 or any(
+            address.needs_smtputf8 for address in (envelope.sender, *envelope.recipients)
+        )
+        mail = self._mail(envelope.sender, parcel.octets, utf8=utf8)
+        return [mail, *map(_rcpt, envelope.recipients), b"DATA\r\n"]
+
+    def _announcement(self, then: Callable[[], Parcel | None]) -> bytes:
+        """What of the next envelope goes out with the dot (RFC 2920 section 3.1); b"" for nothing.
+
+        A group of commands may begin with the end of a message, and DATA ends it: so all of it is
+        said, or nothing. It is taken back by leaving: without its own dot nothing is accepted.
+        """
+        if "PIPELINING" not in self._extensions:
+            return b""
+        parcel = then()
+        if parcel is None or len(parcel.envelope.recipients) + 2 > GROUP:
+            return b""
+        try:
+            commands = self._commands(parcel)
+        except Ended:  # it is told when its turn comes
+            self.usable = False
+            return b""
+        self._announced, self._owed = parcel, len(commands)
+        return b"".join(commands)
+
+    def _mail(self, sender: Address, octets: bytes, *, utf8: bool) -> bytes:
+        """The MAIL command with the parameters the server offers. Ended if one is missing."""
+        parameters = ""
+        size = self._extensions.get("SIZE")
+        if size is not None:
+            if 0 < _number(size) < len(octets):
+                self._keep()
+                detail = f"{len(octets)} bytes; the server takes {size}"
+                raise Ended(problem=Problem.TOO_BIG, detail=detail)
+            parameters = f" SIZE={len(octets)}"
+        if utf8 and "SMTPUTF8" not in self._extensions:
+            self._keep()
+            raise Ended(problem=Problem.SMTPUTF8, detail="SMTPUTF8 is not offered")
+        if "8BITMIME" in self._extensions and not octets.isascii():
+            parameters += " BODY=8BITMIME"
+        if utf8:
+            parameters += " SMTPUTF8"
+        return f"MAIL FROM:<{sender}>{parameters}\r\n".encode()
+
+    def _keep(self) -> None:
+        """Nothing was said: the session is as good as before."""
+        self.usable = True
+
+    def _hear(
+        self, stage: Stage, timeout_s: float, *, address: Address | None = None
+    ) -> ServerReply:
+        """The reply to the next command of the queue, which is written first if it was not yet."""
+        self._stage = stage
+        if not self._owed:
+            self._write_group()
+        reply = self._live.read(timeout_s)
+        self._owed -= 1
+        expected = reply.code == 354 if stage is Stage.DATA else reply.positive
+        if not expected and reply.code < 400:
+            raise Broken(Problem.PROTOCOL, f"an unexpected {reply.code}")
+        if address is not None:
+            self._answered.append(RecipientReply(address, reply.as_reply()))
+        if reply.code == 421:
+            raise Ended(reply=reply.as_reply())
+        return reply
+
+    def _write_group(self) -> None:
+        self._expect_silence()
+        size = GROUP if "PIPELINING" in self._extensions else 1
+        group = [self._queue.popleft() for _ in range(min(size, len(self._queue)))]
+        self._owed = len(group)
+        self._live.write(b"".join(group), self._timeouts.mail)
+
+    def _refused(self, reply: Reply) -> NoReturn:
+        """The transaction ends with *reply*; the session goes on if the server keeps in step."""
+        self._dirty = True
+        self.usable = self._back_in_step()
+        raise Ended(reply=reply)
+
+    def _back_in_step(self) -> bool:
+        """Read what is still owed for commands that went ahead of a refusal: more refusals.
+
+        Only DATA may be taken although nobody will get it (RFC 2920 section 3.1); it is ended
+        empty. If anything else was taken, somebody would get that: the session is left instead.
+        """
+        self._queue.clear()
+        try:
+            while self._owed:
+                self._owed -= 1
+                reply = self._live.read(self._timeouts.rset)
+                if reply.code == 354 and not self._owed:
+                    self._live.write(DOT, self._timeouts.rset)
+                    reply = self._live.read(self._timeouts.rset)
+                if reply.code < 400 or reply.code == 421:
+                    return False
+        except Broken:
+            return False
+        return True
+
+    def _write_body(self, octets: bytes) -> None:
+        self._stage = Stage.BODY
+        try:
+            whole = self._live.pour(dot_stuffed(octets), self._timeouts.for_body(len(octets)))
+        except Broken as broken:
+            self._spoke_early(broken)
+        if not whole or not self._live.silent:
+            self._spoke_early(Broken(Problem.CLOSED, "the server closed the connection"))
+
+    def _write_dot(self, brake: Brake, announcement: bytes) -> Reply:
+        """The reply to the final dot. While the stage is BODY, the dot was surely not sent."""
+        if not self._live.silent:
+            self._spoke_early(Broken(Problem.CLOSED, "the server closed the connection"))
+        if not brake.release():
+            raise Ended(problem=Problem.STOPPED, detail="stopped before the final dot")
+        try:
+            self._live.write(DOT, self._timeouts.body, then=announcement)
+        except Broken as broken:
+            self._spoke_early(broken)
+        self._stage = Stage.DOT
+        reply = self._live.read(self._timeouts.dot)
+        if reply.intermediate:
+            raise Broken(Problem.PROTOCOL, f"an unexpected {reply.code}")
+        return reply.as_reply()
+
+    def _spoke_early(self, broken: Broken) -> NoReturn:
+        """The body was cut short: say why, if the server did."""
+        if broken.problem is Problem.TIMEOUT:
+            raise broken
+        reply = self._live.read(self._timeouts.pending)
+        if reply.code < 400:
+            raise Broken(Problem.PROTOCOL, f"an unexpected {reply.code}")
+        raise Ended(reply=reply.as_reply())
+
+    # --- between messages
+
+    def renew(self, parcel: Parcel, brake: Brake) -> bool:
+        """Whether it is fit for this message: the server is silent and, if need be, reset.
+
+        Or this message was announced; if another one was, nobody can use the session any more.
+        """
+        brake.watch(self._live.interrupt)
+        if self._announced is not None:
+            self.usable = self._announced is parcel
+            return self.usable
+        self.usable = self._live.silent
+        if self.usable and self._dirty:
+            # a second answer to RSET would be taken for the answer to MAIL
+            self.usable = self._reset() and self._live.silent
+        return self.usable
+
+    def _reset(self) -> bool:
+        self._dirty = False
+        try:
+            return self._ask(Stage.MAIL, b"RSET", self._timeouts.rset).code == 250
+        except (Broken, Ended):
+            return False
+
+    def quit(self) -> None:
+        """Say QUIT, wait for the answer, whatever it is, and close."""
+        try:
+            if self.usable:
+                self._ask(self._stage, b"QUIT", self._timeouts.quit)
+        except (Broken, Ended):
+            pass
+        finally:
+            self.abandon()
+
+    def close(self) -> None:
+        """Close, with a QUIT that waits for no answer if the server listens."""
+        # where an envelope was announced a QUIT could be taken for the body
+        polite = (self.usable or self._listening) and self._announced is None
+        if self._wire is not None:
+            self._wire.close(farewell=b"QUIT\r\n" if polite else b"")
+
+    def abandon(self) -> None:
+        """Close without a word."""
+        if self._wire is not None:
+            self._wire.close()
+
+    # --- the words
+
+    def _ask(self, stage: Stage, line: bytes, timeout_s: float) -> ServerReply:
+        """The reply to one command. Ended if it is a 421: the server is about to close."""
+        self._stage = stage
+        self._expect_silence()
+        self._live.write(line + b"\r\n", timeout_s)
+        reply = self._live.read(timeout_s)
+        if reply.code == 421:
+            raise Ended(reply=self._clean(reply))
+        return reply
+
+    def _expect_silence(self) -> None:
+        """A 421 may come at any time (RFC 5321 section 3.8), everything else is out of step."""
+        if self._live.silent:
+            return
+        reply = self._live.read(self._timeouts.pending)
+        if reply.code == 421:
+            raise Ended(reply=self._clean(reply))
+        raise Broken(Problem.PROTOCOL, "a reply that nobody asked for")
+
+    def _expect_positive(self, reply: ServerReply) -> None:
+        if reply.intermediate:
+            raise Broken(Problem.PROTOCOL, f"an unexpected {reply.code}")
+        if not reply.positive:
+            raise Ended(reply=self._clean(reply))
+
+    def _clean(self, reply: ServerReply) -> Reply:
+        """The reply without our credentials: some servers repeat what they were sent."""
+        lines = reply.lines
+        for secret in filter(None, self._secrets):
+            lines = tuple(line.replace(secret.decode(), "***") for line in lines)
+        return ServerReply(reply.code, lines).as_reply()
+
+    def _ended(self, end: Broken | Ended, brake: Brake) -> Handoff:
+        reply = end.reply if isinstance(end, Ended) else None
+        # between two commands it can be told goodbye; in the middle of a body it cannot
+        self._listening = self._stage is not Stage.BODY and (reply is not None or self.usable)
+        problem, detail = end.problem, end.detail
+        if brake.stopped and reply is None:
+            problem, detail = Problem.STOPPED, "stopped"
+        if problem is None:
+            return self._handoff(reply=reply, usable=self.usable)
+        at = "to" if self._stage is Stage.CONNECT else "at"
+        where = f"{self._stage} {at} {self._account.host}:{self._account.port}"
+        return self._handoff(
+            problem=problem, detail=f"{where}: {detail or problem}", usable=self.usable
+        )
+
+    def _handoff(
+        self,
+        *,
+        reply: Reply | None = None,
+        problem: Problem | None = None,
+        detail: str = "",
+        usable: bool,
+    ) -> Handoff:
+        return Handoff(
+            stage=self._stage,
+            reply=reply,
+            problem=problem,
+            recipients=tuple(self._answered),
+            detail=detail,
+            usable=usable,
+        )
+
+
+def dot_stuffed(octets: bytes) -> bytes:
+    """The body as it goes on the wire, up to the terminator (RFC 5321 section 4.5.2)."""
+    stuffed = octets.replace(b"\r\n.", b"\r\n..")
+    if stuffed.startswith(b"."):
+        stuffed = b"." + stuffed
+    if stuffed and not stuffed.endswith(b"\r\n"):
+        stuffed += b"\r\n"
+    return stuffed
+
+
+def _rcpt(address: Address) -> bytes:
+    return f"RCPT TO:<{address}>\r\n".encode()
+
+
+def _extensions(reply: ServerReply) -> dict[str, str]:
+    """Keyword to parameters; the first line is the server's name."""
+    offered: dict[str, str] = {}
+    for line in reply.lines[1:]:
+        keyword, _, parameters = line.replace("AUTH=", "AUTH ", 1).strip().partition(" ")
+        known = offered.get(keyword.upper())
+        offered[keyword.upper()] = f"{known} {parameters}" if known else parameters.strip()
+    return offered
+
+
+def _number(text: str) -> int:
+    """Its value, 0 if it is none or larger than any message."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else 0
+
+
+def _b64(octets: bytes) -> bytes:
+    return base64.b64encode(octets)
+
+
+def _cram_md5(user: bytes, password: bytes, *, challenge: str) -> bytes:
+    try:
+        nonce = base64.b64decode(challenge, validate=True)
+    except ValueError:
+        raise Broken(Problem.PROTOCOL, "a challenge that is not base64") from None
+    return _b64(user + b" " + hmac.new(password, nonce, "md5").hexdigest().encode())

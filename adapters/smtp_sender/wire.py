@@ -1,0 +1,247 @@
+"""A connection with deadlines: what SMTP needs of TCP and TLS.
+
+Every wait ends at a moment of the monotonic clock, however the bytes trickle in; a socket's own
+timeout starts again with each of them. Nothing here knows what the replies mean.
+"""
+
+import math
+import select
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from adapters.smtp_sender.replies import Malformed, ReplyParser, ServerReply
+from adapters.smtp_sender.resolve import Endpoint
+from domain.handoff import Problem
+
+_READ: Final = 64 * 1024
+
+
+class Broken(Exception):
+    """The connection is of no further use."""
+
+    def __init__(self, problem: Problem, detail: str) -> None:
+        super().__init__(detail)
+        self.problem = problem
+        self.detail = detail
+
+
+class Brake:
+    """Lets another thread stop one attempt at any moment before the final dot, and none after."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._interrupt: Callable[[], object] | None = None
+        self._released = False
+        self.stopped = False
+
+    def watch(self, interrupt: Callable[[], object] | None) -> None:
+        """From now on *interrupt* wakes the thread that makes the attempt."""
+        with self._lock:
+            self._interrupt = interrupt
+            if self.stopped and interrupt is not None:
+                interrupt()
+
+    def stop(self) -> None:
+        """Stop the attempt, unless it has passed the dot."""
+        with self._lock:
+            if self._released or self.stopped:
+                return
+            self.stopped = True
+            if self._interrupt is not None:
+                self._interrupt()
+
+    def release(self) -> bool:
+        """The dot may be sent and nothing can stop it; False if it was stopped before."""
+        with self._lock:
+            self._released = not self.stopped
+            return self._released
+
+
+class Wire:
+    """One connection: whole replies in, bytes out. Used by one thread at a time."""
+
+    def __init__(self, connected: socket.socket, *, monotonic: Callable[[], float]) -> None:
+        self._socket = connected
+        self._monotonic = monotonic
+        self._replies = ReplyParser()
+        self._watch()
+
+    def read(self, timeout_s: float) -> ServerReply:
+        """The next whole reply, read until *timeout_s* from now. Broken."""
+        deadline = self._monotonic() + timeout_s
+        try:
+            while (reply := self._replies.next()) is None:
+                self._replies.feed(self._receive(deadline))
+        except Malformed as malformed:
+            raise Broken(Problem.PROTOCOL, str(malformed)) from None
+        return reply
+
+    def write(self, octets: bytes, timeout_s: float, *, then: bytes = b"") -> None:
+        """Hand all of *octets* to the kernel, and *then* along with it.
+
+        Broken says that the end of *octets* was not handed over. What keeps *then* back alone is
+        not told: the next read finds it out.
+        """
+        deadline = self._monotonic() + timeout_s
+        rest = memoryview(octets + then)
+        while rest:
+            try:
+                self._limit(deadline)
+                rest = rest[self._socket.send(rest) :]
+            except (Broken, OSError) as error:
+                if len(rest) <= len(then):
+                    return
+                raise _not_written(error) from None
+
+    def pour(self, octets: bytes, timeout_s: float) -> bool:
+        """Like write, but False as soon as the server speaks or leaves: the rest is held back."""
+        deadline = self._monotonic() + timeout_s
+        rest = memoryview(octets)
+        self._socket.settimeout(0)
+        while rest:
+            try:
+                rest = rest[self._socket.send(rest) :]
+            except (BlockingIOError, ssl.SSLWantWriteError):
+                if not self._drained(deadline):
+                    return False
+            except OSError as error:
+                raise Broken(Problem.CLOSED, _reason(error)) from None
+        return True
+
+    @property
+    def silent(self) -> bool:
+        """Whether the server is connected and has said nothing that was not read."""
+        if not self._replies.empty:
+            return False
+        if not self._reading.poll(0):
+            return True
+        if not isinstance(self._socket, ssl.SSLSocket):
+            return False
+        return self._only_tls_spoke()
+
+    def encrypt(
+        self, context: ssl.SSLContext, *, hostname: str, timeout_s: float, brake: Brake
+    ) -> None:
+        """Put TLS on the connection, verified for *hostname*. Broken.
+
+        Nothing that was received before counts after it.
+        """
+        deadline = self._monotonic() + timeout_s
+        try:
+            self._socket = context.wrap_socket(
+                self._socket, server_hostname=hostname, do_handshake_on_connect=False
+            )
+            brake.watch(self.interrupt)  # the socket object is a new one
+            self._watch()
+            self._limit(deadline)
+            self._socket.do_handshake()
+        except ssl.SSLCertVerificationError as error:
+            raise Broken(Problem.CERTIFICATE, error.verify_message or "not trusted") from None
+        except ssl.SSLEOFError:
+            raise Broken(Problem.CLOSED, "the server closed the connection") from None
+        except ssl.SSLError as error:
+            raise Broken(Problem.HANDSHAKE, error.reason or "TLS failed") from None
+        except TimeoutError:
+            raise Broken(Problem.TIMEOUT, "no answer in time") from None
+        except OSError as error:
+            raise Broken(Problem.CLOSED, _reason(error)) from None
+        self._replies = ReplyParser()
+
+    def interrupt(self) -> None:
+        """Wake the thread that reads or writes; it finds the connection closed. From any thread."""
+        with suppress(OSError):
+            # SSLSocket.shutdown() would take TLS off first and let the other thread write plain.
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def close(self, *, farewell: bytes = b"") -> None:
+        """Close at once. *farewell* is sent if the kernel takes it without waiting."""
+        with suppress(OSError):
+            if farewell:
+                self._socket.settimeout(0)
+                self._socket.send(farewell)
+        self._socket.close()
+
+    def _watch(self) -> None:
+        readable, either = select.poll(), select.poll()
+        readable.register(self._socket, select.POLLIN)
+        either.register(self._socket, select.POLLIN | select.POLLOUT)
+        self._reading, self._either = readable, either
+
+    def _ready(self, timeout_s: float) -> int:
+        """What it is ready for, as poll says it, after waiting at most *timeout_s*."""
+        return sum(events for _, events in self._either.poll(math.ceil(timeout_s * 1000)))
+
+    def _receive(self, deadline: float) -> bytes:
+        self._limit(deadline)
+        try:
+            octets = self._socket.recv(_READ)
+        except TimeoutError:
+            raise Broken(Problem.TIMEOUT, "no answer in time") from None
+        except OSError as error:
+            raise Broken(Problem.CLOSED, _reason(error)) from None
+        if not octets:
+            raise Broken(Problem.CLOSED, "the server closed the connection")
+        return octets
+
+    def _drained(self, deadline: float) -> bool:
+        """Wait until there is room to write. False if there is something to read first."""
+        left = deadline - self._monotonic()
+        if left <= 0 or not (events := self._ready(left)):
+            raise Broken(Problem.TIMEOUT, "the server does not read")
+        return events == select.POLLOUT or self.silent
+
+    def _limit(self, deadline: float) -> None:
+        left = deadline - self._monotonic()
+        if left <= 0:
+            raise Broken(Problem.TIMEOUT, "no answer in time")
+        self._socket.settimeout(left)
+
+    def _only_tls_spoke(self) -> bool:
+        """Whether the bytes that wait are TLS's own (a session ticket, a new key)."""
+        self._socket.settimeout(0)
+        try:
+            self._replies.feed(self._socket.recv(_READ))
+        except ssl.SSLWantReadError:
+            return True
+        except OSError:
+            return False
+        return False
+
+
+def connect(
+    endpoint: Endpoint, *, timeout_s: float, brake: Brake, monotonic: Callable[[], float]
+) -> Wire:
+    """A connection to *endpoint*, watched by *brake*. Broken."""
+    try:
+        connecting = socket.socket(endpoint.family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise Broken(Problem.REFUSED, _reason(error)) from None
+    wire = Wire(connecting, monotonic=monotonic)
+    brake.watch(wire.interrupt)
+    try:
+        connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connecting.settimeout(timeout_s)
+        connecting.connect(endpoint.sockaddr)
+    except ConnectionResetError:
+        pass  # accepted and reset in one moment (a refusal has another name): the first read tells
+    except OSError as error:
+        brake.watch(None)
+        wire.close()
+        if isinstance(error, TimeoutError):
+            raise Broken(Problem.TIMEOUT, "no answer in time") from None
+        raise Broken(Problem.REFUSED, _reason(error)) from None
+    return wire
+
+
+def _not_written(error: Broken | OSError) -> Broken:
+    if isinstance(error, Broken | TimeoutError):
+        return Broken(Problem.TIMEOUT, "the server does not read")
+    return Broken(Problem.CLOSED, _reason(error))
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or type(error).__name__).lower()

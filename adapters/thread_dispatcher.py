@@ -1,0 +1,422 @@
+"""Delivery by threads: a feeder claims, a bounded priority queue hands over, workers hand off.
+
+The store is the queue; what is in memory here is at most one claimed batch for each worker. The
+feeder looks when the bell rings, when something falls due, and every poll in any case, so that a
+lost ring costs a moment and never an email. How many workers there are follows the servers: while
+mail is due, no worker is free and the processor is not the limit, another one is started.
+
+Where something else does the looking (Celery), it rests: when there is nothing to do for anybody
+it leaves the members and the leader's lock to others, and looks again only when it is roused. So
+whoever is a member is looking, and no connection of an account belongs to a process that sleeps.
+"""
+
+import itertools
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from queue import Empty, PriorityQueue
+from threading import Condition, Event, Lock, Thread
+from typing import Final
+
+import attrs
+
+from application import Application
+from application.delivery import Batch
+from application.ports import Clock, Locks, Observe
+from domain.errors import StoreUnavailable
+from domain.events import Event as Happened
+
+LEADER: Final = "dispatcher"
+LOOK_AGAIN_S: Final = 0.02  # how long a claimable email waits before another worker is thought of
+SLEEP_S: Final = 3600.0  # between two looks at whether it was roused: the bell tells it
+IDLE_S: Final = 30.0  # a worker beyond the first ones ends after so long without work
+BUSY_SHARE: Final = 0.85  # of one processor: above it more threads only take turns
+
+
+class Bell:
+    """Wakes the feeder. Rings are not counted: one look serves them all."""
+
+    def __init__(self) -> None:
+        self._condition = Condition()
+        self._rung = False
+
+    def __call__(self) -> None:
+        with self._condition:
+            self._rung = True
+            self._condition.notify_all()
+
+    def wait(self, timeout: float) -> bool:
+        """Until rung, at most *timeout* seconds; whether it was."""
+        with self._condition:
+            rung = self._condition.wait_for(lambda: self._rung, timeout)
+            self._rung = False
+            return rung
+
+
+@attrs.frozen(kw_only=True)
+class DispatcherRules:
+    """How many threads, and how often to look."""
+
+    workers: int = 2
+    max_workers: int = 200
+    poll: timedelta = timedelta(seconds=0.2)
+    sweep: timedelta = timedelta(seconds=30)
+    elect: timedelta = timedelta(seconds=1)
+    rest: timedelta | None = None  # after so long without work it looks no more until it is roused
+
+
+@attrs.define(order=True)
+class _Place:
+    """A batch in the queue: the most urgent first, then the one that was claimed first."""
+
+    priority: int
+    sequence: int
+    batch: Batch = attrs.field(order=False)
+
+
+class ThreadDispatcher:
+    """Runs delivery in this process while it holds the leader's lock. Start once, drain once."""
+
+    def __init__(
+        self,
+        application: Application,
+        *,
+        bell: Bell,
+        clock: Clock,
+        locks: Locks,
+        rules: DispatcherRules,
+        observe: Observe,
+    ) -> None:
+        self._delivery = application.delivery
+        self._membership = application.membership
+        self._upkeep = application.upkeep
+        self._bell = bell
+        self._clock = clock
+        self._locks = locks
+        self._rules = rules
+        self._observe = observe
+        self._queue: PriorityQueue[_Place] = PriorityQueue()
+        self._sequence = itertools.count()
+        self._stopping = Event()
+        self._leading = Event()
+        self._awake = Event()
+        self._roused = False
+        self._worked_at = clock.monotonic()
+        self._workers: list[_Worker] = []
+        self._outstanding = 0  # batches claimed and not finished
+        self._full_since: float | None = None  # no worker has been free, or was started, since
+        self._lock = Lock()
+        self._threads: list[Thread] = []
+        self._cpu = _CpuShare()
+        if rules.rest is None:
+            self._awake.set()
+
+    @property
+    def leading(self) -> bool:
+        """Whether this process delivers; another one may hold the lock."""
+        return self._leading.is_set()
+
+    @property
+    def awake(self) -> bool:
+        """Whether it looks by itself."""
+        return self._awake.is_set()
+
+    def rouse(self) -> None:
+        """Look now, and until there is nothing to do. What was stored before it is surely seen."""
+        with self._lock:
+            self._roused = True
+            self._awake.set()
+        self._bell()
+
+    def start(self) -> None:
+        """Begin to deliver, or to wait for the process that does to end."""
+        for target, name in ((self._feed, "feeder"), (self._sweep, "sweeper")):
+            thread = Thread(target=target, name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def drain(self, *, timeout: float) -> bool:
+        """Stop: no claim more, what is under way may end within *timeout* seconds.
+
+        Then dialogues that have not passed the final dot are dropped and their emails put back;
+        those that have are unknown. True if an unknown outcome or an unwritten result is left.
+        """
+        deadline = self._clock.monotonic() + timeout
+        self._stopping.set()
+        self._bell()
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - self._clock.monotonic()))
+        self._return_queued()
+        self._join_workers(deadline)
+        self._delivery.abort()
+        self._join_workers(self._clock.monotonic() + 2.0)
+        unknown = False
+        for worker in self._workers:
+            if worker.batch is not None and worker.is_alive():
+                unknown |= self._abandon(worker.batch)
+        flushed = self._flush(timeout=max(2.0, deadline - self._clock.monotonic()))
+        self._leave()
+        self._delivery.close_sessions()
+        self._awake.clear()
+        return unknown or not flushed
+
+    # -- the feeder ---------------------------------------------------------------------------
+
+    def _feed(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                if not self._awake.is_set():
+                    self._bell.wait(SLEEP_S)
+                elif self._lead():
+                    self._look()
+                elif self._rules.rest is not None:
+                    self._sleep()  # who leads is looking, and looks again before it rests
+                else:
+                    self._bell.wait(self._rules.elect.total_seconds())
+            except StoreUnavailable as error:
+                self._tell("store_unavailable", error)
+                self._stopping.wait(0.5)
+                self._delivery.persist_again()
+            except Exception as error:  # the feeder must outlive every bug
+                self._tell("feeder_failed", error)
+                self._stopping.wait(1.0)
+
+    def _lead(self) -> bool:
+        self._roused = False
+        if not self._leading.is_set() and self._locks.acquire(LEADER):
+            self._upkeep.recover()
+            self._worked_at = self._clock.monotonic()
+            self._leading.set()
+            self._observe(Happened(name="delivery_started"))
+        return self._leading.is_set()
+
+    def _look(self) -> None:
+        owner = self._membership.beat()
+        self._delivery.persist_again()
+        self._mend()
+        places = self._free_places()
+        if places <= 0:
+            self._wait_for_a_worker(owner)
+            return
+        self._full_since = None
+        due = self._delivery.due(owner)
+        if due is not None and due <= self._clock.now():
+            batches = self._delivery.claim(owner, places=places)
+            self._hand_over(batches)
+            if batches:
+                self._worked_at = self._clock.monotonic()
+                return
+            # the rows say due and no claim came: another process was quicker, or a limit is met
+            self._stopping.wait(LOOK_AGAIN_S)
+            due = None
+        if self._may_rest():
+            self._rest()
+        else:
+            self._bell.wait(self._until(due))
+
+    def _may_rest(self) -> bool:
+        rest = self._rules.rest
+        if rest is None or self._clock.monotonic() - self._worked_at < rest.total_seconds():
+            return False
+        with self._lock:
+            idle = not self._outstanding
+        return idle and self._delivery.flush(timeout=0) and not self._delivery.anything_to_do()
+
+    def _rest(self) -> None:
+        """Leave everything to others, then look once more: who came meanwhile found us leading."""
+        self._roused = False
+        self._leading.clear()
+        self._leave()
+        self._observe(Happened(name="delivery_rests"))
+        if not self._delivery.anything_to_do():
+            self._sleep()
+
+    def _sleep(self) -> None:
+        with self._lock:
+            if not self._roused:
+                self._awake.clear()
+
+    def _wait_for_a_worker(self, owner: int) -> None:
+        """The bell rings for a worker that is free, but for every new email too: time tells."""
+        now = self._clock.monotonic()
+        if self._full_since is None:
+            self._full_since = now
+        if now - self._full_since < LOOK_AGAIN_S:
+            self._bell.wait(LOOK_AGAIN_S)
+            return
+        self._full_since = now
+        self._grow(owner)
+
+    def _until(self, due: datetime | None) -> float:
+        poll = self._rules.poll.total_seconds()
+        if due is None:
+            return poll
+        return min(poll, max(0.001, (due - self._clock.now()).total_seconds()))
+
+    def _hand_over(self, batches: Sequence[Batch]) -> None:
+        with self._lock:
+            self._outstanding += len(batches)
+        for batch in batches:
+            self._queue.put(_Place(batch.priority, next(self._sequence), batch))
+
+    def _free_places(self) -> int:
+        with self._lock:
+            return len(self._workers) - self._outstanding
+
+    def _grow(self, owner: int) -> None:
+        """One more worker, or a quarter more, if mail is due and waiting is what takes the time."""
+        room = self._rules.max_workers - len(self._workers)
+        if room <= 0 or self._cpu.share() > BUSY_SHARE:
+            return
+        due = self._delivery.due(owner)
+        if due is None or due > self._clock.now():
+            return
+        for _ in range(min(room, max(1, len(self._workers) // 4))):
+            self._hire()
+
+    def _mend(self) -> None:
+        """Replace workers that died; what they held goes back, or is unknown behind the mark."""
+        for worker in [worker for worker in self._workers if not worker.is_alive()]:
+            self._workers.remove(worker)
+            if worker.batch is not None:
+                self._tell_died(worker)
+                self._abandon(worker.batch)
+                self.finished()
+        while self._free_places() < 0 or len(self._workers) < self._rules.workers:
+            self._hire()
+
+    def _hire(self) -> None:
+        worker = _Worker(self._queue, self)
+        self._workers.append(worker)
+        worker.start()
+
+    # -- a worker's part ----------------------------------------------------------------------
+
+    def deliver(self, worker: "_Worker", batch: Batch) -> None:
+        try:
+            self._delivery.deliver(batch, stopping=self._stopping.is_set, hold=worker.hold)
+        except Exception as error:  # a bug in one batch must not end the worker
+            self._tell("worker_failed", error)
+            self._abandon(worker.batch or batch)
+
+    def claim_next(self) -> Batch | None:
+        """What a worker that is free takes by itself, without the way over the feeder."""
+        owner = self._membership.owner
+        if self._stopping.is_set() or owner is None or not self._queue.empty():
+            return None
+        try:
+            return next(iter(self._delivery.claim(owner, places=1)), None)
+        except Exception as error:  # the feeder looks again, and a worker must not end by it
+            self._tell("claim_failed", error)
+            return None
+
+    def finished(self) -> None:
+        with self._lock:
+            self._outstanding -= 1
+        self._worked_at = self._clock.monotonic()
+        self._bell()
+
+    def may_leave(self) -> bool:
+        return self._stopping.is_set() or len(self._workers) > self._rules.workers
+
+    def _abandon(self, batch: Batch) -> bool:
+        """Settle what a batch left behind by what its rows say; whether an outcome is unknown."""
+        return self._delivery.abandon(batch)
+
+    # -- the sweeper --------------------------------------------------------------------------
+
+    def _sweep(self) -> None:
+        while not self._stopping.is_set():
+            if self._leading.is_set():
+                try:
+                    self._upkeep.sweep()
+                except StoreUnavailable as error:
+                    self._tell("store_unavailable", error)
+                except Exception as error:  # the sweeper must outlive every bug
+                    self._tell("sweep_failed", error)
+            self._stopping.wait(self._rules.sweep.total_seconds() if self.leading else 0.2)
+
+    # -- the end ------------------------------------------------------------------------------
+
+    def _return_queued(self) -> None:
+        while True:
+            try:
+                self._delivery.return_place(self._queue.get_nowait().batch)
+            except Empty:
+                return
+
+    def _join_workers(self, deadline: float) -> None:
+        for worker in self._workers:
+            while worker.is_alive() and worker.busy:
+                if self._clock.monotonic() >= deadline:
+                    return
+                worker.join(0.02)
+
+    def _flush(self, *, timeout: float) -> bool:
+        deadline = self._clock.monotonic() + timeout
+        while not self._delivery.flush(timeout=0.2):
+            if self._clock.monotonic() >= deadline:
+                return False
+            self._delivery.persist_again()
+        return True
+
+    def _leave(self) -> None:
+        try:
+            self._membership.leave()
+        except StoreUnavailable as error:
+            self._tell("store_unavailable", error)
+        self._delivery.drop_sessions()
+        self._locks.release(LEADER)
+
+    def _tell(self, name: str, error: Exception) -> None:
+        fields = {"error": type(error).__name__, "text": str(error)}
+        self._observe(Happened(name=name, level="error", fields=fields))
+
+    def _tell_died(self, worker: "_Worker") -> None:
+        self._observe(Happened(name="worker_died", level="error", fields={"worker": worker.name}))
+
+
+class _Worker(Thread):
+    """Takes batches from the queue, then claims for itself; ``batch`` is what it holds now."""
+
+    def __init__(self, queue: "PriorityQueue[_Place]", dispatcher: ThreadDispatcher) -> None:
+        super().__init__(name="delivery", daemon=True)
+        self._queue = queue
+        self._dispatcher = dispatcher
+        self.batch: Batch | None = None
+        self.busy = False
+
+    def hold(self, batch: Batch) -> None:
+        """What it holds from now on: if the thread dies, somebody must know."""
+        self.batch = batch
+
+    def run(self) -> None:
+        while True:
+            try:
+                place = self._queue.get(timeout=IDLE_S)
+            except Empty:
+                if self._dispatcher.may_leave():
+                    return
+                continue
+            self.busy, self.batch = True, place.batch
+            while self.batch is not None:
+                self._dispatcher.deliver(self, self.batch)
+                self.batch = None
+                self.batch = self._dispatcher.claim_next()
+            self._dispatcher.finished()
+            self.busy = False
+
+
+class _CpuShare:
+    """How much of one processor this process has used since the last question."""
+
+    def __init__(self) -> None:
+        self._wall = time.monotonic()
+        self._cpu = time.process_time()
+
+    def share(self) -> float:
+        """From 0 to the number of processors."""
+        wall, cpu = time.monotonic(), time.process_time()
+        share = (cpu - self._cpu) / max(1e-6, wall - self._wall)
+        self._wall, self._cpu = wall, cpu
+        return share

@@ -1,0 +1,132 @@
+"""The use cases, grouped by actor, and their one assembly.
+
+Production and tests differ only in the ports handed to `assemble`; nothing is built or started at
+import, and nothing here knows a technology.
+"""
+
+import attrs
+
+from application.access import Access, AccessRules
+from application.administration import Administration
+from application.admission import Admission
+from application.delivery import Delivery, DeliveryRules
+from application.membership import LeaseRules, Membership
+from application.overview import Overview
+from application.ports import (
+    Clock,
+    Entropy,
+    Headroom,
+    Locks,
+    Observe,
+    Sender,
+    Store,
+    Vault,
+    Wake,
+)
+from application.submission import Submission
+from application.upkeep import Upkeep
+from domain.network import NetworkPolicy
+
+
+@attrs.frozen(kw_only=True)
+class Ports:
+    """The technology the use cases run on."""
+
+    store: Store
+    sender: Sender
+    vault: Vault
+    clock: Clock
+    entropy: Entropy
+    locks: Locks
+    headroom: Headroom
+    wake: Wake
+    observe: Observe
+
+
+@attrs.frozen(kw_only=True)
+class ServiceRules:
+    """What the owner of the installation decides."""
+
+    delivery: DeliveryRules
+    lease: LeaseRules = attrs.field(factory=LeaseRules)
+    max_queue_depth: int | None = None
+    access: AccessRules = attrs.field(factory=AccessRules)
+    network: NetworkPolicy = attrs.field(factory=NetworkPolicy)
+
+
+@attrs.frozen(kw_only=True)
+class Application:
+    """The use cases of one process."""
+
+    access: Access
+    admission: Admission
+    submission: Submission
+    administration: Administration
+    overview: Overview
+    delivery: Delivery
+    membership: Membership
+    upkeep: Upkeep
+
+
+def assemble(ports: Ports, rules: ServiceRules, *, host: str, pid: int) -> Application:
+    """The application on these ports; *host* and *pid* name the process to an operator."""
+    admission = Admission(headroom=ports.headroom, max_depth=rules.max_queue_depth)
+    windows = rules.delivery.windows
+    delivery = Delivery(
+        store=ports.store,
+        sender=ports.sender,
+        clock=ports.clock,
+        entropy=ports.entropy,
+        headroom=ports.headroom,
+        rules=rules.delivery,
+        observe=ports.observe,
+    )
+    membership = Membership(
+        store=ports.store,
+        clock=ports.clock,
+        locks=ports.locks,
+        rules=rules.lease,
+        host=host,
+        pid=pid,
+    )
+    return Application(
+        access=Access(
+            store=ports.store,
+            clock=ports.clock,
+            entropy=ports.entropy,
+            vault=ports.vault,
+            rules=rules.access,
+            observe=ports.observe,
+        ),
+        admission=admission,
+        submission=Submission(
+            store=ports.store,
+            clock=ports.clock,
+            entropy=ports.entropy,
+            admission=admission,
+            retry=rules.delivery.retry,
+            windows=windows,
+            wake=ports.wake,
+            observe=ports.observe,
+        ),
+        administration=Administration(
+            store=ports.store,
+            clock=ports.clock,
+            vault=ports.vault,
+            sender=ports.sender,
+            network=rules.network,
+            wake=ports.wake,
+            observe=ports.observe,
+        ),
+        overview=Overview(store=ports.store, clock=ports.clock, windows=windows),
+        delivery=delivery,
+        membership=membership,
+        upkeep=Upkeep(
+            store=ports.store,
+            clock=ports.clock,
+            delivery=delivery,
+            membership=membership,
+            windows=windows,
+            observe=ports.observe,
+        ),
+    )

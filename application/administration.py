@@ -1,0 +1,256 @@
+"""What the owner of the accounts does: set them up, change, pause, resume, verify, remove them."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypedDict
+
+import attrs
+
+from application.ports import Clock, Observe, Sender, Store, Transaction, Vault, Wake
+from domain.access import LOCAL, Caller, Scope
+from domain.account import Account, OnUnknown, Security, check, security_of
+from domain.address import Address
+from domain.congestion import Health
+from domain.errors import Conflict, FieldError, Forbidden, InvalidInput
+from domain.events import Event
+from domain.handoff import Handoff
+from domain.limits import Limits, LimitUnit
+from domain.network import NetworkPolicy
+
+
+class AccountFields(TypedDict, total=False):
+    """What an owner may write; a field that is absent keeps its value (or takes its default)."""
+
+    name: str
+    address: Address
+    display_name: str
+    host: str
+    port: int
+    username: str
+    password: str | None
+    use_tls: bool
+    use_ssl: bool
+    active: bool
+    daily: int | None
+    hourly: int | None
+    minute: int | None
+    unit: LimitUnit
+    max_connections: int
+    priority_reserve: int
+    on_unknown: OnUnknown | None
+
+
+LIMIT_FIELDS = frozenset(
+    {"daily", "hourly", "minute", "unit", "max_connections", "priority_reserve"}
+)
+SWITCHES = frozenset({"use_tls", "use_ssl", "password"})
+
+
+class Administration:
+    """The owner's use cases."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        vault: Vault,
+        sender: Sender,
+        network: NetworkPolicy,
+        wake: Wake,
+        observe: Observe,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._vault = vault
+        self._sender = sender
+        self._network = network
+        self._wake = wake
+        self._observe = observe
+
+    def create(self, fields: AccountFields, *, caller: Caller = LOCAL) -> int:
+        """The id of the new account. Forbidden, NameTaken, InvalidInput."""
+        caller.require(Scope.ADMIN)
+        if caller.accounts is not None:
+            raise Forbidden("this API key is limited to some SMTP configurations: it creates none")
+        self._check_reach(fields["host"], fields["port"])
+        now = self._clock.now()
+        blank = _blank(fields, now=now)
+
+        def work(tx: Transaction) -> Account:
+            # the password is sealed for its row, whose id only the store knows
+            stored = tx.accounts.add(blank)
+            account = check(self._written(stored, fields, now=now))
+            account = attrs.evolve(account, version=1)
+            tx.accounts.save(account)
+            _note(tx, caller, "account_created", account, fields, at=now)
+            return account
+
+        account = self._store.write(work)
+        self._changed(account, "account_created")
+        return account.id
+
+    def update(self, account_id: int, fields: AccountFields, *, caller: Caller = LOCAL) -> Account:
+        """The account with *fields* changed, in force from the next claim on.
+
+        Forbidden, NotFound, NameTaken, InvalidInput.
+        """
+        _allow(caller, account_id)
+        now = self._clock.now()
+
+        def work(tx: Transaction) -> Account:
+            account = check(self._written(tx.accounts.lock(account_id), fields, now=now))
+            if "host" in fields or "port" in fields:
+                self._check_reach(account.host, account.port)
+            tx.accounts.save(account)
+            _note(tx, caller, "account_updated", account, fields, at=now)
+            return account
+
+        account = self._store.write(work)
+        self._sender.retire(account_id)
+        self._changed(account, "account_updated")
+        return account
+
+    def delete(self, account_id: int, *, caller: Caller = LOCAL) -> None:
+        """Remove it. Conflict while mail waits on it or is being sent by it.
+
+        Mail that names no account waits on it too, when no other active one could take it.
+        """
+        _allow(caller, account_id)
+        now = self._clock.now()
+
+        def work(tx: Transaction) -> Account:
+            account = tx.accounts.lock(account_id)
+            held = _held(tx, account)
+            if held:
+                raise Conflict(
+                    f"{held} emails wait on the SMTP configuration {account.name!r}: "
+                    "cancel them or let them be sent first"
+                )
+            tx.accounts.delete(account_id)
+            _note(tx, caller, "account_deleted", account, at=now)
+            return account
+
+        account = self._store.write(work)
+        self._sender.retire(account_id)
+        self._changed(account, "account_deleted")
+
+    def pause(self, account_id: int, *, caller: Caller = LOCAL) -> Account:
+        """Hand nothing off until it is resumed."""
+        return self._set_health(
+            account_id,
+            "account_paused",
+            lambda health, now: health.halted("by_hand", now=now),
+            caller=caller,
+        )
+
+    def resume(self, account_id: int, *, caller: Caller = LOCAL) -> Account:
+        """Forget its faults and hand mail off again."""
+        return self._set_health(
+            account_id, "account_resumed", lambda health, _: health.resumed(), caller=caller
+        )
+
+    def verify(self, account_id: int, *, caller: Caller = LOCAL) -> Handoff:
+        """Connect, TLS and AUTH; sends nothing. Where it ended and why, as `Sender.probe` says."""
+        _allow(caller, account_id)
+        return self._sender.probe(self._store.read(lambda tx: tx.accounts.get(account_id)))
+
+    def _set_health(
+        self,
+        account_id: int,
+        name: str,
+        step: Callable[[Health, datetime], Health],
+        *,
+        caller: Caller,
+    ) -> Account:
+        _allow(caller, account_id)
+        now = self._clock.now()
+
+        def work(tx: Transaction) -> Account:
+            account = tx.accounts.lock(account_id)
+            account = attrs.evolve(account, health=step(account.health, now))
+            tx.accounts.save(account)
+            _note(tx, caller, name, account, at=now)
+            return account
+
+        account = self._store.write(work)
+        self._changed(account, name)
+        return account
+
+    def _check_reach(self, host: str, port: int) -> None:
+        """InvalidInput for a server that this service may not connect to. It says no more."""
+        errors = []
+        if not self._network.allows_host(host):
+            errors.append(FieldError("/smtp_host", "is not a server this service may connect to"))
+        if not self._network.allows_port(host, port):
+            errors.append(FieldError("/smtp_port", "is not a port this service may connect to"))
+        if errors:
+            raise InvalidInput(*errors)
+
+    def _written(self, account: Account, fields: AccountFields, *, now: datetime) -> Account:
+        changes: dict[str, object] = {
+            name: value
+            for name, value in fields.items()
+            if name not in LIMIT_FIELDS and name not in SWITCHES
+        }
+        limits = {name: value for name, value in fields.items() if name in LIMIT_FIELDS}
+        # the names are those of Limits: AccountFields has them from there
+        changes["limits"] = attrs.evolve(account.limits, **limits)  # type: ignore[arg-type]
+        changes["security"] = security_of(
+            account.security, use_tls=fields.get("use_tls"), use_ssl=fields.get("use_ssl")
+        )
+        if "password" in fields:
+            changes["sealed_password"] = self._sealed(account.id, fields["password"])
+        return account.changed(now=now, **changes)
+
+    def _sealed(self, account_id: int, password: str | None) -> bytes | None:
+        if not password:
+            return None
+        return self._vault.seal(password, context=f"account:{account_id}")
+
+    def _changed(self, account: Account, name: str) -> None:
+        self._wake()
+        self._observe(Event(name=name, account_id=account.id, fields={"account": account.name}))
+
+
+def _held(tx: Transaction, account: Account) -> int:
+    """How many emails would be stranded without the account."""
+    own = tx.emails.waiting(account.id)
+    accounts = tx.accounts.all()
+    if any(other.active for other in accounts if other.id != account.id):
+        return own.waiting + own.sending
+    pinned = sum(tx.emails.waiting(each.id).waiting for each in accounts)
+    return own.waiting + own.sending + tx.emails.waiting().waiting - pinned
+
+
+def _allow(caller: Caller, account_id: int) -> None:
+    caller.require(Scope.ADMIN)
+    caller.check_account(account_id)
+
+
+def _note(
+    tx: Transaction,
+    caller: Caller,
+    action: str,
+    account: Account,
+    fields: AccountFields | None = None,
+    *,
+    at: datetime,
+) -> None:
+    """The audit's entry: which fields were written, never what."""
+    names = {"fields": ", ".join(sorted(fields))} if fields else {}
+    tx.audit.add(caller.did(action, f"account {account.id}", at=at, name=account.name, **names))
+
+
+def _blank(fields: AccountFields, *, now: datetime) -> Account:
+    """A row to take an id with; it is filled before the same work ends."""
+    return Account(
+        name=fields["name"],
+        address=fields["address"],
+        host=fields["host"],
+        port=fields["port"],
+        security=Security.STARTTLS,
+        limits=Limits(),
+        created_at=now,
+        updated_at=now,
+    )

@@ -1,0 +1,124 @@
+"""Which processes deliver, and which of them are dead.
+
+A lease is no time of day. Each process raises a counter; another one takes its emails only after
+it has seen that counter stand still for the whole lease on its own monotonic clock, so that a
+stepped wall clock expires nothing. Where the operating system can tell sooner (a lock that died
+with its process), recovery is immediate.
+"""
+
+from datetime import timedelta
+
+import attrs
+
+from application.ports import Clock, Locks, Store, Transaction
+
+
+@attrs.frozen(kw_only=True)
+class LeaseRules:
+    """How often a process shows that it lives, and how long its silence is tolerated."""
+
+    heartbeat: timedelta = timedelta(seconds=15)
+    lease: timedelta = timedelta(seconds=60)
+
+
+@attrs.frozen
+class Sighting:
+    """The counter of another process and since when it stands there, by our monotonic clock."""
+
+    beat: int
+    since: float
+
+
+class Membership:
+    """This process's place among those that deliver. Used by one thread."""
+
+    def __init__(
+        self, *, store: Store, clock: Clock, locks: Locks, rules: LeaseRules, host: str, pid: int
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._locks = locks
+        self._rules = rules
+        self._host = host
+        self._pid = pid
+        self._seen: dict[int, Sighting] = {}
+        self._beaten_at = 0.0
+        self.owner: int | None = None
+
+    def join(self) -> int:
+        """A new owner id for this process.
+
+        The lock comes before the row: of one that dies between the two nothing is seen. The other
+        way round it would hold its share of every account's connections for a whole lease.
+        """
+        now = self._clock.now()
+        locked: set[str] = set()
+
+        def work(tx: Transaction) -> int:
+            owner = tx.instances.join(host=self._host, pid=self._pid, now=now)
+            locked.add(_lock_name(owner))
+            self._locks.acquire(_lock_name(owner))
+            return owner
+
+        try:
+            owner = self._store.write(work)
+        except BaseException:
+            for name in locked:
+                self._locks.release(name)
+            raise
+        self._beaten_at = self._clock.monotonic()
+        self.owner = owner
+        return owner
+
+    def beat(self) -> int:
+        """Show that this process lives, if it is time; its owner id, new if it was given up."""
+        if self.owner is None:
+            return self.join()
+        owner = self.owner
+        now = self._clock.monotonic()
+        if now - self._beaten_at < self._rules.heartbeat.total_seconds():
+            return owner
+        if not self._store.write(lambda tx: tx.instances.beat(owner)):
+            return self.join()
+        self._beaten_at = now
+        return owner
+
+    def dead(self) -> list[int]:
+        """The owners whose emails may be taken: surely dead, silent for a lease, or unknown."""
+        beats, orphans = self._store.read(
+            lambda tx: (dict(tx.instances.beats()), tuple(tx.instances.orphaned()))
+        )
+        now = self._clock.monotonic()
+        seen = self._seen
+        self._seen = {
+            owner: seen[owner]
+            if owner in seen and seen[owner].beat == beat
+            else Sighting(beat, now)
+            for owner, beat in beats.items()
+            if owner != self.owner
+        }
+        lease = self._rules.lease.total_seconds()
+        return [*orphans] + [
+            owner
+            for owner, sighting in self._seen.items()
+            if now - sighting.since >= lease or self._locks.abandoned(_lock_name(owner))
+        ]
+
+    def bury(self, owner: int) -> None:
+        """Forget a dead process, after its emails were taken.
+
+        Its lock goes last: whoever dies here leaves it as it was, for the next one to find.
+        """
+        self._store.write(lambda tx: tx.instances.leave(owner))
+        self._locks.acquire(_lock_name(owner))  # not of one that is only silent: it has it still
+        self._locks.release(_lock_name(owner))
+
+    def leave(self) -> None:
+        """This process delivers no more."""
+        if self.owner is not None:
+            self.bury(self.owner)
+            self.owner = None
+
+
+def _lock_name(owner: int) -> str:
+    return f"instance-{owner}"

@@ -1,0 +1,168 @@
+"""What anyone may ask: what became of an email, why it waits, how an account fares."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import attrs
+
+from application.discretion import (
+    discreet_account,
+    discreet_attempt,
+    discreet_email,
+    discreet_gate,
+)
+from application.placing import room_at
+from application.ports import Clock, Store, Transaction
+from application.submission import roomiest, seen_by
+from domain.access import LOCAL, Caller, Scope
+from domain.account import Account
+from domain.email import WAITING, Attempt, Email, Page, Status
+from domain.errors import NotFound
+from domain.gates import AccountUse, Gate, gates
+from domain.limits import Window, WindowLengths
+
+
+@attrs.frozen(kw_only=True)
+class EmailView:
+    """An email with what a reader wants beside it; *account* is None once it was deleted."""
+
+    email: Email
+    account: Account | None
+    attempts: Sequence[Attempt]
+    gates: Sequence[Gate]
+    now: datetime
+
+
+@attrs.frozen(kw_only=True)
+class AccountView:
+    """An account with its use: *used* counts reservations too, *sent* only what was handed off.
+
+    ``room_at`` is when there is room for one more; None while only a result can tell.
+    """
+
+    account: Account
+    used: dict[Window, int]
+    sent: dict[Window, int]
+    room_at: datetime | None
+    in_flight: int
+    now: datetime
+
+
+class Overview:
+    """The reader's use cases."""
+
+    def __init__(self, *, store: Store, clock: Clock, windows: WindowLengths) -> None:
+        self._store = store
+        self._clock = clock
+        self._windows = windows
+
+    def email(self, email_id: int, *, caller: Caller = LOCAL) -> EmailView:
+        """One email. NotFound, also for one that this caller may not see."""
+        caller.require(Scope.READ)
+        now = self._clock.now()
+        view = self._store.read(lambda tx: self._email_view(tx, email_id, caller, now=now))
+        return view if caller.is_admin else _discreet(view)
+
+    def emails(
+        self,
+        *,
+        status: Status | None = None,
+        account_id: int | None = None,
+        before: int | None = None,
+        limit: int,
+        caller: Caller = LOCAL,
+    ) -> Page:
+        """One page of a list, newest first, of what this caller may see."""
+        caller.require(Scope.READ)
+        return self._store.read(
+            lambda tx: tx.emails.page(
+                status=status,
+                account_id=account_id,
+                key_id=caller.owned_by,
+                among=caller.accounts if caller.is_admin else None,
+                before=before,
+                limit=limit,
+            )
+        )
+
+    def account(self, account_id: int, *, caller: Caller = LOCAL) -> AccountView:
+        """One account. NotFound, also for one that is not this caller's."""
+        caller.require(Scope.READ)
+        caller.check_account(account_id)
+        now = self._clock.now()
+        return self._store.read(
+            lambda tx: self._account_view(tx, tx.accounts.get(account_id), caller, now=now)
+        )
+
+    def accounts(self, *, caller: Caller = LOCAL) -> Sequence[AccountView]:
+        """All accounts of this caller, by id."""
+        caller.require(Scope.READ)
+        now = self._clock.now()
+        return self._store.read(
+            lambda tx: [
+                self._account_view(tx, account, caller, now=now)
+                for account in tx.accounts.all()
+                if caller.may_use(account.id)
+            ]
+        )
+
+    def ready(self) -> None:
+        """StoreUnavailable if the store cannot be read."""
+        self._store.ping()
+
+    def _email_view(
+        self, tx: Transaction, email_id: int, caller: Caller, *, now: datetime
+    ) -> EmailView:
+        email = seen_by(caller, tx.emails.get(email_id))
+        account = self._account_of(tx, email, now=now)
+        use = self._use(tx, account, now=now) if account and email.status in WAITING else None
+        return EmailView(
+            email=email,
+            account=account,
+            attempts=tx.attempts.of(email_id),
+            gates=gates(email, account, use, now=now),
+            now=now,
+        )
+
+    def _account_of(self, tx: Transaction, email: Email, *, now: datetime) -> Account | None:
+        """The account it is or was handed off through, or the one it would go to next."""
+        if email.status in WAITING and not email.pinned:
+            best = roomiest(tx, tx.accounts.all(), windows=self._windows, now=now)
+            if best is not None:
+                return best
+        if email.account_id is None:
+            return None
+        try:
+            return tx.accounts.get(email.account_id)
+        except NotFound:
+            return None
+
+    def _account_view(
+        self, tx: Transaction, account: Account, caller: Caller, *, now: datetime
+    ) -> AccountView:
+        use = self._use(tx, account, now=now)
+        return AccountView(
+            account=account if caller.is_admin else discreet_account(account),
+            used=dict(use.used),
+            sent=dict(tx.ledger.sent(account.id, self._windows)),
+            room_at=use.room_at,
+            in_flight=tx.emails.waiting(account.id).sending,
+            now=now,
+        )
+
+    def _use(self, tx: Transaction, account: Account, *, now: datetime) -> AccountUse:
+        return AccountUse(
+            used=tx.ledger.used(account.id, self._windows),
+            room_at=room_at(tx, account, self._windows, now=now),
+        )
+
+
+def _discreet(view: EmailView) -> EmailView:
+    last = view.attempts[-1] if view.attempts else None
+    return attrs.evolve(
+        view,
+        email=discreet_email(view.email, last),
+        account=None if view.account is None else discreet_account(view.account),
+        attempts=[discreet_attempt(attempt) for attempt in view.attempts],
+        gates=[discreet_gate(gate) for gate in view.gates],
+    )

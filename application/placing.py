@@ -1,0 +1,234 @@
+"""Which account gets the next free connection, and how much is claimed for it.
+
+Memory here only shapes the order and the size of claims: what may be sent is decided by rows.
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Sequence
+from datetime import datetime
+from functools import lru_cache
+from hashlib import blake2b
+from threading import Lock
+from typing import Final
+
+import attrs
+
+from application.ports import Transaction
+from domain.account import Account
+from domain.email import Email
+from domain.limits import WindowLengths
+
+# A batch is about this much work: long enough to make one commit cheap, short enough that an
+# urgent email does not wait behind it.
+BATCH_SECONDS: Final = 0.05
+LARGEST_BATCH: Final = 50
+
+
+@attrs.frozen(kw_only=True)
+class Plan:
+    """How much one connection of one account may claim now."""
+
+    limit: int
+    units: int
+    urgent_units: int
+    fair: int
+
+
+class Placing:
+    """Spreads a process's workers over accounts and follows how fast each server is."""
+
+    def __init__(self, *, windows: WindowLengths, fairness_every: int) -> None:
+        self._windows = windows
+        self._fairness_every = fairness_every
+        self._lock = Lock()
+        self._members: frozenset[int] = frozenset()
+        self._busy: dict[int, int] = defaultdict(int)
+        self._pace: dict[int, float] = {}
+        self._claimed: dict[int, int] = defaultdict(int)
+
+    def order(
+        self, tx: Transaction, *, owner: int, members: Sequence[int], now: datetime
+    ) -> Sequence[tuple[Account, int]]:
+        """The accounts that may take mail, the freest first, with the connections of each that
+        this process may still open.
+        """
+        free = [
+            (account, self._free_connections(account, owner=owner, members=members))
+            for account in tx.accounts.all()
+            if _is_open(account, now)
+        ]
+        return sorted(
+            ((account, count) for account, count in free if count > 0),
+            key=lambda pair: (self._busy[pair[0].id], -self._room(tx, pair[0]), pair[0].id),
+        )
+
+    def plan(self, tx: Transaction, account: Account, *, now: datetime) -> Plan | None:
+        """What one more connection of this account may claim, or None if it may not."""
+        if not _is_open(account, now):
+            return None
+        used = tx.ledger.used(account.id, self._windows) if account.limits.finite() else {}
+        urgent = account.limits.room(used)
+        if urgent <= 0:
+            return None
+        limit = 1 if account.health.failures else self._batch_size(account.id)
+        limit = min(limit, urgent)
+        return Plan(
+            limit=limit,
+            units=account.limits.room(used, urgent=False),
+            urgent_units=urgent,
+            fair=self.fair_places(account.id, limit),
+        )
+
+    def next_due(
+        self, tx: Transaction, *, owner: int, members: Sequence[int], now: datetime
+    ) -> datetime | None:
+        """When something may become claimable: now, later, or None if only a change can tell.
+
+        An account without a free connection is left out: its next result will tell. Without
+        *members* every connection counts, whoever it belongs to.
+        """
+        times = []
+        for account in tx.accounts.all():
+            opens = account.opens_at(now)
+            if opens is None or not self._free_connections(account, owner=owner, members=members):
+                continue
+            due = tx.emails.next_due([account.id])
+            returns = room_at(tx, account, self._windows, now=now) if due else None
+            if due is not None and returns is not None:
+                times.append(max(opens, due, returns))
+        return min(times, default=None)
+
+    def joined(self, members: Sequence[int]) -> bool:
+        """Whether a process has come since the last time."""
+        with self._lock:
+            before, self._members = self._members, frozenset(members)
+            return bool(before) and not self._members <= before
+
+    def may_go_on(self, account: Account, *, owner: int, members: Sequence[int]) -> bool:
+        """Whether a connection in use may take more: it is not one too many meanwhile."""
+        most = account.health.connections(account.limits.max_connections)
+        ours = share(account.id, most, owner=owner, members=members)
+        return self._busy[account.id] <= ours
+
+    def took_more(self, account_id: int, emails: int) -> None:
+        """A connection that was in use already goes on with so many emails; negative takes back."""
+        with self._lock:
+            self._claimed[account_id] += emails
+
+    def took(self, account_id: int, emails: int) -> None:
+        """A connection of this account is in use, for so many emails."""
+        with self._lock:
+            self._busy[account_id] += 1
+            self._claimed[account_id] += emails
+
+    def took_back(self, account_id: int, emails: int) -> None:
+        """It is not: the work that took it did not commit, or is run again."""
+        with self._lock:
+            self._busy[account_id] -= 1
+            self._claimed[account_id] -= emails
+
+    def gave_back(self, account_id: int) -> None:
+        """A connection of this account is free again."""
+        with self._lock:
+            self._busy[account_id] -= 1
+
+    def took_time(self, account_id: int, seconds: float) -> None:
+        """How long one email took."""
+        with self._lock:
+            before = self._pace.get(account_id, seconds)
+            self._pace[account_id] = before + (seconds - before) / 8
+
+    def _free_connections(self, account: Account, *, owner: int, members: Sequence[int]) -> int:
+        most = account.health.connections(account.limits.max_connections)
+        return max(
+            0, share(account.id, most, owner=owner, members=members) - self._busy[account.id]
+        )
+
+    def _room(self, tx: Transaction, account: Account) -> int:
+        if not account.limits.finite():
+            return account.limits.room({})
+        return account.limits.room(tx.ledger.used(account.id, self._windows))
+
+    def _batch_size(self, account_id: int) -> int:
+        pace = self._pace.get(account_id)
+        if pace is None:
+            return 1
+        return max(1, min(LARGEST_BATCH, int(BATCH_SECONDS / max(pace, 1e-6))))
+
+    def fair_places(self, account_id: int, limit: int) -> int:
+        """How many of the next *limit* places go to the longest due, whatever their priority."""
+        every = self._fairness_every
+        return (self._claimed[account_id] % every + limit) // every if every else 0
+
+    def arranged(
+        self, account_id: int, strict: Sequence[Email], favoured: Sequence[Email]
+    ) -> Sequence[Email]:
+        """One batch in the order of its hand-off: each tenth place is a favoured one's.
+
+        Where fewer were due than the places there were, nobody was favoured: the longest due of
+        them come into those places then.
+        """
+        number = len(strict) + len(favoured)
+        missing = self.fair_places(account_id, number) - len(favoured)
+        waited = sorted(strict, key=lambda email: (email.eligible_at, email.id))
+        ahead = deque([*favoured, *waited[:missing]] if missing > 0 else favoured)
+        chosen = {email.id for email in ahead}
+        others = deque(email for email in strict if email.id not in chosen)
+        first = self._claimed[account_id] + 1
+        return [
+            (
+                ahead
+                if not others or (ahead and not (first + n) % self._fairness_every)
+                else others
+            ).popleft()
+            for n in range(number)
+        ]
+
+
+def share(account_id: int, connections: int, *, owner: int, members: Sequence[int]) -> int:
+    """How many of an account's connections are this process's, of all that deliver.
+
+    Each account ranks the members by a hash of its own and deals its connections out in that order
+    (rendezvous hashing), so that every process comes to the same answer without asking, and no
+    member has two more than another one.
+    """
+    if len(members) <= 1:
+        return connections
+    ranked = _ranked(account_id, tuple(members))
+    if owner not in ranked:
+        return 0
+    return len(range(ranked.index(owner), connections, len(ranked)))
+
+
+@lru_cache(maxsize=4096)
+def _ranked(account_id: int, members: tuple[int, ...]) -> tuple[int, ...]:
+    def weight(member: int) -> bytes:
+        # not a checksum: those of neighbouring numbers differ by the same bits for every account
+        return blake2b(f"{account_id}/{member}".encode(), digest_size=8).digest()
+
+    return tuple(sorted(members, key=weight))
+
+
+def _is_open(account: Account, now: datetime) -> bool:
+    opens = account.opens_at(now)
+    return opens is not None and opens <= now
+
+
+def room_at(
+    tx: Transaction, account: Account, windows: WindowLengths, *, now: datetime
+) -> datetime | None:
+    """When the account has room for one more unit: *now*, later, or None if it cannot be told."""
+    limits = account.limits.finite()
+    if not limits:
+        return now
+    used = tx.ledger.used(account.id, windows)
+    latest = now
+    for window, limit in limits.items():
+        over = used.get(window, 0) - limit + 1
+        if over <= 0:
+            continue
+        returns = tx.ledger.room_returns_at(account.id, window, windows, units=over)
+        if returns is None:
+            return None
+        latest = max(latest, returns)
+    return latest

@@ -1,0 +1,461 @@
+"""What a client does: submit an email, take it back, ask for it again, settle an unknown one."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from datetime import datetime, timedelta
+from functools import cached_property, partial
+from typing import Final, ParamSpec, TypeAlias, TypeVar
+
+import attrs
+
+from application.admission import Admission
+from application.ports import Clock, Entropy, Observe, Store, Transaction, Wake
+from application.quota import use_quota
+from domain.access import LOCAL, Caller, IdempotencyRecord, Scope
+from domain.account import Account, AccountState
+from domain.address import Address
+from domain.email import Email, Kind, Recipient, Status
+from domain.errors import (
+    Conflict,
+    EmailServiceError,
+    FieldError,
+    IdempotencyMismatch,
+    InvalidInput,
+    NotFound,
+)
+from domain.events import Event
+from domain.limits import WindowLengths
+from domain.message import Content, compose
+from domain.retry import RetryPolicy
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+# What concerns one draft alone; anything else concerns the call.
+Refusal: TypeAlias = InvalidInput | NotFound | Conflict
+
+LONGEST_SCHEDULE: Final = timedelta(days=30)
+
+
+@attrs.frozen(kw_only=True)
+class Draft:
+    """An email as a client asks for it, parsed. ``account_id`` pins it; None leaves the choice."""
+
+    subject: str
+    html: str
+    text: str | None = None
+    to: tuple[Address, ...]
+    cc: tuple[Address, ...] = ()
+    bcc: tuple[Address, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    priority: int = 3
+    account_id: int | None = None
+    send_at: datetime | None = None
+    at_most_once: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class IdempotencyKey:
+    """A promise that two calls mean one thing: *scope* is the caller, *digest* that of the body."""
+
+    key: str
+    scope: str
+    digest: str
+
+
+@attrs.frozen
+class Prepared:
+    """An email that only has to be stored, and its message."""
+
+    email: Email
+    octets: bytes = attrs.field(repr=False)
+
+
+class Submission:
+    """The client's use cases."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        entropy: Entropy,
+        admission: Admission,
+        retry: RetryPolicy,
+        windows: WindowLengths,
+        wake: Wake,
+        observe: Observe,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._entropy = entropy
+        self._admission = admission
+        self._retry = retry
+        self._windows = windows
+        self._wake = wake
+        self._observe = observe
+
+    def submit(
+        self,
+        draft: Draft,
+        *,
+        idempotency: IdempotencyKey | None = None,
+        caller: Caller = LOCAL,
+    ) -> int:
+        """The id of the accepted email; it is durable when this returns.
+
+        What a caller of some accounts leaves unpinned is pinned to the roomiest of them.
+        InvalidInput, Forbidden, NotFound (no such account), Conflict (no account at all),
+        IdempotencyMismatch, TooMany, Unavailable. Nothing is stored on any of them.
+        """
+        [prepared] = self._prepare((draft,), caller)
+        if not isinstance(prepared, Prepared):
+            raise prepared
+        return self._submit((prepared,), idempotency=idempotency, caller=caller)[0]
+
+    def submit_all(
+        self,
+        drafts: Sequence[Draft],
+        *,
+        idempotency: IdempotencyKey | None = None,
+        caller: Caller = LOCAL,
+    ) -> tuple[int, ...]:
+        """The ids of the accepted emails, in order: all of them, or none and an error of `submit`.
+
+        An InvalidInput names each field under the place of its draft: ``/1/subject``.
+        """
+        prepared = self._prepare(drafts, caller)
+        right = [one for one in prepared if isinstance(one, Prepared)]
+        if len(right) < len(prepared):
+            raise _why_none(prepared)
+        return self._submit(right, idempotency=idempotency, caller=caller)
+
+    def submit_each(
+        self, drafts: Sequence[Draft], *, caller: Caller = LOCAL
+    ) -> tuple[int | EmailServiceError, ...]:
+        """For each draft its id, or the error of `submit` for it alone."""
+        answers: list[EmailServiceError | Future[Sequence[Email]]] = []
+        for prepared in self._prepare(drafts, caller):
+            if isinstance(prepared, Prepared):
+                work = partial(self._add, prepared=(prepared,), caller=caller)
+                answers.append(self._store.post(work))
+            else:
+                answers.append(prepared)
+        done = [_outcome(answer) for answer in answers]
+        self._welcome([email for email in done if isinstance(email, Email)])
+        return tuple(email.id if isinstance(email, Email) else email for email in done)
+
+    def _prepare(self, drafts: Sequence[Draft], caller: Caller) -> Sequence["Prepared | Refusal"]:
+        """Each draft composed, outside of any write, or what is wrong with it."""
+        caller.require(Scope.SEND)
+        self._admission.check()
+        now = self._clock.now()
+
+        def choose(tx: Transaction) -> Sequence[Account | Refusal | None]:
+            choice = _Choice(tx, caller, windows=self._windows, now=now)
+            return [_caught(choice.account_for, draft) for draft in drafts]
+
+        accounts = self._store.read(choose)
+        return [
+            account
+            if isinstance(account, Refusal)
+            else _caught(self._compose, draft, account, caller, now=now)
+            for draft, account in zip(drafts, accounts, strict=True)
+        ]
+
+    def _submit(
+        self,
+        prepared: Sequence["Prepared"],
+        *,
+        idempotency: IdempotencyKey | None,
+        caller: Caller,
+    ) -> tuple[int, ...]:
+        def work(tx: Transaction) -> tuple[tuple[int, ...], Sequence[Email]]:
+            if idempotency is not None:
+                known = _remembered(tx, idempotency)
+                if known is not None:
+                    return known, ()
+            stored = self._add(tx, prepared, caller)
+            ids = tuple(email.id for email in stored)
+            if idempotency is not None:
+                tx.idempotency.add(_record(idempotency, ids, now=stored[0].created_at))
+            return ids, stored
+
+        ids, fresh = self._store.write(work)
+        self._welcome(fresh)
+        return ids
+
+    def _add(
+        self, tx: Transaction, prepared: Sequence["Prepared"], caller: Caller
+    ) -> Sequence[Email]:
+        """Rows of the queue, if there is still room for all of them."""
+        emails = [one.email for one in prepared]
+        self._admission.check_depth(tx, emails=len(emails))
+        for account_id in sorted({e.account_id for e in emails if e.pinned and e.account_id}):
+            tx.accounts.get(account_id)
+        named = sum(len(email.recipients) for email in emails)
+        use_quota(tx, caller, named, now=emails[0].created_at)
+        return [tx.emails.add(one.email, one.octets) for one in prepared]
+
+    def _welcome(self, emails: Sequence[Email]) -> None:
+        if emails:
+            self._wake()
+        for email in emails:
+            self._tell("email_accepted", email)
+
+    def cancel(self, email_id: int, *, caller: Caller = LOCAL) -> Email:
+        """Take a waiting email back. IllegalTransition while it is being sent or has ended."""
+        return self._change(
+            email_id, "email_cancelled", lambda e, now: e.cancelled(now=now), caller=caller
+        )
+
+    def retry(self, email_id: int, *, caller: Caller = LOCAL) -> Email:
+        """Put a failed email back to the queue, with all its tries, for whoever did not get it."""
+        email = self._change(
+            email_id,
+            "email_retried",
+            lambda e, now: e.retried(now=now, policy=self._retry),
+            caller=caller,
+        )
+        self._wake()
+        return email
+
+    def resolve(self, email_id: int, *, as_sent: bool, caller: Caller = LOCAL) -> Email:
+        """Settle an unknown outcome: somebody looked and it was sent, or it is to be sent again."""
+        if as_sent:
+            return self._change(
+                email_id,
+                "email_resolved",
+                lambda e, now: e.resolved_as_sent(now=now),
+                caller=caller,
+            )
+        email = self._change(
+            email_id,
+            "email_resolved",
+            lambda e, now: e.resent(now=now, policy=self._retry),
+            caller=caller,
+        )
+        self._wake()
+        return email
+
+    def _change(
+        self,
+        email_id: int,
+        name: str,
+        step: Callable[[Email, datetime], Email],
+        *,
+        caller: Caller,
+    ) -> Email:
+        """The email after *step*, with the audit's entry. NotFound for one the caller sees not."""
+        caller.require(Scope.SEND)
+        now = self._clock.now()
+
+        def work(tx: Transaction) -> Email:
+            email = seen_by(caller, tx.emails.get(email_id))
+            changed = step(email, now)
+            tx.emails.save(changed, was=email)
+            status = changed.status.value
+            tx.audit.add(caller.did(name, f"email {email_id}", at=now, status=status))
+            return changed
+
+        changed = self._store.write(work)
+        self._tell(name, changed)
+        return changed
+
+    def _compose(
+        self, draft: Draft, account: Account | None, caller: Caller, *, now: datetime
+    ) -> "Prepared":
+        _check_schedule(draft, now=now)
+        recipients = _recipients(draft)
+        domain = account.address.domain if account else "email-service.invalid"
+        message_id = f"<{self._entropy.token()}@{domain}>"
+        content = Content(
+            subject=draft.subject,
+            html=draft.html,
+            text=draft.text,
+            to=tuple(r.address for r in recipients if r.kind is Kind.TO),
+            cc=tuple(r.address for r in recipients if r.kind is Kind.CC),
+            headers=draft.headers,
+        )
+        octets = compose(
+            content, message_id=message_id, date=now, boundary=f"=_{self._entropy.token()}"
+        )
+        due = max(draft.send_at or now, now)
+        email = Email(
+            subject=draft.subject,
+            recipients=recipients,
+            priority=draft.priority,
+            status=Status.SCHEDULED if due > now else Status.QUEUED,
+            account_id=account.id if account else None,
+            pinned=account is not None
+            and (draft.account_id is not None or caller.accounts is not None),
+            at_most_once=draft.at_most_once,
+            smtputf8=any(recipient.address.needs_smtputf8 for recipient in recipients),
+            message_id=message_id,
+            size=len(octets),
+            eligible_at=due,
+            expires_at=due + self._retry.max_age,
+            created_at=now,
+            updated_at=now,
+            key_id=caller.key_id,
+        )
+        return Prepared(email, octets)
+
+    def _tell(self, name: str, email: Email) -> None:
+        self._observe(
+            Event(
+                name=name,
+                email_id=email.id,
+                account_id=email.account_id,
+                fields={"status": email.status.value, "priority": email.priority},
+            )
+        )
+
+
+class _Choice:
+    """Which account each draft of one call goes by; what they share is looked up once."""
+
+    def __init__(
+        self, tx: Transaction, caller: Caller, *, windows: WindowLengths, now: datetime
+    ) -> None:
+        self._tx = tx
+        self._caller = caller
+        self._windows = windows
+        self._now = now
+        self._named: dict[int, Account] = {}
+
+    def account_for(self, draft: Draft) -> Account | None:
+        """The one it names; else the roomiest, None if none is active and it stays unpinned."""
+        if draft.account_id is not None:
+            account = self._get(draft.account_id)
+            _check_size(draft, account)
+            return account
+        if not self._usable:
+            raise Conflict("there is no SMTP configuration yet: create one first")
+        if self._caller.accounts is None:
+            return self._roomiest
+        # it will be pinned: if none is active now, it waits for the first of them
+        chosen = self._roomiest or self._usable[0]
+        _check_size(draft, chosen)
+        return chosen
+
+    def _get(self, account_id: int) -> Account:
+        if account_id not in self._named:
+            self._caller.check_account(account_id)
+            self._named[account_id] = self._tx.accounts.get(account_id)
+        return self._named[account_id]
+
+    @cached_property
+    def _usable(self) -> Sequence[Account]:
+        return [a for a in self._tx.accounts.all() if self._caller.may_use(a.id)]
+
+    @cached_property
+    def _roomiest(self) -> Account | None:
+        return roomiest(self._tx, self._usable, windows=self._windows, now=self._now)
+
+
+def _caught(make: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T | Refusal:
+    """What *make* gives, or why this draft is refused: others may be right, or wrong too."""
+    try:
+        return make(*args, **kwargs)
+    except (InvalidInput, NotFound, Conflict) as error:
+        return error
+
+
+def _why_none(prepared: Sequence[Prepared | Refusal]) -> Refusal:
+    """Why nothing of a batch is accepted: all that is wrong with its fields, or the first reason.
+
+    Each pointer begins with the place of its draft.
+    """
+    wrong = {place: one for place, one in enumerate(prepared) if isinstance(one, InvalidInput)}
+    if not wrong:
+        return next(one for one in prepared if not isinstance(one, Prepared))
+    errors = [
+        attrs.evolve(field, pointer=f"/{place}{field.pointer}")
+        for place, error in wrong.items()
+        for field in error.errors
+    ]
+    return InvalidInput(*errors, code=next(iter(wrong.values())).code)
+
+
+def _outcome(
+    answer: "EmailServiceError | Future[Sequence[Email]]",
+) -> "Email | EmailServiceError":
+    if isinstance(answer, EmailServiceError):
+        return answer
+    try:
+        return answer.result()[0]
+    except EmailServiceError as error:
+        return error
+
+
+def seen_by(caller: Caller, email: Email) -> Email:
+    """The email. NotFound, as if there were none, if this caller may not see it."""
+    if not caller.sees(email.key_id, email.account_id):
+        raise NotFound(f"there is no email {email.id}")
+    return email
+
+
+def roomiest(
+    tx: Transaction, accounts: Sequence[Account], *, windows: WindowLengths, now: datetime
+) -> Account | None:
+    """The active account with the most room left in its limits; None if none is active.
+
+    Accounts that are open now come before those that are paused or unreachable.
+    """
+    active = [account for account in accounts if account.active]
+    usable = [a for a in active if a.state(now) is AccountState.OPEN] or active
+    if len(usable) <= 1:
+        return next(iter(usable), None)
+
+    def room(account: Account) -> tuple[int, int]:
+        used = tx.ledger.used(account.id, windows) if account.limits.finite() else {}
+        return account.limits.room(used), -account.id
+
+    return max(usable, key=room)
+
+
+def _check_schedule(draft: Draft, *, now: datetime) -> None:
+    if draft.send_at is not None and draft.send_at > now + LONGEST_SCHEDULE:
+        raise InvalidInput(FieldError("/send_at", "must be at most 30 days ahead"))
+
+
+def _check_size(draft: Draft, account: Account) -> None:
+    most = account.limits.smallest()
+    if account.limits.units(len(_recipients(draft))) > most:
+        raise InvalidInput(
+            FieldError(
+                "/recipients",
+                f"more recipients than the limits of this account ever allow ({most})",
+            )
+        )
+
+
+def _recipients(draft: Draft) -> tuple[Recipient, ...]:
+    """Everybody once, in order, under the first field that names them."""
+    seen: dict[Address, Recipient] = {}
+    for kind, addresses in ((Kind.TO, draft.to), (Kind.CC, draft.cc), (Kind.BCC, draft.bcc)):
+        for address in addresses:
+            seen.setdefault(address, Recipient(address=address, kind=kind))
+    return tuple(seen.values())
+
+
+def _remembered(tx: Transaction, idempotency: IdempotencyKey) -> tuple[int, ...] | None:
+    record = tx.idempotency.find(idempotency.key, scope=idempotency.scope)
+    if record is None:
+        return None
+    if record.digest != idempotency.digest:
+        raise IdempotencyMismatch("this Idempotency-Key came with another body before")
+    return record.email_ids
+
+
+def _record(
+    idempotency: IdempotencyKey, email_ids: tuple[int, ...], *, now: datetime
+) -> IdempotencyRecord:
+    return IdempotencyRecord(
+        key=idempotency.key,
+        scope=idempotency.scope,
+        digest=idempotency.digest,
+        email_ids=email_ids,
+        created_at=now,
+    )

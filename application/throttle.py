@@ -1,0 +1,92 @@
+"""How much at once: calls by API key, and refused keys by address. This memory is one process's.
+
+What may never be exceeded (mail limits, recipients a day) is counted in the store instead.
+"""
+
+from collections import OrderedDict, deque
+from datetime import timedelta
+from ipaddress import ip_address, ip_network
+from threading import Lock
+from typing import Final
+
+import attrs
+
+from application.ports import Clock
+
+MINUTE_S: Final = 60.0
+MOST_ADDRESSES: Final = 10_000
+
+
+@attrs.frozen(kw_only=True)
+class Allowance:
+    """What a caller has left: *remaining* of *limit* calls; all of them again after *reset*.
+
+    ``retry_after`` is None if the call is allowed.
+    """
+
+    limit: int
+    remaining: int
+    reset: timedelta
+    retry_after: timedelta | None = None
+
+
+class TokenBuckets:
+    """One bucket for each API key: *burst* calls at once, *rate* more every second."""
+
+    def __init__(self, *, rate: float, burst: int, clock: Clock) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._clock = clock
+        self._lock = Lock()
+        self._levels: dict[int, tuple[float, float]] = {}  # key id -> (tokens, when)
+
+    def take(self, key_id: int) -> Allowance:
+        """Take one token, if there is one."""
+        now = self._clock.monotonic()
+        with self._lock:
+            level, since = self._levels.get(key_id, (float(self._burst), now))
+            level = min(float(self._burst), level + (now - since) * self._rate)
+            allowed = level >= 1
+            level -= allowed
+            self._levels[key_id] = (level, now)
+        return Allowance(
+            limit=self._burst,
+            remaining=int(level),
+            reset=timedelta(seconds=(self._burst - level) / self._rate),
+            retry_after=None if allowed else timedelta(seconds=(1 - level) / self._rate),
+        )
+
+
+class Strikes:
+    """Refused keys by address: after *most* within a minute the address has to wait.
+
+    Bounded: of very many addresses those seen longest ago are forgotten.
+    """
+
+    def __init__(self, *, most: int, clock: Clock) -> None:
+        self._most = most
+        self._clock = clock
+        self._lock = Lock()
+        self._times: OrderedDict[str, deque[float]] = OrderedDict()
+
+    def add(self, address: str) -> timedelta | None:
+        """Count one, unless the address has to wait: then for how long."""
+        now = self._clock.monotonic()
+        with self._lock:
+            times = self._times.setdefault(_neighbourhood(address), deque(maxlen=self._most))
+            if len(times) == self._most and now - times[0] < MINUTE_S:
+                return timedelta(seconds=MINUTE_S - (now - times[0]))
+            times.append(now)
+            self._times.move_to_end(_neighbourhood(address))
+            while len(self._times) > MOST_ADDRESSES:
+                self._times.popitem(last=False)
+        return None
+
+
+def _neighbourhood(address: str) -> str:
+    """The address; of an IPv6 one its /64, which is one customer's."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    return str(found) if found.version == 4 else str(ip_network((int(found) >> 64 << 64, 64)))

@@ -1,0 +1,65 @@
+"""What keeps the queue whole without being asked: one sweep, run by whoever delivers."""
+
+from datetime import timedelta
+from typing import Final
+
+from application.delivery import Delivery
+from application.membership import Membership
+from application.ports import Clock, Observe, Store
+from domain.access import DAY
+from domain.events import Event
+from domain.limits import WindowLengths
+
+SLICE: Final = 200
+IDEMPOTENCY_AGE: Final = timedelta(hours=24)
+
+
+class Upkeep:
+    """Takes from the dead, ends what is too old, removes what no window needs any more."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        delivery: Delivery,
+        membership: Membership,
+        windows: WindowLengths,
+        observe: Observe,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._delivery = delivery
+        self._membership = membership
+        self._windows = windows
+        self._observe = observe
+
+    def recover(self) -> int:
+        """Take every email of a dead process; how many there were."""
+        taken = 0
+        for owner in self._membership.dead():
+            while count := self._delivery.recover(owner, limit=SLICE):
+                taken += count
+            self._membership.bury(owner)
+            self._observe(Event(name="instance_buried", level="warning", fields={"owner": owner}))
+        return taken
+
+    def sweep(self) -> None:
+        """All of it, once."""
+        self.recover()
+        while self._delivery.expire(limit=SLICE) == SLICE:
+            pass
+        self._prune()
+        self._delivery.tend_sessions()
+        self._delivery.probe_paused()
+
+    def _prune(self) -> None:
+        oldest = self._clock.steady() - self._windows.day - 2 * self._windows.margin
+        while self._store.write(lambda tx: tx.ledger.prune(before=oldest, limit=SLICE)) == SLICE:
+            pass
+        old = self._clock.now() - IDEMPOTENCY_AGE
+        while self._store.write(lambda tx: tx.idempotency.prune(before=old, limit=SLICE)) == SLICE:
+            pass
+        gone = self._clock.now() - 2 * DAY
+        while self._store.write(lambda tx: tx.key_usage.prune(before=gone, limit=SLICE)) == SLICE:
+            pass

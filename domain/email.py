@@ -1,0 +1,540 @@
+"""An email's life: the table below is the whole of it, and nothing else may change a status.
+
+The store is the queue, so a status is a promise about who acts next. A client or the sweep acts on
+a waiting email; the owner of the attempt on one that is `sending`; a person on one that has ended.
+Each recipient has a fate of its own and the status is a fold over them, so that nobody gets a
+second copy because a neighbour was deferred.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+import attrs
+
+from domain.account import OnUnknown
+from domain.address import Address
+from domain.errors import IllegalTransition
+from domain.handoff import Envelope, Reply, Stage
+from domain.retry import RetryPolicy
+from domain.verdict import ACCOUNT_GATES, RecipientVerdict, Result, Verdict
+
+POISON_CLAIMS: Final = 5
+
+
+class Status(StrEnum):
+    """Where an email stands."""
+
+    QUEUED = "queued"  # waits for its first try, or was put back uncharged
+    SCHEDULED = "scheduled"  # waits for send_at
+    SENDING = "sending"  # claimed: one process holds the current attempt
+    SENT = "sent"  # nobody is open any more and at least one recipient was accepted
+    RETRY = "retry"  # was deferred; waits for eligible_at
+    FAILED = "failed"  # ended without anybody accepted, or nobody knows
+    CANCELLED = "cancelled"  # the client took it back before anyone got it
+
+
+class Happening(StrEnum):
+    """What can happen to an email."""
+
+    CLAIMED = "claimed"
+    ACCEPTED = "accepted"
+    DEFERRED = "deferred"
+    REFUSED = "refused"
+    RELEASED = "released"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    RETRIED = "retried"
+    RESOLVED = "resolved"
+
+
+_S, _H = Status, Happening
+WAITING: Final = frozenset({_S.QUEUED, _S.SCHEDULED, _S.RETRY})
+TERMINAL: Final = frozenset({_S.SENT, _S.FAILED, _S.CANCELLED})
+
+# (from, what happens) -> the statuses it may lead to
+ARROWS: Final[Mapping[tuple[Status, Happening], frozenset[Status]]] = MappingProxyType(
+    {
+        (_S.QUEUED, _H.CLAIMED): frozenset({_S.SENDING}),
+        (_S.SCHEDULED, _H.CLAIMED): frozenset({_S.SENDING}),
+        (_S.RETRY, _H.CLAIMED): frozenset({_S.SENDING}),
+        (_S.SENDING, _H.ACCEPTED): frozenset({_S.SENT}),
+        (_S.RETRY, _H.ACCEPTED): frozenset({_S.SENT}),  # by an attempt that was given up too early
+        (_S.SENDING, _H.DEFERRED): frozenset({_S.RETRY}),
+        (_S.SENDING, _H.REFUSED): frozenset({_S.FAILED}),
+        (_S.SENDING, _H.RELEASED): frozenset({_S.QUEUED, _S.RETRY}),
+        (_S.QUEUED, _H.CANCELLED): frozenset({_S.CANCELLED}),
+        (_S.SCHEDULED, _H.CANCELLED): frozenset({_S.CANCELLED}),
+        (_S.RETRY, _H.CANCELLED): frozenset({_S.CANCELLED}),
+        (_S.QUEUED, _H.EXPIRED): frozenset({_S.FAILED}),
+        (_S.SCHEDULED, _H.EXPIRED): frozenset({_S.FAILED}),
+        (_S.RETRY, _H.EXPIRED): frozenset({_S.FAILED, _S.SENT}),
+        (_S.FAILED, _H.RETRIED): frozenset({_S.RETRY}),
+        (_S.FAILED, _H.RESOLVED): frozenset({_S.SENT}),
+    }
+)
+
+
+class Phase(StrEnum):
+    """How far the holder of a `sending` email may have got."""
+
+    CLAIMED = "claimed"  # no final dot was sent: a crash here lost nothing
+    COMMITTING = "committing"  # the dot may have been sent: a crash here is an unknown outcome
+
+
+class Kind(StrEnum):
+    """Which field of the request named the recipient."""
+
+    TO = "to"
+    CC = "cc"
+    BCC = "bcc"
+
+
+class Fate(StrEnum):
+    """What became of one recipient."""
+
+    OPEN = "open"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"  # the server had the message and never said; nobody is to try again
+    SUPPRESSED = "suppressed"
+
+
+@attrs.frozen(kw_only=True)
+class Recipient:
+    """One address of an email, its fate and the reply that decided it."""
+
+    address: Address
+    kind: Kind = Kind.TO
+    fate: Fate = Fate.OPEN
+    reason: str | None = None
+    reply: Reply | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Attempt:
+    """One try to hand an email off; the row stands before the socket is opened."""
+
+    email_id: int
+    attempt_no: int
+    account_id: int
+    account_name: str
+    owner: int
+    started_at: datetime
+    ended_at: datetime | None = None
+    duration: timedelta | None = None
+    stage: Stage | None = None
+    reply: Reply | None = None
+    result: Result | None = None
+    reason: str | None = None
+    text: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Lapse:
+    """Why an attempt ended without a result: shutdown, or its process died."""
+
+    reason: str
+    text: str
+    crashed: bool
+
+
+@attrs.frozen(kw_only=True)
+class Email:
+    """One accepted email, without its message: that was composed once and stands beside it.
+
+    ``account_id`` is the account that holds or last held it (for an unpinned one that waits: the
+    one it would go to); only ``pinned`` keeps it there. ``retry_count`` counts the retries that
+    were charged. ``eligible_at`` is when it may be claimed, ``expires_at`` when it is given up.
+    ``key_id`` is the API key that submitted it, None for the owner at this machine.
+    """
+
+    id: int = 0
+    subject: str
+    recipients: tuple[Recipient, ...]
+    priority: int = 3
+    status: Status = Status.QUEUED
+    phase: Phase | None = None
+    account_id: int | None = None
+    pinned: bool = False
+    attempt_no: int = 0
+    claim_count: int = 0
+    retry_count: int = 0
+    unknown_count: int = 0
+    owner: int | None = None
+    at_most_once: bool = False
+    possibly_delivered: bool = False
+    smtputf8: bool = False
+    message_id: str
+    size: int = 0
+    eligible_at: datetime
+    expires_at: datetime
+    created_at: datetime
+    updated_at: datetime
+    sent_at: datetime | None = None
+    reason_code: str | None = None
+    error_message: str | None = None
+    key_id: int | None = None
+
+    @property
+    def open_recipients(self) -> tuple[Recipient, ...]:
+        """Those whom the next attempt names."""
+        return tuple(r for r in self.recipients if r.fate is Fate.OPEN)
+
+    @property
+    def rejected_recipients(self) -> tuple[Recipient, ...]:
+        """Those who will not get it."""
+        return tuple(r for r in self.recipients if r.fate is Fate.REJECTED)
+
+    @property
+    def accepted_recipients(self) -> tuple[Recipient, ...]:
+        """Those for whom a server took it."""
+        return tuple(r for r in self.recipients if r.fate is Fate.ACCEPTED)
+
+    @property
+    def partial(self) -> bool:
+        """Sent, but not to everybody."""
+        return self.status is Status.SENT and any(
+            recipient.fate in (Fate.REJECTED, Fate.UNKNOWN) for recipient in self.recipients
+        )
+
+    def envelope(self, sender: Address) -> Envelope:
+        """The envelope of the next attempt, handed off as *sender*."""
+        addresses = tuple(recipient.address for recipient in self.open_recipients)
+        smtputf8 = self.smtputf8 or sender.needs_smtputf8
+        return Envelope(sender=sender, recipients=addresses, smtputf8=smtputf8)
+
+    # -- a life, in order ---------------------------------------------------------------------
+
+    def claimed(self, *, account_id: int, owner: int, now: datetime) -> "Email":
+        """Held by *owner* for its next attempt."""
+        return self._to(
+            Status.SENDING,
+            Happening.CLAIMED,
+            now=now,
+            phase=Phase.CLAIMED,
+            account_id=account_id,
+            owner=owner,
+            attempt_no=self.attempt_no + 1,
+            claim_count=self.claim_count + 1,
+        )
+
+    def settled(
+        self,
+        verdict: Verdict,
+        *,
+        now: datetime,
+        steady: datetime,
+        policy: RetryPolicy,
+        on_unknown: OnUnknown,
+        jitter: float,
+    ) -> "Email":
+        """What one hand-off makes of it. *jitter* in [-1, 1].
+
+        *steady* is the clock of lifetimes: a wall that jumps forward must not end what waits.
+        """
+        email = self._with_fates(verdict)
+        if verdict.result is Result.UNKNOWN and email.open_recipients:
+            return email._of_unknown_outcome(
+                verdict,
+                now=now,
+                steady=steady,
+                policy=policy,
+                on_unknown=on_unknown,
+                jitter=jitter,
+            )
+        if not email.open_recipients:
+            return email._closed(verdict.reason, verdict.text, now=now)
+        if steady >= email.expires_at:
+            return email._closed("expired", verdict.text, now=now)
+        if not _someone_deferred(verdict):
+            wait = _uncharged_wait(verdict, policy.delay(1, jitter=jitter))
+            return email._released(now=now, wait=wait, reason=verdict.reason, text=verdict.text)
+        if email.retry_count >= policy.max_retries:
+            return email._closed(verdict.reason, verdict.text, now=now)
+        retry = email.retry_count + 1
+        wait = verdict.retry_after or policy.delay(retry, jitter=jitter)
+        return email._to(
+            Status.RETRY,
+            Happening.DEFERRED,
+            now=now,
+            retry_count=retry,
+            claim_count=0,
+            eligible_at=now + wait,
+            reason_code=verdict.reason,
+            error_message=verdict.text or None,
+        )
+
+    def lapsed(
+        self,
+        lapse: Lapse,
+        *,
+        now: datetime,
+        steady: datetime,
+        policy: RetryPolicy,
+        on_unknown: OnUnknown,
+        jitter: float,
+    ) -> "Email":
+        """Given up by its holder, or taken from a dead one, without a result.
+
+        Before the mark nothing can have been accepted and it goes back uncharged; behind the mark
+        the outcome is unknown.
+        """
+        if self.phase is Phase.COMMITTING:
+            return self._of_unknown_outcome(
+                None,
+                now=now,
+                steady=steady,
+                policy=policy,
+                on_unknown=on_unknown,
+                jitter=jitter,
+            )
+        if lapse.crashed and self.claim_count >= POISON_CLAIMS:
+            text = f"{self.claim_count} attempts ended without a result"
+            return self._closed("poison", text, now=now)
+        back = self._released(now=now, wait=timedelta(0), reason=lapse.reason, text=lapse.text)
+        # only a crash keeps the count: it is what tells a poisonous email from an unlucky one
+        return attrs.evolve(back, claim_count=self.claim_count if lapse.crashed else 0)
+
+    def cancelled(self, *, now: datetime) -> "Email":
+        """Taken back by the client before anybody got it."""
+        return self._to(Status.CANCELLED, Happening.CANCELLED, now=now, reason_code="cancelled")
+
+    def expired(self, *, now: datetime) -> "Email":
+        """Its lifetime ended while it waited."""
+        return self._closed(
+            "expired", self.error_message or "its lifetime ended while it waited", now=now
+        )
+
+    def retried(self, *, now: datetime, policy: RetryPolicy) -> "Email":
+        """Tried again because somebody asked for it: whoever was not accepted, from the start."""
+        reopened = tuple(
+            attrs.evolve(recipient, fate=Fate.OPEN, reason=None)
+            if recipient.fate in (Fate.REJECTED, Fate.UNKNOWN)
+            else recipient
+            for recipient in self.recipients
+        )
+        return self._to(
+            Status.RETRY,
+            Happening.RETRIED,
+            now=now,
+            recipients=reopened,
+            retry_count=0,
+            claim_count=0,
+            unknown_count=0,
+            eligible_at=now,
+            expires_at=now + policy.max_age,
+        )
+
+    def resent(self, *, now: datetime, policy: RetryPolicy) -> "Email":
+        """Somebody looked: the server did not have it, or a second copy does no harm."""
+        self._check_unknown()
+        return attrs.evolve(self.retried(now=now, policy=policy), possibly_delivered=True)
+
+    def accepted_late(self, verdict: Verdict, *, now: datetime) -> "Email | None":
+        """The holder of an older attempt learnt that the server did take it.
+
+        None if a newer attempt may have passed its own dot, or it ended in another way: then it is
+        too late to prevent a second copy.
+        """
+        newer = self.status is Status.SENDING and self.phase is Phase.CLAIMED
+        if not (newer or self.status is Status.RETRY or self._outcome_unknown):
+            return None
+        happening = Happening.RESOLVED if self.status is Status.FAILED else Happening.ACCEPTED
+        return self._to(
+            Status.SENT,
+            happening,
+            now=now,
+            recipients=_accepted_where_possible(self.recipients),
+            sent_at=now,
+            possibly_delivered=False,
+            reason_code=verdict.reason,
+            error_message=None,
+        )
+
+    def resolved_as_sent(self, *, now: datetime) -> "Email":
+        """Somebody looked: the server did have it."""
+        self._check_unknown()
+        return self._to(
+            Status.SENT,
+            Happening.RESOLVED,
+            now=now,
+            recipients=_accepted_where_possible(self.recipients),
+            sent_at=now,
+            reason_code="resolved",
+            possibly_delivered=False,
+        )
+
+    # -- how the arrows are taken -------------------------------------------------------------
+
+    @property
+    def _passed_the_dot(self) -> bool:
+        """Whether a server has it, or may: another account would make another message of it."""
+        return self.possibly_delivered or bool(self.accepted_recipients)
+
+    @property
+    def _outcome_unknown(self) -> bool:
+        return self.status is Status.FAILED and any(
+            recipient.fate is Fate.UNKNOWN for recipient in self.recipients
+        )
+
+    def _check_unknown(self) -> None:
+        if not self._outcome_unknown:
+            raise IllegalTransition(f"email {self.id} has no unknown outcome to resolve")
+
+    def _allow(self, happening: Happening, status: Status) -> None:
+        if status not in ARROWS.get((self.status, happening), frozenset()):
+            raise IllegalTransition(
+                f"email {self.id} is {self.status.value}: it cannot be {happening.value}"
+            )
+
+    def _to(
+        self, status: Status, happening: Happening, *, now: datetime, **changes: object
+    ) -> "Email":
+        self._allow(happening, status)
+        if status is not Status.SENDING:
+            changes = {"phase": None, "owner": None, **changes}
+        if status in WAITING:
+            changes["pinned"] = self.pinned or self._passed_the_dot
+        # the names in *changes* are this class's own
+        return attrs.evolve(self, status=status, updated_at=now, **changes)  # type: ignore[arg-type]
+
+    def _with_fates(self, verdict: Verdict) -> "Email":
+        if not verdict.recipients:
+            return self
+        judged = iter(verdict.recipients)
+        recipients = tuple(
+            _judged(recipient, next(judged)) if recipient.fate is Fate.OPEN else recipient
+            for recipient in self.recipients
+        )
+        return attrs.evolve(self, recipients=recipients)
+
+    def _of_unknown_outcome(
+        self,
+        verdict: Verdict | None,
+        *,
+        now: datetime,
+        steady: datetime,
+        policy: RetryPolicy,
+        on_unknown: OnUnknown,
+        jitter: float,
+    ) -> "Email":
+        text = verdict.text if verdict else "the process died while the server had the message"
+        email = attrs.evolve(
+            self,
+            unknown_count=self.unknown_count + 1,
+            possibly_delivered=True,
+            error_message=text,
+        )
+        may_resend = on_unknown is OnUnknown.RESEND_ONCE and not self.at_most_once
+        if not may_resend or email.unknown_count > 1 or steady >= self.expires_at:
+            return email._closed("outcome_unknown", text, now=now)
+        return email._to(
+            Status.RETRY,
+            Happening.DEFERRED,
+            now=now,
+            retry_count=self.retry_count + 1,
+            claim_count=0,
+            eligible_at=now + policy.delay(1, jitter=jitter),
+            reason_code="outcome_unknown",
+        )
+
+    def _released(self, *, now: datetime, wait: timedelta, reason: str, text: str) -> "Email":
+        status = Status.RETRY if self.retry_count else Status.QUEUED
+        return self._to(
+            status,
+            Happening.RELEASED,
+            now=now,
+            claim_count=0,
+            eligible_at=now + wait if wait else self.eligible_at,
+            reason_code=reason,
+            error_message=text or None,
+        )
+
+    def _closed(self, reason: str, text: str, *, now: datetime) -> "Email":
+        """Nobody is tried any more: whoever is still open is given up for *reason*."""
+        fate = Fate.UNKNOWN if reason == "outcome_unknown" else Fate.REJECTED
+        recipients = _without_open(self.recipients, fate, reason)
+        fates = [recipient.fate for recipient in recipients]
+        sent = Fate.ACCEPTED in fates
+        waited = self.status in WAITING
+        return self._to(
+            Status.SENT if sent else Status.FAILED,
+            Happening.EXPIRED if waited else Happening.ACCEPTED if sent else Happening.REFUSED,
+            now=now,
+            recipients=recipients,
+            claim_count=0,
+            sent_at=now if sent else None,
+            reason_code=reason,
+            error_message=None if sent and Fate.REJECTED not in fates else text or None,
+        )
+
+
+def _judged(recipient: Recipient, verdict: RecipientVerdict) -> Recipient:
+    fate = {Result.SENT: Fate.ACCEPTED, Result.FAILED: Fate.REJECTED}.get(verdict.result, Fate.OPEN)
+    return attrs.evolve(recipient, fate=fate, reason=verdict.reason, reply=verdict.reply)
+
+
+def _accepted_where_possible(recipients: Sequence[Recipient]) -> tuple[Recipient, ...]:
+    """Those who were open, or whose outcome nobody knew, as accepted."""
+    return tuple(
+        attrs.evolve(recipient, fate=Fate.ACCEPTED)
+        if recipient.fate in (Fate.OPEN, Fate.UNKNOWN)
+        else recipient
+        for recipient in recipients
+    )
+
+
+def _without_open(
+    recipients: Sequence[Recipient], fate: Fate, reason: str
+) -> tuple[Recipient, ...]:
+    return tuple(
+        attrs.evolve(recipient, fate=fate, reason=recipient.reason or reason)
+        if recipient.fate is Fate.OPEN
+        else recipient
+        for recipient in recipients
+    )
+
+
+def _someone_deferred(verdict: Verdict) -> bool:
+    if verdict.recipients:
+        return any(recipient.result is Result.RETRY for recipient in verdict.recipients)
+    return verdict.result is Result.RETRY
+
+
+def _uncharged_wait(verdict: Verdict, default: timedelta) -> timedelta:
+    """Zero where the account itself says when it may be tried again, else a wait of its own."""
+    if verdict.retry_after is not None:
+        return verdict.retry_after
+    return timedelta(0) if verdict.effect in ACCOUNT_GATES else default
+
+
+@attrs.frozen(kw_only=True)
+class EmailSummary:
+    """One row of a list."""
+
+    id: int
+    subject: str
+    status: Status
+    priority: int
+    retry_count: int
+    account_id: int | None
+    created_at: datetime
+
+
+@attrs.frozen
+class Page:
+    """One page of a list; *next_before* is the cursor of the next one, or None at the end."""
+
+    emails: tuple[EmailSummary, ...]
+    next_before: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Waiting:
+    """How much is under way."""
+
+    waiting: int
+    sending: int

@@ -1,0 +1,134 @@
+"""One family of errors; the narrowest is raised, and its message says what to do.
+
+EmailServiceError
+├── InvalidInput            what the caller sent cannot be accepted (400)
+├── Unauthorized            no key, or none that is valid (401)
+├── Forbidden               the key may not do this (403)
+├── TooMany                 more calls or recipients than allowed (429)
+├── NotFound                there is no such thing, or the caller may not see it (404)
+├── Conflict                the thing exists but its state forbids it (409)
+│   ├── IllegalTransition   the state machine has no such arrow
+│   ├── NameTaken           an account's name is unique
+│   └── IdempotencyMismatch the same Idempotency-Key came with another body
+├── Unavailable             not now; try again (503)
+│   ├── StoreUnavailable    the store cannot be reached, is locked or full
+│   └── NotAccepting        the queue is at its depth, the disk is low, or the service drains
+├── StaleAttempt            a write of an attempt that is no longer the current one
+└── SecretUnreadable        a sealed secret was made with another key or for another row
+"""
+
+from datetime import timedelta
+
+import attrs
+
+
+class EmailServiceError(Exception):
+    """Every error of this project. ``code`` is stable and read by programs."""
+
+    code = "error"
+
+
+@attrs.frozen
+class FieldError:
+    """One thing wrong with the input: *pointer* is a JSON pointer (RFC 6901) into the body."""
+
+    pointer: str
+    message: str
+
+
+class InvalidInput(EmailServiceError):
+    """The input cannot be accepted. ``errors`` names every field that is wrong."""
+
+    code = "invalid_input"
+
+    def __init__(self, *errors: FieldError, code: str | None = None) -> None:
+        super().__init__("; ".join(f"{error.pointer or '/'}: {error.message}" for error in errors))
+        self.errors = errors
+        if code is not None:
+            self.code = code
+
+
+class Unauthorized(EmailServiceError):
+    """There is no API key in the request, or none that is valid now."""
+
+    code = "unauthorized"
+
+
+class Forbidden(EmailServiceError):
+    """The API key is valid and may not do this."""
+
+    code = "forbidden"
+
+
+class TooMany(EmailServiceError):
+    """More than is allowed in this time. ``retry_after`` says when to ask again."""
+
+    code = "too_many_requests"
+
+    def __init__(self, message: str, *, retry_after: timedelta) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class NotFound(EmailServiceError):
+    """There is no such thing."""
+
+    code = "not_found"
+
+
+class Conflict(EmailServiceError):
+    """The state of the thing forbids what was asked."""
+
+    code = "conflict"
+
+
+class IllegalTransition(Conflict):
+    """The state machine has no arrow for this event from this status."""
+
+    code = "illegal_transition"
+
+
+class NameTaken(Conflict):
+    """Another account has this name."""
+
+    code = "name_taken"
+
+
+class IdempotencyMismatch(Conflict):
+    """The Idempotency-Key was used before, with another body."""
+
+    code = "idempotency_mismatch"
+
+
+class Unavailable(EmailServiceError):
+    """Not now. ``retry_after`` says when to ask again."""
+
+    code = "unavailable"
+
+    def __init__(self, message: str, *, retry_after: timedelta = timedelta(seconds=5)) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class StoreUnavailable(Unavailable):
+    """The store cannot be reached, is locked, or its disk is full. Nothing was written."""
+
+    code = "store_unavailable"
+
+
+class NotAccepting(Unavailable):
+    """The service takes no email for now: draining, queue at its depth, disk low."""
+
+    code = "not_accepting"
+
+
+class StaleAttempt(EmailServiceError):
+    """This attempt is no longer the current one. Write nothing more, send nothing more."""
+
+    code = "stale_attempt"
+
+
+class SecretUnreadable(EmailServiceError):
+    """A sealed secret cannot be opened with the keys at hand for the row it stands in."""
+
+    code = "secret_unreadable"

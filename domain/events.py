@@ -1,0 +1,20 @@
+"""What is worth telling an operator, as values; adapters turn them into log lines and metrics."""
+
+from collections.abc import Mapping
+
+import attrs
+
+
+@attrs.frozen(kw_only=True)
+class Event:
+    """Something that happened and is durable.
+
+    ``name`` is a stable snake_case word; ``fields`` are small and hold no secret and no message.
+    """
+
+    name: str
+    email_id: int | None = None
+    account_id: int | None = None
+    attempt: int | None = None
+    level: str = "info"
+    fields: Mapping[str, str | int | float | None] = attrs.field(factory=dict)

@@ -1,0 +1,105 @@
+"""Why an email has not been sent yet: every gate it must pass, in order, with its state."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import attrs
+
+from domain.account import Account
+from domain.email import WAITING, Email
+from domain.limits import URGENT, Window
+
+
+@attrs.frozen(kw_only=True)
+class Gate:
+    """One condition. *until* is when it opens by itself; None if it is open or cannot be told."""
+
+    name: str
+    open: bool
+    detail: str = ""
+    until: datetime | None = None
+
+
+@attrs.frozen(kw_only=True)
+class AccountUse:
+    """What an account has used, for whoever asks whether it may send."""
+
+    used: Mapping[Window, int]
+    room_at: datetime | None
+
+
+def gates(
+    email: Email, account: Account | None, use: AccountUse | None, *, now: datetime
+) -> Sequence[Gate]:
+    """Every gate between *email* and its next attempt on *account*; none if it waits no more."""
+    if email.status not in WAITING:
+        return ()
+    due = email.eligible_at <= now
+    found = [
+        Gate(
+            name="scheduled" if not email.attempt_no else "retry_delay",
+            open=due,
+            detail="" if due else f"not before {email.eligible_at:%Y-%m-%dT%H:%M:%SZ}",
+            until=None if due else email.eligible_at,
+        )
+    ]
+    if account is None or use is None:
+        return [*found, Gate(name="no_account", open=False, detail="no account is active")]
+    return [*found, *_account_gates(email, account, use, now=now)]
+
+
+def waiting_reason(gates: Sequence[Gate]) -> str | None:
+    """The name of the first gate that is closed; `in_line` if all are open, None without gates."""
+    if not gates:
+        return None
+    return next((gate.name for gate in gates if not gate.open), "in_line")
+
+
+def next_attempt_at(gates: Sequence[Gate], *, now: datetime) -> datetime | None:
+    """When all gates will be open, as far as can be told; None if one needs a person."""
+    if not gates:
+        return None
+    closed = [gate.until for gate in gates if not gate.open]
+    known = [until for until in closed if until is not None]
+    return max(known, default=now) if len(known) == len(closed) else None
+
+
+def _account_gates(
+    email: Email, account: Account, use: AccountUse, *, now: datetime
+) -> Sequence[Gate]:
+    health = account.health
+    paused, broken = health.paused(now), health.broken(now)
+    pause = health.pause
+    found = [
+        Gate(
+            name="account_inactive",
+            open=account.active,
+            detail="" if account.active else f"{account.name} is not active",
+        ),
+        Gate(
+            name="account_paused",
+            open=not paused,
+            detail=f"{pause.reason}: {pause.text}".rstrip(": ") if pause and paused else "",
+            until=pause.until if pause and paused else None,
+        ),
+        Gate(
+            name="server_unreachable",
+            open=not broken,
+            detail=health.last_reply if broken else "",
+            until=health.broken_until if broken else None,
+        ),
+    ]
+    urgent = email.priority <= URGENT
+    for window, limit in account.limits.finite().items():
+        used = use.used.get(window, 0)
+        room = account.limits.room_in(window, used, urgent=urgent)
+        fits = account.limits.units(len(email.open_recipients)) <= room
+        found.append(
+            Gate(
+                name=f"{window.value}_limit",
+                open=fits,
+                detail=f"{used} of {limit} used",
+                until=None if fits else use.room_at,
+            )
+        )
+    return found

@@ -1,0 +1,100 @@
+"""What an account may hand off, in rolling windows, and what is left of it.
+
+A *reservation* stands in the ledger from the claim until the outcome is known; it counts in every
+window. It is *charged* with the time of completion when the server took the mail or may have, and
+*freed* when it surely did not (guarantees (e) has the proof that no window of the server's own can
+then hold more than the limit).
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final
+
+import attrs
+
+
+class LimitUnit(StrEnum):
+    """What one email counts as."""
+
+    MESSAGES = "messages"
+    RECIPIENTS = "recipients"
+
+
+class Window(StrEnum):
+    """The three rolling windows."""
+
+    MINUTE = "minute"
+    HOUR = "hour"
+    DAY = "day"
+
+
+@attrs.frozen(kw_only=True)
+class WindowLengths:
+    """How long each window is. Only fault tests change them."""
+
+    minute: timedelta = timedelta(minutes=1)
+    hour: timedelta = timedelta(hours=1)
+    day: timedelta = timedelta(days=1)
+    # Servers count by their own clock; a completion may reach us this much before they count it.
+    margin: timedelta = timedelta(seconds=1)
+
+    def of(self, window: Window) -> timedelta:
+        """The length of *window* with the margin that makes it strict."""
+        length: timedelta = getattr(self, window.value)
+        return length + self.margin
+
+
+UNLIMITED: Final = 2**62
+URGENT: Final = 2  # priorities up to this one may use what an account keeps in reserve
+
+
+@attrs.frozen(kw_only=True)
+class Limits:
+    """The limits of one account; ``None`` is no limit.
+
+    ``priority_reserve`` is the percentage of each window kept for priorities 1 and 2.
+    """
+
+    daily: int | None = 500
+    hourly: int | None = 50
+    minute: int | None = None
+    unit: LimitUnit = LimitUnit.MESSAGES
+    max_connections: int = 2
+    priority_reserve: int = 0
+
+    def of(self, window: Window) -> int | None:
+        """The limit in *window*, or None."""
+        return {Window.MINUTE: self.minute, Window.HOUR: self.hourly, Window.DAY: self.daily}[
+            window
+        ]
+
+    def finite(self) -> Mapping[Window, int]:
+        """The windows that have a limit."""
+        return {window: limit for window in Window if (limit := self.of(window)) is not None}
+
+    def units(self, recipients: int) -> int:
+        """What an email to *recipients* open recipients counts as."""
+        return recipients if self.unit is LimitUnit.RECIPIENTS else 1
+
+    def smallest(self) -> int:
+        """The most units that one email may ever have on this account."""
+        return min(self.finite().values(), default=UNLIMITED)
+
+    def room(self, used: Mapping[Window, int], *, urgent: bool = True) -> int:
+        """How many units may be reserved now, given what each window already holds.
+
+        Not *urgent* mail leaves the reserve for priorities 1 and 2 alone.
+        """
+        left = (
+            self.room_in(window, used.get(window, 0), urgent=urgent) for window in self.finite()
+        )
+        return min(left, default=UNLIMITED)
+
+    def room_in(self, window: Window, used: int, *, urgent: bool = True) -> int:
+        """What `room` says of one window alone."""
+        limit = self.of(window)
+        if limit is None:
+            return UNLIMITED
+        kept = 0 if urgent else -(-limit * self.priority_reserve // 100)
+        return max(0, limit - kept - used)

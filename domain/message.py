@@ -1,0 +1,199 @@
+"""The message: composed once at acceptance, verified on its final octets, never changed again.
+
+The octets are rendered directly, by us, because an object model of a message costs thirty times as
+much and decodes what it should carry literally. The ``From`` line is not in them: it belongs to the
+account and is put in front at hand-off. Bcc is an affair of the envelope and never enters here.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+import attrs
+
+from domain.address import Address
+from domain.encoding import address_list, mailbox, unsafe_character, unstructured
+from domain.errors import FieldError, InvalidInput
+from domain.mime import alternative, lines_fit, text_from_html
+
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS: Final = (
+    *("Jan", "Feb", "Mar", "Apr", "May", "Jun"),
+    *("Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
+)
+_MESSAGE_ID: Final = re.compile(r"<[!-;=?A-~]+@[!-;=?A-~]+>")
+_BOUNDARY: Final = re.compile(r"[0-9A-Za-z'()+_,./:=?-]{1,70}")
+# A header gives its name, the rest of a folded one an empty name; a blank rest would end a header
+# block for some readers and is neither.
+_HEADER_LINE: Final = re.compile(rb"^(?:([!-9;-~]+):[ \t]|[ \t]+[^ \t\r])", re.MULTILINE)
+# Names that the composer writes, or that must come from nobody but the account and the envelope.
+_OWN: Final = frozenset(
+    {"date", "message-id", "subject", "to", "cc", "bcc", "from", "sender", "mime-version"}
+)
+
+
+@attrs.frozen(kw_only=True)
+class Content:
+    """What a client wants to say, and to whom visibly. ``text=None`` is made from the HTML.
+
+    ``headers`` are further names and values; whether a name may be set is decided at the edge.
+    """
+
+    subject: str
+    html: str = attrs.field(repr=False)
+    text: str | None = attrs.field(default=None, repr=False)
+    to: tuple[Address, ...] = ()
+    cc: tuple[Address, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def needs_smtputf8(self) -> bool:
+        """Whether a header holds an address in UTF-8, so that the server must offer SMTPUTF8."""
+        return any(address.needs_smtputf8 for address in self.to + self.cc)
+
+
+def compose(content: Content, *, message_id: str, date: datetime, boundary: str) -> bytes:
+    """The message but for its From line: verified, CRLF line ends, not dot-stuffed.
+
+    *message_id* comes with its angle brackets. The same arguments give the same octets. Raises
+    InvalidInput that names every field at fault, ValueError for a token that we made wrong.
+    """
+    _check(content)
+    _check_tokens(message_id=message_id, boundary=boundary)
+    text = text_from_html(content.html) if content.text is None else content.text
+    octets = b"".join(
+        (
+            _headers(content, message_id=message_id, date=date).encode(),
+            alternative(text=text, html=content.html, boundary=boundary),
+        )
+    )
+    verify_wire(octets, header_names(content))
+    return octets
+
+
+def header_names(content: Content) -> tuple[str, ...]:
+    """The headers that `compose` writes for *content*, each as often as it stands there."""
+    return (
+        "Date",
+        "Message-ID",
+        "Subject",
+        *(("To",) if content.to else ()),
+        *(("Cc",) if content.cc else ()),
+        *(name for name, _ in content.headers),
+        "MIME-Version",
+        "Content-Type",
+    )
+
+
+def _headers(content: Content, *, message_id: str, date: datetime) -> str:
+    lines = [
+        f"Date: {_date(date)}\r\nMessage-ID: {message_id}\r\n",
+        unstructured("Subject", content.subject),
+    ]
+    if content.to:
+        lines.append(address_list("To", content.to))
+    if content.cc:
+        lines.append(address_list("Cc", content.cc))
+    lines.extend(unstructured(name, value) for name, value in content.headers)
+    lines.append("MIME-Version: 1.0\r\n")
+    return "".join(lines)
+
+
+def _date(moment: datetime) -> str:
+    """RFC 5322, 3.3, in UTC and in English whatever the locale."""
+    if moment.tzinfo is None:
+        raise ValueError("the date of a message must be an aware datetime")
+    utc = moment.astimezone(UTC)
+    return (
+        f"{_DAYS[utc.weekday()]}, {utc.day:02} {_MONTHS[utc.month - 1]} {utc.year:04} "
+        f"{utc.hour:02}:{utc.minute:02}:{utc.second:02} +0000"
+    )
+
+
+def _check_tokens(*, message_id: str, boundary: str) -> None:
+    if not _MESSAGE_ID.fullmatch(message_id):
+        raise ValueError(f"not a Message-ID: {message_id!r}")
+    if not _BOUNDARY.fullmatch(boundary):
+        raise ValueError(f"not a MIME boundary: {boundary!r}")
+
+
+def _check(content: Content) -> None:
+    found = (
+        _header_error("/subject", content.subject),
+        _body_error("/html_content", content.html),
+        _body_error("/text_content", content.text or ""),
+        *(_custom_error(name, value) for name, value in content.headers),
+    )
+    errors = [error for error in found if error is not None]
+    if errors:
+        raise InvalidInput(*errors)
+
+
+def _header_error(pointer: str, value: str) -> FieldError | None:
+    character = unsafe_character(value)
+    if character is None:
+        return None
+    return FieldError(pointer, f"must not contain the character {character}")
+
+
+def _body_error(pointer: str, value: str) -> FieldError | None:
+    if "\0" in value:
+        return FieldError(pointer, "must not contain the character U+0000")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        return FieldError(
+            pointer, f"must not contain half a character: U+{ord(value[error.start]):04X}"
+        )
+    return None
+
+
+def _custom_error(name: str, value: str) -> FieldError | None:
+    pointer = "/headers/" + name.replace("~", "~0").replace("/", "~1")
+    if name.lower() in _OWN or name.lower().startswith("content-"):
+        return FieldError(pointer, "is written by the service")
+    return _header_error(pointer, value)
+
+
+def from_line(address: Address, display_name: str) -> bytes:
+    """The From header with its CRLF; whatever the name says, its one address is *address*."""
+    error = _header_error("/display_name", display_name)
+    if error is not None:
+        raise InvalidInput(error)
+    line = mailbox("From", str(address), display_name).encode()
+    verify_wire(line + b"\r\n", ("From",))
+    return line
+
+
+def verify_wire(octets: bytes, expected: Sequence[str]) -> None:
+    """Nothing, if *octets* are a message whose headers are exactly *expected*, in any order.
+
+    The last check before anything is stored or sent; it trusts octets only, not what made them.
+    Pure CRLF, no NUL, no line over 998 octets. Else InvalidInput with the code ``unsafe_message``.
+    """
+    if b"\0" in octets:
+        raise _unsafe("it contains NUL")
+    if not octets.count(b"\r\n") == octets.count(b"\r") == octets.count(b"\n"):
+        raise _unsafe("a line does not end in CRLF")
+    if not lines_fit(octets, ending=2):
+        raise _unsafe("a line is longer than 998 octets")
+    end = octets.find(b"\r\n\r\n")
+    if end < 0:
+        raise _unsafe("no empty line ends its headers")
+    if _names(octets[:end]) != sorted(map(str.lower, expected)):
+        raise _unsafe("its headers are not the ones that were set")
+
+
+def _names(head: bytes) -> list[str]:
+    """The header names in order of the alphabet, lower case."""
+    names: list[bytes] = _HEADER_LINE.findall(head)
+    if len(names) != head.count(b"\n") + 1:
+        raise _unsafe("a line of its headers is neither a header nor the rest of one")
+    if not names[0]:
+        raise _unsafe("its first line is the rest of a header")
+    return sorted(b" ".join(names).lower().decode("ascii").split())
+
+
+def _unsafe(reason: str) -> InvalidInput:
+    return InvalidInput(FieldError("", f"the message is unsafe: {reason}"), code="unsafe_message")

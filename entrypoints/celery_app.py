@@ -1,0 +1,68 @@
+"""Celery's processes: ``celery -A entrypoints.celery_app worker``, ``beat`` and ``flower``.
+
+Nothing is built at import: ``app`` is made when Celery asks for it, and a worker's service in each
+of its processes with its first task.
+"""
+
+import sys
+from functools import cache
+from typing import TYPE_CHECKING
+
+from entrypoints import logs
+from entrypoints.settings import Settings, SettingsError, load_environment
+from entrypoints.wiring import Service, build, build_celery
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+
+def __getattr__(name: str) -> "Celery":
+    if name == "app":
+        return make_app()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+@cache
+def make_app() -> "Celery":
+    """The Celery application. Exits with 2 if the settings are wrong."""
+    try:
+        settings = Settings.from_environment(load_environment())
+        app = build_celery(settings, open_service=lambda: _settled(settings))
+    except SettingsError as error:
+        raise _refused(error) from error
+    from celery import signals
+
+    def configure_logs(**_: object) -> None:
+        logs.configure(settings)
+
+    def check(**_: object) -> None:
+        """The database up to date and every setting usable, before there are children."""
+        try:
+            service = build(settings)
+        except SettingsError as error:
+            raise _refused(error) from error
+        _migrate(service)
+
+    signals.worker_process_init.connect(configure_logs, weak=False)
+    signals.setup_logging.connect(configure_logs, weak=False)
+    signals.worker_init.connect(check, weak=False)
+    return app
+
+
+def _settled(settings: Settings) -> Service:
+    service = build(settings)
+    service.settle()
+    return service
+
+
+def _migrate(service: Service) -> None:
+    try:
+        service.migrate()
+    finally:
+        service.close()
+
+
+def _refused(error: SettingsError) -> SystemExit:
+    for line in error.errors:
+        print(line, file=sys.stderr)
+    return SystemExit(2)

@@ -1,0 +1,158 @@
+"""The command ``email-service``.
+
+Exit codes: 0 all is well; 1 it failed, or an outcome was left unknown at the end; 2 the settings or
+the arguments cannot be used.
+"""
+
+import os
+from collections.abc import Mapping
+
+import click
+
+from entrypoints import demo as tour
+from entrypoints.cli_copy import copy
+from entrypoints.cli_keys import audit, keys
+from entrypoints.cli_service import opened, read_settings, told_plainly
+from entrypoints.server import HttpServer, Stop, run_http, run_worker
+from entrypoints.settings import Dispatcher, Settings
+from entrypoints.wiring import Service, build
+
+PORT = click.IntRange(0, 65535)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="email-service", prog_name="email-service")
+def cli() -> None:
+    """One safe HTTP endpoint in front of your SMTP accounts.
+
+    Settings come from the environment and from the file .env; .env.example explains them all.
+    """
+
+
+@cli.command()
+@click.option("--host", help="Address to listen on.  [HOST, else 127.0.0.1]")
+@click.option("--port", type=PORT, help="Port; 0 takes a free one.  [PORT, else 5000]")
+@click.option(
+    "--sandbox/--no-sandbox",
+    default=None,
+    help="Open a local inbox too, for trying out: see /sandbox.  [SANDBOX, else no]",
+)
+@click.pass_context
+def serve(context: click.Context, host: str | None, port: int | None, sandbox: bool | None) -> None:
+    """Run the API and deliver, in one process."""
+    settings = read_settings(HOST=host, PORT=port, SANDBOX=sandbox)
+    stop = Stop()
+    stop.install()
+    with opened(settings) as service:
+        service.check_keys()
+        service.settle()
+        smtp_port = _open_sandbox(service, settings) if settings.sandbox else None
+        server = _listen(service, settings)
+        service.start_delivery()
+        click.echo(_welcome(server, settings, smtp_port))
+        exit_code = run_http(server, service, stop)
+    context.exit(exit_code)
+
+
+@cli.command()
+@click.pass_context
+def worker(context: click.Context) -> None:
+    """Deliver only, without the API.
+
+    Any number of processes may deliver from one database: from PostgreSQL all of them do, on any
+    number of machines; from a SQLite file one does, and the others stand by.
+    """
+    settings = read_settings(DISPATCHER=Dispatcher.THREADS.value)
+    stop = Stop()
+    stop.install()
+    with opened(settings) as service:
+        service.settle()
+        service.start_delivery()
+        click.echo(f"Delivering from {settings.database}. Stop with Ctrl+C.")
+        exit_code = run_worker(service, stop)
+    context.exit(exit_code)
+
+
+@cli.command()
+@click.option("--check", is_flag=True, help="Change nothing; exit code 1 if something is pending.")
+@click.pass_context
+def migrate(context: click.Context, *, check: bool) -> None:
+    """Bring the database up to date. The other commands do it too when they start."""
+    settings = read_settings()
+    with told_plainly():
+        service = build(settings)
+        try:
+            names = service.pending() if check else service.migrate()
+        finally:
+            service.close()
+    for name in names:
+        click.echo(f"{'pending' if check else 'applied'} {name}")
+    if check and names:
+        context.exit(1)
+    click.echo(f"{settings.database} is up to date")
+
+
+@cli.command()
+def demo() -> None:
+    """Watch three emails from nothing to their end, in seconds. Touches none of your data."""
+    with told_plainly():
+        try:
+            tour.run(click.echo)
+        except tour.DemoFailed as error:
+            raise click.ClickException(str(error)) from error
+
+
+cli.add_command(copy)
+cli.add_command(keys)
+cli.add_command(audit)
+
+
+def main() -> None:
+    """Run the command."""
+    cli(prog_name="email-service")
+
+
+def _listen(service: Service, settings: Settings) -> HttpServer:
+    admission = service.application.admission
+    try:
+        return HttpServer(service.http, settings, draining=lambda: admission.draining)
+    except OSError as error:
+        raise _taken("HOST and PORT", settings.host, settings.port, error) from error
+
+
+def _open_sandbox(service: Service, settings: Settings) -> int:
+    try:
+        return service.open_sandbox()
+    except OSError as error:
+        raise _taken("SANDBOX_PORT", "127.0.0.1", settings.sandbox_port, error) from error
+
+
+def _taken(variable: str, host: str, port: int, error: OSError) -> click.ClickException:
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    return click.ClickException(
+        f"cannot listen on {host} port {port} ({reason}): "
+        f"stop what uses it, or choose another with {variable}"
+    )
+
+
+def _welcome(server: HttpServer, settings: Settings, smtp_port: int | None) -> str:
+    lines: dict[str, str] = {"API": server.url}
+    if smtp_port is not None:
+        lines["Sandbox"] = f"{server.url}/sandbox   (its mail server: 127.0.0.1:{smtp_port})"
+    lines["Database"] = settings.database
+    if settings.dispatcher is Dispatcher.CELERY:
+        lines["Delivery"] = "by Celery: run celery -A entrypoints.celery_app worker, and beat"
+    if settings.dispatcher is Dispatcher.NONE:
+        lines["Delivery"] = "not in this process: run email-service worker"
+    lines["Next"] = _next_step(server, smtp_port)
+    return _block("Email Service is running. Stop it with Ctrl+C.", lines)
+
+
+def _next_step(server: HttpServer, smtp_port: int | None) -> str:
+    if smtp_port is not None:
+        return "open the sandbox in a browser: it shows the two calls that send a first mail"
+    return f"create an SMTP configuration: POST {server.url}/api/smtp-configs (see the README)"
+
+
+def _block(title: str, lines: Mapping[str, str]) -> str:
+    return "\n".join(["", f"  {title}", "", *(f"  {k:<10}{v}" for k, v in lines.items()), ""])

@@ -1,0 +1,195 @@
+"""The commands about API keys, the secret they hang on, and who did what.
+
+They work on the database itself and need no key: whoever may read it is its owner.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import click
+
+from application.access import KeyWish
+from domain.access import ApiKey, AuditEntry, Scope, prefix_of
+from entrypoints.cli_service import opened, read_settings
+
+_UNITS: Final = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+_LIFETIME: Final = re.compile(r"([1-9][0-9]{0,3})([hdw])")
+_NAME: Final = 200
+
+
+def _lifetime(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> timedelta | None:
+    if value is None:
+        return None
+    found = _LIFETIME.fullmatch(value)
+    if found is None:
+        raise click.BadParameter("must be hours, days or weeks such as 12h, 90d or 4w")
+    return int(found[1]) * _UNITS[found[2]]
+
+
+@click.group()
+def keys() -> None:
+    """Make, list and take back API keys; change the SECRET_KEY."""
+
+
+@keys.command()
+@click.option("--name", required=True, help="What you know it by.")
+@click.option(
+    "--scope",
+    "scopes",
+    required=True,
+    multiple=True,
+    type=click.Choice([scope.value for scope in Scope]),
+    help="send: submit email. read: look at it. admin: everything. May be repeated.",
+)
+@click.option(
+    "--account",
+    "accounts",
+    multiple=True,
+    type=click.IntRange(min=1),
+    help="Limit it to this SMTP configuration. May be repeated.",
+)
+@click.option("--expires", callback=_lifetime, help="Such as 12h, 90d or 4w.  [never]")
+@click.option(
+    "--daily-recipients",
+    type=click.IntRange(min=1),
+    help="Recipients it may name in 24 hours.  [KEY_DAILY_RECIPIENTS]",
+)
+def create(
+    name: str,
+    scopes: Sequence[str],
+    accounts: Sequence[int],
+    expires: timedelta | None,
+    daily_recipients: int | None,
+) -> None:
+    """Make a key. It is shown this once, alone on the standard output."""
+    if not name.strip() or len(name) > _NAME or not name.isprintable():
+        raise click.BadParameter("must be 1 to 200 printable characters", param_hint="--name")
+    wish = KeyWish(
+        name=name,
+        scopes=frozenset(map(Scope, scopes)),
+        accounts=frozenset(accounts) or None,
+        lifetime=expires,
+        daily_recipients=daily_recipients,
+    )
+    with opened(read_settings()) as service:
+        key, token = service.application.access.create(wish)
+    click.echo(token)
+    click.echo(
+        f"The key {key.prefix} ({_scopes(key)}) is shown only now: keep it like a password.\n"
+        "Send it with each call: X-API-Key: <key>, or Authorization: Bearer <key>",
+        err=True,
+    )
+
+
+@keys.command("list")
+def list_keys() -> None:
+    """List all keys, the oldest first."""
+    with opened(read_settings()) as service:
+        found = service.application.access.keys()
+        now = service.now()
+    if not found:
+        click.echo("There is no API key yet: make one with email-service keys create")
+        return
+    head = ("PREFIX", "NAME", "SCOPES", "ACCOUNTS", "RECIPIENTS/DAY", "CREATED", "STATE")
+    click.echo(_table([head, *(_key_row(key, now=now) for key in found)]))
+
+
+@keys.command()
+@click.argument("prefix")
+def revoke(prefix: str) -> None:
+    """Take the key with this PREFIX back, at once and for good."""
+    with opened(read_settings()) as service:
+        key = service.application.access.revoke(prefix_of(prefix) or prefix)
+    click.echo(f"The key {key.prefix} ({key.name}) is revoked.")
+
+
+@keys.command("rotate-secret")
+@click.pass_context
+def rotate_secret(context: click.Context) -> None:
+    """Carry what SECRET_KEY_PREVIOUS sealed over to SECRET_KEY.
+
+    Set both first and restart the service; when this command is content, remove
+    SECRET_KEY_PREVIOUS.
+    """
+    with opened(read_settings()) as service:
+        rotation = service.application.access.rotate_secret()
+    click.echo(f"{rotation.resealed} SMTP passwords are sealed with SECRET_KEY.")
+    for account in rotation.unreadable:
+        click.echo(
+            f"The password of account {account.id} ({account.name}) opens with neither key: "
+            "enter it again."
+        )
+    for key in rotation.waiting:
+        click.echo(
+            f"The API key {key.prefix} ({key.name}) still needs SECRET_KEY_PREVIOUS, until it is "
+            "next used."
+        )
+    context.exit(1 if rotation.unreadable else 0)
+
+
+@click.command()
+@click.option(
+    "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many."
+)
+def audit(limit: int) -> None:
+    """Tell who changed what and when, the newest first."""
+    with opened(read_settings()) as service:
+        entries = service.application.access.audit(limit=limit)
+    head = ("WHEN", "WHO", "WHAT", "WHICH", "DETAIL")
+    click.echo(_table([head, *map(_audit_row, entries)]))
+
+
+def _key_row(key: ApiKey, *, now: datetime) -> tuple[str, ...]:
+    return (
+        key.prefix,
+        key.name,
+        _scopes(key),
+        _joined(map(str, sorted(key.accounts or ()))) or "all",
+        str(key.daily_recipients or "default"),
+        _time(key.created_at),
+        _state(key, now=now),
+    )
+
+
+def _state(key: ApiKey, *, now: datetime) -> str:
+    if key.revoked_at is not None:
+        return f"revoked {_time(key.revoked_at)}"
+    if key.expires_at is None:
+        return "usable"
+    return f"{'usable until' if key.usable(now) else 'expired'} {_time(key.expires_at)}"
+
+
+def _audit_row(entry: AuditEntry) -> tuple[str, ...]:
+    detail = " ".join(f"{name}={_quoted(value)}" for name, value in entry.detail.items())
+    return (_time(entry.at), entry.actor, entry.action, entry.subject, detail)
+
+
+def _quoted(value: object) -> str:
+    text = str(value)
+    return text if re.fullmatch(r"[\w.,@:-]+", text) else json.dumps(text)
+
+
+def _scopes(key: ApiKey) -> str:
+    return _joined(sorted(scope.value for scope in key.scopes))
+
+
+def _joined(words: Iterable[str]) -> str:
+    return ",".join(words)
+
+
+def _time(when: datetime) -> str:
+    return when.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> str:
+    """Columns as wide as their widest word; the last one is left as it is."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )

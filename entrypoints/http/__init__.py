@@ -1,0 +1,79 @@
+"""The HTTP edge: parses requests into domain values, calls a use case, shows what it answers.
+
+No rule of the business may enter, and no adapter: it is handed an `Application`.
+"""
+
+from typing import Final
+
+from flask import Flask, request
+from werkzeug.exceptions import NotFound
+from werkzeug.routing import BaseConverter
+
+from application import Application
+from domain.errors import FieldError, InvalidInput
+from entrypoints.http.access import install_access
+from entrypoints.http.accounts import SmtpConfigs
+from entrypoints.http.docs import Docs
+from entrypoints.http.emails import Emails
+from entrypoints.http.headers import install_headers
+from entrypoints.http.json_reader import read_limit
+from entrypoints.http.operations import Operations
+from entrypoints.http.problems import install_problems
+from entrypoints.http.schemas import LARGEST_ID
+from entrypoints.http.validation import MOST_ERRORS, pointer
+
+MAX_BODY_BYTES: Final = 30 * 1024 * 1024
+MAX_RECIPIENTS: Final = 100
+_WITH_QUERY: Final = frozenset({"emails.page", "emails.page_by_status"})
+
+
+class IdConverter(BaseConverter):
+    """An id in a path: what cannot be one is a path that does not exist."""
+
+    regex = "[1-9][0-9]{0,18}"
+
+    def to_python(self, value: str) -> int:
+        """The id."""
+        number = int(value)
+        if number > LARGEST_ID:
+            raise NotFound  # a ValidationError becomes a 405 where the path has several methods
+        return number
+
+
+def create_http(
+    application: Application,
+    *,
+    version: str,
+    max_body_bytes: int = MAX_BODY_BYTES,
+    max_recipients: int = MAX_RECIPIENTS,
+    document_needs_key: bool = False,
+    test_ids: bool = False,
+) -> Flask:
+    """The WSGI application that answers for *application*. Nothing is started."""
+    app = Flask("email_service", static_folder=None, template_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = read_limit(max_body_bytes)
+    app.url_map.converters["id"] = IdConverter
+    app.url_map.merge_slashes = False  # "//api" is no path of ours, and nothing to redirect
+    install_headers(app)
+    install_problems(app)
+    install_access(app, application, document_needs_key=document_needs_key)
+    for calls in (
+        Operations(application, version=version),
+        SmtpConfigs(application),
+        Emails(application, max_recipients=max_recipients, test_ids=test_ids),
+        Docs(version=version),
+    ):
+        routes = calls.routes()
+        routes.before_request(_refuse_unknown_query)
+        app.register_blueprint(routes)
+    return app
+
+
+def _refuse_unknown_query() -> None:
+    """A parameter that nobody reads would be a wish that is ignored."""
+    if request.endpoint in _WITH_QUERY:
+        return
+    names = list(request.args)[:MOST_ERRORS]
+    if names:
+        errors = [FieldError(pointer((name,)), "is unknown in this query") for name in names]
+        raise InvalidInput(*errors, code="unknown_field")

@@ -1,0 +1,127 @@
+"""The door of the API: every call under /api is somebody's, and is refused before its body is read.
+
+Here a caller is only recognised; what it may see and change is decided by the use cases. The scope
+is looked at here too, from the table of all calls, so that nobody's megabytes are read for nothing.
+"""
+
+import math
+from typing import Final
+
+from flask import Flask, Response, g, request
+
+from application import Application
+from application.access import Access
+from application.throttle import Allowance
+from domain.access import Caller, Scope
+from domain.address import is_loopback
+from domain.errors import Forbidden, TooMany
+from entrypoints.http.openapi import OPERATIONS
+
+# What holds nobody's data: anyone may ask, as an orchestrator or a browser does without a key.
+OPEN: Final = frozenset(
+    {
+        "operations.alive",
+        "operations.ready",
+        "operations.welcome",
+        "docs.page",
+        "docs.static",
+    }
+)
+DOCUMENT: Final = "docs.openapi"
+SANDBOX: Final = "sandbox"
+_SCOPES: Final = {row.endpoint: row.scope for row in OPERATIONS}
+_BEARER: Final = "bearer "
+_FOREIGN: Final = frozenset({"cross-site", "same-site"})
+
+
+def install_access(app: Flask, application: Application, *, document_needs_key: bool) -> None:
+    """Let nobody in to *app* who may not come in; to be installed before any route is reached."""
+    door = _Door(application.access, OPEN if document_needs_key else OPEN | {DOCUMENT})
+    app.before_request(door.check)
+    app.after_request(_tell_allowance)
+
+
+def the_caller() -> Caller:
+    """Who sent the current request. Only behind the door."""
+    caller = g.caller
+    assert isinstance(caller, Caller)
+    return caller
+
+
+class _Door:
+    def __init__(self, access: Access, free: frozenset[str]) -> None:
+        self._access = access
+        self._free = free
+
+    def check(self) -> None:
+        """Unauthorized, Forbidden or TooMany for a request that may not go on."""
+        if request.blueprint == SANDBOX:
+            _refuse_other_sites()
+        elif not self._is_free():
+            self._recognise()
+
+    def _is_free(self) -> bool:
+        """Where there is nothing, only what looks like the API is behind the door."""
+        if request.endpoint is None:
+            return not request.path.lstrip("/").lower().startswith("api")
+        return request.endpoint in self._free
+
+    def _recognise(self) -> None:
+        caller = self._access.authenticate(_token(), remote=request.remote_addr or "")
+        if caller.key_id is None:
+            _refuse_other_sites()
+        g.caller = caller
+        g.allowance = self._access.take_turn(caller)
+        if g.allowance is not None and g.allowance.retry_after is not None:
+            raise TooMany(
+                "too many calls at once with this API key", retry_after=g.allowance.retry_after
+            )
+        scope = _needed()
+        if scope is not None:
+            caller.require(scope)
+
+
+def _token() -> str | None:
+    """The key that came with the request; other ways to authorise are not ours."""
+    token = request.headers.get("X-API-Key")
+    if token is not None:
+        return token
+    given = request.headers.get("Authorization", "")
+    return given[len(_BEARER) :].strip() if given.lower().startswith(_BEARER) else None
+
+
+def _needed() -> Scope | None:
+    if request.endpoint is None or request.method == "OPTIONS":
+        return None
+    scope = _SCOPES.get(request.endpoint, Scope.ADMIN)
+    return None if scope is None else Scope(scope.value)
+
+
+def _refuse_other_sites() -> None:
+    """Without a key, a browser on this machine must not be made to ask by somebody else's page.
+
+    The peer must be on this machine, whatever was bound. The Host gives away a name that was
+    pointed at this machine (DNS rebinding), Origin and Sec-Fetch-Site a page from elsewhere.
+    """
+    origin = request.headers.get("Origin")
+    if (
+        not is_loopback(request.remote_addr or "")
+        or not _is_this_machine(request.host)
+        or (origin is not None and origin != request.host_url.rstrip("/"))
+        or request.headers.get("Sec-Fetch-Site") in _FOREIGN
+    ):
+        raise Forbidden("without an API key only this machine may ask, and no other site's page")
+
+
+def _is_this_machine(host: str) -> bool:
+    name = host.partition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0]
+    return is_loopback(name) or name.lower().endswith(".localhost")
+
+
+def _tell_allowance(response: Response) -> Response:
+    allowance: Allowance | None = g.get("allowance")
+    if allowance is not None:
+        response.headers["RateLimit-Limit"] = str(allowance.limit)
+        response.headers["RateLimit-Remaining"] = str(allowance.remaining)
+        response.headers["RateLimit-Reset"] = str(math.ceil(allowance.reset.total_seconds()))
+    return response

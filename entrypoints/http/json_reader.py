@@ -1,0 +1,171 @@
+"""Reading a request body: JSON in UTF-8 that means one thing only, whoever reads it.
+
+The standard reader takes NaN, keeps the last of two equal names, accepts UTF-16 and half characters
+and falls over at depth; here each of them is refused (RFC 8259, RFC 7493).
+"""
+
+import json
+import math
+import re
+from typing import Any, Final
+
+from flask import request
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
+
+from domain.errors import FieldError, InvalidInput
+
+JsonObject = dict[str, Any]
+
+MAX_DEPTH: Final = 20
+MAX_NAMES: Final = 1_000
+MAX_VALUES: Final = 10_000
+BATCH: Final = 100  # of a call with many emails the body may have so many times the parts
+LONGEST_NAME: Final = 200
+INTEGERS: Final = range(-(2**63), 2**63)
+_LONGEST_INTEGER: Final = len(str(INTEGERS.start))
+
+_BRACKET: Final = re.compile(r"[\[\]{}]")
+_HALF_CHARACTER: Final = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def read_object(*, times: int = 1) -> JsonObject:
+    """The JSON object in the body of the current request, of *times* the usual number of parts.
+
+    InvalidInput if it is none, 415 if its content type says something else, 413 if it is too large.
+    """
+    _check_content_type()
+    return parse_object(_body(), times=times)
+
+
+def read_optional_object() -> JsonObject:
+    """What `read_object` gives; a body that is empty stands for no fields, whatever its type."""
+    octets = _body()
+    if not octets:
+        return {}
+    _check_content_type()
+    return parse_object(octets)
+
+
+def read_limit(max_body_bytes: int) -> int:
+    """How much of a body may be read (MAX_CONTENT_LENGTH) so that a longer one is noticed."""
+    return max_body_bytes + 1
+
+
+def _body() -> bytes:
+    octets = request.get_data(cache=False)
+    # of a chunked body werkzeug gives what fits the limit, and does not say that there was more
+    if request.max_content_length is not None and len(octets) >= request.max_content_length:
+        raise RequestEntityTooLarge
+    return octets
+
+
+def _check_content_type() -> None:
+    charset = request.mimetype_params.get("charset", "utf-8")
+    if request.mimetype != "application/json" or charset.lower() not in ("utf-8", "utf8"):
+        raise UnsupportedMediaType("send the body as application/json, in UTF-8")
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaType("send the body without a content encoding")
+
+
+def parse_object(octets: bytes, *, times: int = 1) -> JsonObject:
+    """The JSON object that *octets* hold. InvalidInput says why it is none."""
+    try:
+        text = octets.decode("utf-8")
+    except UnicodeDecodeError:
+        raise _refused("the body is not UTF-8") from None
+    _check_shape(text, times=times)
+    try:
+        value = _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise _refused(f"the body is not JSON: {error.msg} ({place})") from None
+    if not isinstance(value, dict):
+        raise _refused("the body must be a JSON object")
+    if _HALF_CHARACTER.search(text):
+        _check_characters(value)
+    return value
+
+
+def _check_shape(text: str, *, times: int) -> None:
+    """Refuse what is too deep or has too many parts before anything is built from it."""
+    if _is_small(text):
+        return
+    skeleton = outside_strings(text)
+    if skeleton.count(":") > MAX_NAMES * times:
+        raise _refused(f"the body has more than {MAX_NAMES * times} names")
+    if _parts(skeleton) > MAX_VALUES * times:
+        raise _refused(f"the body has more than {MAX_VALUES * times} values")
+    if _depth(skeleton) > MAX_DEPTH:
+        raise _refused(f"the body is nested more than {MAX_DEPTH} deep")
+
+
+def outside_strings(text: str) -> str:
+    """What of a JSON text stands outside of its strings.
+
+    Of a text that is none it holds at least all that a reader gets to see before it gives up: up
+    to there both agree on where strings begin and end.
+    """
+    if "\\" in text:
+        text = text.replace("\\\\", "").replace('\\"', "")
+    return "".join(text.split('"')[::2])
+
+
+def _is_small(text: str) -> bool:
+    """Whether no limit can be exceeded even if every sign in *text* stood outside of strings."""
+    opened = text.count("[") + text.count("{")
+    return opened <= MAX_DEPTH and text.count(":") <= MAX_NAMES and text.count(",") <= MAX_VALUES
+
+
+def _parts(skeleton: str) -> int:
+    return skeleton.count(",") + skeleton.count("[") + skeleton.count("{")
+
+
+def _depth(skeleton: str) -> int:
+    depth = deepest = 0
+    for bracket in _BRACKET.findall(skeleton):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _check_characters(value: JsonObject) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise _refused("the body has half a character: a surrogate without its pair") from None
+
+
+def _integer(digits: str) -> int:
+    # the length comes first: int() takes quadratic time and refuses more than 4,300 digits
+    if len(digits) > _LONGEST_INTEGER or int(digits) not in INTEGERS:
+        raise _refused("the body has an integer outside of 64 bits")
+    return int(digits)
+
+
+def _float(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise _refused("the body has a number that is too large")
+    return number
+
+
+def _constant(name: str) -> float:
+    raise _refused(f"the body is not JSON: {name} is no number")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> JsonObject:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise _refused("the body has a name twice in one object")
+    if any(len(name) > LONGEST_NAME for name in members):
+        raise _refused(f"the body has a name longer than {LONGEST_NAME} characters")
+    return members
+
+
+def _refused(reason: str) -> InvalidInput:
+    return InvalidInput(FieldError("", reason), code="invalid_json")
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_object, parse_int=_integer, parse_float=_float, parse_constant=_constant
+)

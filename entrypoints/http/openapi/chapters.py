@@ -1,0 +1,282 @@
+"""The OpenAPI document as a page tells it: chapters of calls, and tables of their fields.
+
+Made from the document alone, so that what people read and what programs read cannot differ.
+"""
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import attrs
+
+from entrypoints.http.openapi.document import JsonSchema
+
+_LARGE: Final = 2**53  # a bound beyond is the machine's, and no reader wants to know it
+_BOUNDS: Final = (
+    ("minimum", "at least {:,}"),
+    ("maximum", "at most {:,}"),
+    ("minLength", "at least {:,} characters"),
+    ("maxLength", "at most {:,} characters"),
+    ("minItems", "at least {:,}"),
+)
+_DULL: Final = {"minLength": 1, "minItems": 1}  # "not empty" says it better
+# the introduction has them; once is enough
+_EVERYWHERE: Final = ("X-Request-Id", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+_FORMATS: Final = {"email": "email address", "date-time": "time with an offset"}
+
+
+@attrs.frozen(kw_only=True)
+class Row:
+    """A parameter or a field as a line of a table; *rows* are the fields within it."""
+
+    name: str
+    type: str
+    required: bool = False
+    text: str = ""
+    notes: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+    default: str | None = None
+    rows: "tuple[Row, ...]" = ()
+
+
+@attrs.frozen(kw_only=True)
+class Refused:
+    """An error that a call may answer with."""
+
+    status: str
+    title: str
+    text: str
+    codes: tuple[str, ...]
+    example: str
+
+
+@attrs.frozen(kw_only=True)
+class Request:
+    """A named example of a call, to be typed into a shell."""
+
+    name: str
+    words: tuple[str, ...]
+    path: str
+
+    def curl(self, root: str) -> str:
+        """The command; *root* is where the service is."""
+        first, *rest = self.words
+        return " \\\n  ".join([f"{first} {shlex.quote(root.rstrip('/') + self.path)}", *rest])
+
+
+@attrs.frozen(kw_only=True)
+class Call:
+    """An operation."""
+
+    id: str
+    method: str
+    path: str
+    summary: str
+    description: str
+    scope: str | None
+    parameters: tuple[Row, ...]
+    fields: tuple[Row, ...]
+    requests: tuple[Request, ...]
+    status: str
+    answer: str
+    answer_fields: tuple[Row, ...]
+    headers: tuple[Row, ...]
+    reply: str | None
+    refusals: tuple[Refused, ...]
+
+
+@attrs.frozen(kw_only=True)
+class Chapter:
+    """The calls of one tag."""
+
+    id: str
+    name: str
+    text: str
+    calls: tuple[Call, ...]
+
+
+def chapters(document: JsonSchema) -> Sequence[Chapter]:
+    """The calls, by chapter, in the document's order."""
+    reader = _Reader(document)
+    calls = [
+        (operation["tags"][0], reader.call(method, path, operation))
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+    return [
+        Chapter(
+            id=tag["name"].lower().replace(" ", "-"),
+            name=tag["name"],
+            text=tag["description"],
+            calls=tuple(call for name, call in calls if name == tag["name"]),
+        )
+        for tag in document["tags"]
+    ]
+
+
+def refusals(document: JsonSchema) -> Sequence[Refused]:
+    """Every error there is."""
+    return [_refused(response) for response in document["components"]["responses"].values()]
+
+
+def _refused(response: JsonSchema) -> Refused:
+    [content] = response["content"].values()
+    [example] = content["examples"].values()
+    problem = example["value"]
+    return Refused(
+        status=str(problem["status"]),
+        title=problem["title"],
+        text=response["description"].partition(" Code: ")[0].replace("`", ""),
+        codes=tuple(response["x-codes"]),
+        example=_lines(problem),
+    )
+
+
+class _Reader:
+    """Follows the references of one document."""
+
+    def __init__(self, document: JsonSchema) -> None:
+        self._document = document
+
+    def call(self, method: str, path: str, operation: JsonSchema) -> Call:
+        """One operation."""
+        parameters = [self._found(parameter) for parameter in operation["parameters"]]
+        (status, answer), *refused = operation["responses"].items()
+        [content] = answer["content"].values()
+        body = operation.get("requestBody")
+        return Call(
+            id=operation["operationId"],
+            method=method.upper(),
+            path=path,
+            summary=operation["summary"],
+            description=operation.get("description", ""),
+            scope=operation.get("x-required-scope"),
+            parameters=tuple(
+                self._parameter(parameter)
+                for parameter in parameters
+                if parameter["name"] not in _EVERYWHERE
+            ),
+            fields=tuple(self._fields(_json(body)["schema"])) if body else (),
+            requests=tuple(_requests(method.upper(), _filled(path, parameters), operation)),
+            status=status,
+            answer=answer["description"],
+            answer_fields=tuple(self._fields(content["schema"], reply=True)),
+            headers=tuple(
+                self._header(name, self._found(header))
+                for name, header in answer["headers"].items()
+                if name not in _EVERYWHERE
+            ),
+            reply=_example(content),
+            refusals=tuple(_refused(self._found(response)) for _, response in refused),
+        )
+
+    def _found(self, thing: JsonSchema) -> JsonSchema:
+        """*thing*, or what it refers to."""
+        reference = thing.get("$ref")
+        if reference is None:
+            return thing
+        found = self._document
+        for step in reference.removeprefix("#/").split("/"):
+            found = found[step]
+        return found
+
+    def _parameter(self, parameter: JsonSchema) -> Row:
+        row = self._row(parameter["name"], parameter["schema"], required="required" in parameter)
+        where = f"in the {parameter['in']}"
+        return attrs.evolve(row, text=parameter.get("description", ""), notes=(where, *row.notes))
+
+    def _header(self, name: str, header: JsonSchema) -> Row:
+        return attrs.evolve(self._row(name, header["schema"]), text=header["description"])
+
+    def _fields(self, schema: JsonSchema, *, reply: bool = False) -> Iterator[Row]:
+        """The fields of an object, or of the objects in a list."""
+        schema = self._found(schema)
+        if schema.get("type") == "array":
+            schema = self._found(schema["items"])
+        required = () if reply else schema.get("required", ())  # a reply has all of its fields
+        for name, field in schema.get("properties", {}).items():
+            yield self._row(name, field, required=name in required)
+
+    def _row(self, name: str, schema: JsonSchema, *, required: bool = False) -> Row:
+        bare, nullable = _without_null(schema)
+        inner = self._found(bare.get("items", bare))
+        return Row(
+            name=name,
+            type=self._type(bare) + (" or null" if nullable else ""),
+            required=required,
+            text=schema.get("description") or bare.get("description") or "",
+            notes=tuple(_notes(bare)),
+            values=tuple(str(value) for value in bare.get("enum", ())),
+            default=json.dumps(schema["default"]) if "default" in schema else None,
+            rows=tuple(self._fields(inner, reply=True)),
+        )
+
+    def _type(self, schema: JsonSchema) -> str:
+        schema = self._found(schema)
+        if schema["type"] == "array":
+            return f"list of {self._type(schema['items'])}s".replace("addresss", "addresses")
+        kind: str = schema["type"]
+        return _FORMATS.get(schema.get("format", ""), kind)
+
+
+def _without_null(schema: JsonSchema) -> tuple[JsonSchema, bool]:
+    choices = schema.get("anyOf")
+    if choices is None:
+        return schema, False
+    [bare] = [choice for choice in choices if choice != {"type": "null"}]
+    return bare, True
+
+
+def _notes(schema: JsonSchema) -> Iterator[str]:
+    """What a value must keep to."""
+    if any(schema.get(key) == bound for key, bound in _DULL.items()):
+        yield "not empty"
+    if "minimum" in schema and schema.get("maximum", _LARGE) < _LARGE:
+        yield f"{schema['minimum']:,} to {schema['maximum']:,}"
+        return
+    for key, text in _BOUNDS:
+        if key in schema and key not in _DULL and schema[key] < _LARGE:
+            yield text.format(schema[key])
+
+
+def _json(thing: JsonSchema) -> JsonSchema:
+    content: JsonSchema = thing["content"]["application/json"]
+    return content
+
+
+def _example(content: JsonSchema) -> str | None:
+    for example in content.get("examples", {}).values():
+        return _lines(example["value"])
+    return None
+
+
+def _filled(path: str, parameters: Sequence[JsonSchema]) -> str:
+    """*path* with the examples of what stands in it."""
+    for parameter in parameters:
+        path = path.replace(f"{{{parameter['name']}}}", str(parameter.get("example")))
+    return path
+
+
+def _requests(method: str, path: str, operation: JsonSchema) -> Iterator[Request]:
+    bodies: Mapping[str, Any] = {"": None}
+    if "requestBody" in operation and operation["requestBody"]["required"]:
+        examples = _json(operation["requestBody"])["examples"]
+        bodies = {name: example["value"] for name, example in examples.items()}
+    keyed = "x-required-scope" in operation
+    for name, body in bodies.items():
+        yield Request(name=name, words=tuple(_words(method, body, keyed=keyed)), path=path)
+
+
+def _words(method: str, body: object, *, keyed: bool) -> Iterator[str]:
+    implied = "GET" if body is None else "POST"
+    yield "curl -s" if method == implied else f"curl -s -X {method}"
+    if keyed:
+        yield '-H "X-API-Key: $API_KEY"'
+    if body is not None:
+        yield "-H 'Content-Type: application/json'"
+        yield f"-d {shlex.quote(_lines(body))}"
+
+
+def _lines(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)

@@ -1,0 +1,299 @@
+"""From the table of operations and the models' JSON schemas to the OpenAPI document."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
+
+from entrypoints.http.openapi.operations import HTML, OPERATIONS, Answer, Body, Operation, Tag
+from entrypoints.http.openapi.refusals import REFUSALS, Refusal
+from entrypoints.http.schemas import Id, Problem, RequestModel, StatusName
+
+JsonSchema = dict[str, Any]
+
+_MEMBER: Final = re.compile(r"{(\w+)}")
+_PROBLEM_JSON: Final = "application/problem+json"
+_ABOUT: Final = """\
+You post an email; it is stored durably before you get your answer, handed off through one of your \
+SMTP accounts within that account's limits, tried again when that makes sense, and what became of \
+it can always be looked up.
+
+Every error is `application/problem+json` (RFC 9457) with a stable `code` and, for wrong input, a \
+JSON pointer to everything that is wrong. Times are UTC. A path that does not exist is a 404, \
+another method than those described a 405.
+"""
+_TAGS: Final = {
+    Tag.EMAILS: "Send them, look after them, take them back.",
+    Tag.ACCOUNTS: "The SMTP accounts that mail is handed off through.",
+    Tag.OPERATIONS: "For whoever runs the service.",
+}
+_HEADERS: Final[JsonSchema] = {
+    "X-Request-Id": {
+        "description": "The request's id: its own if it brought a usable one, else a new one.",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"},
+        "example": "4f0c8b0e1d9a4c53b1f0a2d7c6e5f401",
+    },
+    "Location": {
+        "description": "The path of what was made.",
+        "required": True,
+        "schema": {"type": "string", "format": "uri-reference"},
+        "example": "/api/emails/1",
+    },
+    "Link": {
+        "description": 'The next page, with rel="next"; absent on the last one (RFC 8288).',
+        "schema": {"type": "string"},
+        "example": '</api/emails?limit=100&cursor=AAAAAAAAACoJvl-t>; rel="next"',
+    },
+    "RateLimit-Limit": {
+        "description": "How many calls at once the API key is allowed.",
+        "schema": {"type": "integer", "minimum": 1},
+        "example": 100,
+    },
+    "RateLimit-Remaining": {
+        "description": "How many of them are left.",
+        "schema": {"type": "integer", "minimum": 0},
+        "example": 99,
+    },
+    "RateLimit-Reset": {
+        "description": "After how many seconds all of them are there again.",
+        "schema": {"type": "integer", "minimum": 0},
+        "example": 1,
+    },
+    "WWW-Authenticate": {
+        "description": "How to show who one is.",
+        "required": True,
+        "schema": {"type": "string"},
+        "example": 'Bearer realm="email-service"',
+    },
+    "Retry-After": {
+        "description": "After how many seconds to ask again.",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 1},
+        "example": 5,
+    },
+    "Allow": {
+        "description": "The methods that the path takes.",
+        "required": True,
+        "schema": {"type": "string"},
+        "example": "GET, HEAD, OPTIONS",
+    },
+}
+_PARAMETERS: Final[JsonSchema] = {
+    "RequestId": {
+        "name": "X-Request-Id",
+        "in": "header",
+        "description": (
+            "An id of your own for this request, of up to 128 letters, digits, dots, dashes, "
+            "underscores and colons; another is replaced. The reply and the log have it too."
+        ),
+        "schema": {"type": "string"},
+        "example": "order-1742",
+    },
+    "IdempotencyKey": {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": (
+            "Makes it safe to ask again: the same key with the same body gives the same email, "
+            "with another body 409."
+        ),
+        "schema": {"type": "string", "pattern": "^[!-~]{1,256}$"},
+        "example": "order-1742-confirmation",
+    },
+}
+# on every reply to a call with an API key
+_ALLOWANCE: Final = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+_SECURITY_SCHEMES: Final[JsonSchema] = {
+    "apiKey": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-API-Key",
+        "description": "An API key with the scope that the call asks for.",
+    },
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "The same key as a bearer token.",
+    },
+}
+# what stands in a path -> (its type, an example)
+_MEMBERS: Final[dict[str, tuple[Any, object]]] = {
+    "email_id": (Id, 1),
+    "config_id": (Id, 1),
+    "status": (StatusName, "queued"),
+}
+
+
+class _Schemas(GenerateJsonSchema):
+    """The names of fields speak for themselves: no titles made from them."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        """Never."""
+        return False
+
+
+def build_document(*, version: str) -> JsonSchema:
+    """The OpenAPI 3.1 document of this API. It takes some milliseconds: keep what it gives."""
+    schemas = _schemas()
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Email Service",
+            "version": version,
+            "summary": "One safe HTTP endpoint in front of your SMTP accounts.",
+            "description": _ABOUT,
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": [{"name": tag.value, "description": text} for tag, text in _TAGS.items()],
+        "paths": _paths(schemas),
+        "components": {
+            "schemas": {name: schemas[name] for name in sorted(_shared(schemas))},
+            "responses": {refusal.name: _refusal(at) for at, refusal in REFUSALS.items()},
+            "headers": _HEADERS,
+            "parameters": _PARAMETERS,
+            "securitySchemes": _SECURITY_SCHEMES,
+        },
+    }
+
+
+def _schemas() -> JsonSchema:
+    """The JSON schema of every model that a call names, and of those within."""
+    wanted: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {(Problem, "serialization"): None}
+    for operation in OPERATIONS:
+        if operation.query:
+            wanted[operation.query, "validation"] = None
+        if operation.body:
+            wanted[operation.body.model, "validation"] = None
+        if operation.answer.model:
+            wanted[operation.answer.model, "serialization"] = None
+    _, made = models_json_schema(
+        list(wanted), ref_template="#/components/schemas/{model}", schema_generator=_Schemas
+    )
+    schemas: JsonSchema = made["$defs"]
+    return schemas
+
+
+def _shared(schemas: JsonSchema) -> set[str]:
+    """Those that others refer to; a query's is told parameter by parameter."""
+    return set(schemas) - {row.query.__name__ for row in OPERATIONS if row.query}
+
+
+def _paths(schemas: JsonSchema) -> JsonSchema:
+    paths: JsonSchema = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(
+            operation, schemas
+        )
+    return paths
+
+
+def _operation(row: Operation, schemas: JsonSchema) -> JsonSchema:
+    found: JsonSchema = {
+        "tags": [row.tag.value],
+        "operationId": row.id,
+        "summary": row.summary,
+        "description": row.description,
+        "parameters": _parameters(row, schemas),
+        "requestBody": _body(row.body) if row.body else None,
+        "responses": {
+            str(row.answer.status): _answer(row, row.answer),
+            **{str(at): _ref("responses", REFUSALS[at].name) for at in row.problems},
+        },
+        "x-required-scope": row.scope.value if row.scope else None,
+        "security": [{name: []} for name in _SECURITY_SCHEMES] if row.scope else [],
+    }
+    return {name: value for name, value in found.items() if value or name == "security"}
+
+
+def _parameters(row: Operation, schemas: JsonSchema) -> Sequence[JsonSchema]:
+    return [
+        *_in_path(row.path),
+        *_in_query(row.query, schemas),
+        *([_ref("parameters", "IdempotencyKey")] if row.idempotent else []),
+        _ref("parameters", "RequestId"),
+    ]
+
+
+def _in_path(path: str) -> Iterator[JsonSchema]:
+    for name in _MEMBER.findall(path):
+        kind, example = _MEMBERS[name]
+        schema = TypeAdapter(kind).json_schema()
+        yield {"name": name, "in": "path", "required": True, "schema": schema, "example": example}
+
+
+def _in_query(model: type[RequestModel] | None, schemas: JsonSchema) -> Iterator[JsonSchema]:
+    if model is None:
+        return
+    for name, schema in schemas[model.__name__]["properties"].items():
+        bare = {key: value for key, value in schema.items() if key != "description"}
+        found = {"name": name, "in": "query", "schema": bare}
+        if "description" in schema:
+            found["description"] = schema["description"]
+        yield found
+
+
+def _body(body: Body) -> JsonSchema:
+    return {
+        "required": body.required,
+        "content": {
+            "application/json": {
+                "schema": _ref("schemas", body.model.__name__),
+                "examples": {name: {"value": value} for name, value in body.examples.items()},
+            }
+        },
+    }
+
+
+def _answer(row: Operation, answer: Answer) -> JsonSchema:
+    content: JsonSchema = {"schema": _answer_schema(answer)}
+    if answer.example is not None:
+        content["examples"] = {"reply": {"value": answer.example}}
+    found: JsonSchema = {
+        "description": answer.description,
+        "headers": _header_refs(*answer.headers, *(_ALLOWANCE if row.scope else ())),
+        "content": {answer.media_type: content},
+    }
+    if answer.links:
+        found["links"] = {name: _link(name) for name in answer.links}
+    return found
+
+
+def _answer_schema(answer: Answer) -> JsonSchema:
+    if answer.model is None:
+        return {"type": "string" if answer.media_type == HTML else "object"}
+    schema = _ref("schemas", answer.model.__name__)
+    return {"type": "array", "items": schema} if answer.many else schema
+
+
+def _link(operation_id: str) -> JsonSchema:
+    """What may be called next, with the id that was just given out."""
+    [row] = [row for row in OPERATIONS if row.id == operation_id]
+    [name] = _MEMBER.findall(row.path)
+    return {"operationId": operation_id, "parameters": {name: f"$response.body#/{name}"}}
+
+
+def _refusal(status: int) -> JsonSchema:
+    refusal: Refusal = REFUSALS[status]
+    codes = ", ".join(f"`{code}`" for code in refusal.codes)
+    return {
+        "description": f"{refusal.meaning} Code: {codes}.",
+        "headers": _header_refs(*refusal.headers),
+        "content": {
+            _PROBLEM_JSON: {
+                "schema": _ref("schemas", Problem.__name__),
+                "examples": {refusal.codes[0]: {"value": refusal.example(status)}},
+            }
+        },
+        "x-codes": list(refusal.codes),
+    }
+
+
+def _header_refs(*names: str) -> JsonSchema:
+    return {name: _ref("headers", name) for name in ("X-Request-Id", *names)}
+
+
+def _ref(kind: str, name: str) -> JsonSchema:
+    return {"$ref": f"#/components/{kind}/{name}"}

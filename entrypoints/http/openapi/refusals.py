@@ -1,0 +1,117 @@
+"""The errors of the API: one shared reply for each status, with every code it may carry."""
+
+import re
+from typing import Any, Final
+
+import attrs
+
+
+@attrs.frozen(kw_only=True)
+class Refusal:
+    """An error status: its name as RFC 9110 has it, its meaning, its codes, the text of one."""
+
+    name: str
+    meaning: str
+    codes: tuple[str, ...]
+    detail: str
+    pointer: str | None = None
+    headers: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Its name in words."""
+        return re.sub("(?<=[a-z])(?=[A-Z])", " ", self.name)
+
+    def example(self, status: int) -> dict[str, Any]:
+        """A problem as it is answered."""
+        detail = f"{self.pointer}: {self.detail}" if self.pointer else self.detail
+        found: dict[str, Any] = {
+            "type": "about:blank",
+            "title": self.title,
+            "status": status,
+            "detail": detail,
+            "code": self.codes[0],
+            "error": detail,
+            "request_id": "4f0c8b0e1d9a4c53b1f0a2d7c6e5f401",
+        }
+        if self.pointer:
+            found["errors"] = [{"pointer": self.pointer, "message": self.detail}]
+        return found
+
+
+REFUSALS: Final = {
+    400: Refusal(
+        name="BadRequest",
+        meaning="The input is wrong; `errors` names everything that is. Nothing was stored.",
+        codes=(
+            *("invalid_input", "unknown_field", "invalid_json", "invalid_idempotency_key"),
+            *("unsafe_message", "bad_request"),
+        ),
+        detail="must be an email address such as ada@example.com",
+        pointer="/recipients/0",
+    ),
+    401: Refusal(
+        name="Unauthorized",
+        meaning="There is no API key, or it is unknown, revoked or expired.",
+        codes=("unauthorized",),
+        detail="an API key is needed: send it as X-API-Key or as a bearer token",
+        headers=("WWW-Authenticate",),
+    ),
+    403: Refusal(
+        name="Forbidden",
+        meaning="The API key may not do this.",
+        codes=("forbidden",),
+        detail="this API key lacks the scope admin",
+    ),
+    404: Refusal(
+        name="NotFound",
+        meaning="There is no such thing, or the API key may not see it.",
+        codes=("not_found",),
+        detail="there is no email 7",
+    ),
+    405: Refusal(
+        name="MethodNotAllowed",
+        meaning="This path does not take that method; Allow names those it takes.",
+        codes=("method_not_allowed",),
+        detail="this path does not take that method: see Allow",
+        headers=("Allow",),
+    ),
+    409: Refusal(
+        name="Conflict",
+        meaning="It exists, but its state forbids this.",
+        codes=("conflict", "illegal_transition", "name_taken", "idempotency_mismatch"),
+        detail="it has just changed: look again",
+    ),
+    413: Refusal(
+        name="ContentTooLarge",
+        meaning="The body is larger than this service takes.",
+        codes=("too_large",),
+        detail="the body is larger than this service takes",
+    ),
+    415: Refusal(
+        name="UnsupportedMediaType",
+        meaning="The body is not sent as JSON in UTF-8.",
+        codes=("unsupported_media_type",),
+        detail="send the body as application/json, in UTF-8",
+    ),
+    429: Refusal(
+        name="TooManyRequests",
+        meaning="Too much at once; Retry-After says when to ask again.",
+        codes=("too_many_requests",),
+        detail="too many requests: ask again in 5 seconds",
+        headers=("Retry-After",),
+    ),
+    500: Refusal(
+        name="InternalServerError",
+        meaning="Something went wrong here; the log has it under the request's id.",
+        codes=("internal_error",),
+        detail="something went wrong here: the log has it under this request_id",
+    ),
+    503: Refusal(
+        name="ServiceUnavailable",
+        meaning="Not now; Retry-After says when to ask again. Nothing was stored.",
+        codes=("not_accepting", "store_unavailable", "unavailable"),
+        detail="the service is shutting down: try again",
+        headers=("Retry-After",),
+    ),
+}

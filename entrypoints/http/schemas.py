@@ -1,0 +1,644 @@
+"""The shapes of the API: every request and every reply, as models that check and document it.
+
+Requests are strict: no coercion (``true`` is not 1, ``"3"`` is not 3), no unknown field, null only
+where it means something. What is published here is a promise: names and types never change.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainValidator,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema
+
+from domain.account import OnUnknown
+from domain.address import Address
+from domain.encoding import unsafe_character
+from domain.limits import LimitUnit
+from entrypoints.http.addresses import email_address, server_name
+from entrypoints.http.times import moment
+
+T = TypeVar("T")
+
+LARGEST_ID: Final = 2**63 - 1
+LARGEST_BODY: Final = 10 * 1024 * 1024
+LONGEST_SUBJECT: Final = 989
+
+
+def _without_null_defaults(schema: dict[str, Any]) -> None:
+    """A field that may be left out has no default that a client could send."""
+    for field in schema.get("properties", {}).values():
+        if field.get("default", ...) is None:
+            del field["default"]
+
+
+def _of_one_field_at_least(schema: dict[str, Any]) -> None:
+    _without_null_defaults(schema)
+    schema["minProperties"] = 1
+
+
+class RequestModel(BaseModel):
+    """What a client sends."""
+
+    model_config = ConfigDict(
+        strict=True,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        json_schema_extra=_without_null_defaults,
+    )
+
+    def given(self) -> dict[str, Any]:
+        """The fields that were sent, by name."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
+
+class ReplyModel(BaseModel):
+    """What the service answers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_without_null_defaults)
+
+
+class _NotNull:
+    """None stands for a field that was left out; sent as null it is a wrong type like any other."""
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        inner: CoreSchema = handler(source)["schema"]  # that of "nullable"
+        return inner
+
+
+Absent: TypeAlias = Annotated[T | None, _NotNull()]
+
+
+class _Shown:
+    """What the JSON schema tells of a check that a function makes."""
+
+    def __init__(self, *, pattern: str) -> None:
+        self._pattern = pattern
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {**handler(core_schema), "pattern": self._pattern}
+
+
+# ECMA-262; half characters are left out, for no JSON that is read has them
+_NO_CONTROLS: Final = _Shown(
+    pattern=r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]*$"
+)
+_NO_LINE_END: Final = _Shown(pattern=r"^[^\u0000\r\n]*$")
+_NO_NUL: Final = _Shown(pattern=r"^[^\u0000]*$")
+
+
+def _header_text(text: str) -> str:
+    character = unsafe_character(text)
+    if character is not None:
+        raise ValueError(f"must not contain the character {character}")
+    return text
+
+
+def _secret_text(text: str) -> str:
+    # AUTH PLAIN separates by NUL; a line end is the rest of a file that was pasted
+    if any(character in text for character in "\0\r\n"):
+        raise ValueError("must not contain a line end or NUL")
+    return text
+
+
+def _body_text(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("must not contain the character U+0000")
+    if len(text) > LARGEST_BODY or (not text.isascii() and len(text.encode()) > LARGEST_BODY):
+        raise ValueError(f"must have at most {LARGEST_BODY} octets")
+    return text
+
+
+def _decimal(text: object) -> object:
+    """A query parameter as an integer; left as it is if it is none."""
+    # digits of ASCII only, and so few that int() is quick
+    if isinstance(text, str) and text.isascii() and text.isdecimal() and len(text) < len("9" * 20):
+        return int(text)
+    return text
+
+
+EmailAddress: TypeAlias = Annotated[
+    Address,
+    PlainValidator(email_address),
+    WithJsonSchema(
+        {"type": "string", "format": "email", "maxLength": 254, "examples": ["ada@example.com"]}
+    ),
+]
+Moment: TypeAlias = Annotated[
+    datetime,
+    PlainValidator(moment),
+    WithJsonSchema(
+        {"type": "string", "format": "date-time", "examples": ["2026-01-31T09:30:00+01:00"]}
+    ),
+]
+BodyText: TypeAlias = Annotated[
+    str, Field(max_length=LARGEST_BODY), AfterValidator(_body_text), _NO_NUL
+]
+Id: TypeAlias = Annotated[int, Field(ge=1, le=LARGEST_ID)]
+Time: TypeAlias = Annotated[
+    str,
+    Field(
+        description="UTC, without a suffix.",
+        pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}$",
+        examples=["2023-05-24T10:30:00.000000"],
+    ),
+]
+StatusName: TypeAlias = Literal[
+    "queued", "scheduled", "sending", "sent", "retry", "failed", "cancelled"
+]
+
+# -- emails -----------------------------------------------------------------------------------
+
+
+class EmailRequest(RequestModel):
+    """An email to accept."""
+
+    subject: Annotated[
+        str,
+        Field(min_length=1, max_length=LONGEST_SUBJECT, examples=["Welcome"]),
+        AfterValidator(_header_text),
+        _NO_CONTROLS,
+    ]
+    recipients: Annotated[
+        list[EmailAddress],
+        Field(min_length=1, description="To: everybody sees them.", examples=[["ada@example.com"]]),
+    ]
+    html_content: Annotated[
+        BodyText,
+        Field(min_length=1, repr=False, description="The HTML part.", examples=["<h1>Hello</h1>"]),
+    ]
+    text_content: Annotated[
+        Absent[BodyText],
+        Field(repr=False, description="The plain text part; made from the HTML if left out."),
+    ] = None
+    cc: Annotated[list[EmailAddress], Field(description="Cc: everybody sees them.")] = []
+    bcc: Annotated[list[EmailAddress], Field(description="Bcc: nobody sees them.")] = []
+    priority: Annotated[int, Field(ge=1, le=5, description="1 is the most urgent.")] = 3
+    smtp_config_id: Annotated[
+        Absent[Id],
+        Field(description="The SMTP configuration it stays on; else the one with most room."),
+    ] = None
+    send_at: Annotated[
+        Absent[Moment],
+        Field(description="Not before this time, at most 30 days ahead; in the past: now."),
+    ] = None
+    at_most_once: Annotated[
+        bool,
+        Field(description="Never send a second copy, even if nobody knows whether one arrived."),
+    ] = False
+
+
+class EmailAccepted(ReplyModel):
+    """The email is stored and will be sent."""
+
+    message: Annotated[str, Field(examples=["Email created and queued successfully"])]
+    email_id: Id
+
+
+class FieldProblem(ReplyModel):
+    """One thing wrong with the input."""
+
+    pointer: Annotated[
+        str, Field(description="Where: a JSON pointer (RFC 6901).", examples=["/recipients/0"])
+    ]
+    message: Annotated[str, Field(examples=["must be an email address such as ada@example.com"])]
+
+
+class BatchRequest(RequestModel):
+    """Many emails in one call."""
+
+    emails: Annotated[
+        list[EmailRequest],
+        Field(min_length=1, max_length=500, description="Each as for POST /api/emails."),
+    ]
+    mode: Annotated[
+        Literal["all", "each"],
+        Field(description="all: every one or none. each: those that are right; see results."),
+    ] = "all"
+
+
+class LooseBatch(RequestModel):
+    """A batch whose emails are judged one by one."""
+
+    emails: Annotated[list[object], Field(min_length=1, max_length=500)]
+    mode: Literal["each"]
+
+
+class BatchError(ReplyModel):
+    """Why one email of a batch was not accepted."""
+
+    code: Annotated[str, Field(description="As in a problem.", examples=["invalid_input"])]
+    detail: str
+    errors: Annotated[list[FieldProblem], Field(description="The fields that are wrong.")]
+
+
+class BatchResult(ReplyModel):
+    """What became of one email of a batch: its id, or why it was not accepted."""
+
+    email_id: Id | None
+    error: BatchError | None
+
+
+class BatchAccepted(ReplyModel):
+    """What was accepted; ``results`` stands there for mode each, in the order of the emails."""
+
+    message: Annotated[str, Field(examples=["2 emails created and queued successfully"])]
+    email_ids: Annotated[list[Id], Field(description="Of those accepted, in order.")]
+    results: list[BatchResult] | None
+
+
+class EmailRow(ReplyModel):
+    """An email in a list."""
+
+    id: Id
+    subject: str
+    status: StatusName
+    priority: int
+    retry_count: int
+    created_at: Time
+
+
+class AttemptReply(ReplyModel):
+    """One try to hand an email to a mail server."""
+
+    attempt: Annotated[int, Field(description="Its number, from 1.")]
+    account: Annotated[str, Field(description="The name of the SMTP configuration.")]
+    started_at: Time
+    ended_at: Time | None
+    stage: Annotated[str | None, Field(description="How far the dialogue got.", examples=["dot"])]
+    code: Annotated[int | None, Field(description="The server's last reply.", examples=[250])]
+    enhanced_code: Annotated[str | None, Field(examples=["2.0.0"])]
+    text: str
+    result: Annotated[str | None, Field(examples=["sent"])]
+    reason: Annotated[str | None, Field(examples=["accepted"])]
+    duration_ms: float | None
+
+
+class RecipientReply(ReplyModel):
+    """What became of one recipient."""
+
+    address: str
+    kind: Literal["to", "cc", "bcc"]
+    status: Annotated[
+        Literal["open", "accepted", "rejected", "unknown", "suppressed"],
+        Field(description="Only an open one is tried again."),
+    ]
+    reason: str | None
+    code: int | None
+    enhanced_code: str | None
+    text: str | None
+
+
+class EmailReply(ReplyModel):
+    """An email with everything that is known about it."""
+
+    id: Id
+    subject: str
+    sender: Annotated[str | None, Field(description="The address of its SMTP configuration.")]
+    sender_name: str | None
+    recipients: list[str]
+    cc: list[str]
+    bcc: list[str]
+    status: StatusName
+    priority: int
+    retry_count: Annotated[int, Field(description="Retries that were charged.")]
+    smtp_config: Annotated[str | None, Field(description="The name of its SMTP configuration.")]
+    created_at: Time
+    updated_at: Time
+    sent_at: Time | None
+    send_at: Annotated[Time | None, Field(description="Only while it is scheduled.")]
+    error_message: str | None
+    reason_code: Annotated[str | None, Field(description="Stable word for the last result.")]
+    waiting_reason: Annotated[
+        str | None, Field(description="The first closed gate; in_line if it only waits its turn.")
+    ]
+    next_attempt_at: Annotated[
+        Time | None, Field(description="As far as can be told; null if a person is needed.")
+    ]
+    message_id: str
+    at_most_once: bool
+    partial: Annotated[bool, Field(description="Sent, but not to everybody.")]
+    possibly_delivered: Annotated[
+        bool, Field(description="A server had the message and never said whether it took it.")
+    ]
+    rejected_recipients: list[str]
+    recipient_status: list[RecipientReply]
+    attempts: list[AttemptReply]
+
+
+class GateReply(ReplyModel):
+    """One condition between an email and its next attempt."""
+
+    name: str
+    open: bool
+    detail: str
+    until: Annotated[Time | None, Field(description="When it opens by itself, if that is known.")]
+
+
+class ExplainReply(ReplyModel):
+    """Why an email has not been sent yet: every gate, in the order they are passed."""
+
+    id: Id
+    status: StatusName
+    waiting_reason: str | None
+    next_attempt_at: Time | None
+    gates: list[GateReply]
+
+
+class StatusChanged(ReplyModel):
+    """The email has another status now."""
+
+    message: str
+    status: StatusName
+
+
+class NoFields(RequestModel):
+    """Nothing needs to be said; the body may be left out."""
+
+
+class ResolveRequest(RequestModel):
+    """How an unknown outcome is settled."""
+
+    # "as" is the published name, and a word of the language
+    verdict: Annotated[
+        Literal["sent", "resend"],
+        Field(alias="as", description="It was sent, as somebody saw; or it is to be sent again."),
+    ]
+
+
+_PageSize: TypeAlias = Annotated[int, Field(ge=1, le=500), BeforeValidator(_decimal)]
+_Cursor: TypeAlias = Annotated[
+    Absent[Annotated[str, Field(max_length=64), _Shown(pattern="^[A-Za-z0-9_-]{16}$")]],
+    Field(description="From the Link header of the page before."),
+]
+
+
+class EmailQuery(RequestModel):
+    """Which part of the list of emails; newest first."""
+
+    status: Annotated[Absent[StatusName], Field(description="Only these.")] = None
+    smtp_config_id: Annotated[
+        Absent[Annotated[Id, BeforeValidator(_decimal)]], Field(description="Only this one's.")
+    ] = None
+    limit: _PageSize = 100
+    cursor: _Cursor = None
+
+
+class EmailsByStatusQuery(RequestModel):
+    """Which part of the list of emails of one status; newest first."""
+
+    limit: _PageSize = 100
+    cursor: _Cursor = None
+
+
+# -- SMTP configurations ------------------------------------------------------------------------
+
+_Name: TypeAlias = Annotated[
+    str,
+    Field(min_length=1, max_length=200, description="Unique.", examples=["main"]),
+    AfterValidator(_header_text),
+    _NO_CONTROLS,
+]
+_DisplayName: TypeAlias = Annotated[
+    str,
+    Field(max_length=200, description="The name in the From line.", examples=["Example Shop"]),
+    AfterValidator(_header_text),
+    _NO_CONTROLS,
+]
+_Host: TypeAlias = Annotated[
+    str,
+    Field(min_length=1, max_length=253, description="Host name or IP address of the mail server."),
+    AfterValidator(server_name),
+]
+_Port: TypeAlias = Annotated[int, Field(ge=1, le=65_535)]
+_Username: TypeAlias = Annotated[
+    str,
+    Field(max_length=320, description="Empty for a server without AUTH."),
+    AfterValidator(_secret_text),
+    _NO_LINE_END,
+]
+_Password: TypeAlias = Annotated[
+    str,
+    Field(max_length=1_000, description="Sealed at rest, never shown."),
+    AfterValidator(_secret_text),
+    _NO_LINE_END,
+]
+_UseTls: TypeAlias = Annotated[
+    bool, Field(description="STARTTLS, required and verified. Excludes use_ssl.")
+]
+_UseSsl: TypeAlias = Annotated[
+    bool, Field(description="TLS from the first byte (port 465). Excludes use_tls.")
+]
+_Active: TypeAlias = Annotated[bool, Field(description="While false, its mail waits.")]
+_Limit: TypeAlias = Annotated[int, Field(ge=1, le=1_000_000_000)]
+_DailyLimit: TypeAlias = Annotated[
+    _Limit | None, Field(description="In any 24 hours; null for no limit.")
+]
+_HourlyLimit: TypeAlias = Annotated[
+    _Limit | None, Field(description="In any 60 minutes; null for no limit.")
+]
+_MinuteLimit: TypeAlias = Annotated[
+    _Limit | None, Field(description="In any 60 seconds; null for no limit.")
+]
+_Unit: TypeAlias = Annotated[
+    Literal["messages", "recipients"],
+    Field(description="What the limits count."),
+    AfterValidator(LimitUnit),
+]
+_Connections: TypeAlias = Annotated[
+    int, Field(ge=1, le=100, description="At most so many to the mail server at once.")
+]
+_Reserve: TypeAlias = Annotated[
+    int, Field(ge=0, le=90, description="Percent of each limit kept for priorities 1 and 2.")
+]
+_OnUnknown: TypeAlias = Annotated[
+    Annotated[Literal["resend_once", "hold"], AfterValidator(OnUnknown)] | None,
+    Field(
+        description="What to do when nobody knows whether the server took an email; null for the "
+        "installation's default."
+    ),
+]
+
+
+class SmtpConfigRequest(RequestModel):
+    """A new SMTP configuration."""
+
+    name: _Name
+    email_address: EmailAddress
+    smtp_host: _Host
+    smtp_port: Annotated[_Port, Field(description="465 is the default with use_ssl.")] = 587
+    display_name: _DisplayName = ""
+    username: _Username = ""
+    password: Annotated[_Password | None, Field(repr=False)] = None
+    use_tls: _UseTls = True
+    use_ssl: _UseSsl = False
+    active: _Active = True
+    daily_limit: _DailyLimit = 500
+    hourly_limit: _HourlyLimit = 50
+    minute_limit: _MinuteLimit = None
+    limit_unit: _Unit = "messages"
+    max_connections: _Connections = 2
+    priority_reserve: _Reserve = 0
+    on_unknown: _OnUnknown = None
+
+
+class SmtpConfigChanges(RequestModel):
+    """What is to change, one field at least; what is left out stays as it is."""
+
+    model_config = ConfigDict(json_schema_extra=_of_one_field_at_least)
+
+    name: Absent[_Name] = None
+    email_address: Absent[EmailAddress] = None
+    smtp_host: Absent[_Host] = None
+    smtp_port: Absent[_Port] = None
+    display_name: Absent[_DisplayName] = None
+    username: Absent[_Username] = None
+    password: Annotated[_Password | None, Field(repr=False)] = None
+    use_tls: Absent[_UseTls] = None
+    use_ssl: Absent[_UseSsl] = None
+    active: Absent[_Active] = None
+    daily_limit: _DailyLimit = None
+    hourly_limit: _HourlyLimit = None
+    minute_limit: _MinuteLimit = None
+    limit_unit: Absent[_Unit] = None
+    max_connections: Absent[_Connections] = None
+    priority_reserve: Absent[_Reserve] = None
+    on_unknown: _OnUnknown = None
+
+
+class SmtpConfigCreated(ReplyModel):
+    """The SMTP configuration is stored."""
+
+    message: Annotated[str, Field(examples=["SMTP configuration created successfully"])]
+    config_id: Id
+
+
+class Done(ReplyModel):
+    """It is done."""
+
+    message: str
+
+
+_State: TypeAlias = Annotated[
+    Literal["open", "inactive", "paused", "unreachable"],
+    Field(description="Whether it may send now, limits aside."),
+]
+
+
+class SmtpConfigRow(ReplyModel):
+    """An SMTP configuration in the list."""
+
+    id: Id
+    name: str
+    email_address: str
+    active: bool
+    daily_limit: int | None
+    sent_count_today: Annotated[int, Field(description="Handed off in the last 24 hours.")]
+    sent_count_hour: Annotated[int, Field(description="Handed off in the last 60 minutes.")]
+    state: _State
+
+
+class ConnectionsReply(ReplyModel):
+    """The connections of one SMTP configuration."""
+
+    max: Annotated[int, Field(description="What its owner allows.")]
+    allowed: Annotated[int, Field(description="What congestion control allows now.")]
+    in_flight: Annotated[int, Field(description="Emails being sent now.")]
+
+
+class SmtpConfigReply(SmtpConfigRow):
+    """An SMTP configuration with everything but its password."""
+
+    display_name: str
+    smtp_host: str
+    smtp_port: int
+    username: str
+    password_set: bool
+    use_tls: bool
+    use_ssl: bool
+    hourly_limit: int | None
+    minute_limit: int | None
+    limit_unit: Literal["messages", "recipients"]
+    max_connections: int
+    priority_reserve: int
+    on_unknown: Literal["resend_once", "hold"] | None
+    last_sent: Time | None
+    created_at: Time
+    updated_at: Time
+    pause_reason: str | None
+    pause_text: str | None
+    pause_until: Annotated[
+        Time | None, Field(description="null if a person, new credentials or a login must end it.")
+    ]
+    used_minute: Annotated[int, Field(description="Counts against the limit, reserved included.")]
+    used_hour: int
+    used_day: int
+    next_capacity_at: Annotated[
+        Time | None, Field(description="When there is room for one more; null if nobody can tell.")
+    ]
+    connections: ConnectionsReply
+    last_reply: Annotated[str | None, Field(description="The last trouble the server reported.")]
+
+
+class PauseChanged(ReplyModel):
+    """The SMTP configuration was paused or resumed."""
+
+    message: str
+    state: _State
+
+
+class VerifyReply(ReplyModel):
+    """How far a connection got: connect, TLS and AUTH; nothing was sent."""
+
+    ok: bool
+    stage: Annotated[str | None, Field(description="Where it failed.", examples=["auth"])]
+    problem: Annotated[str | None, Field(description="Why, if the server gave no reply.")]
+    code: int | None
+    enhanced_code: str | None
+    text: str
+
+
+# -- operations and problems --------------------------------------------------------------------
+
+
+class Health(ReplyModel):
+    """The process answers, or it accepts email."""
+
+    status: Literal["ok", "ready"]
+
+
+class Welcome(ReplyModel):
+    """What this is, and where to go from here."""
+
+    name: str
+    version: str
+    links: dict[str, str]
+
+
+class Problem(ReplyModel):
+    """Why a request was refused (RFC 9457)."""
+
+    type: Annotated[str, Field(examples=["about:blank"])]
+    title: Annotated[str, Field(examples=["Bad Request"])]
+    status: Annotated[int, Field(examples=[400])]
+    detail: str
+    code: Annotated[str, Field(description="Stable, for programs.", examples=["invalid_input"])]
+    error: Annotated[str, Field(description="The same text as detail.")]
+    request_id: str
+    errors: Annotated[
+        list[FieldProblem] | None, Field(description="Everything wrong with the input, if it was.")
+    ] = None

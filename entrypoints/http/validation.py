@@ -1,0 +1,69 @@
+"""From a JSON object or a query to a checked model, with every bad field told at once."""
+
+from collections.abc import Mapping
+from typing import Final, TypeVar
+
+from flask import request
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from domain.errors import FieldError, InvalidInput
+from entrypoints.http.schemas import RequestModel
+
+M = TypeVar("M", bound=RequestModel)
+
+MOST_ERRORS: Final = 100
+
+_MESSAGES: Final = {
+    "missing": "is required",
+    "extra_forbidden": "is unknown or read-only",
+    "string_type": "must be a string",
+    "int_type": "must be an integer",
+    "bool_type": "must be true or false",
+    "list_type": "must be a list",
+    "string_too_short": "must not be empty",
+    "string_too_long": "must have at most {max_length} characters",
+    "too_short": "must not be empty",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be {expected}",
+    "value_error": "{error}",
+}
+
+
+def parse(model: type[M], fields: Mapping[str, object], *more: FieldError) -> M:
+    """*fields* as a *model*. InvalidInput names all that is wrong, with what was found before."""
+    try:
+        parsed = model.model_validate(fields)
+    except ValidationError as error:
+        raise _invalid(error, more) from None
+    if more:
+        raise InvalidInput(*more)
+    return parsed
+
+
+def parse_query(model: type[M]) -> M:
+    """The query of the current request as a *model*."""
+    twice = [
+        FieldError(pointer((name,)), "stands more than once in the query")
+        for name, values in request.args.lists()
+        if len(values) > 1
+    ]
+    return parse(model, request.args.to_dict(), *twice[:MOST_ERRORS])
+
+
+def _invalid(error: ValidationError, more: tuple[FieldError, ...]) -> InvalidInput:
+    details = error.errors(include_url=False, include_input=False)
+    errors = [FieldError(pointer(found["loc"]), _message(found)) for found in details]
+    unknown = any(found["type"] == "extra_forbidden" for found in details)
+    return InvalidInput(*[*more, *errors][:MOST_ERRORS], code="unknown_field" if unknown else None)
+
+
+def pointer(path: tuple[int | str, ...]) -> str:
+    """A JSON pointer (RFC 6901)."""
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
+
+
+def _message(found: ErrorDetails) -> str:
+    template = _MESSAGES.get(found["type"])
+    return template.format(**found.get("ctx", {})) if template else found["msg"]

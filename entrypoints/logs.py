@@ -1,0 +1,132 @@
+"""How log lines look: text for a person, JSON for a machine; one line each."""
+
+import json
+import logging
+import os
+import sys
+import threading
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Final, TextIO
+
+from entrypoints.settings import LogFormat, Settings
+
+# They tell every request or command at INFO; what matters of it is told by our own events.
+NOISY: Final = (
+    *("waitress.queue", "mail.log", "asyncio", "peewee.migrations", "psycopg"),
+    *("celery.worker.strategy", "celery.app.trace", "celery.beat"),
+)
+# Written together: a call of the system for each line is a fifth of what a line costs.
+GATHER_S: Final = 0.05
+
+
+def configure(settings: Settings) -> None:
+    """Send every log line to stderr in the format and from the level of *settings*."""
+    handler = GatheredLines(sys.stderr)
+    as_json = settings.log_format is LogFormat.JSON
+    handler.setFormatter(JsonFormatter() if as_json else TextFormatter())
+    logging.basicConfig(handlers=[handler], level=settings.log_level, force=True)
+    for name in NOISY:
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+class GatheredLines(logging.Handler):
+    """Writes what was logged within `GATHER_S` at once; from a warning on immediately.
+
+    A process that is killed loses the lines of that moment, and nothing else.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+        self._lines: list[str] = []
+        self._thread: threading.Thread | None = None
+        self._waiting = threading.Event()
+        self._closing = threading.Event()
+        self._pid = os.getpid()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the line for a moment. (The handler's lock is held.)"""
+        try:
+            self._lines.append(self.format(record) + "\n")
+            if record.levelno >= logging.WARNING:
+                self.flush()
+            elif len(self._lines) == 1:
+                self._soon()
+        except Exception:
+            self.handleError(record)
+
+    def flush(self) -> None:
+        """Write what there is."""
+        assert self.lock is not None
+        with self.lock:
+            lines, self._lines = self._lines, []
+            with suppress(OSError, ValueError):  # nobody reads it any more: that ends no service
+                self._stream.write("".join(lines))
+                self._stream.flush()
+
+    def close(self) -> None:
+        """Write what there is; nothing is gathered from now on."""
+        self._closing.set()
+        self.flush()
+        super().close()
+
+    def _soon(self) -> None:
+        if self._thread is None or self._pid != os.getpid():  # a fork leaves threads behind
+            self._pid, self._waiting = os.getpid(), threading.Event()
+            self._thread = threading.Thread(target=self._write_on, name="log", daemon=True)
+            self._thread.start()
+        self._waiting.set()
+
+    def _write_on(self) -> None:
+        waiting = self._waiting
+        while waiting.wait():
+            waiting.clear()
+            self._closing.wait(GATHER_S)
+            self.flush()
+
+
+class TextFormatter(logging.Formatter):
+    """``2026-01-05T09:00:00.000Z INFO    email_sent email_id=1 …``; tracebacks are indented."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line, and an indented traceback if there is one."""
+        line = f"{_time(record)} {record.levelname:<7} {_one_line(record.getMessage())}"
+        if record.exc_info:
+            line += "\n" + self.formatException(record.exc_info)
+        return line.replace("\n", "\n    ")
+
+
+class JsonFormatter(logging.Formatter):
+    """One object on one line: ``time level logger event``, and what the event has of its own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line of ASCII."""
+        line: dict[str, object] = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": getattr(record, "event", None) or record.getMessage(),
+        }
+        for name, value in getattr(record, "fields", {}).items():
+            line.setdefault(name, value)
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+def _time(record: logging.LogRecord) -> str:
+    second, fraction = divmod(record.created, 1)
+    return f"{_second(int(second))}.{int(fraction * 1000):03d}Z"
+
+
+@lru_cache(maxsize=4)
+def _second(since_1970: int) -> str:
+    return datetime.fromtimestamp(since_1970, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _one_line(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -1,0 +1,368 @@
+"""The only place that names adapters: settings in, a service out. Nothing is started here."""
+
+import hashlib
+import os
+import socket
+import ssl
+import stat
+import tempfile
+import tomllib
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Final
+
+import attrs
+from flask import Flask
+
+from adapters.clock import SystemClock
+from adapters.disk_headroom import DiskHeadroom
+from adapters.entropy import SystemEntropy
+from adapters.fernet_vault import FernetVault
+from adapters.file_locks import FileLocks, NoLocks
+from adapters.observers import LogObserver
+from adapters.one_processor import OneProcessor
+from adapters.peewee_store import SqlStore, open_store
+from adapters.peewee_store.moving import why_not
+from adapters.sandbox_inbox import SandboxInbox
+from adapters.smtp_sender import SmtpSender, Timeouts
+from adapters.thread_dispatcher import Bell, DispatcherRules, ThreadDispatcher
+from application import Application, Ports, ServiceRules, assemble
+from application.access import AccessRules
+from application.delivery import DeliveryRules
+from application.membership import LeaseRules
+from application.ports import Headroom, Locks
+from domain.address import is_loopback
+from domain.congestion import CongestionPolicy
+from domain.limits import WindowLengths
+from domain.network import DEFAULT_PORTS, NetworkPolicy
+from domain.reply import Rules, parse_rules
+from domain.retry import RetryPolicy
+from entrypoints.http import create_http
+from entrypoints.http.sandbox import register_sandbox
+from entrypoints.settings import Dispatcher, Settings, SettingsError, development_key
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+    from adapters.celery_dispatcher import CeleryBell
+
+# How long a process that Celery roused looks for more by itself before it leaves that to others.
+REST: Final = timedelta(seconds=5)
+# How often it looks meanwhile: a hint may have reached another process, which may not deliver.
+AWAKE_POLL: Final = timedelta(seconds=0.05)
+
+
+@attrs.define
+class Service:
+    """One process of the service: its use cases, its HTTP face, and delivery if it runs here."""
+
+    application: Application
+    http: Flask
+    _settings: Settings
+    _store: SqlStore
+    _clock: SystemClock
+    _dispatcher: ThreadDispatcher
+    _celery_bell: "CeleryBell | None" = None
+    _one_processor: OneProcessor = attrs.field(factory=OneProcessor)
+    _inbox: SandboxInbox | None = None
+    _delivering: bool = False
+    _drained: bool = False
+    _rousing: Lock = attrs.field(factory=Lock)
+
+    def migrate(self) -> list[str]:
+        """Bring the database up to date; the names of the migrations that were applied.
+
+        SettingsError if it was copied to another one, or if a copy has only begun to arrive.
+        """
+        applied = list(self._store.migrate())
+        if reason := why_not(self._store):
+            raise SettingsError(f"DATABASE_URL names a store that cannot be used: {reason}")
+        return applied
+
+    def pending(self) -> list[str]:
+        """The names of the migrations that `migrate` would apply; nothing is changed."""
+        return list(self._store.pending())
+
+    def now(self) -> datetime:
+        """The time by the service's clock."""
+        return self._clock.now()
+
+    def check_keys(self) -> None:
+        """SettingsError in production while there is no API key that could be used."""
+        if self._settings.production and not self.application.access.has_usable_key():
+            raise SettingsError(
+                "in production the API needs a key, and there is none that could be used. "
+                "Make one with: email-service keys create --name admin --scope admin"
+            )
+
+    def settle(self) -> None:
+        """This process is the service's alone: keep it where it runs fastest. Call it once."""
+        if self._settings.one_processor:
+            self._one_processor.start()
+
+    def start_delivery(self) -> None:
+        """Deliver in this process, unless that is switched off. Safe to call twice."""
+        wanted = self._settings.dispatcher is Dispatcher.THREADS
+        if wanted and not self._delivering and not self._drained:
+            self._delivering = True
+            self._dispatcher.start()
+
+    def rouse(self) -> None:
+        """Deliver in this process until there is nothing to do. Safe to call from many threads."""
+        with self._rousing:
+            if self._drained:
+                return
+            if not self._delivering:
+                self._delivering = True
+                self._dispatcher.start()
+            self._dispatcher.rouse()
+
+    @property
+    def awake(self) -> bool:
+        """Whether this process looks for mail by itself."""
+        return self._delivering and self._dispatcher.awake
+
+    def hint(self) -> None:
+        """Ring for the workers of Celery."""
+        if self._celery_bell is not None:
+            self._celery_bell()
+
+    def anything_due(self) -> bool:
+        """Whether an email could be claimed."""
+        return self.application.delivery.anything_due()
+
+    def anything_to_do(self) -> bool:
+        """Whether an email is due, or is being sent by whomever."""
+        return self.application.delivery.anything_to_do()
+
+    def sweep(self) -> None:
+        """Put the queue in order, once."""
+        self.application.upkeep.sweep()
+
+    def open_sandbox(self) -> int:
+        """Open the local inbox and its pages; the port it listens on. OSError if it is taken."""
+        inbox = SandboxInbox(clock=self._clock, port=self._settings.sandbox_port)
+        inbox.start()
+        register_sandbox(self.http, inbox)
+        self._inbox = inbox
+        return inbox.port
+
+    def drain(self) -> bool:
+        """Accept and claim nothing more, let what is under way end; True if an unknown is left."""
+        self.application.admission.drain()
+        with self._rousing:
+            drained, self._drained = self._drained, True
+        if not self._delivering or drained:
+            return False
+        return self._dispatcher.drain(timeout=self._settings.drain.total_seconds())
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._one_processor.stop()
+        if self._inbox is not None:
+            self._inbox.close()
+        if self._celery_bell is not None:
+            self._celery_bell.close()
+        self._store.close()
+
+
+def build(settings: Settings) -> Service:
+    """The service on these settings."""
+    clock = SystemClock()
+    bell = Bell()
+    celery_bell = _celery_bell(settings)
+    observe = LogObserver()
+    store = _store(settings, clock)
+    locks = _locks(settings)
+    vault = FernetVault(_secret_key(settings), settings.secret_key_previous)
+    rules = _rules(settings)
+    sender = SmtpSender(
+        vault=vault,
+        clock=clock,
+        ehlo_hostname=settings.ehlo_name(socket.gethostname()),
+        timeouts=_timeouts(settings),
+        ssl_context=_trust(settings.smtp_ca_file),
+        allow=rules.network.allows,
+    )
+    application = assemble(
+        Ports(
+            store=store,
+            sender=sender,
+            vault=vault,
+            clock=clock,
+            entropy=SystemEntropy(),
+            locks=locks,
+            headroom=_headroom(settings),
+            wake=celery_bell or bell,
+            observe=observe,
+        ),
+        rules,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+    )
+    dispatcher = ThreadDispatcher(
+        application,
+        bell=bell,
+        clock=clock,
+        # one process delivers from a file; from a server all of them do
+        locks=NoLocks() if settings.database_path is None else locks,
+        rules=DispatcherRules(
+            workers=settings.queue_workers,
+            max_workers=max(settings.max_workers, settings.queue_workers),
+            poll=min(settings.poll, AWAKE_POLL) if celery_bell else settings.poll,
+            sweep=settings.sweep,
+            rest=REST if celery_bell else None,
+        ),
+        observe=observe,
+    )
+    http = create_http(
+        application,
+        version=version("email-service"),
+        max_body_bytes=settings.max_body_bytes,
+        max_recipients=settings.max_recipients,
+        document_needs_key=settings.production,
+        test_ids=settings.allow_test_knobs,
+    )
+    return Service(application, http, settings, store, clock, dispatcher, celery_bell)
+
+
+def build_celery(
+    settings: Settings, *, open_service: Callable[[], Service] | None = None
+) -> "Celery":
+    """The Celery application for ``DISPATCHER=celery``, with tasks if it is told what they run on.
+
+    SettingsError if the settings say another dispatcher or the extra is not installed.
+    """
+    if settings.dispatcher is not Dispatcher.CELERY or settings.celery_broker_url is None:
+        raise SettingsError(
+            f"DISPATCHER must be celery for Celery's processes, not {settings.dispatcher}"
+        )
+    try:
+        from adapters.celery_dispatcher import Crew, make_celery
+    except ImportError as error:
+        raise SettingsError(
+            f"DISPATCHER=celery needs what is not installed ({error.name}): "
+            "pip install 'email-service[celery]'"
+        ) from error
+    app = make_celery(
+        settings.celery_broker_url,
+        queue=settings.celery_queue,
+        sweep=settings.sweep,
+        observe=LogObserver(),
+    )
+    if open_service is not None:
+        Crew(open_service).join(app)
+    return app
+
+
+def _celery_bell(settings: Settings) -> "CeleryBell | None":
+    if settings.dispatcher is not Dispatcher.CELERY:
+        return None
+    app = build_celery(settings)
+    from adapters.celery_dispatcher import CeleryBell
+
+    return CeleryBell(lambda: app.line)
+
+
+def _secret_key(settings: Settings) -> str:
+    if settings.secret_key is not None:
+        return settings.secret_key
+    return development_key(settings.key_path)
+
+
+def _store(settings: Settings, clock: SystemClock) -> SqlStore:
+    try:
+        return open_store(settings.database_url, clock=clock)
+    except ValueError as error:
+        raise SettingsError(f"DATABASE_URL: {error}") from error
+
+
+def _locks(settings: Settings) -> Locks:
+    """Files that tell the other processes of this machine at once when this one has died.
+
+    What no file tells, for other machines or where there is no folder for them, the leases do.
+    """
+    if settings.database_path is not None:
+        return FileLocks(settings.database_path)
+    folder = Path(tempfile.gettempdir()) / f"email-service-{os.getuid()}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.lstat()
+    except OSError:
+        return NoLocks()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
+        return NoLocks()  # not made by us: nobody else may say who is dead
+    name = hashlib.sha256(settings.database.encode()).hexdigest()[:16]
+    return FileLocks(folder / name)
+
+
+def _headroom(settings: Settings) -> Headroom:
+    """Of the disk that the database is on, if that is one of this machine's."""
+    path = settings.database_path
+    if path is None:
+        return lambda: True  # a server says itself that its disk is full: then nothing is stored
+    return DiskHeadroom(path.parent, ballast=path.with_name(path.name + ".ballast"))
+
+
+def _rules(settings: Settings) -> ServiceRules:
+    return ServiceRules(
+        delivery=DeliveryRules(
+            replies=_reply_rules(settings.smtp_rules_file),
+            retry=RetryPolicy(
+                max_retries=settings.max_retries,
+                delays=settings.retry_schedule,
+                max_age=settings.max_age,
+            ),
+            congestion=CongestionPolicy(breaker=settings.breaker_schedule),
+            windows=WindowLengths(minute=settings.minute, hour=settings.hour, day=settings.day),
+            on_unknown=settings.on_unknown,
+            fairness_every=settings.fairness_every,
+        ),
+        lease=LeaseRules(heartbeat=settings.heartbeat, lease=settings.lease),
+        max_queue_depth=settings.max_queue_depth or None,
+        access=AccessRules(
+            open_without_keys=not settings.production and is_loopback(settings.host),
+            rate=settings.rate_limit,
+            burst=settings.rate_burst,
+            daily_recipients=settings.key_daily_recipients,
+        ),
+        network=NetworkPolicy(
+            private=not settings.production,
+            allowed=settings.smtp_allowed_cidrs,
+            ports=DEFAULT_PORTS | set(settings.smtp_allowed_ports),
+        ),
+    )
+
+
+def _reply_rules(own: Path | None) -> Rules:
+    shipped = tomllib.loads(files("domain").joinpath("smtp_rules.toml").read_text("utf-8"))
+    if own is None:
+        return parse_rules(shipped)
+    try:
+        return parse_rules(shipped, first=tomllib.loads(own.read_text("utf-8")))
+    except (ValueError, OSError) as error:
+        raise SettingsError(f"SMTP_RULES_FILE: {own}: {error}") from error
+
+
+def _timeouts(settings: Settings) -> Timeouts:
+    def seconds(stage: str) -> float:
+        return float(getattr(settings, f"smtp_{stage}_timeout").total_seconds())
+
+    stages = ("resolve", "connect", "banner", "ehlo", "starttls", "auth", "mail", "rcpt", "data")
+    return Timeouts(**{stage: seconds(stage) for stage in (*stages, "dot")})
+
+
+def _trust(ca_file: Path | None) -> Callable[[], ssl.SSLContext]:
+    """The system's roots, and those of *ca_file* too."""
+
+    def context() -> ssl.SSLContext:
+        trusted = ssl.create_default_context()
+        if ca_file is not None:
+            trusted.load_verify_locations(ca_file)
+        return trusted
+
+    return context

@@ -1,0 +1,104 @@
+"""Two stores for `email-service copy`, with nobody else at work on either. Names adapters too."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+from typing import Final
+from urllib.parse import urlsplit, urlunsplit
+
+from adapters.clock import SystemClock
+from adapters.entropy import SystemEntropy
+from adapters.file_locks import FileLocks
+from adapters.peewee_store import SqliteStore, open_store
+from adapters.peewee_store.moving import MigratedStore, Moving, release
+from adapters.thread_dispatcher import LEADER
+from application.ports import Store
+from domain.errors import Conflict, NotFound
+from entrypoints.settings import SettingsError
+
+LOOK_S: Final = 0.5
+
+__all__ = ["Moving", "moving", "named", "released"]
+
+
+@contextmanager
+def moving(
+    source_url: str, target_url: str, *, lease: timedelta, tell: Callable[[str], object]
+) -> Iterator[Moving]:
+    """A copy that is ready to run; both stores are migrated and held until the end.
+
+    Conflict if somebody else is at work on one of them, NotFound if the source does not exist.
+    """
+    with ExitStack() as held:
+        source = held.enter_context(_alone("--from", source_url, lease=lease, tell=tell))
+        target = held.enter_context(_alone("--to", target_url, lease=lease, tell=tell))
+        yield Moving(
+            source,
+            target,
+            source_name=named(source_url),
+            target_name=named(target_url),
+            token=SystemEntropy().token(),
+        )
+
+
+def released(url: str, *, lease: timedelta, tell: Callable[[str], object]) -> None:
+    """Let the source of a copy be started again."""
+    with _alone("--from", url, lease=lease, tell=tell) as store:
+        release(store)
+
+
+def named(url: str) -> str:
+    """*url* without its password."""
+    parts = urlsplit(url)
+    if not parts.netloc:
+        return url
+    user, at, place = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=user.partition(":")[0] + at + place, query=""))
+
+
+@contextmanager
+def _alone(
+    option: str, url: str, *, lease: timedelta, tell: Callable[[str], object]
+) -> Iterator[MigratedStore]:
+    try:
+        store: MigratedStore = open_store(url, clock=SystemClock())
+    except ValueError as error:
+        raise SettingsError(f"{option}: {error}") from error
+    with ExitStack() as held:
+        held.callback(store.close)
+        if isinstance(store, SqliteStore):
+            _seize_file(store, option, url, held)
+            store.migrate()
+        else:
+            store.migrate()
+            _watch(store, url, lease=lease, tell=tell)
+        yield store
+
+
+def _seize_file(store: SqliteStore, option: str, url: str, held: ExitStack) -> None:
+    """The leader's lock, so that nobody begins to deliver, and nobody who has the file open."""
+    if option == "--from" and not store.path.is_file():
+        raise NotFound(f"there is no {store.path}: {option} names an existing store")
+    if not store.path.parent.is_dir():
+        raise NotFound(f"there is no folder {store.path.parent} for {option}")
+    locks = FileLocks(store.path)
+    if not locks.acquire(LEADER):
+        raise Conflict(f"a process delivers from {named(url)}, or a copy runs: stop it first")
+    held.callback(locks.release, LEADER)
+    if store.in_use():
+        raise Conflict(f"another process has {named(url)} open: stop the service first")
+
+
+def _watch(store: Store, url: str, *, lease: timedelta, tell: Callable[[str], object]) -> None:
+    """No process may live that delivers: none shows it, for as long as each is believed."""
+    first = store.read(lambda tx: dict(tx.instances.beats()))
+    if not first:
+        return
+    tell(f"watching {named(url)} for {lease.total_seconds():g} s: a process may be alive there")
+    until = time.monotonic() + lease.total_seconds()
+    while time.monotonic() < until:
+        time.sleep(LOOK_S)
+        now = store.read(lambda tx: dict(tx.instances.beats()))
+        if any(first.get(owner) != beat for owner, beat in now.items()):
+            raise Conflict(f"a process delivers from {named(url)}: stop the service first")

@@ -1,0 +1,75 @@
+"""The service for a WSGI server: ``gunicorn 'entrypoints.wsgi:create_app()'``.
+
+Call `create_app` in the process that serves: a service does not survive a fork. Delivery starts
+when the server says so (gunicorn.conf.py does) or else with the first request.
+"""
+
+import os
+import sys
+
+from flask import Flask
+
+from entrypoints import logs
+from entrypoints.settings import Settings, SettingsError, load_environment
+from entrypoints.wiring import Service, build
+
+_EXTENSION = "email_service"
+
+
+def create_app() -> Flask:
+    """The WSGI application, its database up to date. Exits with 2 if the settings are wrong."""
+    service = _checked()
+    app = service.http
+    app.extensions[_EXTENSION] = (service, os.getpid())
+
+    def deliver_too() -> None:
+        if not service.application.admission.draining:
+            service.start_delivery()
+
+    app.before_request(deliver_too)
+    return app
+
+
+def check() -> None:
+    """Exit with 2, saying why, if `create_app` would. Leaves nothing open: a fork may follow."""
+    _checked().close()
+
+
+def _checked() -> Service:
+    try:
+        settings = Settings.from_environment(load_environment())
+        logs.configure(settings)
+        service = build(settings)
+        service.migrate()
+        service.check_keys()
+    except SettingsError as error:
+        for line in error.errors:
+            print(line, file=sys.stderr)
+        raise SystemExit(2) from error
+    return service
+
+
+def start(app: Flask) -> None:
+    """In a process that serves only *app*: settle, and deliver if the settings say so.
+
+    RuntimeError after a fork.
+    """
+    service = _of(app)
+    service.settle()
+    service.start_delivery()
+
+
+def stop(app: Flask) -> bool:
+    """Drain and close; True if an unknown outcome was left."""
+    service = _of(app)
+    unknown = service.drain()
+    service.close()
+    return unknown
+
+
+def _of(app: Flask) -> Service:
+    service, pid = app.extensions[_EXTENSION]
+    if pid != os.getpid():
+        raise RuntimeError("the service was built before the fork: start without --preload")
+    assert isinstance(service, Service)
+    return service

@@ -1,0 +1,130 @@
+"""The application on fake ports, and HTTP in front of it; a test replaces what it looks at."""
+
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import attrs
+from flask.testing import FlaskClient
+
+from adapters.fake_clock import FakeClock
+from adapters.fake_entropy import FakeEntropy
+from adapters.fake_sender import FakeSender
+from adapters.fernet_vault import FernetVault
+from adapters.file_locks import NoLocks
+from adapters.memory_store import MemoryStore
+from adapters.observers import ListObserver
+from application import Application, Ports, ServiceRules, assemble
+from application.access import KeyWish
+from application.delivery import DeliveryRules
+from domain import reply
+from domain.access import Scope
+from domain.reply import Rules, parse_rules
+from entrypoints.http import create_http
+
+
+@cache
+def the_reply_rules() -> Rules:
+    """The rules that are shipped."""
+    path = Path(reply.__file__).with_name("smtp_rules.toml")
+    return parse_rules(tomllib.loads(path.read_text(encoding="utf-8")))
+
+
+def delivery_rules(**changes: Any) -> DeliveryRules:
+    """What delivery goes by, with the shipped reply rules."""
+    return DeliveryRules(**{"replies": the_reply_rules(), **changes})
+
+
+def the_ports(**ports: Any) -> Ports:
+    """Memory, a clock that stands still and a mail server that takes everything."""
+    clock = ports.setdefault("clock", FakeClock())
+    vault = ports.setdefault("vault", FernetVault("a secret key for tests only"))
+    defaults = {
+        "store": lambda: MemoryStore(clock=clock),
+        "sender": lambda: FakeSender(vault=vault),
+        "entropy": FakeEntropy,
+        "locks": NoLocks,
+        "headroom": lambda: lambda: True,
+        "wake": lambda: lambda: None,
+        "observe": ListObserver,
+    }
+    made = {name: make() for name, make in defaults.items() if name not in ports}
+    return Ports(**ports, **made)
+
+
+def an_application(
+    *, rules: ServiceRules | None = None, closed: bool = False, **ports: Any
+) -> Application:
+    """The use cases on `the_ports`, as in development; *closed* as in production."""
+    rules = rules or ServiceRules(delivery=delivery_rules())
+    if not closed:
+        rules = attrs.evolve(
+            rules,
+            access=attrs.evolve(rules.access, open_without_keys=True),
+            network=attrs.evolve(rules.network, private=True),
+        )
+    return assemble(the_ports(**ports), rules, host="test", pid=1)
+
+
+def deliver(application: Application) -> int:
+    """Hand off whatever is due now, one batch after the other; how many emails were tried."""
+    owner = application.membership.beat()
+    tried = 0
+    while batches := application.delivery.claim(owner, places=1):
+        for batch in batches:
+            application.delivery.deliver(batch, stopping=lambda: False)
+            tried += len(batch.emails)
+    return tried
+
+
+def a_client(application: Application | None = None, **rules: Any) -> FlaskClient:
+    """Someone who talks HTTP to *application*, or to a fresh one."""
+    app = create_http(application or an_application(), version="1.2.3", **rules)
+    return app.test_client()
+
+
+def a_key(application: Application, *scopes: str, **wish: Any) -> str:
+    """The text of a new API key with these scopes."""
+    wanted = KeyWish(name="test", scopes=frozenset(map(Scope, scopes)), **wish)
+    return application.access.create(wanted)[1]
+
+
+def a_keyed_client(
+    application: Application, *scopes: str, rules: dict[str, Any] | None = None, **wish: Any
+) -> FlaskClient:
+    """Someone with a new API key; *rules* are HTTP's, *wish* is the key's."""
+    client = a_client(application, **(rules or {}))
+    client.environ_base["HTTP_X_API_KEY"] = a_key(application, *scopes, **wish)
+    return client
+
+
+def a_config_body(**changes: Any) -> dict[str, Any]:
+    """What creates an SMTP configuration that authenticates over STARTTLS."""
+    body = {
+        "name": "main",
+        "email_address": "shop@example.com",
+        "display_name": "Example Shop",
+        "smtp_host": "smtp.example.com",
+        "smtp_port": 587,
+        "username": "shop@example.com",
+        "password": "correct horse battery staple",
+    }
+    return {**body, **changes}
+
+
+def an_email_body(**changes: Any) -> dict[str, Any]:
+    """What submits an email to one recipient."""
+    body = {
+        "subject": "Welcome",
+        "recipients": ["ada@example.org"],
+        "html_content": "<h1>Hello</h1>",
+    }
+    return {**body, **changes}
+
+
+def a_client_with_config(application: Application | None = None, **rules: Any) -> FlaskClient:
+    """A client whose service has one SMTP configuration, with the id 1."""
+    client = a_client(application, **rules)
+    assert client.post("/api/smtp-configs", json=a_config_body()).status_code == 201
+    return client

@@ -1,0 +1,16 @@
+"""All benchmarks, in the order in which they are run and shown."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from tests.benchmarks import million, peers, plain, serving, stages
+from tests.benchmarks.figures import Benchmark
+
+BENCHMARKS: Final[tuple[Benchmark, ...]] = (
+    *serving.BENCHMARKS,
+    *million.BENCHMARKS,
+    *plain.BENCHMARKS,
+    *peers.BENCHMARKS,
+    *stages.BENCHMARKS,
+)
+BY_NAME: Final[Mapping[str, Benchmark]] = {benchmark.name: benchmark for benchmark in BENCHMARKS}

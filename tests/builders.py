@@ -1,0 +1,140 @@
+"""Values for tests: each has sensible defaults, so that a test names only what matters to it."""
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import attrs
+
+from adapters.fake_clock import START
+from domain.access import ApiKey, IdempotencyRecord, Scope
+from domain.account import Account
+from domain.address import Address
+from domain.email import Attempt, Email, Recipient
+from domain.handoff import Envelope, Handoff, Reply, Stage
+from domain.limits import Limits
+from domain.verdict import AccountEffect, Blame, Result, Verdict
+
+NOW: Final = START
+OCTETS: Final = b"Message-ID: <1@example.org>\r\nSubject: Hello\r\n\r\nHello.\r\n"
+
+
+def seconds(number: float) -> timedelta:
+    """A timedelta."""
+    return timedelta(seconds=number)
+
+
+def at(number: float) -> datetime:
+    """The time *number* seconds after the fake clock's start; before it if negative."""
+    return NOW + timedelta(seconds=number)
+
+
+def an_address(text: str = "ada@example.org") -> Address:
+    """An address."""
+    return Address.parse(text)
+
+
+def a_reply(code: int = 250, text: str = "2.0.0 Ok") -> Reply:
+    """A server's reply; its enhanced status is taken from the text."""
+    return Reply.of(code, text)
+
+
+def a_recipient(address: str = "ada@example.org", **changes: Any) -> Recipient:
+    """An open To recipient."""
+    return Recipient(address=Address.parse(address), **changes)
+
+
+def recipients(number: int, **changes: Any) -> tuple[Recipient, ...]:
+    """*number* different recipients."""
+    return tuple(a_recipient(f"r{n}@example.org", **changes) for n in range(1, number + 1))
+
+
+def an_email(**changes: Any) -> Email:
+    """An email to one recipient, queued now, free to go through any account."""
+    email = Email(
+        subject="Hello",
+        recipients=(a_recipient(),),
+        message_id="1@example.org",
+        size=len(OCTETS),
+        eligible_at=NOW,
+        expires_at=NOW + timedelta(hours=72),
+        created_at=NOW,
+        updated_at=NOW,
+    )
+    return attrs.evolve(email, **changes)
+
+
+def a_pinned_email(account: Account | int, **changes: Any) -> Email:
+    """An email that only *account* (or the account with this id) may take."""
+    account_id = account if isinstance(account, int) else account.id
+    return an_email(account_id=account_id, pinned=True, **changes)
+
+
+def an_account(**changes: Any) -> Account:
+    """An open account with the usual limits."""
+    account = Account(
+        name="main",
+        address=Address.parse("sender@example.com"),
+        display_name="Sender",
+        host="smtp.example.com",
+        port=587,
+        username="sender@example.com",
+        sealed_password=b"sealed",
+        created_at=NOW,
+        updated_at=NOW,
+    )
+    return attrs.evolve(account, **changes)
+
+
+def no_limits(**changes: Any) -> Limits:
+    """Limits that hold nothing back."""
+    return attrs.evolve(Limits(daily=None, hourly=None), **changes)
+
+
+def an_attempt(**changes: Any) -> Attempt:
+    """An attempt that has just begun."""
+    attempt = Attempt(
+        email_id=1, attempt_no=1, account_id=1, account_name="main", owner=1, started_at=NOW
+    )
+    return attrs.evolve(attempt, **changes)
+
+
+def a_record(**changes: Any) -> IdempotencyRecord:
+    """An answer remembered by its Idempotency-Key."""
+    record = IdempotencyRecord(
+        key="key-1", scope="caller-1", digest="d1", email_ids=(1,), created_at=NOW
+    )
+    return attrs.evolve(record, **changes)
+
+
+def a_key_row(**changes: Any) -> ApiKey:
+    """A key that may send, as it is stored."""
+    key = ApiKey(
+        name="web",
+        prefix="0000000a",
+        digest=b"digest",
+        scopes=frozenset({Scope.SEND}),
+        created_at=NOW,
+    )
+    return attrs.evolve(key, **changes)
+
+
+def an_envelope(*addresses: str, **changes: Any) -> Envelope:
+    """An envelope from the usual sender."""
+    envelope = Envelope(
+        sender=Address.parse("sender@example.com"),
+        recipients=tuple(Address.parse(text) for text in addresses or ("ada@example.org",)),
+    )
+    return attrs.evolve(envelope, **changes)
+
+
+def a_handoff(**changes: Any) -> Handoff:
+    """A hand-off whose final dot was answered 250."""
+    return attrs.evolve(Handoff(stage=Stage.DOT, reply=a_reply(), usable=True), **changes)
+
+
+def a_verdict(**changes: Any) -> Verdict:
+    """The verdict on a hand-off that went well, without recipients."""
+    verdict = Verdict(
+        result=Result.SENT, blame=Blame.NOBODY, reason="accepted", effect=AccountEffect.HEALTHY
+    )
+    return attrs.evolve(verdict, **changes)

@@ -1,0 +1,113 @@
+"""The API, a worker of Celery and beat as processes, on one database and one broker."""
+
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from tests.brokers import a_queue, found
+from tests.running import Running, wait_until
+from tests.smtp_server import SmtpServer
+
+CELERY = (sys.executable, "-m", "celery", "-A", "entrypoints.celery_app")
+
+
+class Worker(Running):
+    """`celery worker` with its children."""
+
+    def children(self) -> list[int]:
+        """The processes that it has forked."""
+        assert self.process is not None
+        pid = self.process.pid
+        return [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+    def kill(self) -> None:
+        """SIGKILL to all of them."""
+        assert self.process is not None
+        children = self.children() if self.process.poll() is None else []
+        super().kill()
+        for child in children:
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+
+    def wait_until_ready(self) -> "Worker":
+        """Until it takes tasks."""
+        wait_until(lambda: " ready." in self.output())
+        return self
+
+
+class CeleryTrio:
+    """``api``, ``worker`` and ``beat`` in one folder."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        broker_url: str,
+        queue: str = "email-service",
+        pool: str = "prefork",
+        children: int = 2,
+        app: str = CELERY[-1],
+        **environ: object,
+    ) -> None:
+        environ = {
+            "DISPATCHER": "celery",
+            "CELERY_BROKER_URL": broker_url,
+            "CELERY_QUEUE": queue,
+            "ONE_PROCESSOR": 0,
+            **environ,
+        }
+        celery = (*CELERY[:-1], app)
+        self.api = Running(folder, **environ)
+        self.worker = Worker(
+            folder,
+            command=(
+                *(*celery, "worker", "--pool", pool, "--concurrency", str(children)),
+                *("--hostname", f"{queue}@%h", "--without-mingle", "--without-gossip", "-E"),
+            ),
+            **environ,
+        )
+        self.beat = Running(folder, command=(*celery, "beat"), **environ)
+        self.worker.log, self.beat.log = folder / "worker.log", folder / "beat.log"
+
+    def start(self) -> "CeleryTrio":
+        """All three."""
+        self.api.start()
+        self.worker.start(ready=False)
+        self.beat.start(ready=False)
+        self.worker.wait_until_ready()
+        return self
+
+    def end(self) -> None:
+        """Whatever still runs is killed."""
+        for each in (self.api, self.worker, self.beat):
+            if each.process is not None and each.process.poll() is None:
+                each.kill()
+
+
+@contextmanager
+def celery_running(trio: CeleryTrio) -> Iterator[CeleryTrio]:
+    """Started, and ended in any case."""
+    try:
+        yield trio.start()
+    finally:
+        trio.end()
+
+
+@contextmanager
+def a_trio(folder: Path, broker: str, **options: Any) -> Iterator[CeleryTrio]:
+    """A trio on one of the brokers that tests share, with a queue of its own."""
+    url = found(broker)
+    with a_queue(url) as queue:
+        trio = CeleryTrio(folder, broker_url=url, queue=queue, **options)
+        with celery_running(trio):
+            yield trio
+
+
+def copies(server: SmtpServer) -> Counter[str]:
+    """How often each subject was taken."""
+    return Counter(received.subject for received in server.accepted)

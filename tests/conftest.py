@@ -1,0 +1,39 @@
+"""What tests of every kind share: the PostgreSQL they run on."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from adapters.fake_clock import FakeClock
+from adapters.peewee_store import PostgresStore
+from tests.missing import missing
+from tests.postgres import Database, NoPostgres, Server, any_server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A real server. Where there is none: an error in CI, elsewhere one line that says so."""
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(any_server())
+        except NoPostgres as reason:
+            missing(reason)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def migrated_postgres(postgres: Server) -> Iterator[Database]:
+    """A database with the service's tables, for one module."""
+    with postgres.database() as database:
+        store = PostgresStore(database.url, clock=FakeClock())
+        store.migrate()
+        store.close()
+        yield database
+
+
+@pytest.fixture
+def postgres_database(migrated_postgres: Database) -> Database:
+    """The module's database, with nothing in it."""
+    migrated_postgres.empty()
+    return migrated_postgres

@@ -1,0 +1,585 @@
+"""What every `Sender` does, whoever the server is: one suite for the fake and for the real one.
+
+Each test plays a `Script` and says which `Handoff` must come of it. A sender that someone else
+writes proves itself by subclassing `SenderContract` and saying how a script is played to it.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from itertools import zip_longest
+from typing import Final
+
+import attrs
+import pytest
+
+from adapters.fake_sender import UNASKED, Answer, Fault, Rule, Script
+from application.ports import Sender
+from domain.account import Account, Security
+from domain.address import Address
+from domain.errors import SecretUnreadable
+from domain.handoff import Envelope, Handoff, Parcel, Problem, RecipientReply, Reply, Stage
+from tests.builders import an_account, an_envelope
+
+PASSWORD: Final = "correct horse battery staple"
+MESSAGE: Final = b"Subject: Hello\r\n\r\nHello.\r\n"
+LARGE: Final = b"Subject: Large\r\n\r\n" + b"x" * 70 + b"\r\n" * 8_000_000
+ADA, BOB, EVE = (Address.parse(f"{name}@example.org") for name in ("ada", "bob", "eve"))
+OK: Final = Reply.of(250, "2.1.5 ok")
+TAKEN: Final = Reply.of(250, "2.0.0 taken")
+
+STAGES: Final = (
+    Stage.BANNER,
+    Stage.EHLO,
+    Stage.AUTH,
+    Stage.MAIL,
+    Stage.RCPT,
+    Stage.DATA,
+    Stage.BODY,
+    Stage.DOT,
+)
+PROBLEMS: Final = {
+    Fault.CLOSE: Problem.CLOSED,
+    Fault.RST: Problem.CLOSED,
+    Fault.HANG: Problem.TIMEOUT,
+    Fault.DRIP: Problem.TIMEOUT,
+    Fault.GARBAGE: Problem.PROTOCOL,
+    Fault.MIXED: Problem.PROTOCOL,
+    Fault.ENDLESS: Problem.PROTOCOL,
+    Fault.HUGE: Problem.PROTOCOL,
+}
+
+
+class PlainVault:
+    """A vault that seals nothing and still opens only in the right place."""
+
+    def seal(self, secret: str, *, context: str) -> bytes:
+        """The secret with its context before it."""
+        return f"{context}|{secret}".encode()
+
+    def open(self, sealed: bytes, *, context: str) -> str:
+        """The secret, if the context is the same."""
+        found, _, secret = sealed.decode().partition("|")
+        if found != context:
+            raise SecretUnreadable("sealed for another row")
+        return secret
+
+
+VAULT: Final = PlainVault()
+
+
+class Permission:
+    """A before_dot that counts how often it was asked."""
+
+    def __init__(self, answer: bool = True) -> None:
+        self.answer = answer
+        self.asked = 0
+
+    def __call__(self) -> bool:
+        self.asked += 1
+        return self.answer
+
+
+@attrs.frozen
+class Played:
+    """A sender, the account it sends for, and what its server has taken."""
+
+    sender: Sender
+    account: Account
+    taken: Callable[[], list[tuple[tuple[str, ...], bytes]]]
+
+    def send(
+        self,
+        *recipients: Address,
+        octets: bytes = MESSAGE,
+        before_dot: Callable[[], bool] | None = None,
+        envelope: Envelope | None = None,
+    ) -> Handoff:
+        """One attempt, to ada unless others are named; without the words meant for people."""
+        names = tuple(str(address) for address in recipients or (ADA,))
+        parcel = Parcel(envelope or an_envelope(*names), octets)
+        with self.sender.converse(self.account) as conversation:
+            return plain(conversation.send(parcel, before_dot=before_dot or Permission()))
+
+    def send_all(
+        self, parcels: Sequence[Parcel], *, before_dot: Callable[[], bool]
+    ) -> list[Handoff]:
+        """One after the other in one conversation, each told with the one before it."""
+        handoffs = []
+        with self.sender.converse(self.account) as conversation:
+            for parcel, following in zip_longest(parcels, parcels[1:]):
+                handoff = conversation.send(
+                    parcel, before_dot=before_dot, then=lambda parcel=following: parcel
+                )
+                handoffs.append(plain(handoff))
+        return handoffs
+
+
+def plain(handoff: Handoff) -> Handoff:
+    """The hand-off without its detail, which is for people."""
+    return attrs.evolve(handoff, detail="")
+
+
+def an_account_at(host: str, port: int, **changes: object) -> Account:
+    """An account on a server of ours, with the password it expects."""
+    account = an_account(
+        id=7,
+        host=host,
+        port=port,
+        security=Security.PLAIN,
+        username="user",
+        sealed_password=VAULT.seal(PASSWORD, context="account:7"),
+    )
+    return attrs.evolve(account, **changes)
+
+
+def answered(
+    *replies: Reply, to: tuple[Address, ...] = (ADA, BOB, EVE)
+) -> tuple[RecipientReply, ...]:
+    """The replies to RCPT in the envelope's order."""
+    return tuple(map(RecipientReply, to, replies))
+
+
+def recipients_by(stage: Stage) -> tuple[RecipientReply, ...]:
+    """Who has been accepted when a dialogue with one recipient ends at *stage*."""
+    return answered(OK) if stage in (Stage.DATA, Stage.BODY, Stage.DOT) else ()
+
+
+def octets_for(stage: Stage) -> bytes:
+    """A message that does not fit into the kernel's buffers if its body is to meet something."""
+    return LARGE if stage is Stage.BODY else MESSAGE
+
+
+class SenderContract:
+    """The suite. A subclass says how a script is played, and with or without PIPELINING."""
+
+    pipelining = True
+    security = Security.PLAIN
+
+    def playing(self, script: Script) -> AbstractContextManager[Played]:
+        """A sender and an account whose server follows *script*."""
+        raise NotImplementedError
+
+    @contextmanager
+    def played(self, *rules: Rule, **offers: object) -> Iterator[Played]:
+        """The same, for a few rules and the extensions of this class."""
+        script = attrs.evolve(Script(rules, password=PASSWORD), **offers)
+        if not self.pipelining:
+            kept = tuple(each for each in script.extensions if each != "PIPELINING")
+            script = attrs.evolve(script, extensions=kept)
+        with self.playing(script) as played:
+            yield played
+
+    # --- a good server
+
+    def test_a_message_is_accepted_with_the_servers_last_reply(self) -> None:
+        with self.played() as played:
+            handoff = played.send()
+        assert handoff == Handoff(stage=Stage.DOT, reply=TAKEN, recipients=answered(OK))
+
+    def test_the_server_gets_the_octets_unchanged(self) -> None:
+        octets = b"Subject: Dots\r\n\r\n.\r\n..\r\n.a\r\n\r\n.\r\n"
+        with self.played() as played:
+            played.send(octets=octets)
+            assert played.taken() == [((str(ADA),), octets)]
+
+    def test_recipients_are_asked_in_the_envelopes_order(self) -> None:
+        with self.played() as played:
+            handoff = played.send(EVE, ADA, BOB)
+        assert [answer.address for answer in handoff.recipients] == [EVE, ADA, BOB]
+
+    def test_many_messages_go_one_after_the_other(self) -> None:
+        with self.played() as played:
+            handoffs = [played.send() for _ in range(5)]
+            assert all(handoff.accepted for handoff in handoffs)
+            assert len(played.taken()) == 5
+
+    def test_an_accepted_message_leaves_the_session_usable(self) -> None:
+        with self.played() as played:
+            assert played.send().usable
+
+    # --- the permission before the dot
+
+    def test_the_permission_is_asked_once(self) -> None:
+        permission = Permission()
+        with self.played() as played:
+            played.send(before_dot=permission)
+        assert permission.asked == 1
+
+    def test_without_the_permission_nothing_is_accepted(self) -> None:
+        with self.played() as played:
+            handoff = played.send(before_dot=Permission(False))
+            assert not played.taken()
+        assert handoff == Handoff(
+            stage=Stage.BODY, problem=Problem.STOPPED, recipients=answered(OK)
+        )
+        assert not handoff.usable
+
+    def test_after_a_denied_permission_the_next_message_goes_out(self) -> None:
+        with self.played() as played:
+            played.send(before_dot=Permission(False))
+            assert played.send().accepted
+            assert len(played.taken()) == 1
+
+    def test_what_the_permission_raises_is_passed_on_and_nothing_is_accepted(self) -> None:
+        def broken() -> bool:
+            raise RuntimeError("the store is gone")
+
+        with self.played() as played:
+            with pytest.raises(RuntimeError, match="the store is gone"):
+                played.send(before_dot=broken)
+            assert not played.taken()
+            assert played.send().accepted
+
+    @pytest.mark.parametrize("stage", [s for s in STAGES if s is not Stage.DOT])
+    def test_the_permission_is_not_asked_when_the_dialogue_ends_before(self, stage: Stage) -> None:
+        permission = Permission()
+        with self.played(Rule(stage, "451 4.3.0 later")) as played:
+            played.send(octets=octets_for(stage), before_dot=permission)
+        assert permission.asked == 0
+
+    # --- refusals
+
+    @pytest.mark.parametrize("stage", STAGES)
+    @pytest.mark.parametrize("text", ["421 4.3.2 going", "450 4.2.0 later", "550 5.0.0 never"])
+    def test_a_refusal_ends_at_its_stage_with_the_reply(self, stage: Stage, text: str) -> None:
+        reply = Reply.of(int(text[:3]), text[4:])
+        heard = answered(reply) if stage is Stage.RCPT else recipients_by(stage)
+        with self.played(Rule(stage, text)) as played:
+            handoff = played.send(octets=octets_for(stage))
+            assert not played.taken()
+        assert handoff == Handoff(stage=stage, reply=reply, recipients=heard)
+
+    @pytest.mark.parametrize("stage", [Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.DOT])
+    def test_a_refused_transaction_leaves_the_session_usable(self, stage: Stage) -> None:
+        with self.played(Rule(stage, "550 5.0.0 never", times=1)) as played:
+            assert played.send().usable
+            assert played.send().accepted
+
+    @pytest.mark.parametrize("stage", [Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.DOT])
+    def test_a_421_does_not_leave_the_session_usable(self, stage: Stage) -> None:
+        with self.played(Rule(stage, "421 4.3.2 going", times=1)) as played:
+            assert not played.send().usable
+            assert played.send().accepted
+
+    def test_the_reply_keeps_all_its_lines_and_its_enhanced_status(self) -> None:
+        rule = Rule(Stage.DOT, "554-5.7.1 refused\n554 5.7.1 see https://example.org")
+        with self.played(rule) as played:
+            reply = played.send().reply
+        assert reply is not None
+        assert reply.enhanced == "5.7.1"
+        assert reply.text == "5.7.1 refused 5.7.1 see https://example.org"
+
+    def test_a_refused_recipient_does_not_stop_the_others(self) -> None:
+        with self.played(Rule(Stage.RCPT, "550 5.1.1 unknown", recipient=str(BOB))) as played:
+            handoff = played.send(ADA, BOB, EVE)
+            assert [names for names, _ in played.taken()] == [(str(ADA), str(EVE))]
+        assert handoff == Handoff(
+            stage=Stage.DOT,
+            reply=TAKEN,
+            recipients=answered(OK, Reply.of(550, "5.1.1 unknown"), OK),
+        )
+
+    def test_the_replies_251_and_252_accept_a_recipient(self) -> None:
+        with self.played(
+            Rule(Stage.RCPT, "251 will forward", recipient=str(ADA)),
+            Rule(Stage.RCPT, "252 will try", recipient=str(BOB)),
+        ) as played:
+            handoff = played.send(ADA, BOB)
+        assert handoff.accepted
+
+    def test_when_all_recipients_are_refused_the_last_reply_ends_it(self) -> None:
+        first, last = Reply.of(450, "4.2.1 busy"), Reply.of(550, "5.1.1 unknown")
+        with self.played(
+            Rule(Stage.RCPT, str(first), recipient=str(ADA)),
+            Rule(Stage.RCPT, str(last), recipient=str(BOB)),
+        ) as played:
+            handoff = played.send(ADA, BOB)
+        assert handoff == Handoff(stage=Stage.RCPT, reply=last, recipients=answered(first, last))
+
+    def test_an_empty_message_for_nobody_is_never_counted_as_accepted(self) -> None:
+        refused = Reply.of(550, "5.1.1 unknown")
+        with self.played(
+            Rule(Stage.RCPT, str(refused)), Rule(Stage.DATA, "354 all the same")
+        ) as played:
+            handoff = played.send()
+            assert not played.taken()
+        assert handoff == Handoff(stage=Stage.RCPT, reply=refused, recipients=answered(refused))
+
+    def test_a_421_to_one_recipient_ends_the_dialogue(self) -> None:
+        gone = Reply.of(421, "4.3.2 going")
+        with self.played(Rule(Stage.RCPT, str(gone), recipient=str(BOB))) as played:
+            handoff = played.send(ADA, BOB, EVE)
+        assert handoff == Handoff(stage=Stage.RCPT, reply=gone, recipients=answered(OK, gone))
+
+    # --- replies that are none
+
+    @pytest.mark.parametrize("stage", [s for s in STAGES if s is not Stage.DATA])
+    def test_a_3xx_where_none_is_expected_is_no_reply(self, stage: Stage) -> None:
+        with self.played(Rule(stage, "354 what?")) as played:
+            handoff = played.send(octets=octets_for(stage))
+        assert handoff == Handoff(
+            stage=stage, problem=Problem.PROTOCOL, recipients=recipients_by(stage)
+        )
+
+    @pytest.mark.parametrize("text", ["250 ok", "334 what?"])
+    def test_nothing_below_400_but_354_is_a_reply_to_data(self, text: str) -> None:
+        with self.played(Rule(Stage.DATA, text)) as played:
+            handoff = played.send()
+        assert handoff == Handoff(
+            stage=Stage.DATA, problem=Problem.PROTOCOL, recipients=answered(OK)
+        )
+
+    @pytest.mark.parametrize("fault", PROBLEMS)
+    @pytest.mark.parametrize("stage", STAGES)
+    def test_a_fault_ends_at_its_stage_with_its_problem(self, stage: Stage, fault: Fault) -> None:
+        with self.played(Rule(stage, fault)) as played:
+            handoff = played.send(octets=octets_for(stage))
+            assert not played.taken()
+        assert handoff == Handoff(
+            stage=stage, problem=PROBLEMS[fault], recipients=recipients_by(stage)
+        )
+        assert not handoff.usable
+
+    @pytest.mark.parametrize("fault", PROBLEMS)
+    def test_only_a_fault_after_the_dot_leaves_the_outcome_unknown(self, fault: Fault) -> None:
+        with self.played(Rule(Stage.DOT, fault)) as played:
+            assert played.send().unknown
+        with self.played(Rule(Stage.DATA, fault)) as played:
+            assert not played.send().unknown
+
+    @pytest.mark.parametrize(
+        ("fault", "problem"),
+        [(Fault.ACCEPT_HANG, Problem.TIMEOUT), (Fault.ACCEPT_CLOSE, Problem.CLOSED)],
+    )
+    def test_a_message_that_is_taken_in_silence_has_an_unknown_outcome(
+        self, fault: Fault, problem: Problem
+    ) -> None:
+        with self.played(Rule(Stage.DOT, fault)) as played:
+            handoff = played.send()
+            assert len(played.taken()) == 1
+        assert handoff == Handoff(stage=Stage.DOT, problem=problem, recipients=answered(OK))
+        assert handoff.unknown
+
+    @pytest.mark.parametrize("stage", [Stage.BANNER, Stage.EHLO, Stage.AUTH, Stage.DATA])
+    def test_the_message_after_a_fault_goes_out(self, stage: Stage) -> None:
+        with self.played(Rule(stage, Fault.CLOSE, times=1)) as played:
+            assert not played.send().accepted
+            assert played.send().accepted
+
+    # --- one reply too many
+
+    @pytest.mark.parametrize(
+        ("stage", "noticed"),
+        [
+            (Stage.BANNER, Stage.EHLO),
+            (Stage.EHLO, Stage.AUTH),
+            (Stage.AUTH, Stage.MAIL),
+            (Stage.DATA, Stage.BODY),
+            (Stage.BODY, Stage.BODY),
+        ],
+    )
+    def test_a_reply_nobody_asked_for_is_not_taken_for_an_answer(
+        self, stage: Stage, noticed: Stage
+    ) -> None:
+        with self.played(Rule(stage, Fault.EXTRA)) as played:
+            handoff = played.send(octets=octets_for(stage))
+            assert not played.taken()
+        if stage is Stage.EHLO and self.security is Security.STARTTLS:
+            noticed = Stage.STARTTLS
+        assert handoff == Handoff(
+            stage=noticed, problem=Problem.PROTOCOL, recipients=recipients_by(noticed)
+        )
+
+    @pytest.mark.parametrize("stage", [Stage.MAIL, Stage.RCPT])
+    def test_a_reply_too_many_in_the_envelope_never_becomes_a_success(self, stage: Stage) -> None:
+        with self.played(Rule(stage, Fault.EXTRA)) as played:
+            handoff = played.send()
+            assert not played.taken()
+        assert handoff.problem is Problem.PROTOCOL
+        if self.pipelining:
+            heard = Reply.of(250, UNASKED[4:]) if stage is Stage.MAIL else OK
+            assert handoff == Handoff(
+                stage=Stage.DATA, problem=Problem.PROTOCOL, recipients=answered(heard)
+            )
+
+    def test_a_reply_too_many_after_the_dot_spoils_neither_this_message_nor_the_next(self) -> None:
+        with self.played(Rule(Stage.DOT, Fault.EXTRA, times=1)) as played:
+            assert played.send().accepted
+            handoff = played.send()
+        assert handoff == Handoff(stage=Stage.DOT, reply=TAKEN, recipients=answered(OK))
+
+    # --- what the server offers
+
+    def test_a_message_larger_than_the_announced_size_is_not_begun(self) -> None:
+        with self.played(extensions=("PIPELINING", "SIZE 10")) as played:
+            handoff = played.send()
+        assert handoff == Handoff(stage=Stage.MAIL, problem=Problem.TOO_BIG)
+        assert handoff.usable
+
+    @pytest.mark.parametrize("announced", ["SIZE", "SIZE 0"])
+    def test_a_size_without_a_number_is_no_limit(self, announced: str) -> None:
+        with self.played(extensions=(announced,)) as played:
+            assert played.send().accepted
+
+    def test_an_address_beyond_ascii_needs_smtputf8(self) -> None:
+        envelope = an_envelope("jürgen@example.org")
+        with self.played(extensions=("PIPELINING", "8BITMIME")) as played:
+            handoff = played.send(envelope=envelope)
+        assert handoff == Handoff(stage=Stage.MAIL, problem=Problem.SMTPUTF8)
+        assert handoff.usable
+
+    def test_an_address_beyond_ascii_goes_to_a_server_with_smtputf8(self) -> None:
+        with self.played() as played:
+            handoff = played.send(envelope=an_envelope("jürgen@example.org", smtputf8=True))
+            assert handoff.accepted
+            assert [names for names, _ in played.taken()] == [("jürgen@example.org",)]
+
+    def test_headers_beyond_ascii_need_smtputf8(self) -> None:
+        with self.played(extensions=()) as played:
+            handoff = played.send(envelope=an_envelope(smtputf8=True))
+        assert handoff == Handoff(stage=Stage.MAIL, problem=Problem.SMTPUTF8)
+
+    # --- AUTH
+
+    @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])
+    def test_each_mechanism_logs_in(self, mechanism: str) -> None:
+        with self.played(mechanisms=(mechanism,)) as played:
+            assert played.send().accepted
+
+    @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])
+    def test_a_wrong_password_ends_at_auth(self, mechanism: str) -> None:
+        with self.played(mechanisms=(mechanism,), password="another") as played:
+            handoff = played.send()
+        assert handoff == Handoff(
+            stage=Stage.AUTH, reply=Reply.of(535, "5.7.8 wrong user or password")
+        )
+
+    @pytest.mark.parametrize("mechanisms", [(), ("GSSAPI", "XOAUTH2")])
+    def test_without_a_common_mechanism_nothing_is_tried(self, mechanisms: tuple[str]) -> None:
+        with self.played(mechanisms=mechanisms) as played:
+            handoff = played.send()
+        assert handoff == Handoff(stage=Stage.AUTH, problem=Problem.NO_MECHANISM)
+
+    @pytest.mark.parametrize("sealed", [None, b"account:8|of another row"])
+    def test_a_password_that_cannot_be_opened_ends_at_auth(self, sealed: bytes | None) -> None:
+        with self.played() as played:
+            account = attrs.evolve(played.account, sealed_password=sealed)
+            handoff = attrs.evolve(played, account=account).send()
+        assert handoff == Handoff(stage=Stage.AUTH, problem=Problem.SECRET)
+
+    def test_an_account_without_a_user_does_not_log_in(self) -> None:
+        with self.played(mechanisms=()) as played:
+            account = attrs.evolve(played.account, username="", sealed_password=None)
+            assert attrs.evolve(played, account=account).send().accepted
+
+    def test_a_server_without_ehlo_is_not_sent_a_password(self) -> None:
+        with self.played(Rule(Stage.EHLO, "502 5.5.1 what?")) as played:
+            handoff = played.send()
+        assert handoff == Handoff(stage=Stage.EHLO, reply=Reply.of(502, "5.5.1 what?"))
+
+    def test_a_server_without_ehlo_will_do_only_without_password_and_tls(self) -> None:
+        with self.played(Rule(Stage.EHLO, "502 5.5.1 what?")) as played:
+            relay = attrs.evolve(played.account, username="", sealed_password=None)
+            handoff = attrs.evolve(played, account=relay).send()
+        assert handoff.accepted is (self.security is Security.PLAIN)
+
+    # --- probing
+
+    def test_a_probe_that_goes_well_ends_before_mail(self) -> None:
+        with self.played() as played:
+            assert plain(played.sender.probe(played.account)) == Handoff(stage=Stage.MAIL)
+
+    @pytest.mark.parametrize("stage", [Stage.BANNER, Stage.EHLO, Stage.AUTH])
+    def test_a_probe_ends_where_it_fails(self, stage: Stage) -> None:
+        with self.played(Rule(stage, "454 4.7.0 later")) as played:
+            handoff = played.sender.probe(played.account)
+        assert plain(handoff) == Handoff(stage=stage, reply=Reply.of(454, "4.7.0 later"))
+
+    # --- what does not count
+
+    @pytest.mark.parametrize("answer", ["500 no", Fault.CLOSE, Fault.GARBAGE])
+    def test_trouble_at_rset_and_quit_concerns_no_message(self, answer: Answer) -> None:
+        rules = Rule("rset", answer), Rule("quit", answer)
+        with self.played(*rules, Rule(Stage.RCPT, "450 4.2.1 busy", message=1)) as played:
+            assert played.send().reply == Reply.of(450, "4.2.1 busy")
+            assert played.send().accepted
+            assert plain(played.sender.probe(played.account)) == Handoff(stage=Stage.MAIL)
+
+    def test_after_retire_the_next_message_goes_out(self) -> None:
+        with self.played() as played:
+            played.send()
+            played.sender.retire(played.account.id)
+            assert played.send().accepted
+
+    def test_a_detail_names_the_server_and_no_secret(self) -> None:
+        with self.played(Rule(Stage.AUTH, Fault.GARBAGE)) as played:
+            with played.sender.converse(played.account) as conversation:
+                parcel = Parcel(an_envelope(), MESSAGE)
+                handoff = conversation.send(parcel, before_dot=Permission())
+            assert f"{played.account.host}:{played.account.port}" in handoff.detail
+        assert PASSWORD not in repr(handoff)
+
+    # -- one message announced with the one before it -------------------------------------------
+
+    def test_what_is_announced_is_handed_over_in_its_turn(self) -> None:
+        with self.played() as played:
+            parcels = [a_parcel(n) for n in range(5)]
+            handoffs = played.send_all(parcels, before_dot=Permission())
+            assert all(handoff.accepted for handoff in handoffs)
+            assert played.taken() == [
+                (tuple(map(str, one.envelope.recipients)), one.octets) for one in parcels
+            ]
+
+    @pytest.mark.parametrize("stage", [Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.DOT])
+    @pytest.mark.parametrize("code", ["450 4.2.0 later", "550 5.0.0 no"])
+    def test_a_refusal_concerns_one_message_and_not_the_next(self, stage: Stage, code: str) -> None:
+        with self.played(Rule(stage, code, message=2)) as played:
+            handoffs = played.send_all([a_parcel(n) for n in range(4)], before_dot=Permission())
+            assert [handoff.accepted for handoff in handoffs] == [True, False, True, True]
+            assert handoffs[1].stage is stage
+            assert [names for names, _ in played.taken()] == [a_name(0), a_name(2), a_name(3)]
+
+    @pytest.mark.parametrize("stage", [Stage.MAIL, Stage.RCPT, Stage.DATA])
+    def test_a_server_that_says_goodbye_has_taken_nothing_more(self, stage: Stage) -> None:
+        with self.played(Rule(stage, "421 4.3.2 going down", message=2)) as played:
+            handoffs = played.send_all([a_parcel(n) for n in range(3)], before_dot=Permission())
+            assert [handoff.accepted for handoff in handoffs] == [True, False, True]
+            assert [names for names, _ in played.taken()] == [a_name(0), a_name(2)]
+
+    def test_a_refused_permission_drops_what_was_announced_and_nothing_else(self) -> None:
+        with self.played() as played:
+            answers = iter([True, False, True])
+            parcels = [a_parcel(n) for n in range(3)]
+            handoffs = played.send_all(parcels, before_dot=lambda: next(answers))
+            assert [handoff.accepted for handoff in handoffs] == [True, False, True]
+            assert [names for names, _ in played.taken()] == [a_name(0), a_name(2)]
+
+    def test_what_was_announced_and_never_sent_is_not_accepted(self) -> None:
+        with self.played() as played:
+            with played.sender.converse(played.account) as conversation:
+                conversation.send(a_parcel(0), before_dot=Permission(), then=lambda: a_parcel(1))
+            assert played.send(octets=MESSAGE).accepted
+            assert [names for names, _ in played.taken()] == [a_name(0), (str(ADA),)]
+
+    def test_another_message_than_the_announced_one_goes_out_as_itself(self) -> None:
+        with self.played() as played:
+            with played.sender.converse(played.account) as conversation:
+                conversation.send(a_parcel(0), before_dot=Permission(), then=lambda: a_parcel(1))
+                conversation.send(a_parcel(2), before_dot=Permission())
+            assert [names for names, _ in played.taken()] == [a_name(0), a_name(2)]
+
+    def test_an_unknown_outcome_takes_the_announcement_with_it(self) -> None:
+        with self.played(Rule(Stage.DOT, Fault.CLOSE, message=1)) as played:
+            handoffs = played.send_all([a_parcel(n) for n in range(2)], before_dot=Permission())
+            assert [handoff.unknown for handoff in handoffs] == [True, False]
+            assert handoffs[1].accepted
+
+
+def a_name(number: int) -> tuple[str, ...]:
+    return (f"reader-{number}@example.org",)
+
+
+def a_parcel(number: int) -> Parcel:
+    return Parcel(
+        an_envelope(*a_name(number)), MESSAGE.replace(b"Subject: ", b"Subject: %d " % number)
+    )

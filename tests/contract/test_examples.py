@@ -1,0 +1,118 @@
+"""The store and the dispatcher of docs/adding-an-adapter.md keep the contracts they claim to."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from adapters.clock import SystemClock
+from adapters.fake_clock import FakeClock
+from application.ports import Store
+from domain.email import Status
+from domain.errors import StoreUnavailable
+from tests.builders import OCTETS, an_email, no_limits
+from tests.contract.access_suite import AccessContract
+from tests.contract.dispatcher_suite import DispatcherContract, sent
+from tests.contract.example_dispatcher import ThreadPerBatch
+from tests.contract.example_store import SnapshotStore
+from tests.contract.store_suite import StoreContract
+from tests.running import wait_until
+from tests.world import World
+
+
+class TestSnapshotStore(StoreContract, AccessContract):
+    @pytest.fixture
+    def store(self, clock: FakeClock, tmp_path: Path) -> Iterator[Store]:
+        store = SnapshotStore(tmp_path / "mail.pickle", clock=clock)
+        yield store
+        store.close()
+
+
+class OneThreadPerBatch:
+    """A service in memory whose mail the example delivers."""
+
+    def __init__(self) -> None:
+        hint = Event()
+        self.world = World(clock=SystemClock(), wake=hint.set)
+        application, observe = self.world.application, self.world.heard
+        self.dispatcher = ThreadPerBatch(application, hint=hint, observe=observe)
+        self.start = self.dispatcher.start
+        self.drain = self.dispatcher.drain
+
+
+class TestThreadPerBatch(DispatcherContract):
+    @contextmanager
+    def opened(self) -> Iterator[OneThreadPerBatch]:
+        house = OneThreadPerBatch()
+        yield house
+        house.drain(timeout=1)
+
+
+# -- what no suite can know of a store of one file -------------------------------------------------
+
+
+def test_what_was_written_is_there_when_it_is_opened_again(tmp_path: Path) -> None:
+    path = tmp_path / "mail.pickle"
+    first = SnapshotStore(path, clock=FakeClock())
+    stored = first.write(lambda tx: tx.emails.add(an_email(), OCTETS))
+    first.close()
+
+    again = SnapshotStore(path, clock=FakeClock())
+    assert again.read(lambda tx: tx.emails.get(stored.id)) == stored
+    assert again.write(lambda tx: tx.emails.add(an_email(), OCTETS)).id == stored.id + 1
+    again.close()
+
+
+def test_only_one_process_may_have_it(tmp_path: Path) -> None:
+    path = tmp_path / "mail.pickle"
+    first = SnapshotStore(path, clock=FakeClock())
+    with pytest.raises(StoreUnavailable, match="another process"):
+        SnapshotStore(path, clock=FakeClock())
+    first.close()
+
+    SnapshotStore(path, clock=FakeClock()).close()
+
+
+def test_a_write_that_cannot_be_saved_has_not_happened(tmp_path: Path) -> None:
+    store = SnapshotStore(tmp_path / "mail.pickle", clock=FakeClock())
+    (tmp_path / "mail.draft").mkdir()  # where the file would be written
+
+    with pytest.raises(StoreUnavailable, match="cannot be written"):
+        store.write(lambda tx: tx.emails.add(an_email(), OCTETS))
+
+    assert store.read(lambda tx: tx.emails.page(limit=9)).emails == ()
+    store.close()
+
+
+# -- what the suite of dispatchers does not ask ----------------------------------------------------
+
+
+def test_the_example_takes_over_what_a_dead_process_held() -> None:
+    house = OneThreadPerBatch()
+    house.world.account(limits=no_limits(max_connections=20))
+    email_id = house.world.submit()
+    dead = World(clock=house.world.clock, store=house.world.store, pid=2)
+    assert dead.claim()
+    house.world.locks.dead.add(f"instance-{dead.owner}")
+
+    house.start()
+
+    wait_until(lambda: sent(house.world, email_id))
+    house.drain(timeout=1)
+
+
+def test_after_its_drain_the_example_claims_nothing() -> None:
+    house = OneThreadPerBatch()
+    house.world.account()
+    house.start()
+    first = house.world.submit()
+    wait_until(lambda: sent(house.world, first))
+
+    assert house.drain(timeout=5) is False
+    late = house.world.submit()
+
+    assert house.world.email(late).status is Status.QUEUED
+    assert house.world.store.read(lambda tx: tx.instances.beats()) == {}
+    assert len(house.world.sender.accepted) == 1

@@ -1,0 +1,19 @@
+"""The memory store keeps the Store contract."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from adapters.fake_clock import FakeClock
+from adapters.memory_store import MemoryStore
+from application.ports import Store
+from tests.contract.access_suite import AccessContract
+from tests.contract.store_suite import StoreContract
+
+
+class TestMemoryStore(StoreContract, AccessContract):
+    @pytest.fixture
+    def store(self, clock: FakeClock) -> Iterator[Store]:
+        store = MemoryStore(clock=clock)
+        yield store
+        store.close()

@@ -1,0 +1,31 @@
+"""The SQLite store keeps the Store contract."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from adapters.fake_clock import FakeClock
+from adapters.peewee_store import SqliteStore
+from application.ports import Store
+from tests.contract.access_suite import AccessContract
+from tests.contract.store_suite import StoreContract
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated file to copy: that is quicker than to migrate anew."""
+    path = tmp_path_factory.mktemp("empty") / "mail.db"
+    store = SqliteStore(path, clock=FakeClock())
+    store.migrate()
+    store.close()
+    return path
+
+
+class TestSqliteStore(StoreContract, AccessContract):
+    @pytest.fixture
+    def store(self, clock: FakeClock, tmp_path: Path, empty: Path) -> Iterator[Store]:
+        store = SqliteStore(shutil.copy(empty, tmp_path / "mail.db"), clock=clock)
+        yield store
+        store.close()

@@ -1,0 +1,85 @@
+"""Every HTTP test tests the contract too: no reply may be one that OpenAPI does not describe."""
+
+import json
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import pytest
+from flask import Flask, Response, request, request_finished
+from jsonschema import Draft202012Validator
+
+from entrypoints.http.openapi import OPERATIONS, JsonSchema, build_document
+
+DOCUMENT = build_document(version="any")
+ROWS = {row.endpoint: row for row in OPERATIONS}
+SHARED = {  # what no operation answers
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "NotFound",
+    405: "MethodNotAllowed",
+    429: "TooManyRequests",
+}
+AUTOMATIC = {"HEAD", "OPTIONS"}
+
+
+@pytest.fixture(autouse=True)
+def every_reply_is_in_the_contract() -> Iterator[None]:
+    """Look at each reply of every application in this process; the test fails in the end."""
+    faults: list[str] = []
+
+    def look(_: Flask, *, response: Response, **__: Any) -> None:
+        if request.method not in AUTOMATIC:
+            faults.extend(f"{request.method} {request.path}: {fault}" for fault in found(response))
+
+    with request_finished.connected_to(look):
+        yield
+    assert not faults, faults[0]
+
+
+def found(reply: Response) -> Iterator[str]:
+    """What the current request's *reply* has that the contract does not say."""
+    responses = described()
+    if responses is None:
+        return
+    response = responses.get(str(reply.status_code))
+    if response is None:
+        yield f"{reply.status_code} is not described"
+        return
+    response = resolved(response)
+    for name, header in response["headers"].items():
+        if resolved(header).get("required") and name not in reply.headers:
+            yield f"{name} is missing"
+    [(media_type, content)] = response["content"].items()
+    if reply.content_type != media_type:
+        yield f"{reply.content_type} is not {media_type}"
+    elif media_type.endswith("json"):
+        errors = validator(json.dumps(content["schema"])).iter_errors(json.loads(reply.data))
+        yield from (f"{error.json_path}: {error.message}" for error in errors)
+
+
+def described() -> JsonSchema | None:
+    """The replies to the current request by status; None for what is no part of the API."""
+    if request.routing_exception is not None:
+        shared = DOCUMENT["components"]["responses"]
+        return {str(status): shared[name] for status, name in SHARED.items()}
+    row = ROWS.get(request.endpoint or "")
+    if row is None:
+        return None
+    responses: JsonSchema = DOCUMENT["paths"][row.path][row.method.lower()]["responses"]
+    return responses
+
+
+def resolved(thing: JsonSchema) -> JsonSchema:
+    """*thing*, or what it refers to in the document."""
+    if "$ref" not in thing:
+        return thing
+    _, _, kind, name = thing["$ref"].split("/")
+    component: JsonSchema = DOCUMENT["components"][kind][name]
+    return component
+
+
+@cache
+def validator(schema: str) -> Draft202012Validator:
+    """What checks a reply against *schema*, whose references are those of the document."""
+    return Draft202012Validator({**json.loads(schema), "components": DOCUMENT["components"]})

@@ -1,0 +1,472 @@
+"""The calls about SMTP configurations, as published and as added."""
+
+import pytest
+
+from adapters.fake_clock import FakeClock
+from adapters.fake_sender import FakeSender, Rule, Script
+from tests.applications import (
+    a_client,
+    a_client_with_config,
+    a_config_body,
+    an_application,
+    an_email_body,
+    deliver,
+)
+
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture(scope="module")
+def client():
+    """Of a service with one SMTP configuration, for tests in which everything is refused."""
+    return a_client_with_config()
+
+
+def pointers(reply) -> list[str]:
+    """The fields that were refused."""
+    assert reply.status_code == 400, reply.text
+    return [error["pointer"] for error in reply.json["errors"]]
+
+
+def shown(client, config_id: int = 1) -> dict:
+    """The SMTP configuration as it is now."""
+    return client.get(f"/api/smtp-configs/{config_id}").json
+
+
+# -- as published -----
+
+
+def test_an_smtp_configuration_is_created_as_published():
+    reply = a_client().post(
+        "/api/smtp-configs",
+        json={
+            "name": "main",
+            "email_address": "shop@example.com",
+            "display_name": "Example Shop",
+            "smtp_host": "smtp.example.com",
+            "smtp_port": 587,
+            "username": "shop@example.com",
+            "password": PASSWORD,
+            "use_tls": True,
+            "use_ssl": False,
+            "active": True,
+            "daily_limit": 500,
+            "hourly_limit": 50,
+        },
+    )
+    assert reply.status_code == 201
+    assert reply.json == {"message": "SMTP configuration created successfully", "config_id": 1}
+    assert reply.headers["Location"] == "/api/smtp-configs/1"
+
+
+def test_the_list_shows_the_published_fields():
+    reply = a_client_with_config().get("/api/smtp-configs")
+    assert reply.status_code == 200
+    assert reply.json == [
+        {
+            "id": 1,
+            "name": "main",
+            "email_address": "shop@example.com",
+            "active": True,
+            "daily_limit": 500,
+            "sent_count_today": 0,
+            "sent_count_hour": 0,
+            "state": "open",
+        }
+    ]
+
+
+def test_one_is_shown_with_everything_but_its_password():
+    reply = a_client_with_config().get("/api/smtp-configs/1")
+    assert reply.status_code == 200
+    assert reply.json == {
+        "id": 1,
+        "name": "main",
+        "email_address": "shop@example.com",
+        "display_name": "Example Shop",
+        "smtp_host": "smtp.example.com",
+        "smtp_port": 587,
+        "username": "shop@example.com",
+        "password_set": True,
+        "active": True,
+        "use_tls": True,
+        "use_ssl": False,
+        "daily_limit": 500,
+        "hourly_limit": 50,
+        "minute_limit": None,
+        "limit_unit": "messages",
+        "max_connections": 2,
+        "priority_reserve": 0,
+        "on_unknown": None,
+        "sent_count_today": 0,
+        "sent_count_hour": 0,
+        "last_sent": None,
+        "created_at": "2026-01-05T09:00:00.000000",
+        "updated_at": "2026-01-05T09:00:00.000000",
+        "state": "open",
+        "pause_reason": None,
+        "pause_text": None,
+        "pause_until": None,
+        "used_minute": 0,
+        "used_hour": 0,
+        "used_day": 0,
+        "next_capacity_at": "2026-01-05T09:00:00.000000",
+        "connections": {"max": 2, "allowed": 2, "in_flight": 0},
+        "last_reply": None,
+    }
+
+
+def test_an_smtp_configuration_is_changed_as_published():
+    client = a_client_with_config()
+    reply = client.put("/api/smtp-configs/1", json={"active": False, "daily_limit": 1000})
+    assert reply.status_code == 200
+    assert reply.json == {"message": "SMTP configuration updated successfully"}
+    now = shown(client)
+    assert (now["active"], now["daily_limit"], now["state"]) == (False, 1000, "inactive")
+
+
+def test_what_is_not_named_stays_as_it_is():
+    client = a_client_with_config()
+    before = shown(client)
+    client.put("/api/smtp-configs/1", json={"display_name": "Other"})
+    assert shown(client) == {**before, "display_name": "Other"}
+
+
+def test_every_field_can_be_set_and_changed():
+    fields = {
+        "email_address": "other@example.org",
+        "display_name": "Other",
+        "smtp_host": "mail.example.org",
+        "smtp_port": 465,
+        "username": "other",
+        "active": False,
+        "use_tls": False,
+        "use_ssl": True,
+        "daily_limit": 7,
+        "hourly_limit": None,
+        "minute_limit": 3,
+        "limit_unit": "recipients",
+        "max_connections": 5,
+        "priority_reserve": 10,
+        "on_unknown": "hold",
+    }
+    client = a_client_with_config()
+    assert client.put("/api/smtp-configs/1", json=fields).status_code == 200
+    created = client.post("/api/smtp-configs", json=a_config_body(**fields, name="second"))
+    assert created.status_code == 201
+    for config_id in (1, 2):
+        assert fields.items() <= shown(client, config_id).items()
+
+
+def test_used_and_sent_are_counted_apart():
+    application = an_application()
+    client = a_client_with_config(application)
+    client.post("/api/emails", json=an_email_body())
+    deliver(application)
+    now = shown(client)
+    assert (now["sent_count_today"], now["sent_count_hour"]) == (1, 1)
+    assert (now["used_minute"], now["used_hour"], now["used_day"]) == (1, 1, 1)
+    assert now["last_sent"] == "2026-01-05T09:00:00.000000"
+
+
+def test_a_full_one_tells_when_there_is_room_again():
+    clock = FakeClock()
+    application = an_application(clock=clock)
+    client = a_client_with_config(application)
+    client.put("/api/smtp-configs/1", json={"hourly_limit": 1})
+    client.post("/api/emails", json=an_email_body())
+    deliver(application)
+    assert shown(client)["next_capacity_at"] == "2026-01-05T10:00:01.000000"
+
+
+# -- defaults and switches -----
+
+
+def test_a_name_an_address_and_a_host_are_enough():
+    client = a_client()
+    body = {
+        "name": "relay",
+        "email_address": "shop@example.com",
+        "smtp_host": "relay.example.com",
+    }
+    assert client.post("/api/smtp-configs", json=body).status_code == 201
+    now = shown(client)
+    assert (now["smtp_port"], now["use_tls"], now["use_ssl"]) == (587, True, False)
+    assert (now["daily_limit"], now["hourly_limit"]) == (500, 50)
+    assert (now["username"], now["password_set"]) == ("", False)
+
+
+@pytest.mark.parametrize(
+    ("switches", "tls", "ssl", "port"),
+    [
+        ({}, True, False, 587),
+        ({"use_tls": True}, True, False, 587),
+        ({"use_ssl": True}, False, True, 465),
+        ({"use_ssl": True, "use_tls": False}, False, True, 465),
+        ({"use_ssl": True, "smtp_port": 2465}, False, True, 2465),
+    ],
+)
+def test_the_switches_name_one_protection_and_its_port(switches, tls, ssl, port):
+    client = a_client()
+    body = {**a_config_body(), **switches}
+    if "smtp_port" not in switches:
+        del body["smtp_port"]
+    assert client.post("/api/smtp-configs", json=body).status_code == 201
+    now = shown(client)
+    assert (now["use_tls"], now["use_ssl"], now["smtp_port"]) == (tls, ssl, port)
+
+
+def test_the_two_switches_exclude_each_other():
+    reply = a_client().post("/api/smtp-configs", json=a_config_body(use_tls=True, use_ssl=True))
+    assert pointers(reply) == ["/use_ssl"]
+
+
+def test_t_tls_a_password_goes_over_tls_or_to_this_machine_only():
+    client = a_client()
+    plain = a_config_body(use_tls=False)
+    assert pointers(client.post("/api/smtp-configs", json=plain)) == ["/use_tls"]
+    here = {**plain, "smtp_host": "127.0.0.1", "smtp_port": 2525}
+    assert client.post("/api/smtp-configs", json=here).status_code == 201
+
+
+def test_a_relay_without_auth_may_be_plain():
+    body = a_config_body(use_tls=False, username="", password="")
+    assert a_client().post("/api/smtp-configs", json=body).status_code == 201
+
+
+def test_username_and_password_are_given_together():
+    client = a_client()
+    body = a_config_body(password="")
+    assert pointers(client.post("/api/smtp-configs", json=body)) == ["/password"]
+    body = a_config_body(username="")
+    assert pointers(client.post("/api/smtp-configs", json=body)) == ["/username"]
+
+
+def test_null_takes_the_password_away():
+    client = a_client_with_config()
+    reply = client.put("/api/smtp-configs/1", json={"username": "", "password": None})
+    assert reply.status_code == 200
+    assert shown(client)["password_set"] is False
+
+
+@pytest.mark.parametrize("limit", ["daily_limit", "hourly_limit", "minute_limit"])
+def test_null_is_no_limit(limit):
+    client = a_client_with_config()
+    assert client.put("/api/smtp-configs/1", json={limit: None}).status_code == 200
+    assert shown(client)[limit] is None
+
+
+# -- what is refused -----
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", ""),
+        ("name", "n" * 201),
+        ("name", "a\nb"),
+        ("name", "a\u202eb"),
+        ("name", 1),
+        ("email_address", "shop"),
+        ("email_address", ["shop@example.com"]),
+        ("display_name", "d" * 201),
+        ("display_name", "Shop\r\nBcc: e@e.com"),
+        ("smtp_host", ""),
+        ("smtp_host", "https://smtp.example.com"),
+        ("smtp_host", "user:secret@smtp.example.com"),
+        ("smtp_host", "127.1"),
+        ("smtp_port", 0),
+        ("smtp_port", 65_536),
+        ("smtp_port", True),
+        ("smtp_port", 587.0),
+        ("smtp_port", "587"),
+        ("smtp_port", None),
+        ("username", "a\0b"),
+        ("username", "u" * 321),
+        ("username", None),
+        ("password", "a\0b"),
+        ("password", "a\n"),
+        ("password", "p" * 1001),
+        ("password", 1),
+        ("use_tls", 1),
+        ("use_tls", "true"),
+        ("use_tls", None),
+        ("use_ssl", 0),
+        ("active", "yes"),
+        ("daily_limit", 0),
+        ("daily_limit", -1),
+        ("daily_limit", 10**9 + 1),
+        ("daily_limit", True),
+        ("daily_limit", "3"),
+        ("daily_limit", 1.0),
+        ("hourly_limit", 0),
+        ("minute_limit", 0),
+        ("limit_unit", "bytes"),
+        ("limit_unit", None),
+        ("max_connections", 0),
+        ("max_connections", 101),
+        ("priority_reserve", -1),
+        ("priority_reserve", 91),
+        ("on_unknown", "drop"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_by_name(client, field, value):
+    before = shown(client)
+    created = client.post("/api/smtp-configs", json=a_config_body(name="x") | {field: value})
+    assert pointers(created) == [f"/{field}"]
+    assert pointers(client.put("/api/smtp-configs/1", json={field: value})) == [f"/{field}"]
+    assert shown(client) == before
+    assert len(client.get("/api/smtp-configs").json) == 1
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        *["id", "sent_count_today", "sent_count_hour", "last_sent", "created_at", "updated_at"],
+        *["password_set", "state", "pause_reason", "used_day", "connections", "last_reply"],
+        *["__class__", "host", "sealed_password", "nobody"],
+    ],
+)
+def test_t_json_5_read_only_and_unknown_fields_are_refused(client, field):
+    created = client.post("/api/smtp-configs", json=a_config_body(name="second", **{field: 1}))
+    changed = client.put("/api/smtp-configs/1", json={field: 1})
+    for reply in (created, changed):
+        assert pointers(reply) == [f"/{field}"]
+        assert reply.json["code"] == "unknown_field"
+
+
+def test_every_missing_field_is_named_at_once():
+    reply = a_client().post("/api/smtp-configs", json={})
+    assert pointers(reply) == ["/name", "/email_address", "/smtp_host"]
+
+
+def test_a_change_of_nothing_is_refused():
+    assert pointers(a_client_with_config().put("/api/smtp-configs/1", json={})) == [""]
+
+
+def test_a_name_that_is_taken_is_a_conflict():
+    client = a_client_with_config()
+    created = client.post("/api/smtp-configs", json=a_config_body())
+    client.post("/api/smtp-configs", json=a_config_body(name="second"))
+    changed = client.put("/api/smtp-configs/2", json={"name": "main"})
+    for reply in (created, changed):
+        assert (reply.status_code, reply.json["code"]) == (409, "name_taken")
+        assert reply.json["error"] == "another SMTP configuration has this name"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", ""),
+        ("PUT", ""),
+        ("DELETE", ""),
+        ("POST", "/pause"),
+        ("POST", "/resume"),
+        ("POST", "/verify"),
+    ],
+)
+def test_one_that_is_not_there_is_not_found(client, method, path):
+    body = {"active": True} if method == "PUT" else None
+    reply = client.open(f"/api/smtp-configs/7{path}", method=method, json=body)
+    assert (reply.status_code, reply.json["code"]) == (404, "not_found")
+    assert reply.json["error"] == "there is no SMTP configuration 7"
+
+
+# -- delete, pause, resume, verify -----
+
+
+def test_an_smtp_configuration_is_deleted():
+    client = a_client_with_config()
+    reply = client.delete("/api/smtp-configs/1")
+    assert reply.status_code == 200
+    assert reply.json == {"message": "SMTP configuration deleted successfully"}
+    assert client.get("/api/smtp-configs").json == []
+
+
+def test_one_with_mail_that_waits_on_it_stays():
+    client = a_client_with_config()
+    client.post("/api/emails", json=an_email_body(smtp_config_id=1))
+    reply = client.delete("/api/smtp-configs/1")
+    assert (reply.status_code, reply.json["code"]) == (409, "conflict")
+    assert len(client.get("/api/smtp-configs").json) == 1
+
+
+def test_one_is_paused_and_resumed():
+    application = an_application()
+    client = a_client_with_config(application)
+    paused = client.post("/api/smtp-configs/1/pause")
+    assert (paused.status_code, paused.json["state"]) == (200, "paused")
+    assert shown(client)["pause_reason"] == "by_hand"
+    client.post("/api/emails", json=an_email_body())
+    assert deliver(application) == 0
+    resumed = client.post("/api/smtp-configs/1/resume")
+    assert (resumed.status_code, resumed.json["state"]) == (200, "open")
+    assert shown(client)["pause_reason"] is None
+    assert deliver(application) == 1
+
+
+def test_refused_credentials_pause_it_and_say_why():
+    sender = FakeSender(Script([Rule("auth", "535 5.7.8 bad credentials")]))
+    application = an_application(sender=sender)
+    client = a_client_with_config(application)
+    client.post("/api/emails", json=an_email_body())
+    deliver(application)
+    now = shown(client)
+    assert now["state"] == "paused"
+    assert now["pause_until"] is None
+    assert "bad credentials" in now["last_reply"]
+    assert client.get("/api/emails/1").json["waiting_reason"] == "account_paused"
+    client.put("/api/smtp-configs/1", json={"password": "a new one"})
+    assert shown(client)["state"] == "open"
+
+
+def test_verify_says_that_all_is_well():
+    reply = a_client_with_config().post("/api/smtp-configs/1/verify")
+    assert reply.status_code == 200
+    assert reply.json == {
+        "ok": True,
+        "stage": None,
+        "problem": None,
+        "code": None,
+        "enhanced_code": None,
+        "text": "",
+    }
+
+
+def test_verify_says_at_which_stage_and_why_it_failed():
+    sender = FakeSender(Script([Rule("auth", "535 5.7.8 bad credentials")]))
+    client = a_client_with_config(an_application(sender=sender))
+    reply = client.post("/api/smtp-configs/1/verify").json
+    assert (reply["ok"], reply["stage"]) == (False, "auth")
+    assert (reply["code"], reply["enhanced_code"]) == (535, "5.7.8")
+
+
+def test_verify_names_the_problem_where_there_is_no_reply():
+    sender = FakeSender(Script(starttls=False))
+    client = a_client_with_config(an_application(sender=sender))
+    reply = client.post("/api/smtp-configs/1/verify").json
+    assert (reply["ok"], reply["stage"], reply["problem"]) == (False, "starttls", "not_offered")
+
+
+# -- the password -----
+
+
+def test_t_sec_1_no_reply_ever_holds_a_password(caplog):
+    planted = "planted-secret-0123456789"
+    client = a_client()
+    replies = [
+        client.post("/api/smtp-configs", json=a_config_body(password=planted)),
+        client.post("/api/smtp-configs", json=a_config_body(password=planted)),
+        client.post("/api/smtp-configs", json=a_config_body(password=planted + "\0")),
+        client.post("/api/smtp-configs", json=a_config_body(password=[planted])),
+        client.put("/api/smtp-configs/1", json={"password": planted, "smtp_port": 0}),
+        client.put("/api/smtp-configs/1", json={"password": planted}),
+        client.get("/api/smtp-configs/1"),
+        client.get("/api/smtp-configs"),
+        client.post("/api/smtp-configs/1/verify"),
+    ]
+    assert [reply.status_code for reply in replies[:4]] == [201, 409, 400, 400]
+    for reply in replies:
+        assert planted not in reply.text
+        assert planted not in str(reply.headers)
+    assert planted not in caplog.text

@@ -1,0 +1,72 @@
+"""E05: what a server does at RSET and QUIT changes nothing about any email."""
+
+from pathlib import Path
+
+from tests.faults.harness import Load, Numbers, Sink, an_email, database_of, ended, judged, timed
+from tests.running import Running, wait_until
+
+ANSWERS = ("close", "hang", "500 5.5.1 no", "garbage")
+RSET_TIMEOUT_S = 5.0
+
+
+def goodbyes_go_wrong(
+    folder: Path, *, emails: int = 1000, refused: int = 6, least_share: float = 0.8
+) -> Numbers:
+    """E05: QUIT (a connection is retired after 100 messages) and RSET (after each refusal).
+
+    Throughput must stay at 80 % of the baseline, but for a RSET that hangs: that costs its own
+    deadline, 5 s, once for each refusal.
+    """
+    baseline = _run(folder / "baseline", emails=emails, refused=refused)
+    shares: dict[str, float] = {}
+    totals: dict[str, int] = {"accepted": 0, "handed off": 0, "copies beyond one": 0}
+    numbers: Numbers = {}
+    for stage in ("quit", "rset"):
+        for answer in ANSWERS:
+            name = f"{stage}-{answer[:3].strip()}"
+            rule = {"stage": stage, "answer": answer}
+            numbers = _run(folder / name, rule, emails=emails, refused=refused)
+            seconds, usual = float(str(numbers["seconds"])), float(str(baseline["seconds"]))
+            if (stage, answer) == ("rset", "hang"):
+                seconds -= refused * RSET_TIMEOUT_S
+            shares[name] = usual / max(seconds, 0.01)
+            for total in totals:
+                totals[total] += int(str(numbers[total]))
+    slowest = min(shares, key=lambda name: shares[name])
+    assert shares[slowest] >= least_share, f"{slowest}: {shares[slowest]:.0%} of the throughput"
+    return {
+        **totals,
+        "lost": 0,
+        "most copies": 1,
+        "cells": 2 * len(ANSWERS),
+        "lowest throughput of the baseline's": f"{shares[slowest]:.0%} ({slowest})",
+    }
+
+
+def _run(folder: Path, *rules: dict[str, object], emails: int, refused: int) -> Numbers:
+    folder.mkdir(parents=True)
+    service = Running(folder)
+    database = database_of(service)
+    unknown = {"stage": "rcpt", "recipient": "nobody@example.org", "answer": "550 5.1.1 unknown"}
+    bodies = [an_email(f"e05 {number}") for number in range(emails)]
+    for number in range(refused):
+        place = (number + 1) * emails // (refused + 1)
+        bodies[place] = an_email(f"e05 {place}", recipients=["nobody@example.org"])
+    with Sink(folder, latency_ms=5, rules=[unknown, *rules]) as sink, ended(service):
+        service.start()
+        config = service.account(sink.port, active=False)
+        load = Load([service.port], bodies).start()
+        load.join()
+        status, answer = service.call("PUT", f"/api/smtp-configs/{config}", {"active": True})
+        assert status == 200, answer
+        seconds = timed(lambda: wait_until(database.has_ended, patience=240, every=0.05))
+        numbers = judged(
+            accepted=load.accepted,
+            taken=sink.taken(),
+            database=database,
+            statuses=load.statuses,
+            excused={"recipient_refused"},
+            most_copies=1,
+        )
+    assert database.statuses() == {"sent": emails - refused, "failed": refused}
+    return numbers | {"seconds": round(seconds, 2)}

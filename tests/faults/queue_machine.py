@@ -1,0 +1,858 @@
+"""Random histories of the queue, checked step by step against `QueueModel`.
+
+Processes come, claim, hand off, are paused, wake up late and die at any commit, before or after
+it; the wall clock steps; people cancel, resend and resolve. After every step the whole store must
+stand as the model says, and no rolling window at the mail server may ever have held more than its
+limit. The use cases and the store are the real ones, the mail server and the clock are not.
+"""
+
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+import attrs
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from adapters.fake_clock import FakeClock
+from adapters.fake_sender import FakeSender, Fault, Script
+from adapters.fake_sender import Rule as Answer
+from adapters.memory_store import MemoryStore
+from adapters.peewee_store import SqliteStore
+from application import ServiceRules
+from application.delivery import Batch
+from application.membership import LeaseRules
+from application.submission import Draft
+from domain.account import OnUnknown
+from domain.address import Address
+from domain.congestion import CongestionPolicy, Health
+from domain.email import Email
+from domain.handoff import Stage
+from domain.limits import Limits, LimitUnit, WindowLengths
+from domain.retry import RetryPolicy
+from tests.applications import an_application, delivery_rules
+from tests.builders import an_account
+from tests.faults.measures import window_maximum
+from tests.faults.queue_model import (
+    DELAYS,
+    MARGIN,
+    MAX_AGE,
+    MAX_RETRIES,
+    TERMINAL,
+    WAITING,
+    WINDOWS,
+    Outcome,
+    QueueModel,
+    Quota,
+)
+from tests.world import PlainVault
+
+HEARTBEAT_S: Final = 15
+LEASE_S: Final = 60
+MOST_EMAILS: Final = 40
+MOST_PROCESSES: Final = 3
+ANSWERS: Final[dict[Outcome, tuple[Answer, ...]]] = {
+    Outcome.TAKES: (),
+    Outcome.BUSY: (Answer(Stage.MAIL, "421 4.3.2 shutting down"),),
+    Outcome.DEFERS: (Answer(Stage.DOT, "451 4.3.0 later"),),
+    Outcome.REFUSES: (Answer(Stage.DOT, "550 no"),),
+    Outcome.FALLS_SILENT: (Answer(Stage.DOT, Fault.CLOSE),),
+    Outcome.TAKES_SILENTLY: (Answer(Stage.DOT, Fault.ACCEPT_CLOSE),),
+}
+DRAFTS: Final = st.fixed_dictionaries(
+    {
+        "priority": st.integers(1, 5),
+        "pinned": st.sampled_from((None, 1, 2, 3)),
+        "recipients": st.sampled_from((1, 1, 2, 3)),
+        "at_most_once": st.sampled_from((False, False, False, True)),
+    }
+)
+LENGTHS: Final = WindowLengths(**WINDOWS, margin=MARGIN)
+QUOTAS: Final = (
+    Quota(id=1, limits={"hour": 3, "day": 5}),
+    Quota(id=2, limits={"minute": 2, "hour": 4}, hold=True),
+    Quota(id=3, limits={"hour": 4}, by_recipients=True),
+)
+
+
+class Crash(BaseException):
+    """The process died at a commit; *answer* is what it would have learnt, had it lived."""
+
+    def __init__(self, *, committed: bool, answer: Any = None) -> None:
+        super().__init__()
+        self.committed = committed
+        self.answer = answer
+
+
+class CrashingStore:
+    """A store whose process can be made to die at its n-th commit from now, or right behind it."""
+
+    def __init__(self, store: Any) -> None:
+        self.store = store
+        self.read = store.read
+        self._left: int | None = None
+        self._after = False
+
+    def arm(self, commits: int | None, *, after: bool) -> None:
+        self._left, self._after = commits, after
+
+    def write(self, work: Callable[[Any], Any]) -> Any:
+        if not self._dies_now():
+            return self.store.write(work)
+        if not self._after:
+            raise Crash(committed=False)
+        answer = None
+        with suppress(Exception):  # a work that was refused is not heard of either
+            answer = self.store.write(work)
+        raise Crash(committed=True, answer=answer)
+
+    def post(self, work: Callable[[Any], Any]) -> "Future[Any]":
+        future: Future[Any] = Future()
+        try:
+            future.set_result(self.write(work))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    def ping(self) -> None:
+        self.store.ping()
+
+    def close(self) -> None:
+        self.store.close()
+
+    def _dies_now(self) -> bool:
+        if self._left is None:
+            return False
+        self._left -= 1
+        return self._left == 0
+
+
+class SharedLocks:
+    """Locks of several processes in one: a test says whose holder died."""
+
+    def __init__(self) -> None:
+        self.dead: set[str] = set()
+
+    def acquire(self, name: str) -> bool:
+        return True
+
+    def release(self, name: str) -> None:
+        self.dead.discard(name)
+
+    def abandoned(self, name: str) -> bool:
+        return name in self.dead
+
+
+@attrs.frozen
+class Copy:
+    """One message that the mail server took."""
+
+    account: int
+    subject: str
+    octets: bytes
+    units: int
+    at: float
+
+
+class Post(FakeSender):
+    """The mail server that all processes talk to. It keeps every copy, with its own time."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__()
+        self._clock = clock
+        self.copies: list[Copy] = []
+        self.outcomes: dict[int, Outcome] = {}
+        self.meanwhile: Callable[[int], None] | None = None
+        self.check: Callable[[int], None] = lambda email_id: None
+        self.sends: list[int] = []
+
+    def send(self, account: Any, envelope: Any, octets: bytes, *, before_dot: Any) -> Any:
+        email_id = int(str(envelope.recipients[0]).partition("@")[0].split("-")[1])
+        self.check(email_id)
+        self.sends.append(email_id)
+        outcome = self.outcomes.get(email_id, Outcome.TAKES)
+        server = FakeSender(Script(ANSWERS[outcome]))
+        handoff = server.send(account, envelope, octets, before_dot=before_dot)
+        for taken in server.accepted:
+            units = account.limits.units(len(taken.envelope.recipients))
+            copy = Copy(account.id, str(email_id), octets, units, self._clock.monotonic())
+            self.copies.append(copy)
+        if self.meanwhile is not None and handoff.stage is Stage.DOT:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            meanwhile(email_id)
+        return handoff
+
+
+class Process:
+    """One process of the service, up to its death."""
+
+    def __init__(self, store: Any, *, clock: FakeClock, locks: SharedLocks, post: Post) -> None:
+        self.store = CrashingStore(store)
+        self.batches: list[Batch] = []
+        self.beaten_at = clock.monotonic()
+        self.application = an_application(
+            store=self.store,
+            sender=post,
+            vault=PlainVault(),
+            clock=clock,
+            locks=locks,
+            rules=ServiceRules(
+                delivery=delivery_rules(
+                    retry=RetryPolicy(max_retries=MAX_RETRIES, delays=DELAYS, max_age=MAX_AGE),
+                    congestion=CongestionPolicy(breaker=(timedelta(seconds=5),)),
+                    windows=LENGTHS,
+                    fairness_every=0,
+                ),
+                lease=LeaseRules(
+                    heartbeat=timedelta(seconds=HEARTBEAT_S), lease=timedelta(seconds=LEASE_S)
+                ),
+            ),
+        )
+        self.owner = self.application.membership.join()
+
+
+class QueueMachine(RuleBasedStateMachine):
+    """The random histories. A subclass says which store."""
+
+    histories: ClassVar[int] = 0
+    steps: ClassVar[int] = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = FakeClock()
+        self.locks = SharedLocks()
+        self.post = Post(self.clock)
+        self.post.check = self._attempt_stands_before_its_socket
+        self.model = QueueModel(QUOTAS)
+        self.processes: list[Process] = []
+        self.stores: list[Any] = []
+        self.message_ids: dict[int, str] = {}
+        type(self).histories += 1
+
+    # -- what a subclass gives ------------------------------------------------------------------
+
+    def open_store(self) -> Any:
+        """A store for one more process."""
+        raise NotImplementedError
+
+    def close_stores(self) -> None:
+        """The history is over."""
+        for store in self.stores:
+            store.close()
+
+    # -- what happens next ----------------------------------------------------------------------
+
+    @rule(data=st.data())
+    def something_happens(self, data: st.DataObject) -> None:
+        """One of the things that can happen now; what delivers mail is likelier than what harms."""
+        getattr(self, data.draw(st.sampled_from(self._possible())))(data)
+
+    def _possible(self) -> list[str]:
+        likely = {
+            "a_process_starts": 1 if len(self.processes) < MOST_PROCESSES else 0,
+            "time_passes": 3,
+            "the_wall_clock_steps": 1,
+            "a_person_resumes_an_account": 1,
+        }
+        if self.processes:
+            likely |= {"a_process_is_killed": 1, "a_process_beats": 2, "a_process_sweeps": 2}
+            if len(self.model.rows) < MOST_EMAILS:
+                likely["emails_are_submitted"] = 4
+        if self.processes and self._ids_that(lambda row: row.status in WAITING):
+            likely |= {"a_process_claims": 8, "an_email_is_cancelled": 1}
+        if self._with_batches():
+            likely |= {
+                "a_batch_is_handed_off": 6,
+                "a_holder_is_overtaken": 2,
+                "a_process_dies_at_work": 3,
+                "a_batch_is_given_back": 1,
+            }
+        if self._ids_that(lambda row: row.status == "failed"):
+            likely["a_person_settles_a_failed_one"] = 1
+        return [name for name, weight in likely.items() for _ in range(weight)]
+
+    # -- processes ------------------------------------------------------------------------------
+
+    @initialize()
+    def the_first_process(self) -> None:
+        self._start()
+        for quota in QUOTAS:
+            self._add_account(quota)
+
+    def a_process_starts(self, data: st.DataObject) -> None:
+        self._start()
+
+    def a_process_is_killed(self, data: st.DataObject) -> None:
+        """Its lock tells at once, or (as on another machine) only its silence does."""
+        self._dies(self._any_process(data), known=data.draw(st.booleans()))
+
+    # -- clients --------------------------------------------------------------------------------
+
+    def emails_are_submitted(self, data: st.DataObject) -> None:
+        process = self._any_process(data)
+        fields = data.draw(DRAFTS)
+        for _ in range(data.draw(st.integers(0, 3))):
+            self._submit(process, **fields)
+        self._arm(data, process, commits=1)
+        self._submit(process, **fields)
+
+    def an_email_is_cancelled(self, data: st.DataObject) -> None:
+        email_id = self._pick(data, lambda row: row.status in WAITING)
+        self._living().application.submission.cancel(email_id)
+        self.model.cancelled(email_id)
+
+    def a_person_settles_a_failed_one(self, data: st.DataObject) -> None:
+        email_id = self._pick(data, lambda row: row.status == "failed")
+        submission = self._living().application.submission
+        as_sent = data.draw(st.booleans())
+        if self.model.rows[email_id].reason != "outcome_unknown":
+            submission.retry(email_id)
+        else:
+            submission.resolve(email_id, as_sent=as_sent)
+            if as_sent:
+                self.model.resolved_as_sent(email_id)
+                return
+        self.model.reopened(email_id, now=self.clock.now())
+
+    # -- delivery -------------------------------------------------------------------------------
+
+    def a_process_claims(self, data: st.DataObject) -> None:
+        process = self._any_process(data)
+        places = data.draw(st.integers(1, 4))
+        self._beat(process)
+        must = self._must_claim(process)
+        self._arm(data, process, commits=1)
+        try:
+            batches = process.application.delivery.claim(process.owner, places=places)
+        except Crash as end:
+            self._learn_claimed(process, end.answer[1] if end.committed else ())
+            self._dies(process, known=True)
+            return
+        process.store.arm(None, after=False)
+        self._learn_claimed(process, batches)
+        process.batches += batches
+        assert batches or not must, f"accounts {must} had mail due and room, and none was claimed"
+
+    def a_batch_is_handed_off(self, data: st.DataObject) -> None:
+        self._hand_off(data)
+
+    def a_holder_is_overtaken(self, data: st.DataObject) -> None:
+        """While it waits for the answer to a dot, its emails are taken from it."""
+        self._hand_off(data, overtaken=True)
+
+    def a_process_dies_at_work(self, data: st.DataObject) -> None:
+        """At the mark, at the result, or right behind one of them."""
+        self._hand_off(data, commit=data.draw(st.integers(1, 4)), after=data.draw(st.booleans()))
+
+    def _hand_off(
+        self,
+        data: st.DataObject,
+        *,
+        overtaken: bool = False,
+        commit: int | None = None,
+        after: bool = False,
+    ) -> None:
+        process = data.draw(st.sampled_from(self._with_batches()))
+        batch = process.batches.pop(0)
+        kinds = [data.draw(st.sampled_from(Outcome)) for _ in batch.emails]
+        self.post.outcomes = {
+            email.id: kind for email, kind in zip(batch.emails, kinds, strict=True)
+        }
+        self.post.meanwhile = self._overtake(process, batch.owner) if overtaken else None
+        process.store.arm(commit, after=after)
+        story = _Story(self, batch, kinds, commits=commit, after=after)
+        crashed = False
+        try:
+            process.application.delivery.deliver(batch, stopping=lambda: False)
+        except Crash:
+            crashed = True
+        self.post.meanwhile = None
+        process.store.arm(None, after=False)
+        story.tell(overtaken=overtaken)
+        assert story.died == crashed, "it must die exactly where it was told to"
+        if crashed:
+            self._dies(process, known=True)
+
+    def a_batch_is_given_back(self, data: st.DataObject) -> None:
+        """By a drain, or because its worker died."""
+        process = data.draw(st.sampled_from(self._with_batches()))
+        worker_died = data.draw(st.booleans())
+        batch = process.batches.pop(0)
+        if worker_died:
+            process.application.delivery.abandon(batch)
+        else:
+            process.application.delivery.return_place(batch)
+        for email in batch.emails:
+            if self.model.holds(email.id, email.attempt_no):
+                self._lapse(email.id, "crashed" if worker_died else "shutdown")
+
+    # -- upkeep ---------------------------------------------------------------------------------
+
+    def a_process_beats(self, data: st.DataObject) -> None:
+        self._beat(self._any_process(data))
+
+    def a_process_sweeps(self, data: st.DataObject) -> None:
+        process = self._any_process(data)
+        self._beat(process)
+        before = self._instances()
+        dead = {owner for owner in before if self.locks.abandoned(f"instance-{owner}")}
+        self._arm(data, process, commits=data.draw(st.integers(1, 3)))
+        crashed = False
+        try:
+            process.application.upkeep.sweep()
+        except Crash:
+            crashed = True
+        process.store.arm(None, after=False)
+        self._learn_taken(process)
+        gone = before - self._instances()
+        self._nobody_alive_was_buried(gone)
+        assert crashed or dead <= gone, "a process that is surely dead was not buried"
+        self._learn_expired(must=not crashed)
+        self._prune()
+        if crashed:
+            self._dies(process, known=True)
+
+    def a_person_resumes_an_account(self, data: st.DataObject) -> None:
+        self._resume(data.draw(st.sampled_from(QUOTAS)).id)
+
+    # -- time -----------------------------------------------------------------------------------
+
+    def time_passes(self, data: st.DataObject) -> None:
+        self.clock.tick(data.draw(st.sampled_from((0.5, 1, 3, 5, 9, 11, 21, 61))))
+
+    def the_wall_clock_steps(self, data: st.DataObject) -> None:
+        self.clock.step(data.draw(st.sampled_from((-3600, -30, -2, 2, 30, 3600))))
+
+    # -- what must hold -------------------------------------------------------------------------
+
+    @invariant()
+    def the_store_stands_as_the_model_says(self) -> None:
+        """I1, I3, I5, I6: statuses, attempts, counts, times and the ledger."""
+        type(self).steps += 1
+        if not self.stores:
+            return
+        emails, used, due = self._read(self._everything)
+        assert sorted(emails) == sorted(self.model.rows)
+        for email_id, row in self.model.rows.items():
+            assert _shown(emails[email_id]) == row.shown, f"email {email_id}"
+        steady = self.clock.steady()
+        for account, windows in used.items():
+            wanted = {w: self.model.used(account, w, steady=steady) for w in WINDOWS}
+            assert windows == wanted, f"the ledger of account {account}"
+        for row in self.model.rows.values():
+            if row.status in WAITING:
+                accounts = [row.pinned] if row.pinned else list(self.model.quotas)
+                assert all(due[a] is not None and due[a] <= row.eligible_at for a in accounts)
+
+    @invariant()
+    def whoever_holds_an_email_will_be_found(self) -> None:
+        """I2: `sending` has a holder who lives, or whom the sweep will see dead."""
+        if not self.stores:
+            return
+        holders = {row.owner for row in self.model.rows.values() if row.status == "sending"}
+        known, orphaned = self._read(
+            lambda tx: (set(tx.instances.beats()), set(tx.instances.orphaned()))
+        )
+        assert holders <= known | orphaned
+
+    @invariant()
+    def no_window_at_the_server_holds_more_than_the_limit(self) -> None:
+        for quota in QUOTAS:
+            times = [
+                copy.at
+                for copy in self.post.copies
+                if copy.account == quota.id
+                for _ in range(copy.units)
+            ]
+            for window, limit in quota.limits.items():
+                most = window_maximum(times, WINDOWS[window].total_seconds())
+                assert most <= limit, f"{most} in a {window} of account {quota.id}, limit {limit}"
+
+    @invariant()
+    def copies_are_few_and_byte_identical(self) -> None:
+        bodies: dict[str, set[bytes]] = {}
+        counts: dict[str, int] = {}
+        for copy in self.post.copies:
+            counts[copy.subject] = counts.get(copy.subject, 0) + 1
+            bodies.setdefault(copy.subject, set()).add(copy.octets)
+        for subject, count in counts.items():
+            row = self.model.rows[int(subject)]
+            assert count <= self.model.most_copies(row), f"{count} copies of email {subject}"
+            assert len(bodies[subject]) == 1, f"the copies of email {subject} differ"
+
+    def teardown(self) -> None:
+        """Left alone, everything ends: nothing lost, nothing stuck, in no more than its limits."""
+        try:
+            if self.stores:
+                self._bring_to_an_end()
+        finally:
+            self.close_stores()
+
+    # -- how it is done -------------------------------------------------------------------------
+
+    def _bring_to_an_end(self) -> None:
+        for process in list(self.processes):
+            self._dies(process, known=True)
+        process = self._start()
+        for turn in range(400):
+            self._resume_all()
+            self._sweep_in_peace(process)
+            self.post.outcomes = {}
+            batches = process.application.delivery.claim(process.owner, places=9)
+            self._learn_claimed(process, batches)
+            for batch in batches:
+                kinds = [Outcome.TAKES] * len(batch.emails)
+                process.application.delivery.deliver(batch, stopping=lambda: False)
+                _Story(self, batch, kinds).tell(overtaken=False)
+            rows = self.model.rows.values()
+            if all(row.status in TERMINAL for row in rows):
+                break
+            if not batches:
+                # a wall that stepped back keeps what was charged in the windows until it is there
+                self._let_time_pass(11 if turn < 100 else 600)
+        self._check_everything()
+        taken = {int(copy.subject) for copy in self.post.copies}
+        for row in self.model.rows.values():
+            assert row.status in TERMINAL, f"email {row.id} never ended: {row}"
+            assert row.status != "sent" or row.resolved or row.id in taken, f"{row.id} was lost"
+
+    def _let_time_pass(self, seconds: float) -> None:
+        self.clock.tick(seconds)
+        waiting = [row.eligible_at for row in self.model.rows.values() if row.status in WAITING]
+        if waiting and min(waiting) > self.clock.now() + timedelta(minutes=2):
+            self.clock.step((min(waiting) - self.clock.now()).total_seconds())
+
+    def _check_everything(self) -> None:
+        self.the_store_stands_as_the_model_says()
+        self.whoever_holds_an_email_will_be_found()
+        self.no_window_at_the_server_holds_more_than_the_limit()
+        self.copies_are_few_and_byte_identical()
+
+    def _sweep_in_peace(self, process: Process) -> None:
+        self._beat(process)
+        process.application.upkeep.sweep()
+        self._learn_taken(process)
+        self._learn_expired(must=True)
+        self._prune()
+
+    def _start(self) -> Process:
+        store = self.open_store()
+        self.stores.append(store)
+        process = Process(store, clock=self.clock, locks=self.locks, post=self.post)
+        self.processes.append(process)
+        return process
+
+    def _dies(self, process: Process, *, known: bool) -> None:
+        """Its memory is gone; its lock tells so if *known*, else only its silence does."""
+        self.processes.remove(process)
+        if known:
+            self.locks.dead.add(f"instance-{process.owner}")
+
+    def _living(self) -> Process:
+        return self.processes[0] if self.processes else self._start()
+
+    def _add_account(self, quota: Quota) -> None:
+        limits = Limits(
+            daily=quota.limits.get("day"),
+            hourly=quota.limits.get("hour"),
+            minute=quota.limits.get("minute"),
+            unit=LimitUnit.RECIPIENTS if quota.by_recipients else LimitUnit.MESSAGES,
+        )
+        account = an_account(
+            name=f"account {quota.id}",
+            limits=limits,
+            username="",
+            on_unknown=OnUnknown.HOLD if quota.hold else None,
+        )
+        self._write(lambda tx: tx.accounts.add(account))
+
+    def _arm(self, data: st.DataObject, process: Process, *, commits: int) -> None:
+        """Now and then the process is to die at one of its next commits."""
+        crash = data.draw(st.sampled_from((*(None,) * 12, "before", "after")))
+        process.store.arm(commits if crash else None, after=crash == "after")
+
+    def _any_process(self, data: st.DataObject) -> Process:
+        return data.draw(st.sampled_from(self.processes))
+
+    def _with_batches(self) -> list[Process]:
+        return [process for process in self.processes if process.batches]
+
+    def _ids_that(self, fits: Callable[[Any], bool]) -> list[int]:
+        return [row.id for row in self.model.rows.values() if fits(row)]
+
+    def _pick(self, data: st.DataObject, fits: Callable[[Any], bool]) -> int:
+        return data.draw(st.sampled_from(self._ids_that(fits)))
+
+    def _read(self, work: Callable[[Any], Any]) -> Any:
+        return self.stores[-1].read(work)
+
+    def _write(self, work: Callable[[Any], Any]) -> Any:
+        return self.stores[-1].write(work)
+
+    def _everything(self, tx: Any) -> Any:
+        page = tx.emails.page(limit=500)
+        emails = {summary.id: tx.emails.get(summary.id) for summary in page.emails}
+        used = {
+            account: {
+                window.value: units for window, units in tx.ledger.used(account, LENGTHS).items()
+            }
+            for account in self.model.quotas
+        }
+        due = {account: tx.emails.next_due([account]) for account in self.model.quotas}
+        return emails, used, due
+
+    def _submit(
+        self, process: Process, *, recipients: int, pinned: int | None, **fields: Any
+    ) -> None:
+        email_id = len(self.model.rows) + 1
+        draft = Draft(
+            subject=str(email_id),
+            html="<p>Hello</p>",
+            to=tuple(
+                Address.parse(f"r{place}-{email_id}@example.org") for place in range(recipients)
+            ),
+            account_id=pinned,
+            **fields,
+        )
+        if process not in self.processes:
+            return
+        try:
+            assert process.application.submission.submit(draft) == email_id
+        except Crash as end:
+            self._dies(process, known=True)
+            if not end.committed:
+                return
+        process.store.arm(None, after=False)
+        now = self.clock.now()
+        self.model.submitted(email_id, now=now, recipients=recipients, pinned=pinned, **fields)
+
+    def _beat(self, process: Process) -> None:
+        """As the feeder does before it claims: a process that was buried gets a new name."""
+        alive = process.owner in self._instances()
+        owner = process.application.membership.beat()
+        since = self.clock.monotonic() - process.beaten_at
+        if owner != process.owner or since >= HEARTBEAT_S:
+            process.beaten_at = self.clock.monotonic()
+        if owner != process.owner:
+            assert not alive, "a process that nobody buried has changed its name"
+            process.owner = owner
+
+    def _instances(self) -> set[int]:
+        return set(self._read(lambda tx: tuple(tx.instances.beats())))
+
+    def _nobody_alive_was_buried(self, gone: set[int]) -> None:
+        for process in self.processes:
+            if process.owner in gone:
+                silent = self.clock.monotonic() - process.beaten_at
+                assert silent >= LEASE_S, f"buried after {silent} s of silence"
+
+    def _learn_claimed(self, process: Process, batches: Any) -> None:
+        for batch in batches:
+            self.model.claimed(
+                [email.id for email in batch.emails],
+                account=batch.account.id,
+                owner=process.owner,
+                now=self.clock.now(),
+                steady=self.clock.steady(),
+            )
+
+    def _must_claim(self, process: Process) -> list[int]:
+        """Accounts from which this process, being alone and idle, has to claim something."""
+        if process.batches or self._instances() != {process.owner}:
+            return []
+        now, steady = self.clock.now(), self.clock.steady()
+        accounts = self._read(lambda tx: tx.accounts.all())
+        return [
+            account.id
+            for account in accounts
+            if account.opens_at(now) == now
+            and (due := self.model.due(account.id, now=now))
+            and self.model.quotas[account.id].units(due[0].recipients)
+            <= self.model.room(account.id, steady=steady)
+        ]
+
+    def _lapse(self, email_id: int, reason: str) -> None:
+        now, steady = self.clock.now(), self.clock.steady()
+        self.model.lapsed(email_id, reason, now=now, steady=steady)
+
+    def _learn_taken(self, process: Process) -> None:
+        """What a sweep took from others: all of an owner's emails, or none."""
+        for owner in {row.owner for row in self.model.rows.values() if row.status == "sending"}:
+            held = self.model.held_by(owner)
+            still = self._read(lambda tx, owner=owner: tx.emails.held_by(owner, limit=500))
+            if still:
+                assert [email.id for email in still] == [row.id for row in held]
+                continue
+            assert owner != process.owner, "a process took its own emails for a dead one's"
+            for row in held:
+                self._lapse(row.id, "crashed")
+
+    def _learn_expired(self, *, must: bool) -> None:
+        """Either the sweep has ended every email that is too old, or it died before."""
+        steady = self.clock.steady()
+        old = self._ids_that(lambda row: row.status in WAITING and steady >= row.expires_at)
+        if not old:
+            return
+        ended = self._read(lambda tx: tx.emails.get(old[0]).status.value == "failed")
+        assert ended or not must
+        if ended:
+            self.model.expire(steady=steady)
+
+    def _prune(self) -> None:
+        """Whatever a sweep may have pruned is pruned: a wall that steps back must not revive it."""
+        before = self.clock.steady() - LENGTHS.day - 2 * LENGTHS.margin
+        self._write(lambda tx: tx.ledger.prune(before=before, limit=500))
+        self.model.pruned(before)
+
+    def _overtake(self, process: Process, owner: int) -> Callable[[int], None]:
+        """While *process* waits for the answer to its dot, another one takes it for dead."""
+
+        def meanwhile(email_id: int) -> None:
+            self.clock.tick(LEASE_S)
+            other = next((p for p in self.processes if p is not process), None) or self._start()
+            other.application.delivery.recover(owner)
+            other.application.membership.bury(owner)
+
+        return meanwhile
+
+    def _attempt_stands_before_its_socket(self, email_id: int) -> None:
+        """I4, and I7: no transaction is open while a server is talked to."""
+        attempts, row = self._read(lambda tx: (tx.attempts.of(email_id), tx.emails.get(email_id)))
+        assert [attempt.attempt_no for attempt in attempts] == list(range(1, row.attempt_no + 1))
+        self._write(lambda tx: None)  # raises RuntimeError inside a work
+
+    def _resume(self, account_id: int) -> None:
+        def work(tx: Any) -> None:
+            account = tx.accounts.lock(account_id)
+            tx.accounts.save_health(attrs.evolve(account, health=Health()))
+
+        if self.stores:
+            self._write(work)
+
+    def _resume_all(self) -> None:
+        for account_id in self.model.quotas:
+            self._resume(account_id)
+
+
+class _Story:
+    """What handing off one batch commits, step by step, up to the commit at which it dies."""
+
+    def __init__(
+        self,
+        machine: QueueMachine,
+        batch: Batch,
+        kinds: list[Outcome],
+        *,
+        commits: int | None = None,
+        after: bool = False,
+    ) -> None:
+        self._model = machine.model
+        self._lapse = machine._lapse
+        self._clock = machine.clock
+        self._batch = batch
+        self._kinds = kinds
+        self._left = commits
+        self._after = after
+        self.died = False
+
+    def tell(self, *, overtaken: bool) -> None:
+        """Apply it to the model. *overtaken*: behind the first dot the owner is given up."""
+        for place, (email, kind) in enumerate(zip(self._batch.emails, self._kinds, strict=True)):
+            attempt = email.attempt_no
+            if kind.reaches_dot:
+                marked = self._commit(
+                    lambda e=email: self._model.marked(e.id, e.attempt_no, owner=self._batch.owner)
+                )
+                if self.died:
+                    return
+                if not marked:
+                    continue
+                if overtaken:
+                    overtaken = False
+                    for row in self._model.held_by(self._batch.owner):
+                        self._lapse(row.id, "crashed")
+            self._result(email.id, attempt, kind)
+            if self.died:
+                return
+            if kind is Outcome.BUSY:
+                rest = self._batch.emails[place + 1 :]
+                if rest:
+                    self._commit(lambda rest=rest: self._give_back(rest))
+                return
+
+    def _result(self, email_id: int, attempt: int, kind: Outcome) -> None:
+        def current() -> bool:
+            if not self._model.holds(email_id, attempt):
+                return False
+            now, steady = self._clock.now(), self._clock.steady()
+            self._model.settled(email_id, kind, now=now, steady=steady)
+            return True
+
+        written = self._commit(current)
+        if not self.died and not written:
+            self._commit(lambda: self._model.came_late(email_id, attempt, kind))
+
+    def _give_back(self, rest: tuple[Email, ...]) -> None:
+        for email in rest:
+            if self._model.holds(email.id, email.attempt_no):
+                self._lapse(email.id, "account_busy")
+
+    def _commit(self, step: Callable[[], Any]) -> Any:
+        """One commit: done, or the end."""
+        if self._left is not None:
+            self._left -= 1
+            if self._left == 0:
+                self.died = True
+                return step() if self._after else None
+        return step()
+
+
+def _shown(email: Email) -> tuple[object, ...]:
+    status = email.status.value
+    due = email.eligible_at if status in WAITING else None
+    where = (email.owner, email.account_id) if status == "sending" else None
+    counts = (email.attempt_no, email.claim_count, email.retry_count, email.unknown_count)
+    phase = email.phase.value if email.phase else None
+    return (status, phase, where, counts, due, email.reason_code)
+
+
+class QueueInMemory(QueueMachine):
+    """Every process on the memory store."""
+
+    def open_store(self) -> Any:
+        if not self.stores:
+            return MemoryStore(clock=self.clock)
+        return self.stores[0]
+
+
+class QueueOnSqlite(QueueMachine):
+    """Every process with its own connections to one SQLite file."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._folder = tempfile.TemporaryDirectory()
+
+    def open_store(self) -> Any:
+        path = Path(self._folder.name) / "mail.db"
+        if not path.exists():
+            path.write_bytes(_empty_database())
+        return SqliteStore(path, clock=self.clock)
+
+    def close_stores(self) -> None:
+        super().close_stores()
+        self._folder.cleanup()
+
+
+@cache
+def _empty_database() -> bytes:
+    """A migrated file to begin with: that is quicker than to migrate anew."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = SqliteStore(Path(folder) / "mail.db", clock=FakeClock())
+        store.migrate()
+        store.close()
+        return (Path(folder) / "mail.db").read_bytes()

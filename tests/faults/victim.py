@@ -1,0 +1,44 @@
+"""A service that kills itself between the commit and the answer: for E14.
+
+It is the real one, but for a `submit` that, for a subject with "die" in it and once for each,
+returns to nobody: the email is durable, the process is dead.
+"""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+from entrypoints.server import HttpServer, Stop, run_http
+from entrypoints.settings import Settings, load_environment
+from entrypoints.wiring import build
+
+
+def main() -> int:
+    """The exit code, if it is asked to stop before it kills itself."""
+    settings = Settings.from_environment(load_environment())
+    stop = Stop()
+    stop.install()
+    service = build(settings)
+    service.migrate()
+    submission = service.application.submission
+    submit = submission.submit
+
+    def submit_and_die(draft: Any, **options: Any) -> int:
+        email_id = submit(draft, **options)
+        mark = Path(os.environ["MARKS"]) / draft.subject
+        if "die" in draft.subject and not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return email_id
+
+    submission.submit = submit_and_die  # type: ignore[method-assign]
+    server = HttpServer(
+        service.http, settings, draining=lambda: service.application.admission.draining
+    )
+    service.start_delivery()
+    return run_http(server, service, stop)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,106 @@
+"""Each migration on a database that its predecessors made and a service has filled."""
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+from adapters.fake_clock import FakeClock
+from adapters.peewee_store import SqliteStore, sqlite
+from domain.email import Status
+from tests.builders import OCTETS, a_key_row, an_email
+
+
+def migrated_to(number: int, path: Path, folder: Path) -> None:
+    """Bring the file to the schema of the first *number* migrations."""
+    folder.mkdir()
+    for migration in sorted(sqlite.MIGRATIONS.glob("[0-9]*.py"))[:number]:
+        shutil.copy(migration, folder)
+    sqlite.migrate(path, directory=folder)
+
+
+def filled(path: Path, emails: int) -> None:
+    """Emails as the first schema has them: nobody's key submitted them."""
+    with sqlite3.connect(path) as connection:
+        names = [row[1] for row in connection.execute("PRAGMA table_info(email)")]
+        values = {
+            "subject": "Hello", "priority": 3, "status": "queued", "queue": 0, "attempt_no": 0,
+            "claim_count": 0, "retry_count": 0, "unknown_count": 0, "at_most_once": 0,
+            "possibly_delivered": 0, "smtputf8": 0, "message_id": "<1@x>", "size": 1,
+            "open_count": 0, "live": 1, "eligible_at": 0, "expires_at": 9, "created_at": 0,
+            "updated_at": 0,
+        }  # fmt: skip
+        assert "key_id" not in names
+        marks = ", ".join("?" * len(values))
+        insert = f"INSERT INTO email ({', '.join(values)}) VALUES ({marks})"
+        for _ in range(emails):
+            connection.execute(insert, tuple(values.values()))
+    connection.close()
+
+
+def test_0002_keeps_every_email_and_gives_it_to_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "mail.db"
+    migrated_to(1, path, tmp_path / "first")
+    filled(path, 3)
+    store = SqliteStore(path, clock=FakeClock())
+    try:
+        assert "0002_access" in store.migrate()
+        emails = store.read(lambda tx: [tx.emails.get(number) for number in (1, 2, 3)])
+        assert [email.key_id for email in emails] == [None] * 3
+        key = store.write(lambda tx: tx.keys.add(a_key_row()))
+        stored = store.write(lambda tx: tx.emails.add(an_email(key_id=key.id), OCTETS))
+        page = store.read(lambda tx: tx.emails.page(key_id=key.id, limit=9))
+        assert [row.id for row in page.emails] == [stored.id] == [4]
+    finally:
+        store.close()
+
+
+def test_0003_counts_what_was_there_and_what_the_version_before_still_adds(tmp_path: Path) -> None:
+    path = tmp_path / "mail.db"
+    migrated_to(2, path, tmp_path / "second")
+    by_the_version_before = (
+        "INSERT INTO tally (queue, status, n) VALUES (0, 'sent', 2)"
+        " ON CONFLICT (queue, status) DO UPDATE SET n = tally.n + excluded.n"
+    )
+    _execute(path, by_the_version_before)
+    store = SqliteStore(path, clock=FakeClock())
+    try:
+        assert "0003_slots" in store.pending()
+        assert list(store.pending()) == list(store.migrate())
+        _execute(path, by_the_version_before)
+        store.write(lambda tx: tx.emails.add(an_email(), OCTETS))
+        counts = store.read(lambda tx: tx.emails.counts())
+        assert (counts[Status.SENT], counts[Status.QUEUED]) == (4, 1)
+        assert list(store.pending()) == []
+    finally:
+        store.close()
+
+
+def test_what_is_pending_is_told_without_making_a_file(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "mail.db", clock=FakeClock())
+
+    assert list(store.pending()) == [
+        path.stem for path in sorted(sqlite.MIGRATIONS.glob("[0-9]*.py"))
+    ]
+    assert list(tmp_path.iterdir()) == []
+
+
+def _execute(path: Path, sql: str) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute(sql)
+    connection.close()
+
+
+def test_a_keys_list_goes_along_its_own_index(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "mail.db", clock=FakeClock())
+    store.migrate()
+    store.close()
+    with sqlite3.connect(tmp_path / "mail.db") as connection:
+        plan = connection.execute(
+            "EXPLAIN QUERY PLAN SELECT id FROM email WHERE key_id = ? AND id < ?"
+            " ORDER BY id DESC LIMIT ?",
+            (1, 9, 9),
+        ).fetchall()
+    connection.close()
+    assert [step[3] for step in plan] == [
+        "SEARCH email USING COVERING INDEX email_by_key (key_id=? AND id<?)"
+    ]

@@ -1,0 +1,35 @@
+"""What the papers show is what is there: code that is quoted runs, and links lead somewhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.running import ROOT
+
+ADAPTERS = (ROOT / "docs/adding-an-adapter.md").read_text("utf-8")
+QUOTED = re.findall(r"^`(\S+\.py)`:\n\n```python\n(.*?)^```$", ADAPTERS, re.MULTILINE | re.DOTALL)
+LINKS = [
+    (paper, target)
+    for paper in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("deploy/*.md")])
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", paper.read_text("utf-8"))
+]
+
+
+@pytest.mark.parametrize(("file", "code"), QUOTED)
+def test_the_code_of_adding_an_adapter_is_the_code_that_runs(file: str, code: str) -> None:
+    assert code in (ROOT / file).read_text("utf-8")
+
+
+def test_adding_an_adapter_shows_the_examples_in_full() -> None:
+    shown = dict(QUOTED)
+
+    for example in ("example_store.py", "example_dispatcher.py"):
+        file = f"tests/contract/{example}"
+        assert shown[file] == (ROOT / file).read_text("utf-8")
+    assert ADAPTERS.count("```python") == len(QUOTED)
+
+
+@pytest.mark.parametrize(("paper", "target"), LINKS)
+def test_every_link_of_the_papers_leads_somewhere(paper: Path, target: str) -> None:
+    assert (paper.parent / target).exists()

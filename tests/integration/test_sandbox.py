@@ -1,0 +1,280 @@
+"""The sandbox: a real SMTP client on one side, the pages on the other."""
+
+import json
+import logging
+import re
+import smtplib
+import socket
+from collections.abc import Iterator
+from email.message import EmailMessage
+from time import monotonic
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from adapters.fake_clock import FakeClock
+from adapters.sandbox_inbox import MOST_MESSAGES, SandboxInbox
+from entrypoints.http.sandbox import MESSAGE_CSP, register_sandbox
+
+SLOW_S = 0.2
+EVIL = '"><img src=x onerror=alert(1)><script>alert(2)</script>'
+
+
+@pytest.fixture
+def inbox() -> Iterator[SandboxInbox]:
+    inbox = SandboxInbox(clock=FakeClock(), port=0, slow_s=SLOW_S)
+    inbox.start()
+    yield inbox
+    inbox.close()
+
+
+@pytest.fixture
+def client(inbox: SandboxInbox) -> Iterator[smtplib.SMTP]:
+    with smtplib.SMTP(inbox.host, inbox.port, local_hostname="test", timeout=10) as client:
+        yield client
+
+
+@pytest.fixture
+def pages(inbox: SandboxInbox) -> FlaskClient:
+    app = Flask("sandbox-test")
+    register_sandbox(app, inbox)
+    return app.test_client()
+
+
+def a_message(subject: str = "Hello", html: str = "<p>Hi</p>") -> EmailMessage:
+    message = EmailMessage()
+    message["From"] = "Ada <ada@example.com>"
+    message["To"] = "bob@example.com"
+    message["Subject"] = subject
+    message.set_content("Hi in plain text")
+    message.add_alternative(html, subtype="html")
+    return message
+
+
+def send(client: smtplib.SMTP, *recipients: str, **fields: str) -> None:
+    client.sendmail("ada@example.com", recipients, a_message(**fields).as_bytes())
+
+
+# -- the server ------------------------------------------------------------------------------------
+
+
+def test_what_is_sent_stands_in_the_inbox_as_it_was_sent(inbox, client):
+    octets = b"Subject: Hello\r\n\r\n.a line that begins with a dot\r\nend\r\n"
+    client.sendmail("ada@example.com", ["bob@example.com", "eve@example.com"], octets)
+    (received,) = inbox.messages()
+    assert received.sender == "ada@example.com"
+    assert received.recipients == ("bob@example.com", "eve@example.com")
+    assert received.octets == octets
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
+def test_any_password_will_do_and_nothing_is_warned_of(client, caplog, mechanism):
+    client.ehlo()
+    client.user, client.password = "anybody", "anything"
+    method = {"PLAIN": client.auth_plain, "LOGIN": client.auth_login}[mechanism]
+    with caplog.at_level(logging.WARNING):
+        code, _ = client.auth(mechanism, method)
+    assert code == 235
+    assert caplog.records == []
+
+
+def test_addresses_outside_ascii_are_taken(inbox, client):
+    message = a_message()
+    client.ehlo()
+    assert client.has_extn("SMTPUTF8")
+    client.sendmail("ada@example.com", ["jürgen@example.com"], message.as_bytes(), ["SMTPUTF8"])
+    assert inbox.messages()[0].recipients == ("jürgen@example.com",)
+
+
+@pytest.mark.parametrize("code", [450, 451, 452, 499, 550, 552, 554, 599])
+def test_a_recipient_plays_its_reply_and_the_others_get_the_mail(inbox, client, code):
+    refused = f"reply-{code}@example.com"
+    answer = client.sendmail("ada@example.com", [refused, "bob@example.com"], b"Subject: x\r\n\r\n")
+    assert answer[refused][0] == code
+    assert re.match(rb"[45]\.\d\.\d ", answer[refused][1])
+    assert inbox.messages()[0].recipients == ("bob@example.com",)
+
+
+def test_a_greylisting_recipient_is_deferred_once_and_then_accepted(inbox, client):
+    with pytest.raises(smtplib.SMTPRecipientsRefused) as refused:
+        send(client, "reply-451-once@example.com")
+    assert refused.value.recipients["reply-451-once@example.com"][0] == 451
+    send(client, "reply-451-once@example.com")
+    assert len(inbox.messages()) == 1
+
+
+def test_a_reply_at_the_dot_comes_after_the_message_and_nothing_is_kept(inbox, client):
+    with pytest.raises(smtplib.SMTPDataError) as refused:
+        send(client, "reply-554-dot@example.com")
+    assert refused.value.smtp_code == 554
+    assert inbox.messages() == ()
+
+
+def test_421_closes_the_connection(inbox):
+    client = smtplib.SMTP(inbox.host, inbox.port, local_hostname="test", timeout=10)
+    client.ehlo()
+    client.mail("ada@example.com")
+    code, _ = client.rcpt("reply-421@example.com")
+    assert code == 421
+    assert client.sock is not None
+    assert client.sock.recv(100) == b""
+    client.close()
+
+
+@pytest.mark.parametrize("address", ["reply-250@example.com", "reply-999@x.org", "reply@x.org"])
+def test_what_only_looks_like_an_outcome_is_an_ordinary_recipient(inbox, client, address):
+    send(client, address)
+    assert inbox.messages()[0].recipients == (address,)
+
+
+def test_a_slow_recipient_takes_its_time(inbox, client):
+    started = monotonic()
+    send(client, "slow@example.com")
+    assert monotonic() - started >= SLOW_S
+    assert len(inbox.messages()) == 1
+
+
+def test_only_the_last_messages_are_kept(inbox):
+    for number in range(MOST_MESSAGES + 3):
+        inbox.keep("a@example.com", ["b@example.com"], b"Subject: %d\r\n\r\n" % number)
+    kept = inbox.messages()
+    assert len(kept) == MOST_MESSAGES
+    assert (kept[0].number, kept[-1].number) == (MOST_MESSAGES + 3, 4)
+    assert inbox.get(3) is None
+
+
+def test_big_messages_are_kept_up_to_a_bound(inbox):
+    for _ in range(5):
+        inbox.keep("a@example.com", ["b@example.com"], bytes(20_000_000))
+    assert len(inbox.messages()) == 3
+
+
+def test_a_taken_port_is_an_error_at_once(inbox):
+    with pytest.raises(OSError, match="in use"):
+        SandboxInbox(clock=FakeClock(), port=inbox.port).start()
+
+
+def test_closing_drops_the_connections_and_frees_the_port(inbox):
+    with socket.create_connection((inbox.host, inbox.port), timeout=10) as connection:
+        replies = connection.makefile("rb")
+        assert replies.readline().startswith(b"220 ")
+        connection.sendall(b"EHLO test\r\n")
+        while not replies.readline().startswith(b"250 "):
+            pass
+        inbox.close()
+        assert replies.read() == b""
+        replies.close()
+    again = SandboxInbox(clock=FakeClock(), port=inbox.port)
+    again.start()
+    again.close()
+
+
+# -- the pages ----------------------------------------------------------------------------------
+
+
+def test_the_empty_inbox_says_what_to_type(inbox, pages):
+    text = pages.get("/sandbox").get_data(as_text=True)
+    assert "No mail yet" in text
+    assert "curl -s http://localhost/api/smtp-configs" in text
+    assert f"&#34;smtp_port&#34;: {inbox.port}" in text or f'"smtp_port": {inbox.port}' in text
+    assert "curl -s http://localhost/api/emails" in text
+
+
+def test_a_message_stands_in_the_list_and_on_its_page(client, pages):
+    send(client, "bob@example.com", subject="Grüße")
+    listed = pages.get("/sandbox").get_data(as_text=True)
+    assert "Grüße" in listed
+    assert 'href="/sandbox/1"' in listed
+    page = pages.get("/sandbox/1").get_data(as_text=True)
+    assert "Hi in plain text" in page
+    assert "Ada &lt;ada@example.com&gt;" in page
+    assert '<iframe sandbox title="The message&#39;s HTML' in page or "<iframe sandbox " in page
+
+
+def test_programs_read_the_same_list(client, pages):
+    send(client, "bob@example.com", subject="One")
+    send(client, "bob@example.com", subject="Two")
+    two, one = json.loads(pages.get("/sandbox/messages.json").data)
+    assert (one["subject"], two["subject"]) == ("One", "Two")
+    assert one["number"] == 1
+    assert one["from"] == "ada@example.com"
+    assert one["to"] == ["bob@example.com"]
+    assert one["received_at"] == "2026-01-05T09:00:00.000000"
+
+
+def test_the_message_can_be_read_as_it_arrived(inbox, client, pages):
+    send(client, "bob@example.com")
+    response = pages.get("/sandbox/1/raw")
+    assert response.data == inbox.messages()[0].octets
+    assert response.headers["Content-Disposition"].startswith("attachment")
+
+
+def test_t_xss_a_message_cannot_write_into_the_pages(client, pages):
+    message = EmailMessage()
+    message["From"] = "x@example.com"
+    message["Subject"] = f"a {EVIL}"
+    message["X-Header"] = EVIL
+    message.set_content(f"text {EVIL}")
+    client.sendmail("ada@example.com", ["bob@example.com"], message.as_bytes())
+    for path in ("/sandbox", "/sandbox/1"):
+        page = pages.get(path).get_data(as_text=True)
+        assert "&lt;img src=x" in page
+        assert "<img src=x" not in page
+        assert "alert(2)</script>" not in page
+
+
+def test_t_xss_the_html_runs_no_script_and_loads_nothing(client, pages):
+    send(client, "bob@example.com", html=f"<p>Hi</p>{EVIL}")
+    response = pages.get("/sandbox/1/html")
+    assert response.content_type == "text/html; charset=utf-8"
+    assert response.headers["Content-Security-Policy"] == MESSAGE_CSP
+    assert "default-src 'none'" in MESSAGE_CSP
+    assert "; sandbox" in MESSAGE_CSP
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("path", ["", "/1", "/messages.json", "/static/sandbox.js"])
+def test_t_xss_the_pages_run_only_their_own_script_and_let_nobody_frame_them(client, pages, path):
+    send(client, "bob@example.com")
+    with pages.get(f"/sandbox{path}") as response:
+        policy = response.headers["Content-Security-Policy"]
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert "default-src 'none'" in policy
+    assert "script-src 'self'" in policy
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+
+
+def test_the_pages_load_nothing_from_elsewhere(client, pages):
+    send(client, "bob@example.com")
+    for path in ("/sandbox", "/sandbox/1"):
+        page = pages.get(path).get_data(as_text=True)
+        assert re.findall(r'(?:src|href)="(?!/sandbox)', page) == []
+        assert "style=" not in page
+        assert "onclick" not in page
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"",
+        b"\xff\xfe\x00not a message",
+        b"Subject: =?utf-8?q?broken\r\n\r\n",
+        b"Subject: =?nonsense?b?!!?=\r\n\r\nx",
+        b"Content-Type: text/plain; charset=klingon\r\n\r\nx",
+        b"Content-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n!",
+        b"Content-Type: multipart/mixed\r\n\r\nno boundary",
+        b"To: \xff@@@, <<>>\r\nDate: yesterday\r\nMessage-ID: <\r\n\r\nx",
+        b"Subject: one\r\nSubject: two\r\n\r\nx",
+    ],
+)
+def test_a_broken_message_is_shown_as_well_as_can_be(inbox, pages, octets):
+    inbox.keep("a@example.com", ["b@example.com"], octets)
+    for path in ("", "/1", "/1/html", "/1/raw", "/messages.json"):
+        assert pages.get(f"/sandbox{path}").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/9", "/9/html", "/9/raw", "/x", "/1/../../etc"])
+def test_what_is_not_there_is_not_found(pages, path):
+    assert pages.get(f"/sandbox{path}").status_code == 404

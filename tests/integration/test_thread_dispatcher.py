@@ -1,0 +1,228 @@
+"""The dispatcher on real threads and real time, with a store and a sender in memory."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from threading import Event, Semaphore, Thread
+from typing import Any
+
+import pytest
+
+from adapters.clock import SystemClock
+from adapters.thread_dispatcher import LEADER, Bell, DispatcherRules, ThreadDispatcher
+from domain.limits import Limits
+from tests.contract.dispatcher_suite import DispatcherContract, sent
+from tests.running import wait_until
+from tests.world import OneProcess, World
+
+
+class ThreadHouse:
+    """A world whose delivery runs by itself."""
+
+    def __init__(self, **rules: Any) -> None:
+        self.bell = Bell()
+        self.world = World(clock=SystemClock(), wake=self.bell)
+        self.dispatcher = a_dispatcher(self.world, self.bell, **rules)
+
+    def start(self) -> None:
+        self.dispatcher.start()
+
+    def drain(self, *, timeout: float) -> bool:
+        return self.dispatcher.drain(timeout=timeout)
+
+
+def a_dispatcher(world: World, bell: Bell, *, locks: Any = None, **rules: Any) -> ThreadDispatcher:
+    return ThreadDispatcher(
+        world.application,
+        bell=bell,
+        clock=world.clock,
+        locks=locks or world.locks,
+        rules=DispatcherRules(**{"poll": timedelta(seconds=0.05), **rules}),
+        observe=world.heard,
+    )
+
+
+class TestThreadDispatcher(DispatcherContract):
+    @contextmanager
+    def opened(self) -> Iterator[ThreadHouse]:
+        house = ThreadHouse()
+        yield house
+        house.drain(timeout=1)
+
+
+def test_workers_are_added_for_a_slow_server_however_often_the_bell_rings() -> None:
+    house = ThreadHouse()
+    world = house.world
+    account = world.account(limits=Limits(daily=None, hourly=None, max_connections=8))
+    send, release, under_way = world.sender.send, Event(), Semaphore(0)
+
+    def hang(*args: Any, **kwargs: Any) -> Any:
+        under_way.release()
+        release.wait(30)
+        return send(*args, **kwargs)
+
+    def ring() -> None:
+        while not release.wait(0.002):
+            house.bell()
+
+    world.sender.send = hang  # type: ignore[method-assign]
+    ringing = Thread(target=ring, daemon=True)
+    ringing.start()
+    house.start()
+    for _ in range(20):
+        world.submit(account_id=account.id)
+
+    try:
+        assert all(under_way.acquire(timeout=10) for _ in range(8))
+    finally:
+        release.set()
+        ringing.join()
+        house.drain(timeout=1)
+
+
+# -- resting ---------------------------------------------------------------------------------------
+
+
+class OneLeader(OneProcess):
+    """Locks of several processes of a test: the leader's is held by one of them."""
+
+    holder: "OneLeader | None" = None
+
+    def acquire(self, name: str) -> bool:
+        if name == LEADER and OneLeader.holder not in (None, self):
+            return False
+        if name == LEADER:
+            OneLeader.holder = self
+        return True
+
+    def release(self, name: str) -> None:
+        if name == LEADER and OneLeader.holder is self:
+            OneLeader.holder = None
+
+
+@pytest.fixture
+def resting() -> Iterator[ThreadHouse]:
+    house = ThreadHouse(rest=timedelta(seconds=0.1))
+    house.start()
+    yield house
+    house.drain(timeout=1)
+
+
+def members(world: World) -> list[int]:
+    return list(world.store.read(lambda tx: tx.instances.beats()))
+
+
+def test_it_looks_for_nothing_before_it_is_roused(resting: ThreadHouse) -> None:
+    world = resting.world
+    world.account()
+    email_id = world.submit()  # which rings, but rouses nobody
+
+    assert not resting.dispatcher.awake
+    assert not resting.dispatcher.leading
+    resting.dispatcher.rouse()
+    wait_until(lambda: sent(world, email_id))
+
+
+def test_it_rests_when_there_is_nothing_to_do_and_is_no_member_then(resting: ThreadHouse) -> None:
+    world = resting.world
+    world.account()
+    email_id = world.submit()
+    resting.dispatcher.rouse()
+
+    wait_until(lambda: not resting.dispatcher.awake)
+
+    assert sent(world, email_id)
+    assert members(world) == []
+    assert not resting.dispatcher.leading
+
+
+def test_it_can_be_roused_again_and_again(resting: ThreadHouse) -> None:
+    world = resting.world
+    world.account()
+    for _ in range(5):
+        email_id = world.submit()
+        resting.dispatcher.rouse()
+        wait_until(lambda email_id=email_id: sent(world, email_id))  # type: ignore[misc]
+        wait_until(lambda: not resting.dispatcher.awake)
+
+
+def test_it_stays_awake_while_an_email_is_in_other_hands_and_takes_it_from_the_dead() -> None:
+    world = World(clock=SystemClock())
+    world.application.membership.leave()
+    world.account()
+    email_id = world.submit()
+    other = World(clock=world.clock, store=world.store, pid=2)
+    [batch] = other.claim()
+    soon = timedelta(seconds=0.05)
+    dispatcher = a_dispatcher(world, Bell(), rest=soon, sweep=soon)
+    dispatcher.start()
+    dispatcher.rouse()
+    wait_until(lambda: dispatcher.leading)
+    stayed_awake = [dispatcher.awake for _ in range(3) if not Event().wait(0.1)]
+
+    world.locks.dead.add(f"instance-{other.owner}")
+
+    wait_until(lambda: not dispatcher.awake)
+    assert stayed_awake == [True, True, True]
+    assert sent(world, email_id)
+    assert batch.emails[0].id == email_id
+    dispatcher.drain(timeout=1)
+
+
+def test_who_finds_another_one_leading_leaves_it_to_that_one() -> None:
+    one, two = OneLeader(), OneLeader()
+    world = World(clock=SystemClock())
+    world.account()
+    rest = timedelta(seconds=0.1)
+    leader = a_dispatcher(world, Bell(), locks=one, rest=rest)
+    second_world = World(clock=world.clock, store=world.store, pid=2)
+    second = a_dispatcher(second_world, Bell(), locks=two, rest=rest)
+    leader.start()
+    second.start()
+    sending, go_on = Event(), Event()
+    send = world.sender.send
+
+    def slow(*args: Any, **kwargs: Any) -> Any:
+        sending.set()
+        go_on.wait(30)
+        return send(*args, **kwargs)
+
+    world.sender.send = slow  # type: ignore[method-assign]
+    first = world.submit()
+    leader.rouse()
+    sending.wait(30)
+
+    later = world.submit()
+    second.rouse()
+
+    wait_until(lambda: not second.awake)
+    go_on.set()
+    wait_until(lambda: sent(world, first, later))
+    assert second_world.sender.accepted == []
+    for each in (leader, second):
+        each.drain(timeout=1)
+
+
+def test_who_rests_keeps_no_connection_from_another_process() -> None:
+    world = World(clock=SystemClock())
+    world.application.membership.leave()
+    one_connection = Limits(daily=None, hourly=None, max_connections=1)
+    accounts = [world.account(f"account {n}", limits=one_connection) for n in range(8)]
+    other_world = World(clock=world.clock, store=world.store, pid=2)
+    other_world.application.membership.leave()
+    rest = timedelta(seconds=0.1)
+    first, second = (a_dispatcher(each, Bell(), rest=rest) for each in (world, other_world))
+    first.start()
+    second.start()
+    before = [world.submit(account_id=account.id) for account in accounts]
+    first.rouse()
+    wait_until(lambda: sent(world, *before))
+    wait_until(lambda: not first.awake)
+
+    after = [world.submit(account_id=account.id) for account in accounts]
+    second.rouse()
+
+    wait_until(lambda: sent(world, *after))
+    assert (len(world.sender.accepted), len(other_world.sender.accepted)) == (8, 8)
+    for each in (first, second):
+        each.drain(timeout=1)

@@ -1,0 +1,136 @@
+"""What an owner may count on."""
+
+import pytest
+
+from domain.account import AccountState, Security
+from domain.email import Status
+from domain.errors import Conflict, InvalidInput, NameTaken, NotFound
+from tests.builders import an_address
+from tests.world import World
+
+FIELDS = {
+    "name": "main",
+    "address": an_address("me@example.com"),
+    "host": "smtp.example.com",
+    "port": 587,
+}
+
+
+def create(world: World, **fields: object) -> int:
+    return world.application.administration.create({**FIELDS, **fields})
+
+
+def stored(world: World, account_id: int):
+    return world.store.read(lambda tx: tx.accounts.get(account_id))
+
+
+def test_a_new_account_has_the_published_defaults():
+    world = World()
+    account = stored(world, create(world))
+
+    assert (account.id, account.security, account.active) == (1, Security.STARTTLS, True)
+    assert (account.limits.daily, account.limits.hourly) == (500, 50)
+    assert not account.authenticates
+
+
+def test_a_password_is_sealed_for_its_own_row():
+    world = World()
+    account = stored(world, create(world, username="me", password="hunter2"))
+
+    assert account.sealed_password == b"account:1\0hunter2"
+    assert "hunter2" not in repr(account)
+
+
+def test_no_limit_is_not_the_default_limit():
+    world = World()
+
+    assert stored(world, create(world, daily=None)).limits.daily is None
+
+
+def test_a_name_is_given_once():
+    world = World()
+    create(world)
+    with pytest.raises(NameTaken):
+        create(world)
+    other = create(world, name="other")
+    with pytest.raises(NameTaken):
+        world.application.administration.update(other, {"name": "main"})
+
+
+def test_what_is_refused_leaves_nothing_behind():
+    world = World()
+
+    with pytest.raises(InvalidInput):
+        create(world, username="me")
+
+    assert world.application.overview.accounts() == []
+
+
+def test_an_update_changes_what_it_names_and_nothing_else():
+    world = World()
+    account_id = create(world, username="me", password="one", hourly=7)
+    before = stored(world, account_id)
+
+    world.application.administration.update(account_id, {"active": False, "daily": 1000})
+
+    after = stored(world, account_id)
+    assert (after.active, after.limits.daily, after.limits.hourly) == (False, 1000, 7)
+    assert (after.sealed_password, after.version) == (before.sealed_password, before.version)
+
+
+def test_an_update_of_nothing_there_is_not_found():
+    with pytest.raises(NotFound):
+        World().application.administration.update(1, {"active": False})
+
+
+def test_an_account_that_mail_waits_on_is_not_deleted():
+    world = World()
+    account_id = create(world, active=False)
+    email_id = world.submit(account_id=account_id)
+
+    with pytest.raises(Conflict, match="1 emails wait"):
+        world.application.administration.delete(account_id)
+    world.application.submission.cancel(email_id)
+    world.application.administration.delete(account_id)
+
+    with pytest.raises(NotFound):
+        stored(world, account_id)
+    assert world.email(email_id).status is Status.CANCELLED
+
+
+def test_the_last_account_that_could_take_waiting_mail_is_not_deleted():
+    world = World()
+    account_id = create(world)
+    world.submit()
+
+    with pytest.raises(Conflict, match="1 emails wait"):
+        world.application.administration.delete(account_id)
+    create(world, name="other")
+    world.application.administration.delete(account_id)
+
+
+def test_an_account_paused_by_hand_hands_nothing_off_until_it_is_resumed():
+    world = World()
+    account = world.account()
+    email_id = world.submit()
+    administration = world.application.administration
+
+    paused = administration.pause(account.id)
+    assert paused.state(world.clock.now()) is AccountState.PAUSED
+    world.run()
+    assert world.email(email_id).status is Status.QUEUED
+
+    administration.resume(account.id)
+    world.run()
+    assert world.email(email_id).status is Status.SENT
+
+
+def test_a_pause_by_hand_is_not_ended_by_a_probe():
+    world = World()
+    account = world.account()
+    world.application.administration.pause(account.id)
+
+    world.clock.tick(10**5)
+    world.application.upkeep.sweep()
+
+    assert world.account_now(account).state(world.clock.now()) is AccountState.PAUSED

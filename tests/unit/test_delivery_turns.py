@@ -1,0 +1,214 @@
+"""A connection goes on with its account's mail for a while, and nobody else loses by it."""
+
+from concurrent.futures import Future
+
+import attrs
+import pytest
+
+from adapters.fake_sender import Rule
+from application.delivery import TURN_SECONDS, Batch
+from application.placing import share
+from domain.email import Status
+from domain.errors import StoreUnavailable
+from domain.handoff import Stage
+from domain.limits import Limits
+from tests.world import World
+
+ONE_CONNECTION = Limits(daily=None, hourly=None, max_connections=1)
+
+
+@attrs.define
+class Worker:
+    """Delivers a batch as a dispatcher's thread does, and writes down what it was told to hold."""
+
+    world: World
+    held: list[Batch] = attrs.field(factory=list)
+    stopping: bool = False
+
+    def deliver(self, batch: Batch) -> None:
+        self.world.application.delivery.deliver(
+            batch, stopping=lambda: self.stopping, hold=self.held.append
+        )
+
+
+def a_batch(world: World, emails: int = 5, **changes: object) -> Batch:
+    """One email is claimed, the others wait."""
+    world.account(limits=changes.pop("limits", ONE_CONNECTION))
+    for _ in range(emails):
+        world.submit()
+    [batch] = world.claim()
+    assert len(batch.emails) == 1
+    return batch
+
+
+def statuses(world: World, emails: int = 5) -> list[Status]:
+    return [world.email(number).status for number in range(1, emails + 1)]
+
+
+def test_it_goes_on_with_what_waits_for_the_same_account():
+    world = World()
+    Worker(world).deliver(a_batch(world))
+    assert statuses(world) == [Status.SENT] * 5
+
+
+def test_without_somebody_who_holds_it_the_batch_is_all():
+    world = World()
+    world.deliver(a_batch(world))
+    assert statuses(world) == [Status.SENT, *[Status.QUEUED] * 4]
+
+
+def test_what_is_held_is_told_with_the_email_that_is_under_way():
+    world = World()
+    worker = Worker(world)
+    batch = a_batch(world)
+    worker.deliver(batch)
+    told = [email.id for email in worker.held[0].emails]
+    assert told[0] == batch.emails[0].id
+    assert sorted({email.id for held in worker.held for email in held.emails}) == [1, 2, 3, 4, 5]
+
+
+def test_after_its_turn_it_lets_others_come():
+    world = World()
+    batch = a_batch(world)
+    send = world.sender.send
+
+    def slow(*args, **kwargs):
+        world.clock.tick(TURN_SECONDS / 2)
+        return send(*args, **kwargs)
+
+    world.sender.send = slow
+    Worker(world).deliver(batch)
+    assert statuses(world).count(Status.SENT) == 3, "two claims within the turn, none after it"
+    assert world.claim(), "its connection is free again"
+
+
+def test_an_urgent_email_that_comes_meanwhile_is_the_next_one():
+    world = World()
+    batch = a_batch(world)
+    send = world.sender.send
+    urgent = []
+
+    def meanwhile(*args, **kwargs):
+        world.clock.tick(TURN_SECONDS / 10)  # so long an email takes: one is claimed at a time
+        if not urgent:
+            urgent.append(world.submit("urgent@example.org", priority=1))
+        return send(*args, **kwargs)
+
+    world.sender.send = meanwhile
+    Worker(world).deliver(batch)
+    assert world.sent_subjects().index("urgent@example.org") <= 2
+
+
+def test_limits_hold_for_what_is_claimed_on_the_way():
+    world = World()
+    batch = a_batch(world, limits=Limits(hourly=3, daily=None, max_connections=1))
+    Worker(world).deliver(batch)
+    assert statuses(world).count(Status.SENT) == 3
+    assert len(world.sender.accepted) == 3
+
+
+@pytest.mark.parametrize("field", ["password", "active"])
+def test_with_new_settings_the_old_connection_takes_nothing_more(field):
+    world = World()
+    batch = a_batch(world)
+    change = {"password": "another"} if field == "password" else {"active": False}
+    world.application.administration.update(batch.account.id, change)
+    Worker(world).deliver(batch)
+    assert statuses(world) == [Status.SENT, *[Status.QUEUED] * 4]
+
+
+def test_when_the_account_is_paused_what_was_claimed_on_the_way_goes_back_uncharged():
+    world = World()
+    batch = a_batch(world)
+    world.play(Rule(Stage.MAIL, "454 4.7.0 Throttling", times=1))
+    Worker(world).deliver(batch)
+    assert Status.SENDING not in statuses(world)
+    assert [world.email(number).retry_count for number in range(1, 6)] == [0] * 5
+    assert not world.sender.accepted
+
+
+def test_while_the_disk_is_low_nothing_more_is_claimed():
+    world = World()
+    batch = a_batch(world)
+    world.headroom.on = False
+    Worker(world).deliver(batch)
+    assert statuses(world) == [Status.SENT, *[Status.QUEUED] * 4]
+
+
+def test_a_stop_puts_back_what_was_claimed_on_the_way():
+    world = World()
+    batch = a_batch(world)
+    worker = Worker(world)
+    send = world.sender.send
+
+    def stopped(*args, **kwargs):
+        worker.stopping = True
+        return send(*args, **kwargs)
+
+    world.sender.send = stopped
+    worker.deliver(batch)
+    assert statuses(world) == [Status.SENT, *[Status.QUEUED] * 4]
+    assert len(world.sender.accepted) == 1
+
+
+def test_a_bug_leaves_nothing_behind_that_nobody_holds():
+    world = World()
+    batch = a_batch(world)
+    worker = Worker(world)
+
+    def bug(*args, **kwargs):
+        raise SystemExit  # not even an Exception: the thread is gone
+
+    world.sender.send = bug
+    with pytest.raises(SystemExit):
+        worker.deliver(batch)
+    world.application.delivery.abandon(worker.held[-1])
+    assert Status.SENDING not in statuses(world)
+
+
+def test_without_a_store_there_is_nothing_more_and_no_error():
+    world = World()
+    batch = a_batch(world)
+    post, calls = world.store.post, []
+
+    def away(work):
+        calls.append(work)
+        if len(calls) == 1:
+            raise StoreUnavailable("away")
+        return post(work)
+
+    world.store.post = away
+    Worker(world).deliver(batch)
+    assert statuses(world) == [Status.SENT, *[Status.QUEUED] * 4]
+
+
+def test_a_connection_that_belongs_to_another_process_now_is_given_up():
+    world = World()
+    batch = a_batch(world)
+    while share(1, 1, owner=world.owner, members=members(world)):
+        World(store=world.store, clock=world.clock)  # one more process, until it is not ours
+    Worker(world).deliver(batch)
+    assert statuses(world) == [Status.SENT, *[Status.QUEUED] * 4]
+
+
+def members(world: World) -> list[int]:
+    return list(world.store.read(lambda tx: tx.instances.beats()))
+
+
+def test_a_claim_whose_commit_nobody_knows_about_goes_back_by_itself():
+    world = World()
+    batch = a_batch(world)
+    post, calls = world.store.post, []
+
+    def answer_lost(work):
+        calls.append(work)
+        future = post(work)
+        if len(calls) == 1:
+            future = Future()
+            future.set_exception(StoreUnavailable("the line was lost with the answer"))
+        return future
+
+    world.store.post = answer_lost
+    Worker(world).deliver(batch)
+    assert statuses(world) == [Status.SENT, *[Status.QUEUED] * 4]
+    assert world.claim(), "its connection is free again"

@@ -1,0 +1,340 @@
+"""The life of an email: every arrow, and what each verdict makes of it."""
+
+from datetime import timedelta
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.account import OnUnknown
+from domain.email import (
+    ARROWS,
+    POISON_CLAIMS,
+    TERMINAL,
+    WAITING,
+    Email,
+    Fate,
+    Happening,
+    Lapse,
+    Phase,
+    Status,
+)
+from domain.errors import IllegalTransition
+from domain.retry import RetryPolicy
+from domain.verdict import AccountEffect, Blame, RecipientVerdict, Result, Verdict
+from tests.builders import a_reply, an_address, an_email, at, recipients
+
+POLICY = RetryPolicy(max_retries=3)
+CRASH = Lapse(reason="crashed", text="its process died", crashed=True)
+SHUTDOWN = Lapse(reason="shutdown", text="stopping", crashed=False)
+
+
+def held(number: int = 1, **changes: object) -> Email:
+    """An email that one process holds."""
+    email = an_email(recipients=recipients(number))
+    # the names are Email's own
+    email = attrs.evolve(email, **changes)  # type: ignore[arg-type]
+    return email.claimed(account_id=1, owner=7, now=at(0))
+
+
+def verdict(*results: Result, overall: Result | None = None, **changes: object) -> Verdict:
+    """What was said to each recipient in turn."""
+    made = Verdict(
+        result=overall or results[0],
+        blame=Blame.NOBODY,
+        reason="a_reason",
+        text="250 as the server said",
+        recipients=tuple(
+            RecipientVerdict(result=result, reason="a_reason", reply=a_reply())
+            for result in results
+        ),
+    )
+    return attrs.evolve(made, **changes)  # type: ignore[arg-type]
+
+
+def settle(email: Email, judged: Verdict, **changes: object) -> Email:
+    rules = {
+        "now": at(10),
+        "steady": at(10),
+        "policy": POLICY,
+        "on_unknown": OnUnknown.RESEND_ONCE,
+        "jitter": 0.0,
+        **changes,
+    }
+    return email.settled(judged, **rules)  # type: ignore[arg-type]
+
+
+def lapse(email: Email, why: Lapse, **changes: object) -> Email:
+    rules = {
+        "now": at(10),
+        "steady": at(10),
+        "policy": POLICY,
+        "on_unknown": OnUnknown.RESEND_ONCE,
+        "jitter": 0.0,
+        **changes,
+    }
+    return email.lapsed(why, **rules)  # type: ignore[arg-type]
+
+
+def test_a_claim_raises_the_fence_and_names_the_holder():
+    email = held()
+
+    assert (email.status, email.phase) == (Status.SENDING, Phase.CLAIMED)
+    assert (email.attempt_no, email.claim_count, email.owner) == (1, 1, 7)
+
+
+def test_accepted_by_everybody_is_sent():
+    email = settle(held(2), verdict(Result.SENT, Result.SENT))
+
+    assert email.status is Status.SENT
+    assert email.sent_at == at(10)
+    assert (email.partial, email.error_message, email.owner, email.phase) == (False,) + (None,) * 3
+
+
+def test_some_refused_is_sent_in_part():
+    email = settle(held(2), verdict(Result.SENT, Result.FAILED))
+
+    assert email.status is Status.SENT
+    assert email.partial
+    assert [str(r.address) for r in email.rejected_recipients] == ["r2@example.org"]
+
+
+def test_all_refused_is_failed():
+    email = settle(held(2), verdict(Result.FAILED, Result.FAILED))
+
+    assert email.status is Status.FAILED
+    assert email.reason_code == "a_reason"
+    assert email.error_message == "250 as the server said"
+
+
+def test_only_a_deferred_recipient_is_tried_again():
+    email = settle(held(3), verdict(Result.SENT, Result.RETRY, Result.FAILED))
+
+    assert (email.status, email.retry_count) == (Status.RETRY, 1)
+    again = email.claimed(account_id=1, owner=7, now=at(100)).envelope(an_address())
+    assert [str(address) for address in again.recipients] == ["r2@example.org"]
+
+
+def test_a_deferral_waits_for_the_step_of_its_retry():
+    first = settle(held(), verdict(Result.RETRY))
+    second = settle(first.claimed(account_id=1, owner=7, now=at(70)), verdict(Result.RETRY))
+
+    assert first.eligible_at == at(10) + timedelta(minutes=1)
+    assert second.eligible_at == at(10) + timedelta(minutes=5)
+
+
+def test_what_the_server_asks_for_comes_before_the_schedule():
+    email = settle(held(), verdict(Result.RETRY, retry_after=timedelta(seconds=42)))
+
+    assert email.eligible_at == at(52)
+
+
+def test_after_the_last_retry_it_is_failed():
+    email = settle(held(retry_count=3), verdict(Result.RETRY))
+
+    assert (email.status, email.retry_count) == (Status.FAILED, 3)
+
+
+def test_after_the_last_retry_it_is_sent_if_somebody_was_accepted_before():
+    first = settle(held(2, retry_count=2), verdict(Result.SENT, Result.RETRY))
+    last = settle(first.claimed(account_id=1, owner=7, now=at(70)), verdict(Result.RETRY))
+
+    assert last.status is Status.SENT
+    assert last.partial
+
+
+@pytest.mark.parametrize("effect", [AccountEffect.PAUSE, AccountEffect.UNREACHABLE])
+def test_trouble_of_the_account_is_not_charged_and_waits_for_the_account_alone(effect):
+    email = settle(held(), verdict(Result.WAIT, effect=effect))
+
+    assert (email.status, email.retry_count) == (Status.QUEUED, 0)
+    assert email.eligible_at == at(0)
+
+
+def test_trouble_of_the_account_that_does_not_stop_it_makes_the_email_wait():
+    email = settle(held(), verdict(Result.WAIT, effect=AccountEffect.STREAK))
+
+    assert email.eligible_at == at(10) + timedelta(minutes=1)
+
+
+def test_the_rest_of_too_many_recipients_goes_at_once_and_uncharged():
+    judged = verdict(Result.SENT, Result.WAIT, retry_after=timedelta(0))
+    email = settle(held(2), judged)
+
+    assert (email.status, email.retry_count, email.eligible_at) == (Status.QUEUED, 0, at(0))
+
+
+def test_a_released_email_keeps_the_status_of_its_charged_tries():
+    email = settle(held(retry_count=1), verdict(Result.WAIT, effect=AccountEffect.PAUSE))
+
+    assert email.status is Status.RETRY
+
+
+def test_a_try_after_the_lifetime_is_the_last():
+    email = settle(held(expires_at=at(5)), verdict(Result.RETRY))
+
+    assert (email.status, email.reason_code) == (Status.FAILED, "expired")
+
+
+def test_an_unknown_outcome_is_sent_once_more():
+    email = settle(held(), verdict(Result.UNKNOWN))
+
+    assert (email.status, email.possibly_delivered) == (Status.RETRY, True)
+    assert email.reason_code == "outcome_unknown"
+
+
+def test_a_second_unknown_outcome_is_held():
+    first = settle(held(), verdict(Result.UNKNOWN))
+    second = settle(first.claimed(account_id=1, owner=7, now=at(70)), verdict(Result.UNKNOWN))
+
+    assert (second.status, second.reason_code) == (Status.FAILED, "outcome_unknown")
+    assert [recipient.fate for recipient in second.recipients] == [Fate.UNKNOWN]
+
+
+def test_an_unknown_outcome_is_sent_once_more_even_without_retries_left():
+    email = settle(held(retry_count=3), verdict(Result.UNKNOWN))
+
+    assert email.status is Status.RETRY
+
+
+@pytest.mark.parametrize(
+    ("email", "policy"),
+    [(held(), OnUnknown.HOLD), (held(at_most_once=True), OnUnknown.RESEND_ONCE)],
+)
+def test_hold_and_at_most_once_never_send_again_by_themselves(email, policy):
+    ended = settle(email, verdict(Result.UNKNOWN), on_unknown=policy)
+
+    assert (ended.status, ended.possibly_delivered) == (Status.FAILED, True)
+
+
+def test_a_crash_before_the_mark_goes_back_uncharged():
+    email = lapse(held(), CRASH)
+
+    assert (email.status, email.retry_count, email.possibly_delivered) == (Status.QUEUED, 0, False)
+
+
+def test_a_crash_behind_the_mark_is_an_unknown_outcome():
+    email = lapse(attrs.evolve(held(), phase=Phase.COMMITTING), CRASH)
+
+    assert (email.status, email.possibly_delivered) == (Status.RETRY, True)
+
+
+def test_an_email_that_ends_its_process_again_and_again_is_given_up():
+    email = an_email()
+    for _ in range(POISON_CLAIMS):
+        email = lapse(email.claimed(account_id=1, owner=7, now=at(0)), CRASH)
+
+    assert (email.status, email.reason_code) == (Status.FAILED, "poison")
+
+
+def test_shutdowns_are_not_taken_for_poison():
+    email = an_email()
+    for _ in range(POISON_CLAIMS + 1):
+        email = lapse(email.claimed(account_id=1, owner=7, now=at(0)), SHUTDOWN)
+
+    assert email.status is Status.QUEUED
+
+
+@pytest.mark.parametrize("status", [s for s in Status if s not in WAITING])
+def test_only_waiting_email_can_be_cancelled(status):
+    with pytest.raises(IllegalTransition):
+        an_email(status=status).cancelled(now=at(1))
+
+
+@pytest.mark.parametrize("status", sorted(WAITING))
+def test_waiting_email_can_be_cancelled_and_can_expire(status):
+    assert an_email(status=status).cancelled(now=at(1)).status is Status.CANCELLED
+    assert an_email(status=status).expired(now=at(1)).reason_code == "expired"
+
+
+def test_a_retry_by_hand_starts_anew_for_whoever_did_not_get_it():
+    failed = settle(held(2, retry_count=3), verdict(Result.FAILED, Result.FAILED))
+    email = failed.retried(now=at(20), policy=POLICY)
+
+    assert (email.status, email.retry_count, email.eligible_at) == (Status.RETRY, 0, at(20))
+    assert len(email.open_recipients) == 2
+    assert email.expires_at == at(20) + POLICY.max_age
+
+
+@pytest.mark.parametrize("status", [s for s in Status if s is not Status.FAILED])
+def test_only_failed_email_can_be_retried_by_hand(status):
+    with pytest.raises(IllegalTransition):
+        an_email(status=status).retried(now=at(1), policy=POLICY)
+
+
+def test_a_held_email_can_be_resolved_as_sent():
+    unknown = settle(held(), verdict(Result.UNKNOWN), on_unknown=OnUnknown.HOLD)
+    email = unknown.resolved_as_sent(now=at(30))
+
+    assert (email.status, email.possibly_delivered) == (Status.SENT, False)
+    assert [recipient.fate for recipient in email.recipients] == [Fate.ACCEPTED]
+
+
+def test_an_email_that_failed_for_sure_has_nothing_to_resolve():
+    failed = settle(held(), verdict(Result.FAILED))
+
+    with pytest.raises(IllegalTransition):
+        failed.resolved_as_sent(now=at(30))
+    with pytest.raises(IllegalTransition):
+        failed.resent(now=at(30), policy=POLICY)
+
+
+def test_a_late_acceptance_ends_an_email_that_waits_for_its_second_copy():
+    waiting = settle(held(), verdict(Result.UNKNOWN))
+
+    late = waiting.accepted_late(verdict(Result.SENT), now=at(30))
+
+    assert late is not None
+    assert late.status is Status.SENT
+
+
+def test_a_late_acceptance_cannot_call_back_a_dot():
+    waiting = settle(held(), verdict(Result.UNKNOWN))
+    again = waiting.claimed(account_id=1, owner=8, now=at(70))
+    committing = attrs.evolve(again, phase=Phase.COMMITTING)
+
+    assert committing.accepted_late(verdict(Result.SENT), now=at(71)) is None
+
+
+def test_the_table_names_every_status_and_happening():
+    assert {status for status, _ in ARROWS} | {s for to in ARROWS.values() for s in to} == set(
+        Status
+    )
+    assert {happening for _, happening in ARROWS} == set(Happening)
+
+
+def test_nothing_leads_out_of_sent_and_cancelled():
+    assert not [arrow for arrow in ARROWS if arrow[0] in TERMINAL - {Status.FAILED}]
+
+
+@given(
+    st.lists(st.sampled_from([*Result]), min_size=1, max_size=5),
+    st.sampled_from([*Result]),
+    st.sampled_from([*AccountEffect]),
+    st.integers(0, 4),
+    st.booleans(),
+)
+def test_whatever_is_said_the_status_is_a_fold_over_the_recipients(
+    results, overall, effect, retries, expired
+):
+    email = held(len(results), retry_count=retries, expires_at=at(5 if expired else 100))
+    judged = verdict(*results, overall=overall, effect=effect)
+
+    settled = settle(email, judged)
+
+    assert settled.status in ARROWS_FROM_SENDING
+    fates = [recipient.fate for recipient in settled.recipients]
+    if settled.status is Status.SENT:
+        assert Fate.OPEN not in fates
+        assert Fate.ACCEPTED in fates
+    elif settled.status is Status.FAILED:
+        assert not {Fate.OPEN, Fate.ACCEPTED} & set(fates)
+    else:
+        assert Fate.OPEN in fates
+        assert settled.eligible_at >= email.eligible_at
+    assert settled.owner is None
+    assert settled.attempt_no == email.attempt_no
+
+
+ARROWS_FROM_SENDING = {s for (f, _), to in ARROWS.items() if f is Status.SENDING for s in to}

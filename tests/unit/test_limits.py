@@ -1,0 +1,53 @@
+"""Rooms, reserves and retries."""
+
+from datetime import timedelta
+
+import pytest
+
+from domain.limits import UNLIMITED, Limits, LimitUnit, Window
+from domain.retry import RetryPolicy
+
+USED = {Window.HOUR: 30, Window.DAY: 495}
+
+
+def test_the_room_is_what_the_tightest_window_leaves():
+    assert Limits(hourly=50, daily=500).room(USED) == 5
+
+
+def test_a_window_without_a_limit_leaves_everything():
+    assert Limits(hourly=50, daily=None).room(USED) == 20
+    assert Limits(hourly=None, daily=None).room(USED) == UNLIMITED
+
+
+def test_there_is_never_less_than_no_room():
+    assert Limits(hourly=10, daily=None).room(USED) == 0
+
+
+@pytest.mark.parametrize(("reserve", "room"), [(0, 20), (10, 15), (11, 14), (90, 0)])
+def test_the_reserve_is_kept_from_mail_that_is_not_urgent(reserve, room):
+    limits = Limits(hourly=50, daily=None, priority_reserve=reserve)
+
+    assert limits.room(USED, urgent=False) == room
+    assert limits.room(USED) == 20
+
+
+def test_an_email_counts_once_or_once_for_each_recipient():
+    assert Limits().units(7) == 1
+    assert Limits(unit=LimitUnit.RECIPIENTS).units(7) == 7
+
+
+def test_the_smallest_limit_bounds_any_email():
+    assert Limits(hourly=50, daily=500, minute=20).smallest() == 20
+
+
+def test_the_schedule_keeps_its_last_step():
+    policy = RetryPolicy(delays=(timedelta(seconds=1), timedelta(seconds=5)))
+
+    assert [policy.delay(n, jitter=0).total_seconds() for n in (1, 2, 3, 9)] == [1, 5, 5, 5]
+
+
+def test_jitter_spreads_a_delay_by_a_fifth():
+    policy = RetryPolicy()
+
+    assert policy.delay(1, jitter=1) == timedelta(seconds=72)
+    assert policy.delay(1, jitter=-1) == timedelta(seconds=48)

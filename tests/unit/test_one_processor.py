@@ -1,0 +1,114 @@
+"""One processor: which one is chosen, and when the process moves."""
+
+import os
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+
+import attrs
+
+from adapters.one_processor import LinuxProcessors, OneProcessor, _busy_s
+
+
+@attrs.define
+class Machine:
+    """Processors whose use is told."""
+
+    number: int = 2
+    busy: dict[int, float] = attrs.field(factory=dict)
+    own: float = 0.0
+    confined: list[int] = attrs.field(factory=list)
+
+    def allowed(self) -> frozenset[int]:
+        return frozenset(range(self.number))
+
+    def busy_s(self) -> Mapping[int, float]:
+        return {n: self.busy.get(n, 0.0) for n in range(self.number)}
+
+    def own_s(self) -> float:
+        return self.own
+
+    def confine(self, processor: int) -> None:
+        self.confined.append(processor)
+
+    def works(self, seconds: float, *, own: float = 0.0) -> None:
+        """The processor we stand on has worked for so long, a part of it for us."""
+        here = self.confined[-1]
+        self.busy[here] = self.busy.get(here, 0.0) + seconds
+        self.own += own
+
+
+def test_it_settles_on_one_of_those_that_are_allowed():
+    machine = Machine(number=4)
+    OneProcessor(machine).settle()
+    [here] = machine.confined
+    assert here in range(4)
+
+
+def test_where_there_is_one_processor_nothing_is_asked_of_the_system():
+    machine = Machine(number=1)
+    one = OneProcessor(machine)
+    one.start()
+    one.look()
+    assert machine.confined == []
+
+
+def test_it_moves_away_from_what_others_keep_busy():
+    machine = Machine()
+    one = OneProcessor(machine)
+    one.settle()
+    machine.works(1000.0, own=0.0)
+    one.look()
+    first, second = machine.confined
+    assert {first, second} == {0, 1}
+
+
+def test_its_own_work_does_not_drive_it_away():
+    machine = Machine()
+    one = OneProcessor(machine)
+    one.settle()
+    machine.works(1000.0, own=1000.0)
+    one.look()
+    assert len(machine.confined) == 1
+
+
+def test_it_stays_where_another_processor_is_used_as_much():
+    machine = Machine()
+    one = OneProcessor(machine)
+    one.settle()
+    for n in range(2):
+        machine.busy[n] = 1000.0
+    one.look()
+    assert len(machine.confined) == 1
+
+
+def test_the_systems_figures_are_read_by_processor():
+    text = [
+        "cpu  9 9 9 9 9 9 9 9",
+        "cpu0 100 0 50 900 20 1 2 3 0 0",
+        "cpu1 10 0 5 7 0 0 0",
+        "intr 1",
+    ]
+    ticks = os.sysconf("SC_CLK_TCK")
+    assert _busy_s(text) == {0: 156 / ticks, 1: 15 / ticks}
+
+
+def test_every_thread_of_a_real_process_is_confined_those_that_come_later_too():
+    before = os.sched_getaffinity(0)
+    waiting, seen = threading.Event(), []
+    thread = threading.Thread(target=waiting.wait, daemon=True)
+    thread.start()
+    here = max(before)
+    try:
+        LinuxProcessors().confine(here)
+        assert thread.native_id is not None
+        seen.append(os.sched_getaffinity(thread.native_id))
+        later = threading.Thread(target=lambda: seen.append(os.sched_getaffinity(0)))
+        later.start()
+        later.join()
+    finally:
+        for task in os.listdir("/proc/self/task"):
+            with suppress(ProcessLookupError):  # a thread of another test has ended meanwhile
+                os.sched_setaffinity(int(task), before)
+        waiting.set()
+    assert seen == [{here}, {here}]

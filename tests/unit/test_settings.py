@@ -1,0 +1,357 @@
+"""The settings: every variable checked, everything wrong said at once, no secret shown."""
+
+import os
+import re
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from domain.account import OnUnknown
+from entrypoints.settings import (
+    Dispatcher,
+    FlaskEnv,
+    LogFormat,
+    Settings,
+    SettingsError,
+    development_key,
+    load_environment,
+    variables,
+)
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+KEY = "3f9c1d07b2a84e65aa10c2d4e6f80912"
+
+
+def settings(**environ: str) -> Settings:
+    return Settings.from_environment(environ)
+
+
+def production(**environ: str) -> Settings:
+    return settings(**{"FLASK_ENV": "production", "SECRET_KEY": KEY} | environ)
+
+
+def errors(**environ: str) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        settings(**environ)
+    return list(caught.value.errors)
+
+
+def test_nothing_needs_to_be_set_to_try_it_out():
+    defaults = settings()
+    assert defaults.flask_env is FlaskEnv.DEVELOPMENT
+    assert defaults.secret_key is None
+    assert (defaults.host, defaults.port) == ("127.0.0.1", 5000)
+    assert defaults.queue_workers == 2
+    assert defaults.max_retries == 3
+    assert defaults.database_path == Path("email-service.db")
+
+
+def test_an_empty_variable_is_as_good_as_none():
+    assert settings(QUEUE_WORKERS="", SECRET_KEY=" ") == settings()
+
+
+def test_what_is_set_is_taken():
+    changed = settings(
+        QUEUE_WORKERS="8",
+        DISPATCHER="none",
+        ON_UNKNOWN="hold",
+        RETRY_SCHEDULE="1, 2.5,4",
+        HEARTBEAT_SECONDS="0.5",
+        LOG_LEVEL="debug",
+        DATABASE_URL="sqlite:////var/lib/mail/queue.db",
+        MAX_QUEUE_DEPTH="0",
+        SMTP_DOT_TIMEOUT="5",
+        SANDBOX="1",
+    )
+    assert changed.queue_workers == 8
+    assert changed.dispatcher is Dispatcher.NONE
+    assert changed.on_unknown is OnUnknown.HOLD
+    assert changed.retry_schedule == tuple(timedelta(seconds=s) for s in (1, 2.5, 4))
+    assert changed.heartbeat == timedelta(milliseconds=500)
+    assert changed.log_level == "DEBUG"
+    assert changed.database_path == Path("/var/lib/mail/queue.db")
+    assert changed.max_queue_depth == 0
+    assert changed.smtp_dot_timeout == timedelta(seconds=5)
+    assert changed.sandbox
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("QUEUE_WORKERS", "two", "a whole number from 1 to 1000, not 'two'"),
+        ("QUEUE_WORKERS", "0", "a whole number from 1 to 1000, not '0'"),
+        ("QUEUE_WORKERS", "1.5", "a whole number"),
+        ("QUEUE_WORKERS", "٣", "a whole number"),
+        ("PORT", "65536", "a whole number from 0 to 65535"),
+        ("MAX_RETRIES", "-1", "a whole number from 0"),
+        ("MAX_BODY_BYTES", "9" * 30, "a whole number"),
+        ("FLASK_ENV", "prod", "one of development, production"),
+        ("DISPATCHER", "rq", "one of threads, celery, none"),
+        ("CELERY_BROKER_URL", "localhost:5672", "amqp://user:password@host:5672/vhost or redis"),
+        ("CELERY_BROKER_URL", "sqs://", "amqp://user:password@host:5672/vhost or redis"),
+        ("CELERY_BROKER_URL", "redis://localhost/queue", "redis://:password@host:6379/0"),
+        ("CELERY_BROKER_URL", "amqp://localhost:port/", "amqp://user:password@host:5672/vhost"),
+        ("CELERY_QUEUE", "two words", "a name of letters, digits, dots, dashes and underscores"),
+        ("LOG_LEVEL", "loud", "one of DEBUG, INFO, WARNING, ERROR"),
+        ("LOG_FORMAT", "xml", "one of text, json"),
+        ("ON_UNKNOWN", "resend", "one of resend_once, hold"),
+        ("SANDBOX", "yes", "0 or 1"),
+        ("HOST", "not a host", "an IP address or a host name"),
+        ("DATABASE_URL", "postgres://x/y", "sqlite:///relative/path.db"),
+        ("DATABASE_URL", "sqlite:///:memory:", "sqlite:///relative/path.db"),
+        ("DATABASE_URL", "postgresql://me:s3cret@host", "'postgresql://me:***@host'"),
+        ("DATABASE_URL", "postgresql://me:s3@cret/@host/", "'postgresql://me:***@host/'"),
+        ("DATABASE_URL", "mysql://me:s3cret@host/mail", "'mysql://me:***@host/mail'"),
+        ("DATABASE_URL", "sqlite:///", "sqlite:///relative/path.db"),
+        ("RETRY_SCHEDULE", "60,,300", "seconds from 0 to 604800 with commas between"),
+        ("RETRY_SCHEDULE", "1 minute", "seconds from 0 to 604800 with commas between"),
+        ("BREAKER_SCHEDULE", "nan", "seconds from 0 to 604800 with commas between"),
+        ("LEASE_SECONDS", "inf", "a number of seconds from 1 to 3600"),
+        ("SMTP_CONNECT_TIMEOUT", "0", "a number of seconds from 0.1 to 3600"),
+        ("EHLO_HOSTNAME", "192.0.2.1", "a host name, or an address in brackets"),
+        ("EHLO_HOSTNAME", "a b", "a host name, or an address in brackets"),
+        ("SMTP_RULES_FILE", "/does/not/exist.toml", "the path of a file that exists"),
+        ("SMTP_CA_FILE", "/does/not/exist.pem", "the path of a file that exists"),
+    ],
+)
+def test_what_a_variable_may_not_be_is_refused_by_name_and_with_what_it_may_be(name, text, says):
+    (error,) = errors(**{name: text})
+    assert error.startswith(f"{name} must be ")
+    assert says in error
+
+
+def test_everything_wrong_is_said_at_once():
+    wrong = errors(
+        QUEUE_WORKERS="two", PORT="http", LOG_FORMAT="xml", FLASK_ENV="production", SANDBOX="1"
+    )
+    named = [error.split()[0] for error in wrong]
+    assert named == ["PORT", "LOG_FORMAT", "QUEUE_WORKERS", "SECRET_KEY", "SANDBOX"]
+
+
+def test_a_long_value_is_not_repeated_in_full():
+    (error,) = errors(PORT="9" * 5000)
+    assert len(error) < 200
+
+
+def test_celery_needs_a_broker():
+    (error,) = errors(DISPATCHER="celery")
+    assert error.startswith("CELERY_BROKER_URL must be set with DISPATCHER=celery: amqp://")
+
+
+@pytest.mark.parametrize(
+    "url", ["amqp://guest:guest@127.0.0.1:5672//", "amqps://broker/mail", "redis://:pw@h:6379/3"]
+)
+def test_celery_takes_rabbitmq_and_redis(url):
+    taken = settings(DISPATCHER="celery", CELERY_BROKER_URL=url)
+    assert (taken.dispatcher, taken.celery_broker_url) == (Dispatcher.CELERY, url)
+
+
+def test_the_password_of_the_broker_is_shown_nowhere():
+    taken = settings(DISPATCHER="celery", CELERY_BROKER_URL="redis://:hunter2@127.0.0.1:6379/0")
+    (error,) = errors(CELERY_BROKER_URL="redes://:hunter2@127.0.0.1:6379/0")
+    assert "hunter2" not in repr(taken) + error + str(taken.describe())
+
+
+def test_more_workers_than_the_most_is_refused():
+    assert errors(QUEUE_WORKERS="300")[0].startswith("MAX_WORKERS must be at least QUEUE_WORKERS")
+
+
+def test_a_heartbeat_slower_than_half_the_lease_is_refused():
+    (error,) = errors(HEARTBEAT_SECONDS="40")
+    assert error.startswith("HEARTBEAT_SECONDS must be at most half of LEASE_SECONDS (60), not 40")
+
+
+# -- T-AUTH-2: keys and addresses ------------------------------------------------------------------
+
+
+def test_t_auth_2_in_production_a_secret_key_is_needed():
+    (error,) = errors(FLASK_ENV="production")
+    assert error.startswith("SECRET_KEY must be set in production")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "changeme",
+        "secret",
+        "your-secret-key",
+        "your-secret-key-here-your-secret-key-here",
+        "change-me-change-me-change-me-change-me",
+        "CHANGE_ME_0123456789_0123456789_0123456789",
+        "replace-me-with-something-random-0123456789",
+        "short-but-random-9c1d07",
+        "0" * 64,
+        "abcabcabcabcabcabcabcabcabcabcabcabcabc",
+    ],
+)
+def test_t_auth_2_in_production_a_short_or_placeholder_key_is_refused_and_not_repeated(key):
+    (error,) = errors(FLASK_ENV="production", SECRET_KEY=key)
+    reason, _, _ = error.removeprefix("SECRET_KEY ").partition(":")
+    assert key not in reason
+
+
+def test_in_production_a_good_key_is_taken():
+    assert production().secret_key == KEY
+
+
+def test_the_key_of_the_example_file_is_no_key():
+    example = load_environment({}, path=ROOT / ".env.example")
+    assert errors(**example | {"FLASK_ENV": "production"})[0].startswith("SECRET_KEY ")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.7", "::", "mail.example.com"])
+def test_t_auth_2_in_development_only_this_machine_may_reach_the_api(host):
+    (error,) = errors(HOST=host)
+    assert error.startswith("HOST must be a loopback address")
+    assert "FLASK_ENV=production" in error
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.0.0.2"])
+def test_a_loopback_address_is_fine_in_development(host):
+    assert settings(HOST=host).host == host
+
+
+def test_in_production_any_address_may_be_listened_on():
+    assert production(HOST="0.0.0.0").host == "0.0.0.0"
+
+
+def test_the_sandbox_is_not_for_production():
+    with pytest.raises(SettingsError, match="SANDBOX must be 0 in production"):
+        production(SANDBOX="1")
+
+
+def test_t_sec_1_no_secret_is_shown():
+    shown = production(SECRET_KEY_PREVIOUS=KEY[::-1])
+    for text in (repr(shown), str(shown.describe())):
+        assert KEY not in text
+        assert KEY[::-1] not in text
+    assert shown.describe()["SECRET_KEY"] == "***"
+
+
+def test_the_windows_are_changed_in_tests_only():
+    (error,) = errors(HOUR_SECONDS="6")
+    assert error.startswith("HOUR_SECONDS must be 3600, not 6")
+    assert settings(HOUR_SECONDS="6", ALLOW_TEST_KNOBS="1").hour == timedelta(seconds=6)
+
+
+# -- defaults that depend ------------------------------------------------------------------------
+
+
+def test_logs_are_text_in_development_and_json_in_production():
+    assert settings().log_format is LogFormat.TEXT
+    assert production().log_format is LogFormat.JSON
+    assert production(LOG_FORMAT="text").log_format is LogFormat.TEXT
+
+
+@pytest.mark.parametrize(
+    ("configured", "machine", "name"),
+    [
+        ("", "mail.example.com", "mail.example.com"),
+        ("", "laptop", "[127.0.0.1]"),
+        ("", "localhost.localdomain", "[127.0.0.1]"),
+        ("", "my_machine.example.com", "[127.0.0.1]"),
+        ("", "10.0.0.7", "[127.0.0.1]"),
+        ("relay.example.org", "mail.example.com", "relay.example.org"),
+        ("[192.0.2.1]", "mail.example.com", "[192.0.2.1]"),
+        ("[IPv6:2001:db8::1]", "mail.example.com", "[IPv6:2001:db8::1]"),
+    ],
+)
+def test_the_client_names_itself_as_configured_or_by_a_full_host_name(configured, machine, name):
+    assert settings(EHLO_HOSTNAME=configured).ehlo_name(machine) == name
+
+
+# -- the file and the papers -----------------------------------------------------------------------
+
+
+def test_the_environment_wins_over_the_file(tmp_path):
+    file = tmp_path / ".env"
+    file.write_text("PORT=6000\nQUEUE_WORKERS=4\nSECRET_KEY='a${b}c'\nLOG_LEVEL\n")
+    loaded = load_environment({"PORT": "7000"}, path=file)
+    assert loaded == {"PORT": "7000", "QUEUE_WORKERS": "4", "SECRET_KEY": "a${b}c"}
+
+
+def test_without_a_file_the_environment_is_all(tmp_path):
+    assert load_environment({"PORT": "7000"}, path=tmp_path / ".env") == {"PORT": "7000"}
+
+
+def test_the_example_file_names_every_variable_with_its_default():
+    text = (ROOT / ".env.example").read_text()
+    written = dict(re.findall(r"^#? ?([A-Z][A-Z_]+)=(.*)$", text, re.MULTILINE))
+    assert written == variables()
+
+
+def test_the_readme_names_every_variable_with_its_default():
+    rows = re.findall(r"^\| ((?:`[A-Z_]+`(?:, | … )?)+) \| (.*?) \|", README, re.MULTILINE)
+    named: set[str] = set()
+    for names, defaults in rows:
+        several = re.findall("`(.+?)`", names)
+        named.update(several)
+        written = re.findall("`(.+?)`", defaults)
+        assert written in ([], [variables()[name] for name in several]), names
+    stages = {name for name in variables() if re.fullmatch("SMTP_.*_TIMEOUT", name)}
+    assert named | stages == set(variables())
+
+
+def test_every_variable_in_the_example_file_is_explained():
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    for above, line in zip(["", *lines], lines, strict=False):
+        if re.match("#?[A-Z_]+=", line):
+            assert re.match("# |#?[A-Z_]+=", above), line
+
+
+# -- the generated key ---------------------------------------------------------------------------
+
+
+def test_a_key_is_made_once_and_kept(tmp_path):
+    path = tmp_path / "email-service.db.key"
+    key = development_key(path)
+    assert re.fullmatch("[0-9a-f]{64}", key)
+    assert development_key(path) == key
+
+
+def test_only_its_owner_may_read_the_key(tmp_path):
+    path = tmp_path / "key"
+    development_key(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_everybody_who_comes_first_gets_the_same_key(tmp_path):
+    path = tmp_path / "key"
+    with ThreadPoolExecutor(8) as threads:
+        keys = set(threads.map(lambda _: development_key(path), range(32)))
+    assert len(keys) == 1
+    assert os.listdir(tmp_path) == ["key"]
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://me:s3cret@db:5432/mail", "postgresql://me:***@db:5432/mail"),
+        (
+            "postgresql://db/mail?user=me&password=s3cret",
+            "postgresql://db/mail?user=me&password=***",
+        ),
+        (
+            "postgresql://me@db/mail?sslmode=verify-full",
+            "postgresql://me@db/mail?sslmode=verify-full",
+        ),
+        ("postgresql:///mail", "postgresql:///mail"),
+    ],
+)
+def test_a_database_server_is_shown_without_its_password(url, shown):
+    chosen = settings(DATABASE_URL=url)
+
+    assert chosen.database_url == url
+    assert chosen.database == chosen.describe()["DATABASE_URL"] == shown
+    assert f"database_url={shown}," in repr(chosen)
+    assert "s3cret" not in repr(chosen)
+
+
+def test_the_generated_key_lies_beside_the_file_or_in_this_folder():
+    assert settings(DATABASE_URL="sqlite:////data/mail.db").key_path == Path("/data/mail.key")
+    assert settings(DATABASE_URL="postgresql:///mail").key_path == Path("email-service.key")
+    assert settings(DATABASE_URL="postgresql:///mail").database_path is None

@@ -1,0 +1,149 @@
+"""A whole service in memory: real use cases on fake ports, driven by hand, one step at a time."""
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from adapters.fake_clock import FakeClock
+from adapters.fake_entropy import FakeEntropy
+from adapters.fake_sender import FakeSender, Script
+from adapters.memory_store import MemoryStore
+from adapters.observers import ListObserver
+from application import Application, Ports, ServiceRules, assemble
+from application.delivery import Batch, DeliveryRules
+from application.submission import Draft
+from domain.account import Account
+from domain.address import Address
+from domain.email import Email
+from domain.limits import Limits
+from domain.reply import parse_rules
+from tests.builders import an_account, an_address
+
+REPLIES = parse_rules(
+    tomllib.loads((Path(__file__).parents[1] / "domain/smtp_rules.toml").read_text("utf-8"))
+)
+
+
+class PlainVault:
+    """Seals nothing: for tests that are not about secrets."""
+
+    def seal(self, secret: str, *, context: str) -> bytes:
+        return f"{context}\0{secret}".encode()
+
+    def open(self, sealed: bytes, *, context: str) -> str:
+        return sealed.decode().removeprefix(f"{context}\0")
+
+    def fingerprints(self, secret: str) -> list[bytes]:
+        return [secret.encode()]
+
+    def is_current(self, fingerprint: bytes) -> bool:
+        return True
+
+
+class OneProcess:
+    """Locks for a test of one process; ``dead`` names those whose holder died."""
+
+    def __init__(self) -> None:
+        self.dead: set[str] = set()
+
+    def acquire(self, name: str) -> bool:
+        return True
+
+    def release(self, name: str) -> None:
+        self.dead.discard(name)
+
+    def abandoned(self, name: str) -> bool:
+        return name in self.dead
+
+
+class Switch:
+    """A headroom that a test turns off."""
+
+    def __init__(self) -> None:
+        self.on = True
+
+    def __call__(self) -> bool:
+        return self.on
+
+
+class World:
+    """One process on a store of its own, or on *store*."""
+
+    def __init__(
+        self, *, store: Any = None, clock: Any = None, pid: int = 1, wake: Any = None, **rules: Any
+    ) -> None:
+        self.clock: Any = clock or FakeClock()
+        self.store = store or MemoryStore(clock=self.clock)
+        self.sender = FakeSender()
+        self.locks = OneProcess()
+        self.headroom = Switch()
+        self.heard = ListObserver()
+        self.wakes: list[None] = []
+        service = {name: rules.pop(name) for name in ("lease", "max_queue_depth") if name in rules}
+        self.application: Application = assemble(
+            Ports(
+                store=self.store,
+                sender=self.sender,
+                vault=PlainVault(),
+                clock=self.clock,
+                entropy=FakeEntropy(),
+                locks=self.locks,
+                headroom=self.headroom,
+                wake=wake or (lambda: self.wakes.append(None)),
+                observe=self.heard,
+            ),
+            ServiceRules(delivery=DeliveryRules(replies=REPLIES, **rules), **service),
+            host="here",
+            pid=pid,
+        )
+        self.owner = self.application.membership.join()
+
+    def play(self, *rules: Any, account_id: int | None = None) -> None:
+        """What the mail server does from now on."""
+        self.sender.play(Script(rules), account_id=account_id)
+
+    def account(self, name: str = "main", **changes: Any) -> Account:
+        """A new account without limits, unless *changes* say otherwise."""
+        limits = changes.pop("limits", Limits(daily=None, hourly=None))
+        account = an_account(name=name, limits=limits, **changes)
+        return self.store.write(lambda tx: tx.accounts.add(account))
+
+    def submit(self, *to: str, **changes: Any) -> int:
+        """The id of a new email."""
+        draft = Draft(
+            subject="Hello",
+            html="<p>Hello</p>",
+            to=tuple(Address.parse(text) for text in to) or (an_address(),),
+        )
+        return self.application.submission.submit(attrs.evolve(draft, **changes))
+
+    def email(self, email_id: int) -> Email:
+        return self.store.read(lambda tx: tx.emails.get(email_id))
+
+    def account_now(self, account: Account) -> Account:
+        return self.store.read(lambda tx: tx.accounts.get(account.id))
+
+    def claim(self, places: int = 1) -> Sequence[Batch]:
+        return self.application.delivery.claim(self.owner, places=places)
+
+    def deliver(self, *batches: Batch) -> None:
+        for batch in batches:
+            self.application.delivery.deliver(batch, stopping=lambda: False)
+
+    def run(self, rounds: int = 1000) -> int:
+        """Deliver until nothing can be claimed; how many batches that took."""
+        for done in range(rounds):
+            batches = self.claim(places=10)
+            if not batches:
+                return done
+            self.deliver(*batches)
+        raise AssertionError("it never ends")
+
+    def sent_subjects(self) -> list[str]:
+        return [
+            str(recipient) for taken in self.sender.accepted
+            for recipient in taken.envelope.recipients
+        ]  # fmt: skip
