@@ -20,6 +20,7 @@ from celery import Celery, signals
 from celery.beat import Scheduler
 
 from application.ports import Observe
+from domain.errors import StoreUnavailable
 from domain.events import Event as Happened
 
 DELIVER: Final = "email_service.deliver"
@@ -318,6 +319,8 @@ class Crew:
             return
         service = self._opened()
         already = service.awake
+        if not already and not _anything_to_do(service):
+            return  # hints gather while a process delivers, which then has done it all
         service.rouse()
         if already:
             return  # the task that roused it sees to it
@@ -392,6 +395,14 @@ class Crew:
 
     def _hear_end(self, **_: object) -> None:
         self.close()
+
+
+def _anything_to_do(service: Deliverer) -> bool:
+    """True too if the store cannot say: delivery waits for it, a hint would be lost."""
+    try:
+        return service.anything_to_do()
+    except StoreUnavailable:
+        return True
 
 
 def _end_by_sigterm() -> None:

@@ -265,6 +265,21 @@ def test_who_sleeps_is_no_member(house: CeleryHouse) -> None:
     assert house.world.store.read(lambda tx: dict(tx.instances.beats())) == {}
 
 
+def test_a_hint_that_comes_too_late_rouses_nobody(house: CeleryHouse) -> None:
+    """Hints gather while a process delivers: each of them would keep it up once more."""
+    house.world.account()
+    line = Line(house.app, observe=house.heard)
+    for _ in range(10):
+        line.send(DELIVER)
+    line.close()
+    house.start()
+
+    wait_until(lambda: house.taken.count(DELIVER) >= 10)
+    house.drain(timeout=1)
+
+    assert "delivery_started" not in house.world.heard.names
+
+
 # -- a broker that is not well ---------------------------------------------------------------------
 
 
