@@ -104,7 +104,8 @@ class ThreadDispatcher:
         self._worked_at = clock.monotonic()
         self._workers: list[_Worker] = []
         self._outstanding = 0  # batches claimed and not finished
-        self._full_since: float | None = None  # no worker has been free, or was started, since
+        self._think_at: float | None = None  # of another worker, if none has been free until then
+        self._others_wait = False  # something is due, and no worker was free to take it
         self._lock = Lock()
         self._threads: list[Thread] = []
         self._cpu = _CpuShare()
@@ -198,7 +199,7 @@ class ThreadDispatcher:
         if places <= 0:
             self._wait_for_a_worker(owner)
             return
-        self._full_since = None
+        self._think_at, self._others_wait = None, False
         due = self._delivery.due(owner)
         if due is not None and due <= self._clock.now():
             batches = self._delivery.claim(owner, places=places)
@@ -237,15 +238,21 @@ class ThreadDispatcher:
                 self._awake.clear()
 
     def _wait_for_a_worker(self, owner: int) -> None:
-        """The bell rings for a worker that is free, but for every new email too: time tells."""
+        """The bell rings for a worker that is free, but for every new email too: time tells.
+
+        While nobody waits but for a connection of his own account it is asked as seldom as when
+        there is nothing to do.
+        """
         now = self._clock.monotonic()
-        if self._full_since is None:
-            self._full_since = now
-        if now - self._full_since < LOOK_AGAIN_S:
-            self._bell.wait(LOOK_AGAIN_S)
+        if self._think_at is None:
+            self._think_at = now + LOOK_AGAIN_S
+        if now < self._think_at:
+            if self._bell.wait(self._think_at - now):
+                self._think_at = min(self._think_at, self._clock.monotonic() + LOOK_AGAIN_S)
             return
-        self._full_since = now
         self._grow(owner)
+        pause = LOOK_AGAIN_S if self._others_wait else self._rules.poll.total_seconds()
+        self._think_at = self._clock.monotonic() + pause
 
     def _until(self, due: datetime | None) -> float:
         poll = self._rules.poll.total_seconds()
@@ -266,10 +273,10 @@ class ThreadDispatcher:
     def _grow(self, owner: int) -> None:
         """One more worker, or a quarter more, if mail is due and waiting is what takes the time."""
         room = self._rules.max_workers - len(self._workers)
-        if room <= 0 or self._cpu.share() > BUSY_SHARE:
-            return
+        busy = self._cpu.share() > BUSY_SHARE
         due = self._delivery.due(owner)
-        if due is None or due > self._clock.now():
+        self._others_wait = due is not None and due <= self._clock.now()
+        if busy or not self._others_wait:
             return
         for _ in range(min(room, max(1, len(self._workers) // 4))):
             self._hire()
@@ -294,7 +301,12 @@ class ThreadDispatcher:
 
     def deliver(self, worker: "_Worker", batch: Batch) -> None:
         try:
-            self._delivery.deliver(batch, stopping=self._stopping.is_set, hold=worker.hold)
+            self._delivery.deliver(
+                batch,
+                stopping=self._stopping.is_set,
+                hold=worker.hold,
+                others_wait=lambda: self._others_wait,
+            )
         except Exception as error:  # a bug in one batch must not end the worker
             self._tell("worker_failed", error)
             self._abandon(worker.batch or batch)

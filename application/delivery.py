@@ -40,7 +40,7 @@ from domain.retry import RetryPolicy
 from domain.verdict import ACCOUNT_GATES, AccountEffect, Blame, Result, Verdict
 
 SHUTDOWN = Lapse(reason="shutdown", text="the service stopped before it was sent", crashed=False)
-# So long a connection may go on claiming for itself before other accounts get their turn again.
+# So long a connection may go on claiming for itself before others that wait get their turn.
 TURN_SECONDS: Final = 0.2
 READ_AHEAD: Final = 1024 * 1024  # octets of the messages that a worker holds at once
 PUT_BACK = Lapse(reason="account_busy", text="the account took no more for now", crashed=False)
@@ -241,14 +241,15 @@ class Delivery:
         *,
         stopping: Callable[[], bool],
         hold: Callable[[Batch], None] | None = None,
+        others_wait: Callable[[], bool] = lambda: True,
     ) -> None:
         """Hand the batch off over one connection; what cannot be tried now goes back uncharged.
 
-        With *hold* it goes on for a while: more of the account's emails are claimed in time for the
-        last one's dot, in the commit of its mark. *hold* is told what is held then, before anybody
-        can forget it.
+        With *hold* it goes on: more of the account's emails are claimed in time for the last one's
+        dot, in the commit of its mark. *hold* is told what is held then, before anybody can forget
+        it. It ends when nothing is left, or after a while if *others_wait* for the thread.
         """
-        turn = _Turn(batch, until=self._clock.monotonic() + TURN_SECONDS)
+        turn = _Turn(batch, until=self._clock.monotonic() + TURN_SECONDS, others_wait=others_wait)
         messages = Messages(self._store, batch.account)
         try:
             with self._sender.converse(batch.account) as conversation:
@@ -271,7 +272,7 @@ class Delivery:
     def _claim_more(self, turn: "_Turn", last: Email, hold: Callable[[Batch], None]) -> None:
         """Ask for what comes after *last*, unless others have waited long enough for a turn."""
         batch = turn.batch
-        if self._clock.monotonic() >= turn.until or not self._headroom():
+        if turn.is_over(self._clock.monotonic()) or not self._headroom():
             return
         now = self._clock.now()
         claimed: list[Batch] = []
@@ -645,11 +646,16 @@ class _Turn:
 
     batch: Batch
     until: float
+    others_wait: Callable[[], bool]
     emails: deque[Email] = attrs.field(init=False)
     asked: "Future[Sequence[Email]] | None" = None
 
     def __attrs_post_init__(self) -> None:
         self.emails = deque(self.batch.emails)
+
+    def is_over(self, now: float) -> bool:
+        """Whether somebody else is to have the thread."""
+        return now >= self.until and self.others_wait()
 
     def gather(self) -> Sequence[Email]:
         """What is left, with what was claimed meanwhile: it is waited for."""

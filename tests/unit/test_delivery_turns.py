@@ -7,7 +7,7 @@ import pytest
 
 from adapters.fake_sender import Rule
 from application.delivery import TURN_SECONDS, Batch
-from application.placing import share
+from application.placing import A_FEW_SECONDS, share
 from domain.email import Status
 from domain.errors import StoreUnavailable
 from domain.handoff import Stage
@@ -24,10 +24,14 @@ class Worker:
     world: World
     held: list[Batch] = attrs.field(factory=list)
     stopping: bool = False
+    others_wait: bool = True
 
     def deliver(self, batch: Batch) -> None:
         self.world.application.delivery.deliver(
-            batch, stopping=lambda: self.stopping, hold=self.held.append
+            batch,
+            stopping=lambda: self.stopping,
+            hold=self.held.append,
+            others_wait=lambda: self.others_wait,
         )
 
 
@@ -67,19 +71,32 @@ def test_what_is_held_is_told_with_the_email_that_is_under_way():
     assert sorted({email.id for held in worker.held for email in held.emails}) == [1, 2, 3, 4, 5]
 
 
-def test_after_its_turn_it_lets_others_come():
-    world = World()
-    batch = a_batch(world)
+def so_slow(world: World, seconds: float) -> None:
+    """Each email takes so long from now on."""
     send = world.sender.send
 
     def slow(*args, **kwargs):
-        world.clock.tick(TURN_SECONDS / 2)
+        world.clock.tick(seconds)
         return send(*args, **kwargs)
 
     world.sender.send = slow
+
+
+def test_after_its_turn_it_lets_others_come():
+    world = World()
+    batch = a_batch(world)
+    so_slow(world, TURN_SECONDS / 1.5)  # one is claimed at a time
     Worker(world).deliver(batch)
     assert statuses(world).count(Status.SENT) == 3, "two claims within the turn, none after it"
     assert world.claim(), "its connection is free again"
+
+
+def test_while_nobody_else_waits_it_has_no_turn_to_end():
+    world = World()
+    batch = a_batch(world)
+    so_slow(world, TURN_SECONDS / 2)
+    Worker(world, others_wait=False).deliver(batch)
+    assert statuses(world) == [Status.SENT] * 5
 
 
 def test_an_urgent_email_that_comes_meanwhile_is_the_next_one():
@@ -89,13 +106,13 @@ def test_an_urgent_email_that_comes_meanwhile_is_the_next_one():
     urgent = []
 
     def meanwhile(*args, **kwargs):
-        world.clock.tick(TURN_SECONDS / 10)  # so long an email takes: one is claimed at a time
+        world.clock.tick(A_FEW_SECONDS / 1.5)  # so long an email takes: one is claimed at a time
         if not urgent:
             urgent.append(world.submit("urgent@example.org", priority=1))
         return send(*args, **kwargs)
 
     world.sender.send = meanwhile
-    Worker(world).deliver(batch)
+    Worker(world, others_wait=False).deliver(batch)
     assert world.sent_subjects().index("urgent@example.org") <= 2
 
 

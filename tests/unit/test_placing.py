@@ -2,7 +2,8 @@
 
 import pytest
 
-from application.placing import share
+from application.placing import LARGEST_BATCH, Placing, share
+from domain.limits import WindowLengths
 
 ACCOUNTS = range(1, 101)
 
@@ -36,3 +37,28 @@ def test_when_one_goes_the_accounts_of_one_connection_move_only_from_it() -> Non
         for owner in after:
             if share(account_id, 1, owner=owner, members=before):
                 assert share(account_id, 1, owner=owner, members=after) == 1
+
+
+# -- how many emails are claimed together ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("pace_s", "emails"),
+    [
+        (0.0001, LARGEST_BATCH),
+        (0.005, 10),  # fifty milliseconds of work
+        (0.02, 4),  # far away: a few, so that not every email needs a claim of its own
+        (0.05, 4),
+        (0.1, 2),  # but no more than a fifth of a second of work
+        (3.0, 1),
+    ],
+)
+def test_a_batch_is_as_much_as_an_urgent_email_may_wait_for(pace_s: float, emails: int) -> None:
+    placing = Placing(windows=WindowLengths(), fairness_every=0)
+    placing.took_time(1, pace_s)
+
+    assert placing.batch_size(1) == emails
+
+
+def test_the_first_batch_of_a_server_nobody_has_talked_to_is_one_email() -> None:
+    assert Placing(windows=WindowLengths(), fairness_every=0).batch_size(1) == 1
