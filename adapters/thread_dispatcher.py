@@ -6,7 +6,7 @@ lost ring costs a moment and never an email. How many workers there are follows 
 mail is due, no worker is free and the processor is not the limit, another one is started.
 
 Where something else does the looking (Celery), it rests: when there is nothing to do for anybody
-it leaves the members and the leader's lock to others, and looks again only when it is roused. So
+it leaves the members and its leader's lock to others, and looks again only when it is roused. So
 whoever is a member is looking, and no connection of an account belongs to a process that sleeps.
 """
 
@@ -26,11 +26,15 @@ from application.ports import Clock, Locks, Observe
 from domain.errors import StoreUnavailable
 from domain.events import Event as Happened
 
-LEADER: Final = "dispatcher"
 LOOK_AGAIN_S: Final = 0.02  # how long a claimable email waits before another worker is thought of
 SLEEP_S: Final = 3600.0  # between two looks at whether it was roused: the bell tells it
 IDLE_S: Final = 30.0  # a worker beyond the first ones ends after so long without work
 BUSY_SHARE: Final = 0.85  # of one processor: above it more threads only take turns
+
+
+def leaders(number: int) -> Sequence[str]:
+    """The locks of so many processes that deliver at once: each of them holds one."""
+    return ("dispatcher", *(f"dispatcher-{n}" for n in range(2, number + 1)))
 
 
 class Bell:
@@ -63,6 +67,7 @@ class DispatcherRules:
     sweep: timedelta = timedelta(seconds=30)
     elect: timedelta = timedelta(seconds=1)
     rest: timedelta | None = None  # after so long without work it looks no more until it is roused
+    leaders: int = 1  # how many processes may deliver at once, where locks tell
 
 
 @attrs.define(order=True)
@@ -75,7 +80,9 @@ class _Place:
 
 
 class ThreadDispatcher:
-    """Runs delivery in this process while it holds the leader's lock. Start once, drain once."""
+    """Runs delivery in this process while it holds one of the leaders' locks. Start once, drain
+    once.
+    """
 
     def __init__(
         self,
@@ -99,6 +106,8 @@ class ThreadDispatcher:
         self._sequence = itertools.count()
         self._stopping = Event()
         self._leading = Event()
+        self._leaders = leaders(rules.leaders)
+        self._lock_held = self._leaders[0]
         self._awake = Event()
         self._roused = False
         self._worked_at = clock.monotonic()
@@ -184,12 +193,19 @@ class ThreadDispatcher:
 
     def _lead(self) -> bool:
         self._roused = False
-        if not self._leading.is_set() and self._locks.acquire(LEADER):
+        if not self._leading.is_set() and self._may_lead():
             self._upkeep.recover()
             self._worked_at = self._clock.monotonic()
             self._leading.set()
             self._observe(Happened(name="delivery_started"))
         return self._leading.is_set()
+
+    def _may_lead(self) -> bool:
+        for name in self._leaders:
+            if self._locks.acquire(name):
+                self._lock_held = name
+                return True
+        return False
 
     def _look(self) -> None:
         owner = self._membership.beat()
@@ -378,7 +394,7 @@ class ThreadDispatcher:
         except StoreUnavailable as error:
             self._tell("store_unavailable", error)
         self._delivery.drop_sessions()
-        self._locks.release(LEADER)
+        self._locks.release(self._lock_held)
 
     def _tell(self, name: str, error: Exception) -> None:
         fields = {"error": type(error).__name__, "text": str(error)}

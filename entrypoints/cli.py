@@ -5,6 +5,7 @@ the arguments cannot be used.
 """
 
 import os
+import sys
 from collections.abc import Mapping
 
 import click
@@ -14,10 +15,15 @@ from entrypoints.cli_copy import copy
 from entrypoints.cli_keys import audit, keys
 from entrypoints.cli_service import opened, read_settings, told_plainly
 from entrypoints.server import HttpServer, Stop, run_http, run_worker
-from entrypoints.settings import Dispatcher, Settings
+from entrypoints.settings import MOST_PROCESSES, Dispatcher, Settings
 from entrypoints.wiring import Service, build
 
 PORT = click.IntRange(0, 65535)
+PROCESSES = click.option(
+    "--processes",
+    type=click.IntRange(1, MOST_PROCESSES),
+    help="How many processes deliver; each uses one processor.  [PROCESSES, else 1]",
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -37,10 +43,17 @@ def cli() -> None:
     default=None,
     help="Open a local inbox too, for trying out: see /sandbox.  [SANDBOX, else no]",
 )
+@PROCESSES
 @click.pass_context
-def serve(context: click.Context, host: str | None, port: int | None, sandbox: bool | None) -> None:
-    """Run the API and deliver, in one process."""
-    settings = read_settings(HOST=host, PORT=port, SANDBOX=sandbox)
+def serve(
+    context: click.Context,
+    host: str | None,
+    port: int | None,
+    sandbox: bool | None,
+    processes: int | None,
+) -> None:
+    """Run the API and deliver, in one process or with others that deliver beside it."""
+    settings = read_settings(HOST=host, PORT=port, SANDBOX=sandbox, PROCESSES=processes)
     stop = Stop()
     stop.install()
     with opened(settings) as service:
@@ -49,26 +62,33 @@ def serve(context: click.Context, host: str | None, port: int | None, sandbox: b
         smtp_port = _open_sandbox(service, settings) if settings.sandbox else None
         server = _listen(service, settings)
         service.start_delivery()
+        service.start_siblings()
         click.echo(_welcome(server, settings, smtp_port))
         exit_code = run_http(server, service, stop)
     context.exit(exit_code)
 
 
 @cli.command()
+@PROCESSES
+@click.option("--sibling", is_flag=True, hidden=True)
 @click.pass_context
-def worker(context: click.Context) -> None:
+def worker(context: click.Context, processes: int | None, *, sibling: bool) -> None:
     """Deliver only, without the API.
 
     Any number of processes may deliver from one database: from PostgreSQL all of them do, on any
-    number of machines; from a SQLite file one does, and the others stand by.
+    number of machines; from a SQLite file as many as PROCESSES says, and the others stand by.
     """
-    settings = read_settings(DISPATCHER=Dispatcher.THREADS.value)
+    settings = read_settings(DISPATCHER=Dispatcher.THREADS.value, PROCESSES=processes)
     stop = Stop()
     stop.install()
     with opened(settings) as service:
         service.settle()
         service.start_delivery()
-        click.echo(f"Delivering from {settings.database}. Stop with Ctrl+C.")
+        if sibling:
+            service.be_sibling(sys.stdin.buffer, ended=stop.ask)
+        else:
+            service.start_siblings()
+            click.echo(f"Delivering from {settings.database}. Stop with Ctrl+C.")
         exit_code = run_worker(service, stop)
     context.exit(exit_code)
 

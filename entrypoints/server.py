@@ -72,6 +72,10 @@ class Stop:
         while not self.asked:
             time.sleep(LOOK_S)
 
+    def ask(self) -> None:
+        """From within, and from any thread; asking again changes nothing."""
+        self.asked = True
+
     def _hear(self, number: int, _: FrameType | None) -> None:
         # no lock, no log: this runs between any two instructions of the main thread
         if self.asked:

@@ -32,6 +32,7 @@ MIN_KEY_LENGTH: Final = 32
 MIN_KEY_CHARACTERS: Final = 10  # different ones: "aaaa…" is long and no secret
 MASK: Final = "***"
 POSTGRESQL: Final = "postgresql://"
+MOST_PROCESSES: Final = 16
 YEAR_S: Final = 365 * 24 * 3600
 PLACEHOLDERS: Final = (
     "changeme",
@@ -301,6 +302,7 @@ class Settings:
     celery_queue: str = _setting("CELERY_QUEUE", "email-service", _queue_name())
     queue_workers: int = _setting("QUEUE_WORKERS", 2, _whole(1, 1000))
     max_workers: int = _setting("MAX_WORKERS", 200, _whole(1, 1000))
+    processes: int = _setting("PROCESSES", 1, _whole(1, MOST_PROCESSES))
     drain: timedelta = _setting("DRAIN_SECONDS", _s(25), _seconds(0, 3600))
     one_processor: bool = _setting("ONE_PROCESSOR", True, _switch())
 
@@ -469,6 +471,11 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         yield (
             "CELERY_BROKER_URL must be set with DISPATCHER=celery: "
             + attrs.fields(Settings).celery_broker_url.metadata["rule"].allowed
+        )
+    if settings.processes > 1 and settings.dispatcher is not Dispatcher.THREADS:
+        yield (
+            f"PROCESSES must be 1 with DISPATCHER={settings.dispatcher.value}, "
+            f"not {settings.processes}: this process does not deliver"
         )
     if settings.max_workers < settings.queue_workers:
         yield (

@@ -5,6 +5,7 @@ import os
 import socket
 import ssl
 import stat
+import sys
 import tempfile
 import tomllib
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import attrs
 from flask import Flask
@@ -28,6 +29,7 @@ from adapters.one_processor import OneProcessor
 from adapters.peewee_store import SqlStore, open_store
 from adapters.peewee_store.moving import why_not
 from adapters.sandbox_inbox import SandboxInbox
+from adapters.siblings import Siblings, heed
 from adapters.smtp_sender import SmtpSender, Timeouts
 from adapters.thread_dispatcher import Bell, DispatcherRules, ThreadDispatcher
 from application import Application, Ports, ServiceRules, assemble
@@ -65,7 +67,9 @@ class Service:
     _settings: Settings
     _store: SqlStore
     _clock: SystemClock
+    _bell: Bell
     _dispatcher: ThreadDispatcher
+    _siblings: Siblings
     _celery_bell: "CeleryBell | None" = None
     _one_processor: OneProcessor = attrs.field(factory=OneProcessor)
     _inbox: SandboxInbox | None = None
@@ -110,6 +114,16 @@ class Service:
         if wanted and not self._delivering and not self._drained:
             self._delivering = True
             self._dispatcher.start()
+
+    def start_siblings(self) -> None:
+        """Begin the other processes that deliver, if the settings want any. Call it once."""
+        self._siblings.start()
+
+    def be_sibling(self, pipe: BinaryIO, *, ended: Callable[[], None]) -> None:
+        """Heed the process that has begun this one, at the other end of *pipe*: it rings, and when
+        it is gone *ended* is called.
+        """
+        heed(pipe, ring=self._bell, ended=ended)
 
     def rouse(self) -> None:
         """Deliver in this process until there is nothing to do. Safe to call from many threads."""
@@ -158,7 +172,9 @@ class Service:
             drained, self._drained = self._drained, True
         if not self._delivering or drained:
             return False
-        return self._dispatcher.drain(timeout=self._settings.drain.total_seconds())
+        self._siblings.ask_to_stop()
+        left = self._dispatcher.drain(timeout=self._settings.drain.total_seconds())
+        return self._siblings.join() or left
 
     def close(self) -> None:
         """Let go of everything."""
@@ -176,6 +192,12 @@ def build(settings: Settings) -> Service:
     bell = Bell()
     celery_bell = _celery_bell(settings)
     observe = LogObserver()
+    siblings = _siblings(settings, observe)
+
+    def wake() -> None:
+        bell()
+        siblings.ring()
+
     store = _store(settings, clock)
     locks = _locks(settings)
     vault = FernetVault(_secret_key(settings), settings.secret_key_previous)
@@ -197,7 +219,7 @@ def build(settings: Settings) -> Service:
             entropy=SystemEntropy(),
             locks=locks,
             headroom=_headroom(settings),
-            wake=celery_bell or bell,
+            wake=celery_bell or wake,
             observe=observe,
         ),
         rules,
@@ -208,7 +230,7 @@ def build(settings: Settings) -> Service:
         application,
         bell=bell,
         clock=clock,
-        # one process delivers from a file; from a server all of them do
+        # so many processes deliver from a file; from a server all of them do
         locks=NoLocks() if settings.database_path is None else locks,
         rules=DispatcherRules(
             workers=settings.queue_workers,
@@ -216,6 +238,7 @@ def build(settings: Settings) -> Service:
             poll=min(settings.poll, AWAKE_POLL) if celery_bell else settings.poll,
             sweep=settings.sweep,
             rest=REST if celery_bell else None,
+            leaders=settings.processes,
         ),
         observe=observe,
     )
@@ -227,7 +250,9 @@ def build(settings: Settings) -> Service:
         document_needs_key=settings.production,
         test_ids=settings.allow_test_knobs,
     )
-    return Service(application, http, settings, store, clock, dispatcher, celery_bell)
+    return Service(
+        application, http, settings, store, clock, bell, dispatcher, siblings, celery_bell
+    )
 
 
 def build_celery(
@@ -266,6 +291,18 @@ def _celery_bell(settings: Settings) -> "CeleryBell | None":
     from adapters.celery_dispatcher import CeleryBell
 
     return CeleryBell(lambda: app.line)
+
+
+def _siblings(settings: Settings, observe: LogObserver) -> Siblings:
+    """What delivers beside this process, on the same settings."""
+    command = (sys.executable, "-m", "entrypoints", "worker", "--sibling")
+    return Siblings(
+        settings.processes - 1,
+        command,
+        environ={**os.environ, "PROCESSES": str(settings.processes)},
+        observe=observe,
+        drain_s=settings.drain.total_seconds(),
+    )
 
 
 def _secret_key(settings: Settings) -> str:

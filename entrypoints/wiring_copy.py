@@ -12,10 +12,10 @@ from adapters.entropy import SystemEntropy
 from adapters.file_locks import FileLocks
 from adapters.peewee_store import SqliteStore, open_store
 from adapters.peewee_store.moving import MigratedStore, Moving, release
-from adapters.thread_dispatcher import LEADER
+from adapters.thread_dispatcher import leaders
 from application.ports import Store
 from domain.errors import Conflict, NotFound
-from entrypoints.settings import SettingsError
+from entrypoints.settings import MOST_PROCESSES, SettingsError
 
 LOOK_S: Final = 0.5
 
@@ -77,15 +77,16 @@ def _alone(
 
 
 def _seize_file(store: SqliteStore, option: str, url: str, held: ExitStack) -> None:
-    """The leader's lock, so that nobody begins to deliver, and nobody who has the file open."""
+    """All leaders' locks, so that nobody begins to deliver, and nobody who has the file open."""
     if option == "--from" and not store.path.is_file():
         raise NotFound(f"there is no {store.path}: {option} names an existing store")
     if not store.path.parent.is_dir():
         raise NotFound(f"there is no folder {store.path.parent} for {option}")
     locks = FileLocks(store.path)
-    if not locks.acquire(LEADER):
-        raise Conflict(f"a process delivers from {named(url)}, or a copy runs: stop it first")
-    held.callback(locks.release, LEADER)
+    for leader in leaders(MOST_PROCESSES):
+        if not locks.acquire(leader):
+            raise Conflict(f"a process delivers from {named(url)}, or a copy runs: stop it first")
+        held.callback(locks.release, leader)
     if store.in_use():
         raise Conflict(f"another process has {named(url)} open: stop the service first")
 

@@ -23,6 +23,10 @@ MIGRATIONS: Final = Path(__file__).parent / "migrations"
 MIGRATION_TIMEOUT_S: Final = 60.0
 OLDEST: Final = (3, 35)  # RETURNING
 
+# SQLite itself would look again after 1, 2, 5 … 100 ms, while another process that commits all the
+# time leaves the lock for a fraction of one: the two would not take turns.
+_LOOK_AGAIN_S: Final = 0.0003
+_BEGIN_WRITE: Final = "BEGIN IMMEDIATE"
 _FULL: Final = 2
 _CACHE_KIB: Final = 16 * 1024
 # 16 MB: at the default of 4 MB, 10 kB emails paid for a second fsync in every other commit.
@@ -40,11 +44,14 @@ class SqliteSession:
     slot = None
     lost = False
 
-    def __init__(self, database: peewee.SqliteDatabase, *, begin: str) -> None:
+    def __init__(
+        self, database: peewee.SqliteDatabase, *, writing: bool, busy_timeout_s: float
+    ) -> None:
         connection: sqlite3.Connection = database.connection()  # type: ignore[no-untyped-call]
         self._database = database
         self._connection = connection
-        self._begin = begin
+        self._writing = writing
+        self._busy_timeout_s = busy_timeout_s
         self.execute = connection.execute
         self.execute_many = connection.executemany
 
@@ -70,7 +77,25 @@ class SqliteSession:
 
     def begin(self, *, hurried: bool = False) -> None:
         """For a writer: with the lock, at once. For a reader: its snapshot begins as it reads."""
-        self.execute(self._begin)
+        if not self._writing:
+            self.execute("BEGIN")
+            return
+        give_up_at = time.monotonic() + self._busy_timeout_s
+        while not self._locked():
+            if time.monotonic() >= give_up_at:
+                self.execute(_BEGIN_WRITE)
+                return
+            time.sleep(_LOOK_AGAIN_S)
+
+    def _locked(self) -> bool:
+        """Whether the lock was free, and is ours now."""
+        try:
+            self.execute(_BEGIN_WRITE)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            return False
+        return True
 
     def commit(self) -> None:
         """Returns when it is on the disk."""
@@ -92,11 +117,11 @@ class SqliteSession:
 
 def connect(path: Path, *, busy_timeout_s: float, writing: bool) -> SqliteSession:
     """A connection that is proved to be durable. StoreUnavailable if it cannot be had."""
-    pragmas = _pragmas(busy_timeout_s, foreign_keys=True)
+    pragmas = _pragmas(0 if writing else busy_timeout_s, foreign_keys=True)
     if not writing:
         pragmas["query_only"] = 1
     database = open_database(path, pragmas, busy_timeout_s)
-    return SqliteSession(database, begin="BEGIN IMMEDIATE" if writing else "BEGIN")
+    return SqliteSession(database, writing=writing, busy_timeout_s=busy_timeout_s)
 
 
 def in_use(path: Path) -> bool:

@@ -84,6 +84,15 @@ def hand_off(scene: Scene) -> Reached:
     }
 
 
+def hand_off_by_two(scene: Scene) -> Reached:
+    """The same backlog, twice as long, and one more process beside the first."""
+    with sink() as target:
+        emails = scene.size(40_000, 300)
+        filling = Filling(emails=emails, port=target.port, accounts=4, connections=2)
+        rate, _ = _drained(scene, filling, QUEUE_WORKERS=8, MAX_WORKERS=8, PROCESSES=2)
+    return {"hand-off from a backlog, loopback, two processes": rate}
+
+
 def hand_off_far(scene: Scene) -> Reached:
     """Every reply takes 20 ms, as over a network."""
     number = scene.size(10_000, 200)
@@ -219,6 +228,14 @@ BENCHMARKS: Final = (
             Figure(name="hand-off from a backlog, processor time an email", unit="µs"),
         ),
         run=hand_off,
+    ),
+    Benchmark(
+        name="hand-off-by-two",
+        about="a backlog of 40,000, 4 accounts of 2 connections, 8 threads, --processes 2",
+        figures=(
+            Figure(name="hand-off from a backlog, loopback, two processes", unit="/s", least=7000),
+        ),
+        run=hand_off_by_two,
     ),
     Benchmark(
         name="hand-off-far",

@@ -130,10 +130,11 @@ def test_every_connection_is_durable(store: SqliteStore) -> None:
         "journal_mode": "wal",
         "synchronous": 2,
         "foreign_keys": 1,
-        "busy_timeout": round(IMPATIENT_S * 1000),
     }
-    assert answers[0] == durable | {"query_only": 0}
-    assert answers[1:] == [durable | {"query_only": 1}] * 3
+    # who writes waits for the lock in its own way
+    assert answers[0] == durable | {"query_only": 0, "busy_timeout": 0}
+    reader = {"query_only": 1, "busy_timeout": round(IMPATIENT_S * 1000)}
+    assert answers[1:] == [durable | reader] * 3
 
 
 def test_a_connection_that_does_not_take_a_pragma_is_refused(path: Path) -> None:
@@ -603,7 +604,7 @@ def test_threads_that_end_leave_no_connection_behind(path: Path, store: SqliteSt
         _at_once([store.ping] * 20)
 
     open_files = [os.readlink(file) for file in Path("/proc/self/fd").iterdir() if file.exists()]
-    assert open_files.count(str(path)) <= 2 * MOST_IDLE  # SQLite closes some of them late
+    assert open_files.count(str(path)) <= 5 * MOST_IDLE  # of a hundred; some are closed late
 
 
 # -- what keeps it quick --------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from adapters.clock import SystemClock
-from adapters.thread_dispatcher import LEADER, Bell, DispatcherRules, ThreadDispatcher
+from adapters.thread_dispatcher import Bell, DispatcherRules, ThreadDispatcher, leaders
 from domain.limits import Limits
 from tests.contract.dispatcher_suite import DispatcherContract, sent
 from tests.running import wait_until
@@ -81,6 +81,9 @@ def test_workers_are_added_for_a_slow_server_however_often_the_bell_rings() -> N
 
 
 # -- resting ---------------------------------------------------------------------------------------
+
+
+(LEADER,) = leaders(1)
 
 
 class OneLeader(OneProcess):

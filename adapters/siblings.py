@@ -1,0 +1,171 @@
+"""Other processes that deliver beside this one: begun with it, begun again, and ended with it.
+
+The interpreter lets a process use one processor; the next one needs another process. Each holds the
+end of a pipe: a byte says that there is something to do, and the end of the pipe that this process
+is gone, however it went, so that none is left behind.
+"""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import BinaryIO, Final
+
+import attrs
+
+from application.ports import Observe
+from domain.events import Event as Happened
+
+LOOK_S: Final = 0.2  # how soon it is noticed that one has ended
+AGAIN_S: Final = (0.5, 1.0, 2.0, 5.0, 15.0, 30.0)  # one that ends at once is begun again so late
+WELL_S: Final = 60.0  # who has lived so long did not end at once
+RING_S: Final = 0.005  # a ring within so long of the last one says nothing new
+KILL_S: Final = 5.0  # beyond its own time to drain
+
+
+@attrs.define
+class _Sibling:
+    """One of them."""
+
+    process: "subprocess.Popen[bytes]"
+    begun_at: float = attrs.field(factory=time.monotonic)
+
+
+class Siblings:
+    """So many processes of *command*. Start once, stop once; safe from many threads.
+
+    The command must read its standard input as `heed` does.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        command: Sequence[str],
+        *,
+        environ: Mapping[str, str],
+        observe: Observe,
+        drain_s: float,
+    ) -> None:
+        self._number = number
+        self._command = [*command]
+        self._environ = {**environ}
+        self._observe = observe
+        self._drain_s = drain_s
+        self._running: list[_Sibling] = []
+        self._failures = 0
+        self._mutex = threading.Lock()
+        self._stopping = threading.Event()
+        self._watcher: threading.Thread | None = None
+        self._rung_at = 0.0
+
+    @property
+    def pids(self) -> Sequence[int]:
+        """Of those that run."""
+        with self._mutex:
+            return [sibling.process.pid for sibling in self._running]
+
+    def start(self) -> None:
+        """Begin them. OSError if the command cannot be run."""
+        if not self._number:
+            return
+        with self._mutex:
+            self._running = [self._begun() for _ in range(self._number)]
+        self._watcher = threading.Thread(target=self._watch, name="siblings", daemon=True)
+        self._watcher.start()
+
+    def ring(self) -> None:
+        """Tell them that there is something to do. A ring that is lost costs them one poll."""
+        now = time.monotonic()
+        if not self._running or now - self._rung_at < RING_S:
+            return
+        self._rung_at = now
+        with self._mutex:
+            for sibling in self._running:
+                pipe = sibling.process.stdin
+                assert pipe is not None
+                with suppress(OSError, ValueError):  # full: it has not heard the last one yet
+                    os.write(pipe.fileno(), b".")
+
+    def ask_to_stop(self) -> None:
+        """Let them drain; none is begun again."""
+        self._stopping.set()
+        if self._watcher is not None:
+            self._watcher.join()
+        with self._mutex:
+            for sibling in self._running:
+                sibling.process.send_signal(signal.SIGTERM)
+
+    def join(self) -> bool:
+        """Wait until all have ended; whether one of them has left an unknown outcome, or may."""
+        deadline = time.monotonic() + self._drain_s + KILL_S
+        with self._mutex:
+            ended, self._running = self._running, []
+        exit_codes = [_exit_code(sibling.process, deadline) for sibling in ended]
+        # who is ended by the signal itself had not come so far as to listen to it
+        return any(code not in (0, -signal.SIGTERM) for code in exit_codes)
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(LOOK_S):
+            with self._mutex:
+                dead = [s for s in self._running if s.process.poll() is not None]
+                self._running = [s for s in self._running if s not in dead]
+            for sibling in dead:
+                self._replace(sibling)
+
+    def _replace(self, dead: _Sibling) -> None:
+        _close(dead.process)
+        well = time.monotonic() - dead.begun_at > WELL_S
+        self._failures = 0 if well else self._failures + 1
+        fields = {"pid": dead.process.pid, "exit_code": dead.process.returncode}
+        self._observe(Happened(name="process_ended", level="error", fields=fields))
+        if self._stopping.wait(AGAIN_S[min(self._failures, len(AGAIN_S) - 1)]):
+            return
+        try:
+            with self._mutex:
+                self._running.append(self._begun())
+        except OSError as error:
+            fields = {"error": type(error).__name__, "text": str(error)}
+            self._observe(Happened(name="process_not_begun", level="error", fields=fields))
+            with self._mutex:
+                self._running.append(dead)  # and again
+
+    def _begun(self) -> _Sibling:
+        process = subprocess.Popen(  # noqa: S603 - our own command
+            self._command,
+            env=self._environ,
+            stdin=subprocess.PIPE,
+            start_new_session=True,  # Ctrl+C is for this process, which tells the others
+        )
+        assert process.stdin is not None
+        os.set_blocking(process.stdin.fileno(), False)
+        return _Sibling(process)
+
+
+def heed(pipe: BinaryIO, *, ring: Callable[[], None], ended: Callable[[], None]) -> None:
+    """The sibling's part, in a thread of its own: hear the rings of *pipe*, and its end."""
+
+    def listen() -> None:
+        while os.read(pipe.fileno(), 4096):
+            ring()
+        ended()
+
+    threading.Thread(target=listen, name="sibling", daemon=True).start()
+
+
+def _exit_code(process: "subprocess.Popen[bytes]", deadline: float) -> int:
+    try:
+        code = process.wait(max(0.0, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        process.kill()
+        code = process.wait()
+    _close(process)
+    return code
+
+
+def _close(process: "subprocess.Popen[bytes]") -> None:
+    assert process.stdin is not None
+    with suppress(OSError):
+        process.stdin.close()

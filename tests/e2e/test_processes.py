@@ -1,0 +1,123 @@
+"""`--processes`: several processes of one machine deliver from one SQLite file."""
+
+import os
+import signal
+import sqlite3
+import sys
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from adapters.fake_sender import Script
+from tests.running import Running, running, wait_until
+from tests.smtp_server import SmtpServer
+
+WORKER = (sys.executable, "-m", "entrypoints", "worker")
+SERVE = (sys.executable, "-m", "entrypoints", "serve")
+
+
+def copies(server: SmtpServer) -> Counter[str]:
+    return Counter(received.subject for received in server.accepted)
+
+
+def siblings(service: Running) -> list[int]:
+    """The processes that it has begun."""
+    assert service.process is not None
+    pid = service.process.pid
+    return [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def gone(pids: list[int]) -> bool:
+    return not any(Path(f"/proc/{pid}/cmdline").exists() for pid in pids)
+
+
+def owners(folder: Path) -> int:
+    """How many processes have made attempts."""
+    with closing(sqlite3.connect(folder / "service.db")) as database:
+        [(number,)] = database.execute("SELECT COUNT(DISTINCT owner) FROM attempt")
+    return int(number)
+
+
+def fill(service: Running, port: int, emails: int, accounts: int = 4, **account: object) -> None:
+    for number in range(accounts):
+        service.account(port, name=f"account {number}", **account)
+    for number in range(emails):
+        service.submit(f"email {number}")
+
+
+def test_two_processes_share_a_backlog_and_deliver_each_email_once(tmp_path: Path) -> None:
+    worker = Running(tmp_path, command=(*WORKER, "--processes", "2"))
+    worker.log = tmp_path / "worker.log"
+    with SmtpServer(Script(latency_s=0.01)) as server, running(tmp_path, DISPATCHER="none") as api:
+        worker.start(ready=False)
+        try:
+            wait_until(lambda: worker.output().count("delivery_started") == 2)
+            [sibling] = siblings(worker)
+            fill(api, server.port, emails=200)
+            wait_until(api.all_sent)
+        finally:
+            exit_code = worker.stop()
+
+    assert exit_code == 0
+    assert copies(server) == {f"email {number}": 1 for number in range(200)}
+    assert owners(tmp_path) == 2
+    assert gone([sibling])
+
+
+def test_who_accepts_rings_for_the_process_that_owns_the_connection(tmp_path: Path) -> None:
+    """With a poll of a minute nobody would look before."""
+    with SmtpServer() as server, running(
+        tmp_path, command=(*SERVE, "--processes", "2"), POLL_SECONDS=60, SWEEP_SECONDS=600
+    ) as service:  # fmt: skip
+        wait_until(lambda: service.output().count("delivery_started") == 2)
+        for number in range(6):
+            service.account(server.port, name=f"account {number}", max_connections=1)
+        for number in range(12):
+            service.submit(f"email {number}", smtp_config_id=1 + number % 6)
+        wait_until(service.all_sent, patience=20)
+
+    assert set(copies(server).values()) == {1}
+
+
+@pytest.mark.parametrize("whom", ["the first", "the other"])
+def test_kill_9_of_one_of_them_loses_none(tmp_path: Path, whom: str) -> None:
+    with SmtpServer(Script(latency_s=0.005)) as server, running(
+        tmp_path, command=(*SERVE, "--processes", "2"), RETRY_SCHEDULE="1"
+    ) as service:  # fmt: skip
+        wait_until(lambda: service.output().count("delivery_started") == 2)
+        fill(service, server.port, emails=150)
+        wait_until(lambda: server.taken > 30)
+        [sibling] = siblings(service)
+        if whom == "the first":
+            service.kill()
+            wait_until(lambda: gone([sibling]))
+            service.start()
+        else:
+            os.kill(sibling, signal.SIGKILL)
+        wait_until(service.all_sent)
+
+    assert set(copies(server)) == {f"email {number}" for number in range(150)}
+    assert max(copies(server).values()) <= 2
+    assert "Traceback" not in service.output()
+
+
+def test_an_hourly_limit_holds_for_both_together(tmp_path: Path) -> None:
+    with SmtpServer() as server, running(
+        tmp_path, command=(*SERVE, "--processes", "2")
+    ) as service:  # fmt: skip
+        wait_until(lambda: service.output().count("delivery_started") == 2)
+        fill(service, server.port, emails=80, accounts=1, hourly_limit=30, max_connections=6)
+        wait_until(lambda: server.taken >= 30)
+        wait_until(lambda: "sending" not in service.statuses())
+        taken = server.taken
+
+    assert taken == 30
+
+
+def test_what_does_not_deliver_has_none_beside_it(tmp_path: Path) -> None:
+    ended = Running(tmp_path, DISPATCHER="none").run("serve", "--processes", "2")
+
+    assert ended.returncode == 2
+    assert "PROCESSES must be 1 with DISPATCHER=none" in ended.stderr

@@ -1,0 +1,123 @@
+"""The processes beside this one: they are rung, begun again, stopped, and never left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from adapters.observers import ListObserver
+from adapters.siblings import Siblings
+from tests.running import ROOT, wait_until
+
+# Writes down that it lives, and each ring; ends with the code of its second argument.
+SIBLING = """
+    import os, signal, sys, threading
+    from adapters.siblings import heed
+
+    def note(word):
+        with open(sys.argv[1], "a") as notes:
+            notes.write(f"{word} {os.getpid()}\\n")
+
+    def end(*_):
+        note("ended")
+        os._exit(int(sys.argv[2]))
+
+    signal.signal(signal.SIGTERM, end)
+    heed(sys.stdin.buffer, ring=lambda: note("rung"), ended=end)
+    note("begun")
+    threading.Event().wait()
+"""
+
+
+def a_command(folder: Path, exit_code: int = 0) -> list[str]:
+    return [sys.executable, "-c", textwrap.dedent(SIBLING), str(folder / "notes"), str(exit_code)]
+
+
+def noted(folder: Path, word: str) -> set[int]:
+    """The pids of those that have written this down."""
+    with suppress(FileNotFoundError):
+        lines = (folder / "notes").read_text().splitlines()
+        return {int(line.split()[1]) for line in lines if line.startswith(word)}
+    return set()
+
+
+@contextmanager
+def some(
+    folder: Path, number: int = 2, exit_code: int = 0
+) -> Iterator[tuple[Siblings, ListObserver]]:
+    heard = ListObserver()
+    siblings = Siblings(
+        number,
+        a_command(folder, exit_code),
+        environ={**os.environ, "PYTHONPATH": str(ROOT)},
+        observe=heard,
+        drain_s=10,
+    )
+    siblings.start()
+    try:
+        wait_until(lambda: len(noted(folder, "begun")) == number)
+        yield siblings, heard
+    finally:
+        siblings.ask_to_stop()
+        siblings.join()
+
+
+def test_all_of_them_hear_a_ring(tmp_path: Path) -> None:
+    with some(tmp_path) as (siblings, _):
+        siblings.ring()
+        wait_until(lambda: noted(tmp_path, "rung") == set(siblings.pids))
+
+
+def test_one_that_was_killed_is_begun_again_and_told(tmp_path: Path) -> None:
+    with some(tmp_path) as (siblings, heard):
+        killed, other = siblings.pids
+        os.kill(killed, signal.SIGKILL)
+
+        wait_until(lambda: len(noted(tmp_path, "begun")) == 3)
+
+        assert other in siblings.pids
+        [event] = heard.events
+        assert event.name == "process_ended"
+        assert event.fields == {"pid": killed, "exit_code": -signal.SIGKILL}
+
+
+@pytest.mark.parametrize("exit_code", [0, 1])
+def test_when_they_are_stopped_it_is_known_whether_something_was_left(
+    tmp_path: Path, exit_code: int
+) -> None:
+    with some(tmp_path, exit_code=exit_code) as (siblings, heard):
+        pids = set(siblings.pids)
+        siblings.ask_to_stop()
+
+        assert siblings.join() is bool(exit_code)
+
+        assert noted(tmp_path, "ended") == pids
+        assert not siblings.pids
+        assert heard.events == []
+
+
+def test_when_the_first_process_is_killed_they_end(tmp_path: Path) -> None:
+    first = """
+        import sys, threading, os
+        from adapters.siblings import Siblings
+        from adapters.observers import ListObserver
+        siblings = Siblings(2, sys.argv[1:], environ=os.environ, observe=ListObserver(), drain_s=1)
+        siblings.start()
+        threading.Event().wait()
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(first), *a_command(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    wait_until(lambda: len(noted(tmp_path, "begun")) == 2)
+
+    process.kill()
+    process.wait()
+
+    wait_until(lambda: noted(tmp_path, "ended") == noted(tmp_path, "begun"))
