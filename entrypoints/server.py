@@ -102,6 +102,7 @@ class HttpServer:
             port=settings.port,
             threads=THREADS,
             channel_timeout=IDLE_S,
+            channel_request_lookahead=1,  # so that the loop listens on while a request is answered
             connection_limit=MAX_CONNECTIONS,
             max_request_header_size=MAX_HEADER_BYTES,
             max_request_body_size=settings.max_body_bytes + BODY_SLACK,
@@ -198,10 +199,43 @@ def _channel_class(draining: Callable[[], bool]) -> type[HTTPChannel]:
                 self.set_close_on_finish()
             return super().build_response_header()
 
+        def write(self, data: bytes) -> None:
+            """Header and body together, where the body is known as a whole."""
+            if self.wrote_header or self.content_length != len(data) or not self.has_body:
+                super().write(data)
+                return
+            self.channel.write_soon(self.build_response_header() + data)
+            self.wrote_header = True
+            self.content_bytes_written = len(data)
+
     class Channel(_TimedChannel):
         task_class = Task
 
     return Channel
+
+
+class _Server:
+    """A connection's server, whose loop is woken only for what is left to the loop.
+
+    waitress wakes it after every answer, to hear the next request; it hears that anyway.
+    """
+
+    def __init__(self, server: BaseWSGIServer, channel: HTTPChannel) -> None:
+        self._server = server
+        self._channel = channel
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._server, name)
+
+    def pull_trigger(self) -> None:
+        channel = self._channel
+        if (
+            channel.total_outbufs_len
+            or channel.will_close
+            or channel.close_when_flushed
+            or channel.requests  # sent together: while they wait the loop does not listen
+        ):
+            self._server.pull_trigger()
 
 
 class RequestTimeout(Error):  # type: ignore[misc]
@@ -223,6 +257,7 @@ class _TimedChannel(HTTPChannel):  # type: ignore[misc]
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._began: float | None = time.monotonic()
         super().__init__(*arguments, **options)
+        self.server = _Server(self.server, self)
         self.error_task_class = _Refusal
 
     def received(self, data: bytes) -> Any:

@@ -211,6 +211,22 @@ def test_a_mail_goes_all_the_way_to_the_sandbox(tmp_path):
         assert wait_until(lambda: arrived(service)) == ["All the way"]
 
 
+def test_requests_that_come_together_are_answered_in_order(tmp_path):
+    """Also those that come while the server has heard enough from this connection."""
+    with (
+        running(tmp_path) as service,
+        socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection,
+        connection.makefile("rb") as replies,
+    ):
+        paths = ["/healthz", "/nowhere", "/readyz", "/docs", "/nothing", "/healthz"] * 3
+        connection.sendall(
+            b"".join(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode() for path in paths[:-1])
+            + f"GET {paths[-1]} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
+        )
+        statuses = [int(status) for status in re.findall(rb"HTTP/1\.1 (\d+) ", replies.read())]
+    assert statuses == [404 if path.startswith("/no") else 200 for path in paths]
+
+
 def test_the_reply_does_not_tell_which_server_it_is(tmp_path):
     with running(tmp_path) as service:
         assert ask(service, "GET", "/healthz").getheader("Server") is None
