@@ -142,8 +142,22 @@ def test_flower_shows_what_the_workers_do(tmp_path: Path) -> None:
 # -- what it refuses -------------------------------------------------------------------------------
 
 
-def test_celery_refuses_to_start_for_another_dispatcher(tmp_path: Path) -> None:
-    service = Running(tmp_path, DISPATCHER="threads")
+@pytest.mark.parametrize(
+    ("environ", "code", "told"),
+    [
+        (
+            {"DISPATCHER": "threads"},
+            2,
+            "DISPATCHER must be celery for Celery's processes, not threads",
+        ),
+        ({"DATABASE_URL": "sqlite:////nowhere/mail.db"}, 1, "the store is not available: "),
+    ],
+)
+def test_what_keeps_a_worker_of_celery_from_starting_is_told_in_a_line(
+    tmp_path: Path, environ: dict[str, str], code: int, told: str
+) -> None:
+    celery = {"DISPATCHER": "celery", "CELERY_BROKER_URL": "redis://127.0.0.1:1/0"}
+    service = Running(tmp_path, **{**celery, "SECRET_KEY": "a1b2c3d4e5f6" * 4, **environ})
     ended = subprocess.run(
         [*CELERY, "worker"],
         cwd=tmp_path,
@@ -152,8 +166,8 @@ def test_celery_refuses_to_start_for_another_dispatcher(tmp_path: Path) -> None:
         text=True,
         timeout=60,
     )
-    assert ended.returncode == 2
-    assert "DISPATCHER must be celery for Celery's processes, not threads" in ended.stderr
+    assert ended.returncode == code
+    assert told in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

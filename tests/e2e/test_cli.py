@@ -347,7 +347,14 @@ def test_gunicorn_runs_it_with_many_workers_and_sends_every_mail_once(tmp_path):
     assert "Traceback" not in service.output()
 
 
-def test_gunicorn_with_wrong_settings_names_the_variable(tmp_path):
+@pytest.mark.parametrize(
+    ("environ", "told"),
+    [
+        ({"QUEUE_WORKERS": "many"}, "QUEUE_WORKERS must be"),
+        ({"DATABASE_URL": "sqlite:////nowhere/mail.db"}, "the store is not available: "),
+    ],
+)
+def test_what_keeps_gunicorn_from_starting_is_told_in_a_line(tmp_path, environ, told):
     service = Running(
         tmp_path,
         command=(
@@ -356,11 +363,12 @@ def test_gunicorn_with_wrong_settings_names_the_variable(tmp_path):
             str(ROOT / "gunicorn.conf.py"),
             "entrypoints.wsgi:create_app()",
         ),
-        QUEUE_WORKERS="many",
+        **{"SECRET_KEY": KEY, **environ},
     ).start(ready=False)
     assert service.process is not None
     assert service.process.wait(20) != 0
-    assert "QUEUE_WORKERS must be" in service.output()
+    assert told in service.output()
+    assert "Traceback" not in service.output()
 
 
 # -- secrets ---------------------------------------------------------------------------------------
