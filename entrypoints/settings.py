@@ -375,7 +375,8 @@ class Settings:
         production = values.get("flask_env") is FlaskEnv.PRODUCTION
         values.setdefault("log_format", LogFormat.JSON if production else LogFormat.TEXT)
         settings = cls(**values)
-        errors.extend(_contradictions(settings))
+        refused = {error.split()[0] for error in errors}
+        errors.extend(e for e in _contradictions(settings) if e.split()[0] not in refused)
         if "flask_env" in values or not environ.get("FLASK_ENV"):
             errors.extend(_unsafe(settings))
         if errors:

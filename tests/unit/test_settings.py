@@ -132,6 +132,19 @@ def test_everything_wrong_is_said_at_once():
     assert named == ["PORT", "LOG_FORMAT", "QUEUE_WORKERS", "SECRET_KEY", "SANDBOX"]
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"CELERY_BROKER_URL": "http://broker", "DISPATCHER": "celery"},
+        {"MAX_WORKERS": "many", "QUEUE_WORKERS": "300"},
+        {"HEARTBEAT_SECONDS": "often", "LEASE_SECONDS": "20"},
+    ],
+)
+def test_what_is_wrong_by_itself_is_not_said_to_contradict_something_too(wrong):
+    (error,) = errors(**wrong)
+    assert error.startswith(f"{next(iter(wrong))} must be ")
+
+
 def test_a_long_value_is_not_repeated_in_full():
     (error,) = errors(PORT="9" * 5000)
     assert len(error) < 200
