@@ -394,7 +394,12 @@ def _timeouts(settings: Settings) -> Timeouts:
 
 
 def _trust(ca_file: Path | None) -> Callable[[], ssl.SSLContext]:
-    """The system's roots, and those of *ca_file* too."""
+    """The system's roots, and those of *ca_file* too. SettingsError if it has none."""
+    if ca_file is not None:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(ca_file)
+        except (OSError, ValueError) as error:  # an SSLError is an OSError
+            raise SettingsError(f"SMTP_CA_FILE: {ca_file}: no certificates ({error})") from error
 
     def context() -> ssl.SSLContext:
         trusted = ssl.create_default_context()

@@ -137,12 +137,13 @@ def test_the_sandbox_is_refused_in_production():
     assert "SANDBOX must be 0 in production" in result.output
 
 
-def test_rules_that_cannot_be_read_are_settings_that_cannot_be_used(tmp_path):
-    rules = tmp_path / "rules.toml"
-    rules.write_text("this is no TOML")
-    result = run("migrate", SMTP_RULES_FILE=str(rules), DATABASE_URL=database(tmp_path))
+@pytest.mark.parametrize("variable", ["SMTP_RULES_FILE", "SMTP_CA_FILE"])
+def test_a_file_that_cannot_be_read_is_settings_that_cannot_be_used(tmp_path, variable):
+    file = tmp_path / "file"
+    file.write_text("neither TOML nor a certificate")
+    result = run("migrate", DATABASE_URL=database(tmp_path), **{variable: str(file)})
     assert result.exit_code == 2
-    assert "SMTP_RULES_FILE" in result.output
+    assert f"{variable}: {file}" in result.output
 
 
 @pytest.mark.parametrize("variable", ["PORT", "SANDBOX_PORT"])
