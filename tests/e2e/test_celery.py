@@ -142,6 +142,18 @@ def test_flower_shows_what_the_workers_do(tmp_path: Path) -> None:
 # -- what it refuses -------------------------------------------------------------------------------
 
 
+def run(service: Running, *command: str) -> subprocess.CompletedProcess[str]:
+    """The command to its end, on the settings of *service*."""
+    return subprocess.run(
+        command,
+        cwd=service.folder,
+        env=service.environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
 @pytest.mark.parametrize(
     ("environ", "code", "told"),
     [
@@ -158,14 +170,7 @@ def test_what_keeps_a_worker_of_celery_from_starting_is_told_in_a_line(
 ) -> None:
     celery = {"DISPATCHER": "celery", "CELERY_BROKER_URL": "redis://127.0.0.1:1/0"}
     service = Running(tmp_path, **{**celery, "SECRET_KEY": "a1b2c3d4e5f6" * 4, **environ})
-    ended = subprocess.run(
-        [*CELERY, "worker"],
-        cwd=tmp_path,
-        env=service.environ,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    ended = run(service, *CELERY, "worker")
     assert ended.returncode == code
     assert told in ended.stderr
     assert "Traceback" not in ended.stderr
@@ -174,14 +179,7 @@ def test_what_keeps_a_worker_of_celery_from_starting_is_told_in_a_line(
 def test_without_the_extra_it_says_what_to_install(tmp_path: Path) -> None:
     service = Running(tmp_path, DISPATCHER="celery", CELERY_BROKER_URL="redis://127.0.0.1:1/0")
     without = "import sys; sys.modules['celery'] = None; from entrypoints.cli import main; main()"
-    ended = subprocess.run(
-        [sys.executable, "-c", without, "serve"],
-        cwd=tmp_path,
-        env=service.environ,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    ended = run(service, sys.executable, "-c", without, "serve")
     assert ended.returncode == 2
     assert "pip install 'email-service[celery]'" in ended.stderr
 
