@@ -44,7 +44,7 @@ from domain.network import DEFAULT_PORTS, NetworkPolicy
 from domain.reply import Rules, parse_rules
 from domain.retry import RetryPolicy
 from entrypoints.http import create_http
-from entrypoints.http.sandbox import register_sandbox
+from entrypoints.http.sandbox import Sandbox
 from entrypoints.settings import Dispatcher, Settings, SettingsError, development_key
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class Service:
         """Open the local inbox and its pages; the port it listens on. OSError if it is taken."""
         inbox = SandboxInbox(clock=self._clock, port=self._settings.sandbox_port)
         inbox.start()
-        register_sandbox(self.http, inbox)
+        self.http.register_blueprint(Sandbox(inbox).routes())
         self._inbox = inbox
         return inbox.port
 
