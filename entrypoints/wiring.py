@@ -202,44 +202,25 @@ def build(settings: Settings) -> Service:
     locks = _locks(settings)
     vault = FernetVault(_secret_key(settings), settings.secret_key_previous)
     rules = _rules(settings)
-    sender = SmtpSender(
+    ports = Ports(
+        store=store,
+        sender=_sender(settings, vault=vault, clock=clock, network=rules.network),
         vault=vault,
         clock=clock,
-        ehlo_hostname=settings.ehlo_name(socket.gethostname()),
-        timeouts=_timeouts(settings),
-        ssl_context=_trust(settings.smtp_ca_file),
-        allow=rules.network.allows,
+        entropy=SystemEntropy(),
+        locks=locks,
+        headroom=_headroom(settings),
+        wake=celery_bell or wake,
+        observe=observe,
     )
-    application = assemble(
-        Ports(
-            store=store,
-            sender=sender,
-            vault=vault,
-            clock=clock,
-            entropy=SystemEntropy(),
-            locks=locks,
-            headroom=_headroom(settings),
-            wake=celery_bell or wake,
-            observe=observe,
-        ),
-        rules,
-        host=socket.gethostname(),
-        pid=os.getpid(),
-    )
+    application = assemble(ports, rules, host=socket.gethostname(), pid=os.getpid())
     dispatcher = ThreadDispatcher(
         application,
         bell=bell,
         clock=clock,
         # so many processes deliver from a file; from a server all of them do
         locks=NoLocks() if settings.database_path is None else locks,
-        rules=DispatcherRules(
-            workers=settings.queue_workers,
-            max_workers=max(settings.max_workers, settings.queue_workers),
-            poll=min(settings.poll, AWAKE_POLL) if celery_bell else settings.poll,
-            sweep=settings.sweep,
-            rest=REST if celery_bell else None,
-            leaders=settings.processes,
-        ),
+        rules=_dispatcher_rules(settings),
         observe=observe,
     )
     http = create_http(
@@ -345,6 +326,19 @@ def _headroom(settings: Settings) -> Headroom:
     return DiskHeadroom(path.parent, ballast=path.with_name(path.name + ".ballast"))
 
 
+def _sender(
+    settings: Settings, *, vault: FernetVault, clock: SystemClock, network: NetworkPolicy
+) -> SmtpSender:
+    return SmtpSender(
+        vault=vault,
+        clock=clock,
+        ehlo_hostname=settings.ehlo_name(socket.gethostname()),
+        timeouts=_timeouts(settings),
+        ssl_context=_trust(settings.smtp_ca_file),
+        allow=network.allows,
+    )
+
+
 def _rules(settings: Settings) -> ServiceRules:
     return ServiceRules(
         delivery=DeliveryRules(
@@ -383,6 +377,18 @@ def _reply_rules(own: Path | None) -> Rules:
         return parse_rules(shipped, first=tomllib.loads(own.read_text("utf-8")))
     except (ValueError, OSError) as error:
         raise SettingsError(f"SMTP_RULES_FILE: {own}: {error}") from error
+
+
+def _dispatcher_rules(settings: Settings) -> DispatcherRules:
+    by_celery = settings.dispatcher is Dispatcher.CELERY
+    return DispatcherRules(
+        workers=settings.queue_workers,
+        max_workers=max(settings.max_workers, settings.queue_workers),
+        poll=min(settings.poll, AWAKE_POLL) if by_celery else settings.poll,
+        sweep=settings.sweep,
+        rest=REST if by_celery else None,
+        leaders=settings.processes,
+    )
 
 
 def _timeouts(settings: Settings) -> Timeouts:
