@@ -252,7 +252,7 @@ def build_celery(
     except ImportError as error:
         raise SettingsError(
             f"DISPATCHER=celery needs what is not installed ({error.name}): "
-            "pip install 'email-service[celery]'"
+            "pip install '.[celery]' in the folder of its source"
         ) from error
     app = make_celery(
         settings.celery_broker_url,

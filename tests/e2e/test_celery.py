@@ -181,7 +181,7 @@ def test_without_the_extra_it_says_what_to_install(tmp_path: Path) -> None:
     without = "import sys; sys.modules['celery'] = None; from entrypoints.cli import main; main()"
     ended = run(service, sys.executable, "-c", without, "serve")
     assert ended.returncode == 2
-    assert "pip install 'email-service[celery]'" in ended.stderr
+    assert "pip install '.[celery]' in the folder of its source" in ended.stderr
 
 
 # -- on PostgreSQL ---------------------------------------------------------------------------------
