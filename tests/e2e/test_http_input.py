@@ -341,6 +341,7 @@ def test_an_unknown_query_parameter_is_refused(client, path):
     reply = client.get(path)
     assert reply.status_code == 400
     assert reply.json["code"] == "unknown_field"
+    assert reply.json["errors"][0]["message"] == "is unknown in this query"
 
 
 def test_a_query_parameter_stands_once():
