@@ -8,6 +8,7 @@ import sys
 from functools import cache
 from typing import TYPE_CHECKING
 
+from domain.errors import EmailServiceError
 from entrypoints import logs
 from entrypoints.settings import Settings, SettingsError, load_environment
 from entrypoints.wiring import Service, build, build_celery
@@ -38,10 +39,12 @@ def make_app() -> "Celery":
     def check(**_: object) -> None:
         """The database up to date and every setting usable, before there are children."""
         try:
-            service = build(settings)
+            _migrate(build(settings))
         except SettingsError as error:
             raise _refused(error) from error
-        _migrate(service)
+        except EmailServiceError as error:
+            print(error, file=sys.stderr)
+            raise SystemExit(1) from error
 
     signals.worker_process_init.connect(configure_logs, weak=False)
     signals.setup_logging.connect(configure_logs, weak=False)

@@ -375,7 +375,8 @@ class Settings:
         production = values.get("flask_env") is FlaskEnv.PRODUCTION
         values.setdefault("log_format", LogFormat.JSON if production else LogFormat.TEXT)
         settings = cls(**values)
-        errors.extend(_contradictions(settings))
+        refused = {error.split()[0] for error in errors}
+        errors.extend(e for e in _contradictions(settings) if e.split()[0] not in refused)
         if "flask_env" in values or not environ.get("FLASK_ENV"):
             errors.extend(_unsafe(settings))
         if errors:
@@ -428,7 +429,10 @@ def load_environment(
     environ: Mapping[str, str] = os.environ, *, path: Path = Path(".env")
 ) -> dict[str, str]:
     """*environ* and, for what it does not have, the file *path* (which may be missing)."""
-    written = dotenv_values(path, interpolate=False)
+    try:
+        written = dotenv_values(path, interpolate=False)
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path.absolute()} is not UTF-8: {error}") from error
     return {name: text for name, text in written.items() if text is not None} | dict(environ)
 
 
@@ -436,12 +440,23 @@ def development_key(path: Path) -> str:
     """The key kept in *path*, made at the first call. Safe from many processes.
 
     Only its owner may read the file. It appears whole or not at all, so that a crash never leaves
-    half a key behind with which secrets would be sealed.
+    half a key behind with which secrets would be sealed. SettingsError if that cannot be, or if the
+    file holds no key: it is not replaced, for secrets may be sealed with what it held.
     """
     try:
-        return path.read_text("ascii").strip()
-    except FileNotFoundError:
-        pass
+        if not path.exists():
+            _make_key(path)
+        key = path.read_text("ascii").strip()
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{path} holds no key, and SECRET_KEY is not set: {error}") from error
+    if not key:
+        raise SettingsError(f"{path} holds no key, and SECRET_KEY is not set: the file is empty")
+    return key
+
+
+def _make_key(path: Path) -> None:
+    if not path.parent.is_dir():
+        raise SettingsError(f"there is no folder {path.parent} for the database and its key")
     draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -453,7 +468,6 @@ def development_key(path: Path) -> str:
             os.link(draft, path)
     finally:
         draft.unlink()
-    return path.read_text("ascii").strip()
 
 
 # -- how they are checked ------------------------------------------------------------------------

@@ -44,7 +44,7 @@ from domain.network import DEFAULT_PORTS, NetworkPolicy
 from domain.reply import Rules, parse_rules
 from domain.retry import RetryPolicy
 from entrypoints.http import create_http
-from entrypoints.http.sandbox import register_sandbox
+from entrypoints.http.sandbox import Sandbox
 from entrypoints.settings import Dispatcher, Settings, SettingsError, development_key
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class Service:
         """Open the local inbox and its pages; the port it listens on. OSError if it is taken."""
         inbox = SandboxInbox(clock=self._clock, port=self._settings.sandbox_port)
         inbox.start()
-        register_sandbox(self.http, inbox)
+        self.http.register_blueprint(Sandbox(inbox).routes())
         self._inbox = inbox
         return inbox.port
 
@@ -202,44 +202,25 @@ def build(settings: Settings) -> Service:
     locks = _locks(settings)
     vault = FernetVault(_secret_key(settings), settings.secret_key_previous)
     rules = _rules(settings)
-    sender = SmtpSender(
+    ports = Ports(
+        store=store,
+        sender=_sender(settings, vault=vault, clock=clock, network=rules.network),
         vault=vault,
         clock=clock,
-        ehlo_hostname=settings.ehlo_name(socket.gethostname()),
-        timeouts=_timeouts(settings),
-        ssl_context=_trust(settings.smtp_ca_file),
-        allow=rules.network.allows,
+        entropy=SystemEntropy(),
+        locks=locks,
+        headroom=_headroom(settings),
+        wake=celery_bell or wake,
+        observe=observe,
     )
-    application = assemble(
-        Ports(
-            store=store,
-            sender=sender,
-            vault=vault,
-            clock=clock,
-            entropy=SystemEntropy(),
-            locks=locks,
-            headroom=_headroom(settings),
-            wake=celery_bell or wake,
-            observe=observe,
-        ),
-        rules,
-        host=socket.gethostname(),
-        pid=os.getpid(),
-    )
+    application = assemble(ports, rules, host=socket.gethostname(), pid=os.getpid())
     dispatcher = ThreadDispatcher(
         application,
         bell=bell,
         clock=clock,
         # so many processes deliver from a file; from a server all of them do
         locks=NoLocks() if settings.database_path is None else locks,
-        rules=DispatcherRules(
-            workers=settings.queue_workers,
-            max_workers=max(settings.max_workers, settings.queue_workers),
-            poll=min(settings.poll, AWAKE_POLL) if celery_bell else settings.poll,
-            sweep=settings.sweep,
-            rest=REST if celery_bell else None,
-            leaders=settings.processes,
-        ),
+        rules=_dispatcher_rules(settings),
         observe=observe,
     )
     http = create_http(
@@ -271,7 +252,7 @@ def build_celery(
     except ImportError as error:
         raise SettingsError(
             f"DISPATCHER=celery needs what is not installed ({error.name}): "
-            "pip install 'email-service[celery]'"
+            "pip install '.[celery]' in the folder of its source"
         ) from error
     app = make_celery(
         settings.celery_broker_url,
@@ -345,6 +326,19 @@ def _headroom(settings: Settings) -> Headroom:
     return DiskHeadroom(path.parent, ballast=path.with_name(path.name + ".ballast"))
 
 
+def _sender(
+    settings: Settings, *, vault: FernetVault, clock: SystemClock, network: NetworkPolicy
+) -> SmtpSender:
+    return SmtpSender(
+        vault=vault,
+        clock=clock,
+        ehlo_hostname=settings.ehlo_name(socket.gethostname()),
+        timeouts=_timeouts(settings),
+        ssl_context=_trust(settings.smtp_ca_file),
+        allow=network.allows,
+    )
+
+
 def _rules(settings: Settings) -> ServiceRules:
     return ServiceRules(
         delivery=DeliveryRules(
@@ -385,6 +379,18 @@ def _reply_rules(own: Path | None) -> Rules:
         raise SettingsError(f"SMTP_RULES_FILE: {own}: {error}") from error
 
 
+def _dispatcher_rules(settings: Settings) -> DispatcherRules:
+    by_celery = settings.dispatcher is Dispatcher.CELERY
+    return DispatcherRules(
+        workers=settings.queue_workers,
+        max_workers=max(settings.max_workers, settings.queue_workers),
+        poll=min(settings.poll, AWAKE_POLL) if by_celery else settings.poll,
+        sweep=settings.sweep,
+        rest=REST if by_celery else None,
+        leaders=settings.processes,
+    )
+
+
 def _timeouts(settings: Settings) -> Timeouts:
     def seconds(stage: str) -> float:
         return float(getattr(settings, f"smtp_{stage}_timeout").total_seconds())
@@ -394,7 +400,12 @@ def _timeouts(settings: Settings) -> Timeouts:
 
 
 def _trust(ca_file: Path | None) -> Callable[[], ssl.SSLContext]:
-    """The system's roots, and those of *ca_file* too."""
+    """The system's roots, and those of *ca_file* too. SettingsError if it has none."""
+    if ca_file is not None:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(ca_file)
+        except (OSError, ValueError) as error:  # an SSLError is an OSError
+            raise SettingsError(f"SMTP_CA_FILE: {ca_file}: no certificates ({error})") from error
 
     def context() -> ssl.SSLContext:
         trusted = ssl.create_default_context()

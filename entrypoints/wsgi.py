@@ -9,6 +9,7 @@ import sys
 
 from flask import Flask
 
+from domain.errors import EmailServiceError
 from entrypoints import logs
 from entrypoints.settings import Settings, SettingsError, load_environment
 from entrypoints.wiring import Service, build
@@ -31,8 +32,12 @@ def create_app() -> Flask:
 
 
 def check() -> None:
-    """Exit with 2, saying why, if `create_app` would. Leaves nothing open: a fork may follow."""
-    _checked().close()
+    """Exit, saying why, if `create_app` would fail. Leaves nothing open: a fork may follow."""
+    try:
+        _checked().close()
+    except EmailServiceError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(1) from error
 
 
 def _checked() -> Service:

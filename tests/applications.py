@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from adapters.fake_clock import FakeClock
 from adapters.fake_entropy import FakeEntropy
@@ -128,3 +129,10 @@ def a_client_with_config(application: Application | None = None, **rules: Any) -
     client = a_client(application, **rules)
     assert client.post("/api/smtp-configs", json=a_config_body()).status_code == 201
     return client
+
+
+def pointers(reply: TestResponse) -> list[str]:
+    """The fields that were refused."""
+    assert reply.status_code == 400, reply.text
+    assert reply.content_type == "application/problem+json"
+    return [error["pointer"] for error in reply.json["errors"]]

@@ -44,7 +44,7 @@ class PlainVault:
 
 
 class OneProcess:
-    """Locks for a test of one process; ``dead`` names those whose holder died."""
+    """Locks of processes that are all in this one; ``dead`` names those whose holder died."""
 
     def __init__(self) -> None:
         self.dead: set[str] = set()

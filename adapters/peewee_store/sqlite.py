@@ -9,6 +9,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -129,16 +130,14 @@ def in_use(path: Path) -> bool:
 
     SQLite leaves WAL only for whoever is alone with the file. Not while this process has it open.
     """
-    connection = sqlite3.connect(path, timeout=0, isolation_level=None)
     try:
-        connection.execute("PRAGMA journal_mode = DELETE")
-        connection.execute("PRAGMA journal_mode = WAL")
-    except sqlite3.OperationalError as error:
+        with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
+            connection.execute("PRAGMA journal_mode = DELETE")
+            connection.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.DatabaseError as error:
         if "locked" in str(error):
             return True
         raise unavailable(error) from error
-    finally:
-        connection.close()
     return False
 
 

@@ -182,7 +182,8 @@ class PostgresStore(SqlStore):
             from adapters.peewee_store.postgres import LOCK_TIMEOUT_S, Server
         except ImportError as error:
             raise ValueError(
-                "a PostgreSQL store needs psycopg: pip install 'email-service[postgres]'"
+                "a PostgreSQL store needs psycopg: pip install '.[postgres]'"
+                " in the folder of its source"
             ) from error
         self._server = Server(url, lock_timeout_s=lock_timeout_s or LOCK_TIMEOUT_S)
         super().__init__()

@@ -20,7 +20,7 @@ from entrypoints.http.json_reader import read_limit
 from entrypoints.http.operations import Operations
 from entrypoints.http.problems import install_problems
 from entrypoints.http.schemas import LARGEST_ID
-from entrypoints.http.validation import MOST_ERRORS, pointer
+from entrypoints.http.validation import MOST_ERRORS, UNKNOWN_IN_QUERY, pointer
 
 MAX_BODY_BYTES: Final = 30 * 1024 * 1024
 MAX_RECIPIENTS: Final = 100
@@ -75,5 +75,5 @@ def _refuse_unknown_query() -> None:
         return
     names = list(request.args)[:MOST_ERRORS]
     if names:
-        errors = [FieldError(pointer((name,)), "is unknown in this query") for name in names]
+        errors = [FieldError(pointer((name,)), UNKNOWN_IN_QUERY) for name in names]
         raise InvalidInput(*errors, code="unknown_field")

@@ -11,7 +11,7 @@ from email.message import EmailMessage
 from typing import Final, Protocol
 
 import attrs
-from flask import Blueprint, Flask, Response, abort, jsonify, render_template, request
+from flask import Blueprint, Response, abort, jsonify, render_template, request
 
 PAGE_CSP: Final = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
@@ -94,69 +94,80 @@ class Letter:
         }
 
 
-def register_sandbox(app: Flask, inbox: Inbox) -> None:
-    """Add the pages under /sandbox to *app*."""
-    pages = Blueprint(
-        "sandbox",
-        __name__,
-        url_prefix="/sandbox",
-        template_folder="templates",
-        static_folder="static",
-    )
+class Sandbox:
+    """The pages under /sandbox."""
 
-    def letter(number: int) -> Letter:
-        received = inbox.get(number)
-        if received is None:
-            abort(404)
-        return _letter(received)
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox = inbox
 
-    @pages.get("")
-    @pages.get("/")
-    def index() -> str:
-        letters = [_letter(received, bodies=False) for received in inbox.messages()]
+    def routes(self) -> Blueprint:
+        """Every path with what answers it."""
+        routes = Blueprint(
+            "sandbox",
+            __name__,
+            url_prefix="/sandbox",
+            template_folder="templates",
+            static_folder="static",
+        )
+        routes.get("")(self.index)
+        routes.get("/")(self.index)
+        routes.get("/messages.json")(self.messages)
+        routes.get("/<int:number>")(self.message)
+        routes.get("/<int:number>/html")(self.html)
+        routes.get("/<int:number>/raw")(self.raw)
+        routes.after_request(_protected)
+        return routes
+
+    def index(self) -> str:
+        """What has arrived, and how to send something."""
         return render_template(
             "sandbox/index.html",
-            letters=letters,
-            inbox=inbox,
+            letters=self._letters(),
+            inbox=self._inbox,
             api=request.host_url,
             outcomes=OUTCOMES,
         )
 
-    @pages.get("/messages.json")
-    def messages() -> Response:
-        return jsonify([_letter(received, bodies=False).summary for received in inbox.messages()])
+    def messages(self) -> Response:
+        """What has arrived, for programs."""
+        return jsonify([letter.summary for letter in self._letters()])
 
-    @pages.get("/<int:number>")
-    def message(number: int) -> str:
-        return render_template("sandbox/message.html", letter=letter(number))
+    def message(self, number: int) -> str:
+        """One message as a page."""
+        return render_template("sandbox/message.html", letter=_letter(self._received(number)))
 
-    @pages.get("/<int:number>/html")
-    def html(number: int) -> Response:
-        response = Response(letter(number).html or "", content_type="text/html; charset=utf-8")
+    def html(self, number: int) -> Response:
+        """Its HTML, for the frame that can do no harm."""
+        letter = _letter(self._received(number))
+        response = Response(letter.html or "", content_type="text/html; charset=utf-8")
         response.headers["Content-Security-Policy"] = MESSAGE_CSP
         response.headers["X-Frame-Options"] = "SAMEORIGIN"
         return response
 
-    @pages.get("/<int:number>/raw")
-    def raw(number: int) -> Response:
-        received = inbox.get(number)
-        if received is None:
-            abort(404)
-        response = Response(received.octets, content_type="message/rfc822")
+    def raw(self, number: int) -> Response:
+        """Its octets as they came."""
+        response = Response(self._received(number).octets, content_type="message/rfc822")
         response.headers["Content-Disposition"] = f'attachment; filename="sandbox-{number}.eml"'
         return response
 
-    @pages.after_request
-    def protect(response: Response) -> Response:
-        response.headers.setdefault("Content-Security-Policy", PAGE_CSP)
-        response.headers.setdefault("X-Frame-Options", "DENY")
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Referrer-Policy"] = "no-referrer"
-        if request.endpoint != "sandbox.static":
-            response.headers["Cache-Control"] = "no-store"
-        return response
+    def _letters(self) -> list[Letter]:
+        return [_letter(received, bodies=False) for received in self._inbox.messages()]
 
-    app.register_blueprint(pages)
+    def _received(self, number: int) -> Received:
+        received = self._inbox.get(number)
+        if received is None:
+            abort(404)
+        return received
+
+
+def _protected(response: Response) -> Response:
+    response.headers.setdefault("Content-Security-Policy", PAGE_CSP)
+    response.headers.setdefault("X-Frame-Options", "DENY")
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    if request.endpoint != "sandbox.static":
+        response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def _letter(received: Received, *, bodies: bool = True) -> Letter:

@@ -13,10 +13,11 @@ from entrypoints.http.schemas import RequestModel
 M = TypeVar("M", bound=RequestModel)
 
 MOST_ERRORS: Final = 100
+UNKNOWN_IN_QUERY: Final = "is unknown in this query"
 
+_UNKNOWN: Final = "extra_forbidden"
 _MESSAGES: Final = {
     "missing": "is required",
-    "extra_forbidden": "is unknown or read-only",
     "string_type": "must be a string",
     "int_type": "must be an integer",
     "bool_type": "must be true or false",
@@ -24,6 +25,8 @@ _MESSAGES: Final = {
     "string_too_short": "must not be empty",
     "string_too_long": "must have at most {max_length} characters",
     "too_short": "must not be empty",
+    "too_long": "must have at most {max_length} items",
+    "model_type": "must be an object",
     "greater_than_equal": "must be at least {ge}",
     "less_than_equal": "must be at most {le}",
     "literal_error": "must be {expected}",
@@ -31,12 +34,20 @@ _MESSAGES: Final = {
 }
 
 
-def parse(model: type[M], fields: Mapping[str, object], *more: FieldError) -> M:
-    """*fields* as a *model*. InvalidInput names all that is wrong, with what was found before."""
+def parse(
+    model: type[M],
+    fields: Mapping[str, object],
+    *more: FieldError,
+    unknown: str = "is unknown or read-only",
+) -> M:
+    """*fields* as a *model*. InvalidInput names all that is wrong, with what was found before.
+
+    *unknown* says it of a field that the model does not have.
+    """
     try:
         parsed = model.model_validate(fields)
     except ValidationError as error:
-        raise _invalid(error, more) from None
+        raise _invalid(error, more, {**_MESSAGES, _UNKNOWN: unknown}) from None
     if more:
         raise InvalidInput(*more)
     return parsed
@@ -49,13 +60,15 @@ def parse_query(model: type[M]) -> M:
         for name, values in request.args.lists()
         if len(values) > 1
     ]
-    return parse(model, request.args.to_dict(), *twice[:MOST_ERRORS])
+    return parse(model, request.args.to_dict(), *twice[:MOST_ERRORS], unknown=UNKNOWN_IN_QUERY)
 
 
-def _invalid(error: ValidationError, more: tuple[FieldError, ...]) -> InvalidInput:
+def _invalid(
+    error: ValidationError, more: tuple[FieldError, ...], messages: Mapping[str, str]
+) -> InvalidInput:
     details = error.errors(include_url=False, include_input=False)
-    errors = [FieldError(pointer(found["loc"]), _message(found)) for found in details]
-    unknown = any(found["type"] == "extra_forbidden" for found in details)
+    errors = [FieldError(pointer(found["loc"]), _message(found, messages)) for found in details]
+    unknown = any(found["type"] == _UNKNOWN for found in details)
     return InvalidInput(*[*more, *errors][:MOST_ERRORS], code="unknown_field" if unknown else None)
 
 
@@ -64,6 +77,6 @@ def pointer(path: tuple[int | str, ...]) -> str:
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
 
 
-def _message(found: ErrorDetails) -> str:
-    template = _MESSAGES.get(found["type"])
+def _message(found: ErrorDetails, messages: Mapping[str, str]) -> str:
+    template = messages.get(found["type"])
     return template.format(**found.get("ctx", {})) if template else found["msg"]

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from adapters.fake_sender import FakeSender
 from domain.email import Status
 from domain.errors import StoreUnavailable
 from domain.limits import Limits
@@ -41,6 +42,20 @@ class Murder(BaseException):
 
 def sent(world: World, *ids: int) -> bool:
     return all(world.email(email_id).status is Status.SENT for email_id in ids)
+
+
+def held_up(sender: FakeSender) -> tuple[Event, Event]:
+    """Every hand-off waits: events that tell that one has begun, and that let them go on."""
+    under_way, go_on = Event(), Event()
+    send = sender.send
+
+    def slow(*args: Any, **kwargs: Any) -> Any:
+        under_way.set()
+        go_on.wait(30)
+        return send(*args, **kwargs)
+
+    sender.send = slow  # type: ignore[method-assign]
+    return under_way, go_on
 
 
 class DispatcherContract:
@@ -164,15 +179,7 @@ class DispatcherContract:
     ) -> None:
         world = house.world
         world.account(limits=Limits(daily=None, hourly=None, max_connections=1))
-        under_way, go_on = Event(), Event()
-        send = world.sender.send
-
-        def slow(*args: Any, **kwargs: Any) -> Any:
-            under_way.set()
-            go_on.wait(30)
-            return send(*args, **kwargs)
-
-        world.sender.send = slow  # type: ignore[method-assign]
+        under_way, go_on = held_up(world.sender)
         ids = [world.submit() for _ in range(3)]
         house.start()
         under_way.wait(30)

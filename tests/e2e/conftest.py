@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 from flask import Flask, Response, request, request_finished
+from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
 
 from entrypoints.http.openapi import OPERATIONS, JsonSchema, build_document
+from tests.applications import a_client_with_config
 
 DOCUMENT = build_document(version="any")
 ROWS = {row.endpoint: row for row in OPERATIONS}
@@ -21,6 +23,12 @@ SHARED = {  # what no operation answers
     429: "TooManyRequests",
 }
 AUTOMATIC = {"HEAD", "OPTIONS"}
+
+
+@pytest.fixture(scope="module")
+def client() -> FlaskClient:
+    """Of a service with one SMTP configuration, for tests in which everything is refused."""
+    return a_client_with_config()
 
 
 @pytest.fixture(autouse=True)

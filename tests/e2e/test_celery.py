@@ -142,34 +142,46 @@ def test_flower_shows_what_the_workers_do(tmp_path: Path) -> None:
 # -- what it refuses -------------------------------------------------------------------------------
 
 
-def test_celery_refuses_to_start_for_another_dispatcher(tmp_path: Path) -> None:
-    service = Running(tmp_path, DISPATCHER="threads")
-    ended = subprocess.run(
-        [*CELERY, "worker"],
-        cwd=tmp_path,
+def run(service: Running, *command: str) -> subprocess.CompletedProcess[str]:
+    """The command to its end, on the settings of *service*."""
+    return subprocess.run(
+        command,
+        cwd=service.folder,
         env=service.environ,
         capture_output=True,
         text=True,
         timeout=60,
     )
-    assert ended.returncode == 2
-    assert "DISPATCHER must be celery for Celery's processes, not threads" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("environ", "code", "told"),
+    [
+        (
+            {"DISPATCHER": "threads"},
+            2,
+            "DISPATCHER must be celery for Celery's processes, not threads",
+        ),
+        ({"DATABASE_URL": "sqlite:////nowhere/mail.db"}, 1, "the store is not available: "),
+    ],
+)
+def test_what_keeps_a_worker_of_celery_from_starting_is_told_in_a_line(
+    tmp_path: Path, environ: dict[str, str], code: int, told: str
+) -> None:
+    celery = {"DISPATCHER": "celery", "CELERY_BROKER_URL": "redis://127.0.0.1:1/0"}
+    service = Running(tmp_path, **{**celery, "SECRET_KEY": "a1b2c3d4e5f6" * 4, **environ})
+    ended = run(service, *CELERY, "worker")
+    assert ended.returncode == code
+    assert told in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
 def test_without_the_extra_it_says_what_to_install(tmp_path: Path) -> None:
     service = Running(tmp_path, DISPATCHER="celery", CELERY_BROKER_URL="redis://127.0.0.1:1/0")
     without = "import sys; sys.modules['celery'] = None; from entrypoints.cli import main; main()"
-    ended = subprocess.run(
-        [sys.executable, "-c", without, "serve"],
-        cwd=tmp_path,
-        env=service.environ,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    ended = run(service, sys.executable, "-c", without, "serve")
     assert ended.returncode == 2
-    assert "pip install 'email-service[celery]'" in ended.stderr
+    assert "pip install '.[celery]' in the folder of its source" in ended.stderr
 
 
 # -- on PostgreSQL ---------------------------------------------------------------------------------

@@ -137,12 +137,13 @@ def test_the_sandbox_is_refused_in_production():
     assert "SANDBOX must be 0 in production" in result.output
 
 
-def test_rules_that_cannot_be_read_are_settings_that_cannot_be_used(tmp_path):
-    rules = tmp_path / "rules.toml"
-    rules.write_text("this is no TOML")
-    result = run("migrate", SMTP_RULES_FILE=str(rules), DATABASE_URL=database(tmp_path))
+@pytest.mark.parametrize("variable", ["SMTP_RULES_FILE", "SMTP_CA_FILE"])
+def test_a_file_that_cannot_be_read_is_settings_that_cannot_be_used(tmp_path, variable):
+    file = tmp_path / "file"
+    file.write_text("neither TOML nor a certificate")
+    result = run("migrate", DATABASE_URL=database(tmp_path), **{variable: str(file)})
     assert result.exit_code == 2
-    assert "SMTP_RULES_FILE" in result.output
+    assert f"{variable}: {file}" in result.output
 
 
 @pytest.mark.parametrize("variable", ["PORT", "SANDBOX_PORT"])
@@ -363,7 +364,14 @@ def test_gunicorn_runs_it_with_many_workers_and_sends_every_mail_once(tmp_path):
     assert "Traceback" not in service.output()
 
 
-def test_gunicorn_with_wrong_settings_names_the_variable(tmp_path):
+@pytest.mark.parametrize(
+    ("environ", "told"),
+    [
+        ({"QUEUE_WORKERS": "many"}, "QUEUE_WORKERS must be"),
+        ({"DATABASE_URL": "sqlite:////nowhere/mail.db"}, "the store is not available: "),
+    ],
+)
+def test_what_keeps_gunicorn_from_starting_is_told_in_a_line(tmp_path, environ, told):
     service = Running(
         tmp_path,
         command=(
@@ -372,11 +380,12 @@ def test_gunicorn_with_wrong_settings_names_the_variable(tmp_path):
             str(ROOT / "gunicorn.conf.py"),
             "entrypoints.wsgi:create_app()",
         ),
-        QUEUE_WORKERS="many",
+        **{"SECRET_KEY": KEY, **environ},
     ).start(ready=False)
     assert service.process is not None
     assert service.process.wait(20) != 0
-    assert "QUEUE_WORKERS must be" in service.output()
+    assert told in service.output()
+    assert "Traceback" not in service.output()
 
 
 # -- secrets ---------------------------------------------------------------------------------------

@@ -243,6 +243,7 @@ def test_a_store_is_named_without_its_password(given: str, shown: str) -> None:
         ("sqlite:///missing.db", "sqlite:///new.db", "there is no"),
         ("sqlite:///old.db", "sqlite:///nowhere/new.db", "there is no folder"),
         ("sqlite:///old.db", "sqlite:///old.db", "the same store"),
+        ("sqlite:///notes.txt", "sqlite:///new.db", "is not a database"),
         ("sqlite:///old.db", "sqlite:///../{here}/old.db", "stop it first"),
         ("mysql://me:hunter2@host/db", "sqlite:///new.db", "--from"),
         ("sqlite:///old.db", "", "not"),
@@ -252,6 +253,7 @@ def test_what_cannot_be_copied_is_told_in_a_line(
     tmp_path: Path, source: str, target: str, told: str
 ) -> None:
     service = filled(tmp_path, 1)
+    (tmp_path / "notes.txt").write_text("this is no database " * 100)
     before = sorted(path.name for path in tmp_path.iterdir())
 
     refused = service.run(

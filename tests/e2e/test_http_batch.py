@@ -99,6 +99,16 @@ def test_a_batch_has_one_to_five_hundred_emails() -> None:
     assert accepted(client) == 0
 
 
+def test_what_is_wrong_with_a_batch_is_said_in_the_words_of_the_api() -> None:
+    client = a_client_with_config()
+
+    too_many = post(client, *[an_email_body()] * 501).get_json()
+    no_email = post(client, an_email_body(), 5).get_json()
+
+    assert too_many["detail"] == "/emails: must have at most 500 items"
+    assert no_email["detail"] == "/emails/1: must be an object"
+
+
 def test_a_batch_with_a_key_is_accepted_once() -> None:
     client = a_client_with_config()
     key = {"Idempotency-Key": "k"}

@@ -15,20 +15,8 @@ from tests.applications import (
     an_application,
     an_email_body,
     deliver,
+    pointers,
 )
-
-
-@pytest.fixture(scope="module")
-def client():
-    """Of a service with one SMTP configuration, for tests in which everything is refused."""
-    return a_client_with_config()
-
-
-def pointers(reply) -> list[str]:
-    """The fields that were refused."""
-    assert reply.status_code == 400, reply.text
-    assert reply.content_type == "application/problem+json"
-    return [error["pointer"] for error in reply.json["errors"]]
 
 
 def sent_raw(client, body: bytes, content_type: str | None = "application/json"):
@@ -353,6 +341,7 @@ def test_an_unknown_query_parameter_is_refused(client, path):
     reply = client.get(path)
     assert reply.status_code == 400
     assert reply.json["code"] == "unknown_field"
+    assert reply.json["errors"][0]["message"] == "is unknown in this query"
 
 
 def test_a_query_parameter_stands_once():

@@ -11,21 +11,10 @@ from tests.applications import (
     an_application,
     an_email_body,
     deliver,
+    pointers,
 )
 
 PASSWORD = "correct horse battery staple"
-
-
-@pytest.fixture(scope="module")
-def client():
-    """Of a service with one SMTP configuration, for tests in which everything is refused."""
-    return a_client_with_config()
-
-
-def pointers(reply) -> list[str]:
-    """The fields that were refused."""
-    assert reply.status_code == 400, reply.text
-    return [error["pointer"] for error in reply.json["errors"]]
 
 
 def shown(client, config_id: int = 1) -> dict:

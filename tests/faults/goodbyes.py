@@ -2,7 +2,16 @@
 
 from pathlib import Path
 
-from tests.faults.harness import Load, Numbers, Sink, an_email, database_of, ended, judged, timed
+from tests.faults.harness import (
+    Load,
+    Numbers,
+    Sink,
+    an_email,
+    database_of,
+    ended,
+    judged_load,
+    timed,
+)
 from tests.running import Running, wait_until
 
 ANSWERS = ("close", "hang", "500 5.5.1 no", "garbage")
@@ -60,13 +69,6 @@ def _run(folder: Path, *rules: dict[str, object], emails: int, refused: int) -> 
         status, answer = service.call("PUT", f"/api/smtp-configs/{config}", {"active": True})
         assert status == 200, answer
         seconds = timed(lambda: wait_until(database.has_ended, patience=240, every=0.05))
-        numbers = judged(
-            accepted=load.accepted,
-            taken=sink.taken(),
-            database=database,
-            statuses=load.statuses,
-            excused={"recipient_refused"},
-            most_copies=1,
-        )
+        numbers = judged_load(load, sink, database, excused={"recipient_refused"}, most_copies=1)
     assert database.statuses() == {"sent": emails - refused, "failed": refused}
     return numbers | {"seconds": round(seconds, 2)}

@@ -338,6 +338,25 @@ def judged(
     return numbers
 
 
+def judged_load(
+    load: Load,
+    sink: Sink,
+    database: Database,
+    *,
+    excused: Collection[str] = (),
+    most_copies: int = 2,
+) -> Numbers:
+    """The numbers of a run of one load and one mail server."""
+    return judged(
+        accepted=load.accepted,
+        taken=sink.taken(),
+        database=database,
+        statuses=load.statuses,
+        excused=excused,
+        most_copies=most_copies,
+    )
+
+
 @contextmanager
 def ended(*services: Running) -> Iterator[None]:
     """Whatever happens, these processes are gone afterwards."""

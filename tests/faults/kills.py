@@ -10,7 +10,16 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.faults.harness import Load, Numbers, Sink, an_email, database_of, ended, judged
+from tests.faults.harness import (
+    Load,
+    Numbers,
+    Sink,
+    an_email,
+    database_of,
+    ended,
+    judged,
+    judged_load,
+)
 from tests.running import Running, wait_until
 
 
@@ -45,13 +54,7 @@ def kill_at_random(
             starts.append(_first_send_after_start(service, sink))
         load.join()
         database.wait_for_the_end()
-        numbers = judged(
-            accepted=load.accepted,
-            taken=sink.taken(),
-            database=database,
-            statuses=load.statuses,
-            excused={"outcome_unknown"},
-        )
+        numbers = judged_load(load, sink, database, excused={"outcome_unknown"})
     reasons = database.reasons()
     twice = {subject for subject, times in database.unknown_outcomes().items() if times == 2}
     assert len(load.accepted) == emails
@@ -153,13 +156,7 @@ def asked_to_stop(
             service.start()
         load.join()
         database.wait_for_the_end()
-        numbers = judged(
-            accepted=load.accepted,
-            taken=sink.taken(),
-            database=database,
-            statuses=load.statuses,
-            most_copies=1,
-        )
+        numbers = judged_load(load, sink, database, most_copies=1)
     assert database.statuses() == {"sent": emails}
     assert set(exit_codes) == {0}, exit_codes
     assert load.statuses[503] + load.statuses[0] > 0, "nobody posted while it stopped"

@@ -6,6 +6,7 @@ The windows are shortened (HOUR_SECONDS=6), the times are the mail server's own.
 import itertools
 import math
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -19,7 +20,7 @@ from tests.faults.harness import (
     an_email,
     database_of,
     ended,
-    judged,
+    judged_load,
 )
 from tests.faults.measures import window_maximum
 from tests.running import Running, wait_until
@@ -85,27 +86,28 @@ def _limited_run(
             kills += 1
         load.join()
         ended_early = wait_until(database.has_ended, patience=120)
-        numbers = judged(
-            accepted=load.accepted,
-            taken=sink.taken(),
-            database=database,
-            statuses=load.statuses,
-            excused={"outcome_unknown"},
-        )
+        numbers = judged_load(load, sink, database, excused={"outcome_unknown"})
         times = [each.monotonic for each in sink.taken()]
-    most = window_maximum(times, HOUR_S)
-    windows = 1 + (times[-1] - times[0]) / (HOUR_S + MARGIN_S)
-    used = len(times) / (windows * limit)
     assert ended_early
     assert numbers["copies beyond one"] <= between_dot_and_result  # type: ignore[operator]
-    assert most <= limit, f"{most} in a window of {HOUR_S} s, the limit is {limit}"
-    return numbers | {
-        "kills": kills,
-        "between dot and result at the kills": between_dot_and_result,
+    killed = {"kills": kills, "between dot and result at the kills": between_dot_and_result}
+    return numbers | killed | windows_held(times, limit=limit)
+
+
+def windows_held(times: Sequence[float], *, limit: int) -> Numbers:
+    """The fullest window of a run, which is within the limit, and how much of it all was used."""
+    windows = 1 + (times[-1] - times[0]) / (HOUR_S + MARGIN_S)
+    return {
         "limit": limit,
-        "window maximum": most,
-        "of the capacity used": f"{used:.0%}",
+        "window maximum": _fullest_window(times, limit=limit),
+        "of the capacity used": f"{len(times) / (windows * limit):.0%}",
     }
+
+
+def _fullest_window(times: Sequence[float], *, limit: int) -> int:
+    most = window_maximum(times, HOUR_S)
+    assert most <= limit, f"{most} in a window of {HOUR_S} s, the limit is {limit}"
+    return most
 
 
 def the_clock_steps(
@@ -151,16 +153,9 @@ def the_clock_steps(
         load.join()
         wait_until(database.has_ended, patience=120 + emails / limit * (HOUR_S + 1))
         after = time.monotonic() - stepped_at
-        numbers = judged(
-            accepted=load.accepted,
-            taken=sink.taken(),
-            database=database,
-            statuses=load.statuses,
-            most_copies=1,
-        )
+        numbers = judged_load(load, sink, database, most_copies=1)
         times = [each.monotonic for each in sink.taken()]
-    most = window_maximum(times, HOUR_S)
-    assert most <= limit, f"{most} in a window of {HOUR_S} s, the limit is {limit}"
+    most = _fullest_window(times, limit=limit)
     assert after <= 120, f"{after:.0f} s from the last step to the last email"
     return numbers | {
         "steps": "+1 h, -1 h, +30 d, across a change of daylight saving time",

@@ -14,6 +14,7 @@ from tests.faults.harness import (
     database_of,
     ended,
     judged,
+    judged_load,
 )
 from tests.running import ROOT, Running, wait_until
 
@@ -40,13 +41,7 @@ def many_processes(folder: Path, *, emails: int = 10_000, dispatchers: int = 2) 
         load = Load([api.port], (an_email(f"e11 {n}") for n in range(emails)), threads=8).start()
         load.join()
         database.wait_for_the_end(patience=600)
-        numbers = judged(
-            accepted=load.accepted,
-            taken=sink.taken(),
-            database=database,
-            statuses=load.statuses,
-            most_copies=1,
-        )
+        numbers = judged_load(load, sink, database, most_copies=1)
         active = [each.output().count("delivery_started") for each in (api, *others)]
         exit_codes = [each.stop() for each in (api, *others)]
     assert sum(active) == 1, f"{active} dispatchers have delivered"

@@ -50,7 +50,7 @@ from tests.faults.queue_model import (
     QueueModel,
     Quota,
 )
-from tests.world import PlainVault
+from tests.world import OneProcess, PlainVault
 
 HEARTBEAT_S: Final = 15
 LEASE_S: Final = 60
@@ -132,22 +132,6 @@ class CrashingStore:
         return self._left == 0
 
 
-class SharedLocks:
-    """Locks of several processes in one: a test says whose holder died."""
-
-    def __init__(self) -> None:
-        self.dead: set[str] = set()
-
-    def acquire(self, name: str) -> bool:
-        return True
-
-    def release(self, name: str) -> None:
-        self.dead.discard(name)
-
-    def abandoned(self, name: str) -> bool:
-        return name in self.dead
-
-
 @attrs.frozen
 class Copy:
     """One message that the mail server took."""
@@ -191,7 +175,7 @@ class Post(FakeSender):
 class Process:
     """One process of the service, up to its death."""
 
-    def __init__(self, store: Any, *, clock: FakeClock, locks: SharedLocks, post: Post) -> None:
+    def __init__(self, store: Any, *, clock: FakeClock, locks: OneProcess, post: Post) -> None:
         self.store = CrashingStore(store)
         self.batches: list[Batch] = []
         self.beaten_at = clock.monotonic()
@@ -225,7 +209,7 @@ class QueueMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.clock = FakeClock()
-        self.locks = SharedLocks()
+        self.locks = OneProcess()
         self.post = Post(self.clock)
         self.post.check = self._attempt_stands_before_its_socket
         self.model = QueueModel(QUOTAS)

@@ -21,10 +21,9 @@ from tests.faults.harness import (
     Sink,
     an_email,
     ended,
-    judged,
+    judged_load,
 )
-from tests.faults.limits import HOUR_S, MARGIN_S
-from tests.faults.measures import window_maximum
+from tests.faults.limits import HOUR_S, windows_held
 from tests.faults.requirements import MissingRequirement
 from tests.postgres import Database as Tables
 from tests.postgres import NoPostgres, PrivateServer, any_server, private_server
@@ -77,26 +76,12 @@ def limits_hold_over_many_processes(
             load = Load(ports, (an_email(f"e06 {n}") for n in range(emails))).start()
             load.join()
             database.wait_for_the_end(patience=seconds + 120)
-            numbers = judged(
-                accepted=load.accepted,
-                taken=sink.taken(),
-                database=database,
-                statuses=load.statuses,
-                most_copies=1,
-            )
+            numbers = judged_load(load, sink, database, most_copies=1)
             ((delivering,),) = database.rows("SELECT COUNT(DISTINCT owner) FROM attempt")
             times = [each.monotonic for each in sink.taken()]
-    most = window_maximum(times, HOUR_S)
-    windows = 1 + (times[-1] - times[0]) / (HOUR_S + MARGIN_S)
-    used = len(times) / (windows * limit)
-    assert most <= limit, f"{most} in a window of {HOUR_S} s, the limit is {limit}"
     assert delivering == processes, f"only {delivering} of {processes} processes have delivered"
-    return numbers | {
-        "processes × threads": f"{processes} × {threads}",
-        "limit": limit,
-        "window maximum": most,
-        "of the capacity used": f"{used:.0%}",
-    }
+    size = {"processes × threads": f"{processes} × {threads}"}
+    return numbers | size | windows_held(times, limit=limit)
 
 
 def workers_are_killed(
@@ -131,13 +116,7 @@ def workers_are_killed(
                 victim.start(ready=False)
             load.join()
             database.wait_for_the_end()
-            numbers = judged(
-                accepted=load.accepted,
-                taken=sink.taken(),
-                database=database,
-                statuses=load.statuses,
-                excused={"outcome_unknown"},
-            )
+            numbers = judged_load(load, sink, database, excused={"outcome_unknown"})
     assert len(load.accepted) == emails
     assert numbers["copies beyond one"] <= between_dot_and_result <= kills * connections  # type: ignore[operator]
     return numbers | {
@@ -184,13 +163,7 @@ def the_server_crashes(
                 server.restart()
             load.join()
             database.wait_for_the_end()
-            numbers = judged(
-                accepted=load.accepted,
-                taken=sink.taken(),
-                database=database,
-                statuses=load.statuses,
-                excused={"outcome_unknown"},
-            )
+            numbers = judged_load(load, sink, database, excused={"outcome_unknown"})
             exit_codes = [service.stop() for service in services]
     assert len(load.accepted) == emails
     assert set(load.statuses) <= {0, 201, 503}, load.statuses

@@ -28,6 +28,7 @@ from tests.faults.harness import (
     database_of,
     ended,
     judged,
+    judged_load,
     timed,
 )
 from tests.running import Running, wait_until
@@ -63,13 +64,7 @@ def the_database_is_locked(
             _hold(folder / "service.db", held_s)
         load.join()
         database.wait_for_the_end()
-        numbers = judged(
-            accepted=load.accepted,
-            taken=sink.taken(),
-            database=database,
-            statuses=load.statuses,
-            most_copies=1,
-        )
+        numbers = judged_load(load, sink, database, most_copies=1)
     assert load.statuses[503] >= locks, "there was a lock that nobody felt"
     assert set(load.statuses) <= {201, 503}, load.statuses
     assert load.slowest_s <= slowest_s, f"an answer took {load.slowest_s:.1f} s"

@@ -30,6 +30,15 @@ def test_adding_an_adapter_shows_the_examples_in_full() -> None:
     assert ADAPTERS.count("```python") == len(QUOTED)
 
 
+def test_nothing_tells_to_install_by_a_name_that_is_another_projects_on_the_index() -> None:
+    told = [ROOT / "README.md", *ROOT.glob("docs/**/*.md")]
+    told += [
+        file for package in ("adapters", "entrypoints") for file in ROOT.glob(f"{package}/**/*.py")
+    ]
+
+    assert [f for f in told if re.search("install '?email-service", f.read_text("utf-8"))] == []
+
+
 @pytest.mark.parametrize(("paper", "target"), LINKS)
 def test_every_link_of_the_papers_leads_somewhere(paper: Path, target: str) -> None:
     assert (paper.parent / target).exists()

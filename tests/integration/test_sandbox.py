@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 
 from adapters.fake_clock import FakeClock
 from adapters.sandbox_inbox import MOST_MESSAGES, SandboxInbox
-from entrypoints.http.sandbox import MESSAGE_CSP, register_sandbox
+from entrypoints.http.sandbox import MESSAGE_CSP, Sandbox
 
 SLOW_S = 0.2
 EVIL = '"><img src=x onerror=alert(1)><script>alert(2)</script>'
@@ -38,7 +38,7 @@ def client(inbox: SandboxInbox) -> Iterator[smtplib.SMTP]:
 @pytest.fixture
 def pages(inbox: SandboxInbox) -> FlaskClient:
     app = Flask("sandbox-test")
-    register_sandbox(app, inbox)
+    app.register_blueprint(Sandbox(inbox).routes())
     return app.test_client()
 
 

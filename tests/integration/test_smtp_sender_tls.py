@@ -12,16 +12,13 @@ import attrs
 import pytest
 import trustme
 
-from adapters.clock import SystemClock
 from adapters.fake_sender import Answer, FakeSender, Fault, Rule, Script
-from adapters.smtp_sender import SmtpSender
 from domain.account import Security
 from domain.handoff import Handoff, Problem, Reply, Stage
 from tests.builders import an_envelope
 from tests.contract.sender_suite import (
     MESSAGE,
     PROBLEMS,
-    VAULT,
     Permission,
     Played,
     SenderContract,
@@ -81,21 +78,12 @@ def a_safe_line(
 class EncryptedContract(SenderContract):
     @contextmanager
     def playing(self, script: Script) -> Iterator[Played]:
-        sender = SmtpSender(
-            vault=VAULT,
-            clock=SystemClock(),
-            ehlo_hostname="client.example.com",
-            timeouts=timeouts_for(script),
-            ssl_context=trusting,
-        )
-        implicit = self.security is Security.TLS
-        with SmtpServer(script, tls=a_certificate(), implicit_tls=implicit) as server:
+        with a_safe_line(self.security, script=script, timeouts=timeouts_for(script)) as line:
             yield Played(
-                sender,
-                an_account_at("localhost", server.port, security=self.security),
-                lambda: [(taken.recipients, taken.octets) for taken in server.accepted],
+                line.sender,
+                line.account,
+                lambda: [(taken.recipients, taken.octets) for taken in line.server.accepted],
             )
-            sender.close()
 
 
 class TestSmtpSenderOverStartTls(EncryptedContract):

@@ -181,7 +181,7 @@ def test_a_store_without_tables_says_what_to_do(tmp_path: Path) -> None:
     store.close()
 
 
-@pytest.mark.parametrize("use", ["ping", "write", "migrate"])
+@pytest.mark.parametrize("use", ["ping", "write", "migrate", "in_use"])
 def test_a_store_that_cannot_be_opened_is_unavailable(tmp_path: Path, use: str) -> None:
     (tmp_path / "text.db").write_text("this is no database " * 100)
     for path in (tmp_path / "missing" / "mail.db", tmp_path, tmp_path / "text.db"):
@@ -190,6 +190,7 @@ def test_a_store_that_cannot_be_opened_is_unavailable(tmp_path: Path, use: str) 
             "ping": store.ping,
             "write": lambda store=store: store.write(_add),
             "migrate": store.migrate,
+            "in_use": store.in_use,
         }
         with pytest.raises(StoreUnavailable):
             uses[use]()

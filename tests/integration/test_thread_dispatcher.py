@@ -11,7 +11,7 @@ import pytest
 from adapters.clock import SystemClock
 from adapters.thread_dispatcher import Bell, DispatcherRules, ThreadDispatcher, leaders
 from domain.limits import Limits
-from tests.contract.dispatcher_suite import DispatcherContract, sent
+from tests.contract.dispatcher_suite import DispatcherContract, held_up, sent
 from tests.running import wait_until
 from tests.world import OneProcess, World
 
@@ -182,15 +182,7 @@ def test_who_finds_another_one_leading_leaves_it_to_that_one() -> None:
     second = a_dispatcher(second_world, Bell(), locks=two, rest=rest)
     leader.start()
     second.start()
-    sending, go_on = Event(), Event()
-    send = world.sender.send
-
-    def slow(*args: Any, **kwargs: Any) -> Any:
-        sending.set()
-        go_on.wait(30)
-        return send(*args, **kwargs)
-
-    world.sender.send = slow  # type: ignore[method-assign]
+    sending, go_on = held_up(world.sender)
     first = world.submit()
     leader.rouse()
     sending.wait(30)

@@ -1,6 +1,7 @@
 """Claim, hand off, write down: what the worker's use cases promise."""
 
 from concurrent.futures import Future
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -668,20 +669,26 @@ def test_two_claims_in_one_commit_take_no_more_connections_than_there_are():
     assert other == []
 
 
+@contextmanager
+def answers_lost(store):
+    """What is written is committed, and nobody hears of it."""
+    write = store.write
+
+    def lost(work):
+        write(work)
+        raise StoreUnavailable("the line was cut during the commit")
+
+    store.write = lost
+    yield
+    store.write = write
+
+
 def test_a_claim_that_does_not_commit_gives_its_connection_back():
     world = World()
     world.account(limits=ONE_CONNECTION)
     world.submit()
-    write = world.store.write
-
-    def lost(work):
-        write(work)
-        raise StoreUnavailable("the commit failed")
-
-    world.store.write = lost
-    with pytest.raises(StoreUnavailable):
+    with answers_lost(world.store), pytest.raises(StoreUnavailable):
         world.claim()
-    world.store.write = write
     world.application.delivery.recover(world.owner)
 
     assert len(world.claim()) == 1
@@ -691,16 +698,8 @@ def test_a_claim_that_was_written_although_its_answer_was_lost_goes_back_uncharg
     world = World()
     account = world.account(limits=Limits(daily=None, hourly=9))
     email_id = world.submit()
-    write = world.store.write
-
-    def lost(work):
-        write(work)
-        raise StoreUnavailable("the line was cut during the commit")
-
-    world.store.write = lost
-    with pytest.raises(StoreUnavailable):
+    with answers_lost(world.store), pytest.raises(StoreUnavailable):
         world.claim()
-    world.store.write = write
 
     email = world.email(email_id)
     assert (email.status, email.owner, email.retry_count) == (Status.QUEUED, None, 0)

@@ -1,6 +1,7 @@
 """The life of an email: every arrow, and what each verdict makes of it."""
 
 from datetime import timedelta
+from typing import Any, Final
 
 import attrs
 import pytest
@@ -53,28 +54,21 @@ def verdict(*results: Result, overall: Result | None = None, **changes: object) 
     return attrs.evolve(made, **changes)  # type: ignore[arg-type]
 
 
+RULES: Final[dict[str, Any]] = {
+    "now": at(10),
+    "steady": at(10),
+    "policy": POLICY,
+    "on_unknown": OnUnknown.RESEND_ONCE,
+    "jitter": 0.0,
+}
+
+
 def settle(email: Email, judged: Verdict, **changes: object) -> Email:
-    rules = {
-        "now": at(10),
-        "steady": at(10),
-        "policy": POLICY,
-        "on_unknown": OnUnknown.RESEND_ONCE,
-        "jitter": 0.0,
-        **changes,
-    }
-    return email.settled(judged, **rules)  # type: ignore[arg-type]
+    return email.settled(judged, **{**RULES, **changes})
 
 
 def lapse(email: Email, why: Lapse, **changes: object) -> Email:
-    rules = {
-        "now": at(10),
-        "steady": at(10),
-        "policy": POLICY,
-        "on_unknown": OnUnknown.RESEND_ONCE,
-        "jitter": 0.0,
-        **changes,
-    }
-    return email.lapsed(why, **rules)  # type: ignore[arg-type]
+    return email.lapsed(why, **{**RULES, **changes})
 
 
 def test_a_claim_raises_the_fence_and_names_the_holder():

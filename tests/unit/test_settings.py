@@ -132,6 +132,19 @@ def test_everything_wrong_is_said_at_once():
     assert named == ["PORT", "LOG_FORMAT", "QUEUE_WORKERS", "SECRET_KEY", "SANDBOX"]
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"CELERY_BROKER_URL": "http://broker", "DISPATCHER": "celery"},
+        {"MAX_WORKERS": "many", "QUEUE_WORKERS": "300"},
+        {"HEARTBEAT_SECONDS": "often", "LEASE_SECONDS": "20"},
+    ],
+)
+def test_what_is_wrong_by_itself_is_not_said_to_contradict_something_too(wrong):
+    (error,) = errors(**wrong)
+    assert error.startswith(f"{next(iter(wrong))} must be ")
+
+
 def test_a_long_value_is_not_repeated_in_full():
     (error,) = errors(PORT="9" * 5000)
     assert len(error) < 200
@@ -278,6 +291,13 @@ def test_without_a_file_the_environment_is_all(tmp_path):
     assert load_environment({"PORT": "7000"}, path=tmp_path / ".env") == {"PORT": "7000"}
 
 
+def test_a_file_that_is_no_text_is_settings_that_cannot_be_used(tmp_path):
+    file = tmp_path / ".env"
+    file.write_bytes(b"PORT=5000\n\xff\xfe")
+    with pytest.raises(SettingsError, match=r"\.env is not UTF-8"):
+        load_environment({}, path=file)
+
+
 def test_the_example_file_names_every_variable_with_its_default():
     text = (ROOT / ".env.example").read_text()
     written = dict(re.findall(r"^#? ?([A-Z][A-Z_]+)=(.*)$", text, re.MULTILINE))
@@ -325,6 +345,20 @@ def test_everybody_who_comes_first_gets_the_same_key(tmp_path):
         keys = set(threads.map(lambda _: development_key(path), range(32)))
     assert len(keys) == 1
     assert os.listdir(tmp_path) == ["key"]
+
+
+def test_a_key_that_cannot_be_kept_is_settings_that_cannot_be_used(tmp_path):
+    with pytest.raises(SettingsError, match=r"no folder .*nowhere"):
+        development_key(tmp_path / "nowhere" / "key")
+
+
+@pytest.mark.parametrize("held", [b"", b"\n", b"\xff\xfe", None])
+def test_a_file_that_holds_no_key_is_left_alone_and_named(tmp_path, held):
+    path = tmp_path / "key"
+    path.mkdir() if held is None else path.write_bytes(held)
+    with pytest.raises(SettingsError, match=f"{path} holds no key"):
+        development_key(path)
+    assert path.is_dir() if held is None else path.read_bytes() == held
 
 
 @pytest.mark.parametrize(
