@@ -193,6 +193,8 @@ class _Drain(Thread):
 def _channel_class(draining: Callable[[], bool]) -> type[HTTPChannel]:
     # waitress has no types, so mypy cannot see these classes
     class Task(WSGITask):  # type: ignore[misc]
+        wrote_header: bool
+
         def build_response_header(self) -> Any:
             # a WSGI application may not say it itself: the header is between two hops
             if draining():
@@ -252,6 +254,7 @@ class _TimedChannel(HTTPChannel):  # type: ignore[misc]
     ever. The first request begins with the connection.
     """
 
+    server: Any
     request: Any = None  # waitress's: what has been received of a request, until it is whole
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
