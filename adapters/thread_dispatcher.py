@@ -333,7 +333,8 @@ class ThreadDispatcher:
         if self._stopping.is_set() or owner is None or not self._queue.empty():
             return None
         try:
-            return next(iter(self._delivery.claim(owner, places=1)), None)
+            batches = self._delivery.claim(owner, places=1, in_turn=self._others_wait)
+            return next(iter(batches), None)
         except Exception as error:  # the feeder looks again, and a worker must not end by it
             self._tell("claim_failed", error)
             return None

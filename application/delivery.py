@@ -98,12 +98,13 @@ class Delivery:
 
     # -- claiming -----------------------------------------------------------------------------
 
-    def claim(self, owner: int, *, places: int) -> Sequence[Batch]:
+    def claim(self, owner: int, *, places: int, in_turn: bool = False) -> Sequence[Batch]:
         """Up to *places* batches, each for a connection its account has free.
 
         Attempts and reservations are durable when this returns. Every account gets one connection
-        before any gets two. Nothing is claimed while the disk is low: its result could not be
-        written down.
+        before any gets two. The one with the most room is asked first, or where there are too few
+        places for all (*in_turn*) the one whose turn is the longest ago. Nothing is claimed while
+        the disk is low: its result could not be written down.
         """
         if not self._headroom():
             return ()
@@ -114,11 +115,12 @@ class Delivery:
             # two workers may claim in one commit: each must see what the other has taken
             self._forget(batches)
             members = tuple(tx.instances.beats())
-            free = self._placing.order(tx, owner=owner, members=members, now=now)
+            free = self._placing.order(tx, owner=owner, members=members, now=now, in_turn=in_turn)
             while free and len(batches) < places:
                 still_free = []
                 looked_at, free = free[: places - len(batches)], free[places - len(batches) :]
                 for account, connections in looked_at:
+                    self._placing.looked_at(account.id)
                     batch = self._claim_batch(tx, account, owner=owner, now=now)
                     if batch is not None:
                         self._placing.took(account.id, len(batch.emails))

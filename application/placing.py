@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import count
 from threading import Lock
 from typing import Final
 
@@ -49,12 +50,20 @@ class Placing:
         self._busy: dict[int, int] = defaultdict(int)
         self._pace: dict[int, float] = {}
         self._claimed: dict[int, int] = defaultdict(int)
+        self._looks = count(1)
+        self._looked_at: dict[int, int] = defaultdict(int)
 
     def order(
-        self, tx: Transaction, *, owner: int, members: Sequence[int], now: datetime
+        self,
+        tx: Transaction,
+        *,
+        owner: int,
+        members: Sequence[int],
+        now: datetime,
+        in_turn: bool = False,
     ) -> Sequence[tuple[Account, int]]:
         """The accounts that may take mail, the freest first, with the connections of each that
-        this process may still open.
+        this process may still open; *in_turn* the one first whose turn is the longest ago.
         """
         free = [
             (account, self._free_connections(account, owner=owner, members=members))
@@ -62,9 +71,19 @@ class Placing:
             if _is_open(account, now)
         ]
         return sorted(
-            ((account, count) for account, count in free if count > 0),
-            key=lambda pair: (self._busy[pair[0].id], -self._room(tx, pair[0]), pair[0].id),
+            ((account, left) for account, left in free if left > 0),
+            key=lambda pair: (
+                self._busy[pair[0].id],
+                self._looked_at[pair[0].id] if in_turn else 0,
+                -self._room(tx, pair[0]),
+                pair[0].id,
+            ),
         )
+
+    def looked_at(self, account_id: int) -> None:
+        """This account has had its turn, whether there was anything to claim or not."""
+        with self._lock:
+            self._looked_at[account_id] = next(self._looks)
 
     def plan(self, tx: Transaction, account: Account, *, now: datetime) -> Plan | None:
         """What one more connection of this account may claim, or None if it may not."""

@@ -16,7 +16,7 @@ from entrypoints.cli_keys import audit, keys
 from entrypoints.cli_service import opened, read_settings, told_plainly
 from entrypoints.server import HttpServer, Stop, run_http, run_worker
 from entrypoints.settings import MOST_PROCESSES, Dispatcher, Settings
-from entrypoints.wiring import Service, build
+from entrypoints.wiring import Service, build, pending_migrations
 
 PORT = click.IntRange(0, 65535)
 PROCESSES = click.option(
@@ -100,11 +100,7 @@ def migrate(context: click.Context, *, check: bool) -> None:
     """Bring the database up to date. The other commands do it too when they start."""
     settings = read_settings()
     with told_plainly():
-        service = build(settings)
-        try:
-            names = service.pending() if check else service.migrate()
-        finally:
-            service.close()
+        names = pending_migrations(settings) if check else _migrated(settings)
     for name in names:
         click.echo(f"{'pending' if check else 'applied'} {name}")
     if check and names:
@@ -130,6 +126,14 @@ cli.add_command(audit)
 def main() -> None:
     """Run the command."""
     cli(prog_name="email-service")
+
+
+def _migrated(settings: Settings) -> list[str]:
+    service = build(settings)
+    try:
+        return service.migrate()
+    finally:
+        service.close()
 
 
 def _listen(service: Service, settings: Settings) -> HttpServer:

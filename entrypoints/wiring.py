@@ -87,10 +87,6 @@ class Service:
             raise SettingsError(f"DATABASE_URL names a store that cannot be used: {reason}")
         return applied
 
-    def pending(self) -> list[str]:
-        """The names of the migrations that `migrate` would apply; nothing is changed."""
-        return list(self._store.pending())
-
     def now(self) -> datetime:
         """The time by the service's clock."""
         return self._clock.now()
@@ -284,6 +280,15 @@ def _siblings(settings: Settings, observe: LogObserver) -> Siblings:
         observe=observe,
         drain_s=settings.drain.total_seconds(),
     )
+
+
+def pending_migrations(settings: Settings) -> list[str]:
+    """The names of the migrations that `Service.migrate` would apply. No file is made for it."""
+    store = _store(settings, SystemClock())
+    try:
+        return list(store.pending())
+    finally:
+        store.close()
 
 
 def _secret_key(settings: Settings) -> str:

@@ -175,6 +175,13 @@ def test_migrate_tells_what_it_applied_and_the_second_time_nothing(tmp_path):
     assert tables > 0
 
 
+def test_migrate_check_leaves_the_folder_as_it_was(tmp_path):
+    checked = Running(tmp_path).run("migrate", "--check")
+    assert checked.returncode == 1
+    assert checked.stdout.startswith("pending 0001")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_demo_tells_three_emails_to_their_end(tmp_path):
     result = subprocess.run(
         [sys.executable, "-m", "entrypoints", "demo"],

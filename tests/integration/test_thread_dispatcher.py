@@ -80,6 +80,31 @@ def test_workers_are_added_for_a_slow_server_however_often_the_bell_rings() -> N
         house.drain(timeout=1)
 
 
+def test_the_mail_of_another_account_does_not_wait_for_the_end_of_a_backlog() -> None:
+    """One worker, and a connection that could go on for as long as nobody waits for its thread."""
+    house = ThreadHouse(workers=1, max_workers=1)
+    world = house.world
+    busy, other = world.account(name="busy"), world.account(name="other")
+    send, begun = world.sender.send, Event()
+
+    def slow(*args: Any, **kwargs: Any) -> Any:
+        begun.set()
+        Event().wait(0.005)
+        return send(*args, **kwargs)
+
+    world.sender.send = slow  # type: ignore[method-assign]
+    backlog = [world.submit(account_id=busy.id) for _ in range(400)]
+    house.start()
+    try:
+        assert begun.wait(10)
+        late = world.submit(account_id=other.id)
+        wait_until(lambda: sent(world, late), every=0.01)
+
+        assert not sent(world, backlog[-1])
+    finally:
+        house.drain(timeout=10)
+
+
 # -- resting ---------------------------------------------------------------------------------------
 
 
