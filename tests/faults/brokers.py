@@ -6,7 +6,6 @@ is emptied.
 """
 
 import random
-import shutil
 import subprocess
 import threading
 import time
@@ -25,7 +24,7 @@ from tests.faults.harness import (
     database_of,
     judged,
 )
-from tests.faults.requirements import MissingRequirement
+from tests.faults.requirements import redis_server
 from tests.running import free_port, wait_until
 
 QUEUE: Final = "email-service"
@@ -35,13 +34,10 @@ class PrivateRedis:
     """A server of our own that keeps nothing: when it is back it has forgotten everything."""
 
     def __init__(self, folder: Path) -> None:
-        program = shutil.which("redis-server")
-        if program is None:
-            raise MissingRequirement("redis-server is needed: apt-get install redis-server")
         self._folder = folder
         self.port = free_port()
         self._command = (
-            *(program, "--port", str(self.port), "--bind", "127.0.0.1"),
+            *(redis_server(), "--port", str(self.port), "--bind", "127.0.0.1"),
             *("--save", "", "--appendonly", "no", "--dir", str(folder)),
         )
         self._process: subprocess.Popen[bytes] | None = None

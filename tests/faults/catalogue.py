@@ -107,6 +107,7 @@ EXPERIMENTS = (
         name="E12",
         claim="a broker that dies, forgets or repeats itself loses and copies nothing",
         run=brokers.the_broker_fails,
+        needs=(requirements.redis_server,),
         short={"emails": 400, "kills": 1, "restarts": 1, "flushes": 1, "resumes_s": 60.0},
     ),
     Experiment(

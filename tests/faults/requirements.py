@@ -49,6 +49,14 @@ def strace() -> str:
     return program
 
 
+def redis_server() -> str:
+    """The program, to start a broker that may be killed."""
+    program = shutil.which("redis-server")
+    if program is None:
+        raise MissingRequirement("redis-server is needed: apt-get install redis-server")
+    return program
+
+
 def postgres() -> None:
     """A PostgreSQL server to make databases on."""
     try:
