@@ -23,6 +23,7 @@ from tests.faults.harness import (
     an_email,
     database_of,
     judged,
+    until_the_next,
 )
 from tests.faults.requirements import redis_server
 from tests.running import free_port, wait_until
@@ -163,7 +164,7 @@ def the_broker_fails(
                     server.start()
                 else:
                     server.flush()
-                resumed[fault] = max(resumed.get(fault, 0.0), _until_the_next(sink))
+                resumed[fault] = max(resumed.get(fault, 0.0), until_the_next(sink))
             load.join()
             database.wait_for_the_end(patience=300)
             resumed["no broker when posted"] = _posted_without_a_broker(trio, server, sink)
@@ -176,7 +177,7 @@ def the_broker_fails(
                 statuses=load.statuses,
                 excused={"outcome_unknown"},
             )
-            exit_codes = [each.stop() for each in (trio.api, trio.worker, trio.beat)]
+            exit_codes = trio.stop()
     reasons = set(database.reasons().values())
     assert len(load.accepted) == emails
     assert reasons <= {"outcome_unknown"}, reasons
@@ -199,12 +200,6 @@ def the_broker_fails(
 LATE: Final = tuple(f"e12 late {number}" for number in range(20))
 
 
-def _until_the_next(sink: Sink) -> float:
-    started, before = time.monotonic(), sink.count()
-    wait_until(lambda: sink.count() > before, every=0.02)
-    return time.monotonic() - started
-
-
 def _posted_without_a_broker(trio: CeleryTrio, server: PrivateRedis, sink: Sink) -> float:
     """The workers sleep, the broker is away, mail is accepted; how long after its return it goes.
 
@@ -217,7 +212,7 @@ def _posted_without_a_broker(trio: CeleryTrio, server: PrivateRedis, sink: Sink)
         trio.api.submit(subject)
     trio.api.kill()
     server.start()
-    resumed_s = _until_the_next(sink)
+    resumed_s = until_the_next(sink)
     trio.api.start()
     return resumed_s
 

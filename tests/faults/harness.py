@@ -96,6 +96,13 @@ class Sink:
         return self._counted
 
 
+def until_the_next(sink: Sink) -> float:
+    """How many seconds it takes until a message more is taken."""
+    started, before = time.monotonic(), sink.count()
+    wait_until(lambda: sink.count() > before, every=0.02)
+    return time.monotonic() - started
+
+
 def _taken(line: str) -> Taken:
     entry = json.loads(line)
     return Taken(
