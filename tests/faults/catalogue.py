@@ -14,6 +14,7 @@ from tests.faults import (
     matrix,
     model_check,
     neighbours,
+    outages,
     processes,
     requirements,
     servers,
@@ -172,6 +173,19 @@ EXPERIMENTS = (
         claim="random histories with crashes at every commit follow the model",
         run=model_check.histories_follow_the_model,
         short={"seeds": 1, "histories": 10, "steps": 50, "sqlite_histories": 4},
+    ),
+    Experiment(
+        name="E28",
+        claim="killing workers, broker and PostgreSQL in one run loses nothing, oversteps nothing",
+        run=outages.everything_is_killed,
+        needs=(requirements.redis_server, requirements.postgres_of_our_own),
+        short={
+            "emails": 160,
+            "outages": ("worker", "broker", "database", "worker+broker+database"),
+            "per_second": 40,
+            "limit": 8,
+            "resumes_s": 60.0,
+        },
     ),
     Experiment(
         name="SOAK",
