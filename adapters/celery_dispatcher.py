@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol
 
 from celery import Celery, signals
 from celery.beat import Scheduler
+from celery.worker.consumer import Consumer
 
 from application.ports import Observe
 from domain.errors import StoreUnavailable
@@ -93,6 +94,7 @@ def make_celery(broker_url: str, *, queue: str, sweep: timedelta, observe: Obser
         worker_prefetch_multiplier=1,
         # a delivery outlives the broker: it needs nothing of it
         worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_consumer="adapters.celery_dispatcher:HintConsumer",
         beat_scheduler="adapters.celery_dispatcher:TickScheduler",
         beat_schedule={
             "look": {"task": LOOK, "schedule": LOOK_EVERY},
@@ -278,6 +280,19 @@ class TickScheduler(Scheduler):  # type: ignore[misc] # Celery has no types
         if advance:
             entry = self.reserve(entry)
         self.app.line.send(entry.task)
+
+
+class HintConsumer(Consumer):  # type: ignore[misc] # Celery has no types
+    """A worker's side of the broker: one that dies costs a connection, never the worker."""
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Let go of the connection; Celery makes the next one."""
+        try:
+            super().on_connection_error_after_connected(exc)
+        except AttributeError:
+            # kombu gives up the transport of a Redis that died before it has closed every channel,
+            # and stumbles over that when a hint is taken and not acknowledged
+            self.connection = None
 
 
 class Crew:

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from threading import Event, Thread
 from typing import Any
@@ -368,3 +368,31 @@ def test_a_bell_rings_in_a_forked_process_too(house: CeleryHouse) -> None:
     finally:
         os.kill(child, 9)
         os.waitpid(child, 0)
+
+
+@pytest.mark.filterwarnings("ignore::celery.exceptions.CPendingDeprecationWarning")
+def test_a_worker_outlives_a_redis_that_dies_when_one_hint_is_taken_and_another_awaited() -> None:
+    url, heard = found(REDIS), ListObserver()
+    with a_queue(url) as queue:
+        with Gate(url) as gate:
+            app = make_celery(gate.open().url, queue=queue, sweep=OFTEN, observe=heard)
+            assert Line(app, observe=heard).send(DELIVER)
+            connection = app.connection_for_read()
+            taken: list[Any] = []
+            app.amqp.TaskConsumer(connection.default_channel, on_message=taken.append).consume()
+            app.control.mailbox.Node("worker", channel=connection.channel()).listen()
+            _drain(connection)
+        consumer = app.WorkController(pool="solo").consumer
+        consumer.connection = connection
+
+        consumer.on_connection_error_after_connected(ConnectionError("the broker is gone"))
+
+    assert len(taken) == 1
+    assert consumer.connection is None
+
+
+def _drain(connection: Any) -> None:
+    """Until nothing comes any more and the next message is asked for."""
+    with suppress(TimeoutError):
+        while True:
+            connection.drain_events(timeout=0.2)
