@@ -334,7 +334,7 @@ class Crew:
             return
         service = self._opened()
         already = service.awake
-        if not already and not _anything_to_do(service):
+        if not already and not _maybe(service.anything_to_do):
             return  # hints gather while a process delivers, which then has done it all
         service.rouse()
         if already:
@@ -378,7 +378,7 @@ class Crew:
                 return
             if not passed_on and time.monotonic() >= pass_on_at:
                 passed_on = True
-                if service.anything_due():
+                if _maybe(service.anything_due):
                     service.hint()
             time.sleep(NOTICE_S)
 
@@ -412,10 +412,10 @@ class Crew:
         self.close()
 
 
-def _anything_to_do(service: Deliverer) -> bool:
+def _maybe(anything: Callable[[], bool]) -> bool:
     """True too if the store cannot say: delivery waits for it, a hint would be lost."""
     try:
-        return service.anything_to_do()
+        return anything()
     except StoreUnavailable:
         return True
 

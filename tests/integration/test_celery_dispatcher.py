@@ -32,6 +32,7 @@ from adapters.celery_dispatcher import (
 from adapters.clock import SystemClock
 from adapters.observers import ListObserver
 from adapters.thread_dispatcher import Bell, DispatcherRules, ThreadDispatcher
+from domain.errors import StoreUnavailable
 from tests.brokers import RABBITMQ, REDIS, Gate, a_queue, found, throw_away
 from tests.contract.dispatcher_suite import DispatcherContract, sent
 from tests.running import free_port, wait_until
@@ -278,6 +279,38 @@ def test_a_hint_that_comes_too_late_rouses_nobody(house: CeleryHouse) -> None:
     house.drain(timeout=1)
 
     assert "delivery_started" not in house.world.heard.names
+
+
+class DeliversWithoutAStore:
+    """It has been roused, its database is away, and it goes on until it passes its hint on."""
+
+    awake = False
+
+    def rouse(self) -> None:
+        self.awake = True
+
+    def anything_due(self) -> bool:
+        raise StoreUnavailable("the server is starting up")
+
+    anything_to_do = anything_due
+
+    def hint(self) -> None:
+        self.awake = False
+
+    def sweep(self) -> None: ...
+
+    def drain(self) -> bool:
+        return False
+
+    def close(self) -> None: ...
+
+
+def test_a_task_lasts_as_long_as_its_delivery_though_the_store_is_away() -> None:
+    service = DeliversWithoutAStore()
+
+    Crew(lambda: service).deliver()
+
+    assert not service.awake, "it passed its hint on, as it cannot know that nothing is due"
 
 
 # -- a broker that is not well ---------------------------------------------------------------------
