@@ -19,6 +19,8 @@ CELERY = (sys.executable, "-m", "celery", "-A", "entrypoints.celery_app")
 class Worker(Running):
     """`celery worker` with its children."""
 
+    _said_before = 0
+
     def children(self) -> list[int]:
         """The processes that it has forked."""
         assert self.process is not None
@@ -43,9 +45,15 @@ class Worker(Running):
             with suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
 
+    def start(self, *, ready: bool = True) -> "Worker":
+        """Start it, and wait until it takes tasks."""
+        self._said_before = len(self.output()) if self.log.exists() else 0
+        super().start(ready=False)
+        return self.wait_until_ready() if ready else self
+
     def wait_until_ready(self) -> "Worker":
-        """Until it takes tasks."""
-        wait_until(lambda: " ready." in self.output())
+        """Until it takes tasks. A SIGTERM before that is no warm shutdown, it just ends."""
+        wait_until(lambda: " ready." in self.output()[self._said_before :])
         return self
 
 
