@@ -184,7 +184,6 @@ EXPERIMENTS = (
             "outages": ("worker", "broker", "database", "worker+broker+database"),
             "per_second": 40,
             "limit": 8,
-            "resumes_s": 60.0,
         },
     ),
     Experiment(

@@ -39,7 +39,7 @@ def everything_is_killed(
     connections: int = 8,
     latency_ms: float = 50,
     longest_s: float = 1.0,
-    resumes_s: float = 10.0,
+    resumes_s: float = 60.0,
     drains_s: float = 120.0,
     seed: int = 1,
 ) -> Numbers:
@@ -95,6 +95,8 @@ def everything_is_killed(
                 statuses=load.statuses,
                 excused={"outcome_unknown"},
             )
+            for worker in trio.workers:
+                worker.wait_until_ready()
             exit_codes = trio.stop()
         reasons, unknown = database.reasons(), database.unknown_outcomes()
         ((reserved,),) = database.rows("SELECT COUNT(*) FROM ledger WHERE ts IS NULL")
