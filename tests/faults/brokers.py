@@ -6,10 +6,8 @@ is emptied.
 """
 
 import random
-import subprocess
 import threading
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -25,57 +23,10 @@ from tests.faults.harness import (
     judged,
     until_the_next,
 )
-from tests.faults.requirements import redis_server
-from tests.running import free_port, wait_until
+from tests.faults.private_brokers import PrivateRedis
+from tests.running import wait_until
 
 QUEUE: Final = "email-service"
-
-
-class PrivateRedis:
-    """A server of our own that keeps nothing: when it is back it has forgotten everything."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.port = free_port()
-        self._command = (
-            *(redis_server(), "--port", str(self.port), "--bind", "127.0.0.1"),
-            *("--save", "", "--appendonly", "no", "--dir", str(folder)),
-        )
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> "PrivateRedis":
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.kill()
-
-    def url(self, database: int) -> str:
-        return f"redis://127.0.0.1:{self.port}/{database}"
-
-    def client(self, database: int = 0) -> "redis.Redis":
-        return redis.Redis(port=self.port, db=database)
-
-    def start(self) -> None:
-        with (self._folder / "redis.log").open("ab") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
-        wait_until(self._answers)
-
-    def kill(self) -> None:
-        """SIGKILL."""
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
-
-    def flush(self) -> None:
-        """FLUSHALL."""
-        with self.client() as client:
-            client.flushall()
-
-    def _answers(self) -> bool:
-        with suppress(redis.ConnectionError), self.client() as client:
-            return bool(client.ping())
-        return False
 
 
 class Doubler:

@@ -1,6 +1,7 @@
 """Every experiment, with the sizes of its long and its short run."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import attrs
@@ -22,6 +23,7 @@ from tests.faults import (
     storage,
 )
 from tests.faults.harness import Numbers
+from tests.faults.private_brokers import PrivateRabbitMQ
 
 
 def _frozen(sizes: Mapping[str, object] | None) -> Mapping[str, object] | None:
@@ -185,6 +187,12 @@ EXPERIMENTS = (
             "per_second": 40,
             "limit": 8,
         },
+    ),
+    Experiment(
+        name="E29",
+        claim="the same with RabbitMQ as the broker, which is away for longer and keeps its queue",
+        run=partial(outages.everything_is_killed, make_broker=PrivateRabbitMQ),
+        needs=(requirements.rabbitmq_server, requirements.postgres_of_our_own),
     ),
     Experiment(
         name="SOAK",

@@ -1,4 +1,4 @@
-"""E28: worker, broker and database are killed in one run, alone and together.
+"""E28, E29: worker, broker and database are killed in one run, alone and together.
 
 The other experiments kill one of them and trust the rest; here what recovers leans on what is just
 coming back. One account of two has a limit, which must hold all the while.
@@ -7,17 +7,17 @@ coming back. One account of two has a limit, which must hold all the while.
 import random
 import time
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Final
 
 import attrs
 
 from tests.celery_running import CeleryTrio, celery_running
-from tests.faults.brokers import PrivateRedis
 from tests.faults.harness import Load, Numbers, Sink, an_email, judged, timed, until_the_next
 from tests.faults.limits import HOUR_S
 from tests.faults.measures import window_maximum
+from tests.faults.private_brokers import PrivateBroker, PrivateRedis
 from tests.faults.servers import ServerDatabase, killed, server_of_our_own
 from tests.postgres import PrivateServer
 from tests.running import wait_until
@@ -32,6 +32,7 @@ LIMITED: Final = 10  # every tenth email goes over the account that has a limit
 def everything_is_killed(
     folder: Path,
     *,
+    make_broker: Callable[[Path], PrivateBroker] = PrivateRedis,
     emails: int = 5000,
     outages: Sequence[str] = 3 * EVERY_KIND,
     per_second: float = 60,
@@ -50,13 +51,13 @@ def everything_is_killed(
     chance = random.Random(seed)
     between_dot_and_result = 0
     resumed: dict[str, float] = {}
-    with server_of_our_own() as server, server.database() as tables, PrivateRedis(
+    with server_of_our_own() as server, server.database() as tables, make_broker(
         folder
     ) as broker, Sink(folder, latency_ms=latency_ms) as sink:  # fmt: skip
         database = ServerDatabase(tables)
         trio = CeleryTrio(
             folder,
-            broker_url=broker.url(0),
+            broker_url=broker.url(),
             workers=2,
             DATABASE_URL=tables.url,
             RETRY_SCHEDULE="1",
@@ -132,7 +133,7 @@ class Killer:
     """Takes away what an outage names, and brings it back."""
 
     trio: CeleryTrio
-    broker: PrivateRedis
+    broker: PrivateBroker
     server: PrivateServer
     database: ServerDatabase
     chance: random.Random
