@@ -115,7 +115,7 @@ def the_broker_fails(
                     server.start()
                 else:
                     server.flush()
-                resumed[fault] = max(resumed.get(fault, 0.0), until_the_next(sink))
+                resumed[fault] = max(resumed.get(fault, 0.0), until_the_next(sink, of=emails))
             load.join()
             database.wait_for_the_end(patience=300)
             resumed["no broker when posted"] = _posted_without_a_broker(trio, server, sink)

@@ -7,6 +7,7 @@ as accepted is exactly what the service has promised.
 
 import http.client
 import json
+import math
 import queue
 import socket
 import sqlite3
@@ -96,10 +97,11 @@ class Sink:
         return self._counted
 
 
-def until_the_next(sink: Sink) -> float:
-    """How many seconds it takes until a message more is taken."""
+def until_the_next(sink: Sink, *, of: float = math.inf) -> float:
+    """How many seconds it takes until a message more is taken; none if that was the last one *of*
+    so many."""
     started, before = time.monotonic(), sink.count()
-    wait_until(lambda: sink.count() > before, every=0.02)
+    wait_until(lambda: sink.count() > before or before >= of, every=0.02)
     return time.monotonic() - started
 
 

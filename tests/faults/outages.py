@@ -85,7 +85,7 @@ def everything_is_killed(
                 between_dot_and_result += killer.kill(
                     outage.split("+"), away_s=chance.random() * longest_s
                 )
-                resumed[outage] = max(resumed.get(outage, 0.0), until_the_next(sink))
+                resumed[outage] = max(resumed.get(outage, 0.0), until_the_next(sink, of=emails))
             load.join()
             drained_s = timed(lambda: database.wait_for_the_end(patience=drains_s))
             taken = sink.taken()
