@@ -184,7 +184,7 @@ EXPERIMENTS = (
         short={
             "emails": 160,
             "outages": ("worker", "broker", "database", "worker+broker+database"),
-            "per_second": 40,
+            "per_second": 20,
             "limit": 8,
         },
     ),
