@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol
 
 from celery import Celery, signals
 from celery.beat import Scheduler
+from celery.worker.consumer import Consumer
 
 from application.ports import Observe
 from domain.errors import StoreUnavailable
@@ -93,6 +94,7 @@ def make_celery(broker_url: str, *, queue: str, sweep: timedelta, observe: Obser
         worker_prefetch_multiplier=1,
         # a delivery outlives the broker: it needs nothing of it
         worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_consumer="adapters.celery_dispatcher:HintConsumer",
         beat_scheduler="adapters.celery_dispatcher:TickScheduler",
         beat_schedule={
             "look": {"task": LOOK, "schedule": LOOK_EVERY},
@@ -280,6 +282,19 @@ class TickScheduler(Scheduler):  # type: ignore[misc] # Celery has no types
         self.app.line.send(entry.task)
 
 
+class HintConsumer(Consumer):  # type: ignore[misc] # Celery has no types
+    """A worker's side of the broker: one that dies costs a connection, never the worker."""
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Let go of the connection; Celery makes the next one."""
+        try:
+            super().on_connection_error_after_connected(exc)
+        except AttributeError:
+            # kombu gives up the transport of a Redis that died before it has closed every channel,
+            # and stumbles over that when a hint is taken and not acknowledged
+            self.connection = None
+
+
 class Crew:
     """What the tasks do, in the main process of a Celery worker or in each of its children.
 
@@ -319,7 +334,7 @@ class Crew:
             return
         service = self._opened()
         already = service.awake
-        if not already and not _anything_to_do(service):
+        if not already and not _maybe(service.anything_to_do):
             return  # hints gather while a process delivers, which then has done it all
         service.rouse()
         if already:
@@ -363,7 +378,7 @@ class Crew:
                 return
             if not passed_on and time.monotonic() >= pass_on_at:
                 passed_on = True
-                if service.anything_due():
+                if _maybe(service.anything_due):
                     service.hint()
             time.sleep(NOTICE_S)
 
@@ -397,10 +412,10 @@ class Crew:
         self.close()
 
 
-def _anything_to_do(service: Deliverer) -> bool:
+def _maybe(anything: Callable[[], bool]) -> bool:
     """True too if the store cannot say: delivery waits for it, a hint would be lost."""
     try:
-        return service.anything_to_do()
+        return anything()
     except StoreUnavailable:
         return True
 

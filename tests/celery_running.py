@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.brokers import a_queue, found
-from tests.running import Running, wait_until
+from tests.running import Running, children_of, wait_until
 from tests.smtp_server import SmtpServer
 
 CELERY = (sys.executable, "-m", "celery", "-A", "entrypoints.celery_app")
@@ -19,11 +19,22 @@ CELERY = (sys.executable, "-m", "celery", "-A", "entrypoints.celery_app")
 class Worker(Running):
     """`celery worker` with its children."""
 
+    _said_before = 0
+
     def children(self) -> list[int]:
         """The processes that it has forked."""
         assert self.process is not None
-        pid = self.process.pid
-        return [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        return children_of(self.process.pid)
+
+    def pids(self) -> list[int]:
+        """All of them."""
+        return [*super().pids(), *self.children()]
+
+    def freeze(self) -> None:
+        """SIGSTOP to all of them."""
+        super().freeze()
+        for child in self.children():
+            os.kill(child, signal.SIGSTOP)
 
     def kill(self) -> None:
         """SIGKILL to all of them."""
@@ -34,14 +45,20 @@ class Worker(Running):
             with suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
 
+    def start(self, *, ready: bool = True) -> "Worker":
+        """Start it, and wait until it takes tasks."""
+        self._said_before = len(self.output()) if self.log.exists() else 0
+        super().start(ready=False)
+        return self.wait_until_ready() if ready else self
+
     def wait_until_ready(self) -> "Worker":
-        """Until it takes tasks."""
-        wait_until(lambda: " ready." in self.output())
+        """Until it takes tasks. A SIGTERM before that is no warm shutdown, it just ends."""
+        wait_until(lambda: " ready." in self.output()[self._said_before :])
         return self
 
 
 class CeleryTrio:
-    """``api``, ``worker`` and ``beat`` in one folder."""
+    """``api``, ``worker`` and ``beat`` in one folder; of the workers there may be more than one."""
 
     def __init__(
         self,
@@ -51,6 +68,7 @@ class CeleryTrio:
         queue: str = "email-service",
         pool: str = "prefork",
         children: int = 2,
+        workers: int = 1,
         app: str = CELERY[-1],
         **environ: object,
     ) -> None:
@@ -63,28 +81,40 @@ class CeleryTrio:
         }
         celery = (*CELERY[:-1], app)
         self.api = Running(folder, **environ)
-        self.worker = Worker(
-            folder,
-            command=(
-                *(*celery, "worker", "--pool", pool, "--concurrency", str(children)),
-                *("--hostname", f"{queue}@%h", "--without-mingle", "--without-gossip", "-E"),
-            ),
-            **environ,
-        )
+        self.workers = [
+            Worker(
+                folder,
+                command=(
+                    *(*celery, "worker", "--pool", pool, "--concurrency", str(children)),
+                    *("--hostname", f"{queue}-{n}@%h", "--without-mingle", "--without-gossip"),
+                    "-E",
+                ),
+                **environ,
+            )
+            for n in range(workers)
+        ]
+        self.worker = self.workers[0]
         self.beat = Running(folder, command=(*celery, "beat"), **environ)
-        self.worker.log, self.beat.log = folder / "worker.log", folder / "beat.log"
+        for number, worker in enumerate(self.workers):
+            worker.log = folder / f"worker-{number}.log"
+        self.beat.log = folder / "beat.log"
 
     def start(self) -> "CeleryTrio":
-        """All three."""
+        """All of them."""
         self.api.start()
-        self.worker.start(ready=False)
-        self.beat.start(ready=False)
-        self.worker.wait_until_ready()
+        for each in (*self.workers, self.beat):
+            each.start(ready=False)
+        for worker in self.workers:
+            worker.wait_until_ready()
         return self
+
+    def stop(self) -> list[int]:
+        """SIGTERM to one after the other, and their exit codes."""
+        return [each.stop() for each in (self.api, *self.workers, self.beat)]
 
     def end(self) -> None:
         """Whatever still runs is killed."""
-        for each in (self.api, self.worker, self.beat):
+        for each in (self.api, *self.workers, self.beat):
             if each.process is not None and each.process.poll() is None:
                 each.kill()
 

@@ -7,10 +7,11 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from tests.running import free_port
+from tests.running import children_of, free_port, is_alive, wait_until
 
 DEFAULT_URL = "postgresql://postgres@127.0.0.1:5432/postgres"
 PATIENCE_S = 60
@@ -106,7 +107,7 @@ class PrivateServer(Server):
         self._settings = (
             f"-c port={self.port}",
             "-c listen_addresses=127.0.0.1",
-            f"-c unix_socket_directories={folder}",
+            "-c unix_socket_directories=",
             "-c max_connections=60",
             "-c shared_buffers=64MB",
             *(f"-c {setting}" for setting in settings),
@@ -149,6 +150,17 @@ class PrivateServer(Server):
         """Crash and come back."""
         self.stop()
         self.start()
+
+    def kill(self) -> None:
+        """SIGKILL to all of its processes at once: not even their memory is put in order."""
+        lock = self.folder / "data" / "postmaster.pid"
+        first = int(lock.read_text().split()[0])
+        processes = (first, *children_of(first))
+        for pid in processes:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not any(map(is_alive, processes)), every=0.01)
+        lock.unlink()  # it names a zombie where nobody reaps, and would keep the next one out
 
     def _ctl(self, *arguments: str) -> None:
         wait = ("-w", "-t", str(PATIENCE_S), "-s", "-D", str(self.folder / "data"))

@@ -37,6 +37,20 @@ def wait_until(met: Any, *, patience: float = PATIENCE_S, every: float = 0.05) -
         time.sleep(every)
 
 
+def children_of(pid: int) -> list[int]:
+    """The processes that it has forked."""
+    return [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def is_alive(pid: int) -> bool:
+    """Whether it may still do something: a zombie does not."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
+
+
 class Running:
     """One `serve` process (or another command) on its own database folder."""
 
@@ -102,6 +116,16 @@ class Running:
             return self.get("/readyz")[0] == 200
         except OSError:
             return False
+
+    def pids(self) -> list[int]:
+        """Its processes."""
+        assert self.process is not None
+        return [self.process.pid]
+
+    def freeze(self) -> None:
+        """SIGSTOP: it does nothing more, and what it has done can be looked at before it dies."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
 
     def kill(self) -> None:
         """SIGKILL: it gets no chance to say goodbye."""

@@ -28,7 +28,7 @@ def test_celery_delivers_each_email_once_and_stops_cleanly(
         for number in range(60):
             trio.api.submit(f"email {number}")
         wait_until(trio.api.all_sent)
-        exit_codes = [each.stop() for each in (trio.api, trio.worker, trio.beat)]
+        exit_codes = trio.stop()
 
     assert copies(server) == {f"email {number}": 1 for number in range(60)}
     assert exit_codes == [0, 0, 0]
@@ -202,7 +202,7 @@ def test_on_postgresql_celery_delivers_each_email_once(
         wait_until(lambda: not database.execute("SELECT 1 FROM instance"))  # all are at rest
         trio.api.submit("after the rest")
         wait_until(trio.api.all_sent)
-        exit_codes = [each.stop() for each in (trio.api, trio.worker, trio.beat)]
+        exit_codes = trio.stop()
 
     wanted = [f"email {number}" for number in range(120)] + ["after the rest"]
     assert copies(server) == dict.fromkeys(wanted, 1)

@@ -73,7 +73,7 @@ def test_a_broker_that_drops_everybody_and_forgets_all_loses_nothing(
                 wait_until(lambda n=number: _rests(trio) > n)
                 gate.cut()
                 throw_away(url, queue)
-            exit_codes = [each.stop() for each in (trio.api, trio.worker, trio.beat)]
+            exit_codes = trio.stop()
 
     assert copies(server) == {f"email {n} {part}": 1 for n in range(3) for part in range(10)}
     assert exit_codes == [0, 0, 0]

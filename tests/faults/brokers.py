@@ -6,11 +6,8 @@ is emptied.
 """
 
 import random
-import shutil
-import subprocess
 import threading
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -24,61 +21,12 @@ from tests.faults.harness import (
     an_email,
     database_of,
     judged,
+    until_the_next,
 )
-from tests.faults.requirements import MissingRequirement
-from tests.running import free_port, wait_until
+from tests.faults.private_brokers import PrivateRedis
+from tests.running import wait_until
 
 QUEUE: Final = "email-service"
-
-
-class PrivateRedis:
-    """A server of our own that keeps nothing: when it is back it has forgotten everything."""
-
-    def __init__(self, folder: Path) -> None:
-        program = shutil.which("redis-server")
-        if program is None:
-            raise MissingRequirement("redis-server is needed: apt-get install redis-server")
-        self._folder = folder
-        self.port = free_port()
-        self._command = (
-            *(program, "--port", str(self.port), "--bind", "127.0.0.1"),
-            *("--save", "", "--appendonly", "no", "--dir", str(folder)),
-        )
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> "PrivateRedis":
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.kill()
-
-    def url(self, database: int) -> str:
-        return f"redis://127.0.0.1:{self.port}/{database}"
-
-    def client(self, database: int = 0) -> "redis.Redis":
-        return redis.Redis(port=self.port, db=database)
-
-    def start(self) -> None:
-        with (self._folder / "redis.log").open("ab") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
-        wait_until(self._answers)
-
-    def kill(self) -> None:
-        """SIGKILL."""
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
-
-    def flush(self) -> None:
-        """FLUSHALL."""
-        with self.client() as client:
-            client.flushall()
-
-    def _answers(self) -> bool:
-        with suppress(redis.ConnectionError), self.client() as client:
-            return bool(client.ping())
-        return False
 
 
 class Doubler:
@@ -167,7 +115,7 @@ def the_broker_fails(
                     server.start()
                 else:
                     server.flush()
-                resumed[fault] = max(resumed.get(fault, 0.0), _until_the_next(sink))
+                resumed[fault] = max(resumed.get(fault, 0.0), until_the_next(sink, of=emails))
             load.join()
             database.wait_for_the_end(patience=300)
             resumed["no broker when posted"] = _posted_without_a_broker(trio, server, sink)
@@ -180,7 +128,7 @@ def the_broker_fails(
                 statuses=load.statuses,
                 excused={"outcome_unknown"},
             )
-            exit_codes = [each.stop() for each in (trio.api, trio.worker, trio.beat)]
+            exit_codes = trio.stop()
     reasons = set(database.reasons().values())
     assert len(load.accepted) == emails
     assert reasons <= {"outcome_unknown"}, reasons
@@ -203,12 +151,6 @@ def the_broker_fails(
 LATE: Final = tuple(f"e12 late {number}" for number in range(20))
 
 
-def _until_the_next(sink: Sink) -> float:
-    started, before = time.monotonic(), sink.count()
-    wait_until(lambda: sink.count() > before, every=0.02)
-    return time.monotonic() - started
-
-
 def _posted_without_a_broker(trio: CeleryTrio, server: PrivateRedis, sink: Sink) -> float:
     """The workers sleep, the broker is away, mail is accepted; how long after its return it goes.
 
@@ -221,7 +163,7 @@ def _posted_without_a_broker(trio: CeleryTrio, server: PrivateRedis, sink: Sink)
         trio.api.submit(subject)
     trio.api.kill()
     server.start()
-    resumed_s = _until_the_next(sink)
+    resumed_s = until_the_next(sink)
     trio.api.start()
     return resumed_s
 

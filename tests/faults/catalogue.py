@@ -1,6 +1,7 @@
 """Every experiment, with the sizes of its long and its short run."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import attrs
@@ -14,6 +15,7 @@ from tests.faults import (
     matrix,
     model_check,
     neighbours,
+    outages,
     processes,
     requirements,
     servers,
@@ -21,6 +23,7 @@ from tests.faults import (
     storage,
 )
 from tests.faults.harness import Numbers
+from tests.faults.private_brokers import PrivateRabbitMQ
 
 
 def _frozen(sizes: Mapping[str, object] | None) -> Mapping[str, object] | None:
@@ -107,6 +110,7 @@ EXPERIMENTS = (
         name="E12",
         claim="a broker that dies, forgets or repeats itself loses and copies nothing",
         run=brokers.the_broker_fails,
+        needs=(requirements.redis_server,),
         short={"emails": 400, "kills": 1, "restarts": 1, "flushes": 1, "resumes_s": 60.0},
     ),
     Experiment(
@@ -171,6 +175,24 @@ EXPERIMENTS = (
         claim="random histories with crashes at every commit follow the model",
         run=model_check.histories_follow_the_model,
         short={"seeds": 1, "histories": 10, "steps": 50, "sqlite_histories": 4},
+    ),
+    Experiment(
+        name="E28",
+        claim="killing workers, broker and PostgreSQL in one run loses nothing, oversteps nothing",
+        run=outages.everything_is_killed,
+        needs=(requirements.redis_server, requirements.postgres_of_our_own),
+        short={
+            "emails": 160,
+            "outages": ("worker", "broker", "database", "worker+broker+database"),
+            "per_second": 20,
+            "limit": 8,
+        },
+    ),
+    Experiment(
+        name="E29",
+        claim="the same with RabbitMQ as the broker, which is away for longer and keeps its queue",
+        run=partial(outages.everything_is_killed, make_broker=PrivateRabbitMQ),
+        needs=(requirements.rabbitmq_server, requirements.postgres_of_our_own),
     ),
     Experiment(
         name="SOAK",

@@ -7,6 +7,7 @@ as accepted is exactly what the service has promised.
 
 import http.client
 import json
+import math
 import queue
 import socket
 import sqlite3
@@ -94,6 +95,14 @@ class Sink:
             self._read_to += len(new)
             self._counted += new.count(b"\n")
         return self._counted
+
+
+def until_the_next(sink: Sink, *, of: float = math.inf) -> float:
+    """How many seconds it takes until a message more is taken; none if that was the last one *of*
+    so many."""
+    started, before = time.monotonic(), sink.count()
+    wait_until(lambda: sink.count() > before or before >= of, every=0.02)
+    return time.monotonic() - started
 
 
 def _taken(line: str) -> Taken:

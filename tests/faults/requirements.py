@@ -49,6 +49,23 @@ def strace() -> str:
     return program
 
 
+def redis_server() -> str:
+    """The program, to start a broker that may be killed."""
+    program = shutil.which("redis-server")
+    if program is None:
+        raise MissingRequirement("redis-server is needed: apt-get install redis-server")
+    return program
+
+
+def rabbitmq_server() -> str:
+    """The program, to start a node that may be killed."""
+    program = shutil.which("rabbitmq-server")
+    if program is None:
+        raise MissingRequirement("rabbitmq-server is needed: apt-get install rabbitmq-server")
+    # what stands in the PATH may be a wrapper that runs it as the machine's own node
+    return str(Path(program).resolve().with_name("rabbitmq-server"))
+
+
 def postgres() -> None:
     """A PostgreSQL server to make databases on."""
     try:

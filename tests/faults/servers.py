@@ -4,7 +4,6 @@ E10 is E01 with two workers and an API on PostgreSQL; E13 brings a server of its
 """
 
 import random
-import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -112,7 +111,7 @@ def workers_are_killed(
                 goal = (number + chance.random()) * emails / (kills + 1)
                 wait_until(lambda goal=goal: sink.count() >= goal, patience=300, every=0.02)
                 victim = workers[number % 2]
-                between_dot_and_result += _killed(victim, database)
+                between_dot_and_result += killed(victim, database)
                 victim.start(ready=False)
             load.join()
             database.wait_for_the_end()
@@ -142,7 +141,7 @@ def the_server_crashes(
     chance = random.Random(seed)
     ends = 0
     pause_s = emails / per_second / (restarts + 1)
-    with _server_of_our_own() as server, server.database() as tables:
+    with server_of_our_own() as server, server.database() as tables:
         database = ServerDatabase(tables)
         services = [
             _process(folder, number, database, RETRY_SCHEDULE="1", SWEEP_SECONDS="1")
@@ -178,30 +177,27 @@ def the_server_crashes(
     }
 
 
-def a_server() -> None:
-    """A PostgreSQL, found or started."""
-    with _database():
-        pass
-
-
-def a_server_of_our_own() -> None:
-    """A PostgreSQL that may be crashed."""
-    with _server_of_our_own():
-        pass
-
-
-def _killed(victim: Running, database: ServerDatabase) -> int:
+def killed(victim: Running, database: ServerDatabase) -> int:
     """kill -9; how many of its emails stood between the dot and their result."""
-    process = victim.process
-    assert process is not None
-    process.send_signal(signal.SIGSTOP)
+    victim.freeze()
     time.sleep(0.1)  # what it has sent to the server ends there by itself
+    pids = ", ".join(map(str, victim.pids()))
     ((number,),) = database.rows(
         "SELECT COUNT(*) FROM email JOIN instance ON instance.id = email.owner"
-        f" WHERE phase = 'committing' AND instance.pid = {process.pid}"
+        f" WHERE phase = 'committing' AND instance.pid IN ({pids})"
     )
     victim.kill()
     return int(number)
+
+
+@contextmanager
+def server_of_our_own() -> Iterator[PrivateServer]:
+    """A PostgreSQL that may be crashed."""
+    try:
+        with private_server() as server:
+            yield server
+    except NoPostgres as missing:
+        raise MissingRequirement(f"{missing}: apt-get install postgresql") from missing
 
 
 def _process(
@@ -225,12 +221,3 @@ def _database() -> Iterator[ServerDatabase]:
             yield ServerDatabase(tables)
     except NoPostgres as missing:
         raise MissingRequirement(str(missing)) from missing
-
-
-@contextmanager
-def _server_of_our_own() -> Iterator[PrivateServer]:
-    try:
-        with private_server() as server:
-            yield server
-    except NoPostgres as missing:
-        raise MissingRequirement(f"{missing}: apt-get install postgresql") from missing

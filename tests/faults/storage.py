@@ -31,7 +31,7 @@ from tests.faults.harness import (
     judged_load,
     timed,
 )
-from tests.running import Running, wait_until
+from tests.running import Running, children_of, wait_until
 
 MEGABYTE = 10**6
 FULL = 2
@@ -196,9 +196,8 @@ def the_order_of_the_writes(folder: Path, *, posts: int = 1000) -> Numbers:
 def _stop_traced(service: Running) -> None:
     """strace ends with what it traces."""
     assert service.process is not None
-    children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children")
-    for child in children.read_text("ascii").split():
-        os.kill(int(child), signal.SIGTERM)
+    for child in children_of(service.process.pid):
+        os.kill(child, signal.SIGTERM)
     service.process.wait(60)
 
 

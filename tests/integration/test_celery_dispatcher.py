@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from threading import Event, Thread
 from typing import Any
@@ -32,6 +32,7 @@ from adapters.celery_dispatcher import (
 from adapters.clock import SystemClock
 from adapters.observers import ListObserver
 from adapters.thread_dispatcher import Bell, DispatcherRules, ThreadDispatcher
+from domain.errors import StoreUnavailable
 from tests.brokers import RABBITMQ, REDIS, Gate, a_queue, found, throw_away
 from tests.contract.dispatcher_suite import DispatcherContract, sent
 from tests.running import free_port, wait_until
@@ -280,6 +281,38 @@ def test_a_hint_that_comes_too_late_rouses_nobody(house: CeleryHouse) -> None:
     assert "delivery_started" not in house.world.heard.names
 
 
+class DeliversWithoutAStore:
+    """It has been roused, its database is away, and it goes on until it passes its hint on."""
+
+    awake = False
+
+    def rouse(self) -> None:
+        self.awake = True
+
+    def anything_due(self) -> bool:
+        raise StoreUnavailable("the server is starting up")
+
+    anything_to_do = anything_due
+
+    def hint(self) -> None:
+        self.awake = False
+
+    def sweep(self) -> None: ...
+
+    def drain(self) -> bool:
+        return False
+
+    def close(self) -> None: ...
+
+
+def test_a_task_lasts_as_long_as_its_delivery_though_the_store_is_away() -> None:
+    service = DeliversWithoutAStore()
+
+    Crew(lambda: service).deliver()
+
+    assert not service.awake, "it passed its hint on, as it cannot know that nothing is due"
+
+
 # -- a broker that is not well ---------------------------------------------------------------------
 
 
@@ -368,3 +401,31 @@ def test_a_bell_rings_in_a_forked_process_too(house: CeleryHouse) -> None:
     finally:
         os.kill(child, 9)
         os.waitpid(child, 0)
+
+
+@pytest.mark.filterwarnings("ignore::celery.exceptions.CPendingDeprecationWarning")
+def test_a_worker_outlives_a_redis_that_dies_when_one_hint_is_taken_and_another_awaited() -> None:
+    url, heard = found(REDIS), ListObserver()
+    with a_queue(url) as queue:
+        with Gate(url) as gate:
+            app = make_celery(gate.open().url, queue=queue, sweep=OFTEN, observe=heard)
+            assert Line(app, observe=heard).send(DELIVER)
+            connection = app.connection_for_read()
+            taken: list[Any] = []
+            app.amqp.TaskConsumer(connection.default_channel, on_message=taken.append).consume()
+            app.control.mailbox.Node("worker", channel=connection.channel()).listen()
+            _drain(connection)
+        consumer = app.WorkController(pool="solo").consumer
+        consumer.connection = connection
+
+        consumer.on_connection_error_after_connected(ConnectionError("the broker is gone"))
+
+    assert len(taken) == 1
+    assert consumer.connection is None
+
+
+def _drain(connection: Any) -> None:
+    """Until nothing comes any more and the next message is asked for."""
+    with suppress(TimeoutError):
+        while True:
+            connection.drain_events(timeout=0.2)
