@@ -1,7 +1,10 @@
-"""How fast a backlog on PostgreSQL drains with one worker and with several; what a claim costs.
+"""What a fleet reaches: several workers on one PostgreSQL, and what database and broker pay for it.
 
 python -m tests.benchmarks.fleet                   1 and 4 workers, replies after 20 ms
+python -m tests.benchmarks.fleet --threads 8       the same, each worker with 8 threads and no more
 python -m tests.benchmarks.fleet --claim 1000000   claims of 50 with a million waiting
+python -m tests.benchmarks.fleet --database        emails a second for one core of PostgreSQL
+python -m tests.benchmarks.fleet --broker URL      hints a second for one broker (amqp://… or redis://…)
 """
 
 import argparse
@@ -13,12 +16,19 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
+from adapters.celery_dispatcher import DELIVER, MOST_HINTS, Line, make_celery
 from adapters.clock import SystemClock
+from adapters.observers import ListObserver
 from adapters.peewee_store import PostgresStore
 from domain.account import Account, Security
 from domain.limits import Limits
+from tests.benchmarks.client import an_email as an_email_of_a_client
+from tests.benchmarks.client import volley
 from tests.benchmarks.filling import message
+from tests.benchmarks.serving import processor_s_of
 from tests.benchmarks.sink import sink
 from tests.builders import an_account, an_email
 from tests.postgres import Database, any_server
@@ -29,20 +39,108 @@ CLAIM = 50
 
 
 def drain_rate(
-    database: Database, *, workers: int, emails: int, accounts: int = 25, latency_s: float = 0.02
+    database: Database,
+    *,
+    workers: int,
+    emails: int,
+    threads: int | None = None,
+    accounts: int = 25,
+    latency_s: float = 0.02,
 ) -> float:
-    """Emails a second, from a tenth of the backlog to nine tenths."""
+    """Emails a second, from a tenth of the backlog to nine tenths.
+
+    Each worker has so many *threads*, or as many as it finds useful.
+    """
+    environ: dict[str, object] = {"DATABASE_URL": database.url, "LOG_LEVEL": "WARNING"}
+    if threads is not None:
+        environ |= {"QUEUE_WORKERS": threads, "MAX_WORKERS": threads}
     with sink(latency_s=latency_s) as server, ExitStack() as stack:
         fill(database, emails=emails, accounts=accounts, port=server.port)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         for number in range(workers):
-            worker = Running(folder, command=WORKER, DATABASE_URL=database.url, LOG_LEVEL="WARNING")
+            worker = Running(folder, command=WORKER, **environ)
             worker.log = folder / f"worker-{number}.log"
             stack.callback(lambda worker=worker: worker.process and worker.kill())
             worker.start(ready=False)
         times = [_when_sent(database, emails * tenths // 10) for tenths in (1, 9)]
         wait_until(lambda: _sent(database) == emails, patience=60)
     return emails * 0.8 / (times[1] - times[0])
+
+
+def database_rate(database: Database, *, emails: int) -> float:
+    """Emails a second that one core of the database accepts and sees handed off.
+
+    By the processor time of its connections; what the server writes behind them is not in it.
+    """
+    with sink() as server, tempfile.TemporaryDirectory() as name:
+        api = Running(Path(name), DATABASE_URL=database.url, LOG_LEVEL="WARNING", DISPATCHER="none")
+        worker = Running(Path(name), command=WORKER, DATABASE_URL=database.url, LOG_LEVEL="WARNING")
+        worker.log = Path(name) / "worker.log"
+        try:
+            api.start()
+            for number in range(4):
+                api.account(server.port, name=f"account-{number}")
+            volley(api.url, number=emails, clients=16, body=an_email_of_a_client())
+            accepted = _connections_s(database)
+            worker.start(ready=False)
+            wait_until(lambda: _sent(database) == emails, patience=300)
+            used = _connections_s(database)
+        finally:
+            for running in (api, worker):
+                if running.process is not None:
+                    running.kill()
+    print(f"accepting {accepted * 1e6 / emails:.0f} µs, all {used * 1e6 / emails:.0f} µs an email")
+    return emails / used
+
+
+def _connections_s(database: Database) -> float:
+    """Processor time that PostgreSQL has spent on the connections that are open."""
+    return sum(
+        processor_s_of(int(folder.name))
+        for folder in Path("/proc").glob("[0-9]*")
+        if _title(folder).startswith("postgres:") and database.name in _title(folder)
+    )
+
+
+def _title(folder: Path) -> str:
+    try:
+        return (folder / "cmdline").read_text("utf-8", "replace")
+    except OSError:  # it has ended
+        return ""
+
+
+def broker_rate(url: str, *, hints: int) -> float:
+    """Hints a second, sent by one process and taken by a thread of it as fast as they come."""
+    heard = ListObserver()
+    app = make_celery(url, queue="email-service-bench", sweep=timedelta(seconds=30), observe=heard)
+    taken = 0
+
+    def take(_: object, message: Any) -> None:
+        nonlocal taken
+        message.ack()
+        taken += 1
+
+    def consume() -> None:
+        queue = app.amqp.queues[app.conf.task_default_queue]
+        with app.connection_for_read() as connection, connection.Consumer(
+            queue, callbacks=[take], accept=["json"]
+        ):  # fmt: skip
+            while taken < hints:
+                connection.drain_events(timeout=10)
+
+    line = Line(app, observe=heard)
+    line.send(DELIVER)  # the queue is there now
+    consumer = Thread(target=consume)
+    started = time.monotonic()
+    consumer.start()
+    sent = 1
+    while sent < hints:
+        if sent - taken < MOST_HINTS // 2:  # one that waits too long would not be sent
+            assert line.send(DELIVER)
+            sent += 1
+    consumer.join()
+    line.close()
+    return hints / (time.monotonic() - started)
 
 
 def claim_time(database: Database, *, waiting: int, rounds: int = 40) -> list[float]:
@@ -133,8 +231,15 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="*", default=[1, 4])
     parser.add_argument("--emails", type=int, default=6000)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--threads", type=int, help="of each worker; else as it likes")
     parser.add_argument("--claim", type=int, metavar="WAITING", help="time claims instead")
+    parser.add_argument("--database", action="store_true", help="what an email costs PostgreSQL")
+    parser.add_argument("--broker", metavar="URL", help="how many hints a broker takes")
     options = parser.parse_args()
+    if options.broker:
+        rates = [broker_rate(options.broker, hints=2000) for _ in range(options.runs)]
+        print(f"hints: {_told(rates)}")
+        return
     with any_server() as server, server.database() as database:
         store = PostgresStore(database.url, clock=SystemClock())
         store.migrate()
@@ -146,16 +251,24 @@ def main() -> None:
                 f" {statistics.median(taken):.2f} ms, slowest {max(taken):.2f} ms"
             )
             return
-        for workers in options.workers:
-            rates = [
-                drain_rate(database, workers=workers, emails=options.emails)
-                for _ in range(options.runs)
-            ]
-            print(
-                f"{workers} workers: {statistics.median(rates):.0f} emails/s"
-                f" ({min(rates):.0f} to {max(rates):.0f})",
-                flush=True,
-            )
+        if options.database:
+            rate = database_rate(database, emails=options.emails)
+            print(f"one core of PostgreSQL: {rate:.0f} emails/s")
+            return
+        reached: dict[int, list[float]] = {workers: [] for workers in options.workers}
+        for _ in range(options.runs):  # in turns: a noisy minute is everybody's
+            for workers, rates in reached.items():
+                rates.append(
+                    drain_rate(
+                        database, workers=workers, emails=options.emails, threads=options.threads
+                    )
+                )
+        for workers, rates in reached.items():
+            print(f"workers {workers}: {_told(rates)}")
+
+
+def _told(rates: Sequence[float]) -> str:
+    return f"{statistics.median(rates):.0f}/s ({min(rates):.0f} to {max(rates):.0f})"
 
 
 if __name__ == "__main__":

@@ -65,7 +65,12 @@ def sent_rate(looking: sqlite3.Connection) -> float:
 def processor_s(running: Running) -> float:
     """Processor time the service has used: unlike the clock it hardly minds other processes."""
     assert running.process is not None
-    fields = Path(f"/proc/{running.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return processor_s_of(running.process.pid)
+
+
+def processor_s_of(pid: int) -> float:
+    """Processor time of one process in seconds, with the kernel's for it."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
