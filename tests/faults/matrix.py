@@ -248,6 +248,7 @@ def every_fault_at_every_stage(
     folder: Path, *, stages: Sequence[str] = STAGES, storm_s: float = 30, growth_mb: float = 50
 ) -> Numbers:
     """E18: the matrix, then all faults at once on ten accounts with real threads."""
+    _cell(stages[0], FAULTS[0])  # what the first dialogue loads stays
     before = peak = resident_mb()
     slowest: Counter[str] = Counter()
     wrong: list[str] = []
