@@ -12,8 +12,8 @@ import os
 import random
 import threading
 import time
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Set
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -42,6 +42,10 @@ class Processors(Protocol):
         """Let all threads of this process run there only."""
         ...
 
+    def allow(self, processors: Set[int]) -> None:
+        """Let the calling thread, and what it begins, run on any of these."""
+        ...
+
 
 class OneProcessor:
     """Chooses a processor with `settle`, and again from time to time once it was started."""
@@ -62,6 +66,20 @@ class OneProcessor:
     def stop(self) -> None:
         """Look no more."""
         self._stopping.set()
+
+    @contextmanager
+    def unbound(self) -> Iterator[None]:
+        """What this thread begins here may choose a processor of its own: a child process would
+        have only ours.
+        """
+        if self._here is None:
+            yield
+            return
+        self._processors.allow(self._allowed)
+        try:
+            yield
+        finally:
+            self._processors.allow({self._here})
 
     def settle(self) -> None:
         """Choose any one for now: nothing is known yet of what the others use."""
@@ -123,6 +141,11 @@ class LinuxProcessors:
         for task in os.listdir("/proc/self/task"):
             with suppress(OSError):  # a thread that has ended, or a system that says no
                 os.sched_setaffinity(int(task), {processor})
+
+    def allow(self, processors: Set[int]) -> None:
+        """0 is the calling thread."""
+        with suppress(OSError):
+            os.sched_setaffinity(0, processors)
 
 
 def _busy_s(lines: Iterable[str]) -> Mapping[int, float]:

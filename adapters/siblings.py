@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import BinaryIO, Final
 
 import attrs
@@ -48,8 +48,10 @@ class Siblings:
         environ: Mapping[str, str],
         observe: Observe,
         drain_s: float,
+        unbound: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._number = number
+        self._unbound = unbound  # around each begin
         self._command = [*command]
         self._environ = {**environ}
         self._observe = observe
@@ -133,12 +135,13 @@ class Siblings:
                 self._running.append(dead)  # and again
 
     def _begun(self) -> _Sibling:
-        process = subprocess.Popen(  # noqa: S603 - our own command
-            self._command,
-            env=self._environ,
-            stdin=subprocess.PIPE,
-            start_new_session=True,  # Ctrl+C is for this process, which tells the others
-        )
+        with self._unbound():
+            process = subprocess.Popen(  # noqa: S603 - our own command
+                self._command,
+                env=self._environ,
+                stdin=subprocess.PIPE,
+                start_new_session=True,  # Ctrl+C is for this process, which tells the others
+            )
         assert process.stdin is not None
         os.set_blocking(process.stdin.fileno(), False)
         return _Sibling(process)

@@ -70,8 +70,8 @@ class Service:
     _bell: Bell
     _dispatcher: ThreadDispatcher
     _siblings: Siblings
+    _one_processor: OneProcessor
     _celery_bell: "CeleryBell | None" = None
-    _one_processor: OneProcessor = attrs.field(factory=OneProcessor)
     _inbox: SandboxInbox | None = None
     _delivering: bool = False
     _drained: bool = False
@@ -188,7 +188,8 @@ def build(settings: Settings) -> Service:
     bell = Bell()
     celery_bell = _celery_bell(settings)
     observe = LogObserver()
-    siblings = _siblings(settings, observe)
+    one_processor = OneProcessor()
+    siblings = _siblings(settings, observe, one_processor)
 
     def wake() -> None:
         bell()
@@ -228,7 +229,16 @@ def build(settings: Settings) -> Service:
         test_ids=settings.allow_test_knobs,
     )
     return Service(
-        application, http, settings, store, clock, bell, dispatcher, siblings, celery_bell
+        application=application,
+        http=http,
+        settings=settings,
+        store=store,
+        clock=clock,
+        bell=bell,
+        dispatcher=dispatcher,
+        siblings=siblings,
+        one_processor=one_processor,
+        celery_bell=celery_bell,
     )
 
 
@@ -270,7 +280,7 @@ def _celery_bell(settings: Settings) -> "CeleryBell | None":
     return CeleryBell(lambda: app.line)
 
 
-def _siblings(settings: Settings, observe: LogObserver) -> Siblings:
+def _siblings(settings: Settings, observe: LogObserver, one_processor: OneProcessor) -> Siblings:
     """What delivers beside this process, on the same settings."""
     command = (sys.executable, "-m", "entrypoints", "worker", "--sibling")
     return Siblings(
@@ -279,6 +289,7 @@ def _siblings(settings: Settings, observe: LogObserver) -> Siblings:
         environ={**os.environ, "PROCESSES": str(settings.processes)},
         observe=observe,
         drain_s=settings.drain.total_seconds(),
+        unbound=one_processor.unbound,
     )
 
 

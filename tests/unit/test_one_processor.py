@@ -1,13 +1,16 @@
 """One processor: which one is chosen, and when the process moves."""
 
 import os
+import subprocess
+import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from contextlib import suppress
 
 import attrs
 
 from adapters.one_processor import LinuxProcessors, OneProcessor, _busy_s
+from tests.running import ROOT
 
 
 @attrs.define
@@ -18,6 +21,7 @@ class Machine:
     busy: dict[int, float] = attrs.field(factory=dict)
     own: float = 0.0
     confined: list[int] = attrs.field(factory=list)
+    threads: list[frozenset[int]] = attrs.field(factory=list)
 
     def allowed(self) -> frozenset[int]:
         return frozenset(range(self.number))
@@ -30,6 +34,9 @@ class Machine:
 
     def confine(self, processor: int) -> None:
         self.confined.append(processor)
+
+    def allow(self, processors: Set[int]) -> None:
+        self.threads.append(frozenset(processors))
 
     def works(self, seconds: float, *, own: float = 0.0) -> None:
         """The processor we stand on has worked for so long, a part of it for us."""
@@ -112,3 +119,39 @@ def test_every_thread_of_a_real_process_is_confined_those_that_come_later_too():
                 os.sched_setaffinity(int(task), before)
         waiting.set()
     assert seen == [{here}, {here}]
+
+
+# -- what it begins --------------------------------------------------------------------------------
+
+
+def test_what_is_begun_unbound_may_choose_for_itself():
+    machine = Machine(number=4)
+    one = OneProcessor(machine)
+    one.settle()
+    with one.unbound():
+        assert machine.threads == [frozenset(range(4))]
+    assert machine.threads[1:] == [frozenset(machine.confined)]
+
+
+def test_before_it_has_settled_nothing_has_to_be_unbound():
+    machine = Machine()
+    with OneProcessor(machine).unbound():
+        pass
+    assert machine.threads == []
+
+
+def test_a_child_of_a_process_that_has_settled_has_all_processors():
+    code = """
+import os, subprocess, sys
+from adapters.one_processor import OneProcessor
+one = OneProcessor()
+before = os.sched_getaffinity(0)
+one.settle()
+ask = [sys.executable, "-c", "import os; print(sorted(os.sched_getaffinity(0)))"]
+with one.unbound():
+    told = subprocess.run(ask, capture_output=True, text=True).stdout.strip()
+assert told == str(sorted(before)), told
+assert len(os.sched_getaffinity(0)) == 1
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
