@@ -10,7 +10,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import BinaryIO, Final
 
@@ -45,7 +45,6 @@ class Siblings:
         number: int,
         command: Sequence[str],
         *,
-        environ: Mapping[str, str],
         observe: Observe,
         drain_s: float,
         unbound: Callable[[], AbstractContextManager[None]] = nullcontext,
@@ -53,7 +52,6 @@ class Siblings:
         self._number = number
         self._unbound = unbound  # around each begin
         self._command = [*command]
-        self._environ = {**environ}
         self._observe = observe
         self._drain_s = drain_s
         self._running: list[_Sibling] = []
@@ -126,19 +124,18 @@ class Siblings:
         if self._stopping.wait(AGAIN_S[min(self._failures, len(AGAIN_S) - 1)]):
             return
         try:
-            with self._mutex:
-                self._running.append(self._begun())
+            next_one = self._begun()  # without the mutex: a ring does not wait for it
         except OSError as error:
             fields = {"error": type(error).__name__, "text": str(error)}
             self._observe(Happened(name="process_not_begun", level="error", fields=fields))
-            with self._mutex:
-                self._running.append(dead)  # and again
+            next_one = dead  # and again
+        with self._mutex:
+            self._running.append(next_one)
 
     def _begun(self) -> _Sibling:
         with self._unbound():
             process = subprocess.Popen(  # noqa: S603 - our own command
                 self._command,
-                env=self._environ,
                 stdin=subprocess.PIPE,
                 start_new_session=True,  # Ctrl+C is for this process, which tells the others
             )

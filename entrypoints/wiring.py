@@ -217,7 +217,7 @@ def build(settings: Settings) -> Service:
         clock=clock,
         # so many processes deliver from a file; from a server all of them do
         locks=NoLocks() if settings.database_path is None else locks,
-        rules=_dispatcher_rules(settings),
+        rules=dispatcher_rules(settings),
         observe=observe,
     )
     http = create_http(
@@ -282,11 +282,11 @@ def _celery_bell(settings: Settings) -> "CeleryBell | None":
 
 def _siblings(settings: Settings, observe: LogObserver, one_processor: OneProcessor) -> Siblings:
     """What delivers beside this process, on the same settings."""
-    command = (sys.executable, "-m", "entrypoints", "worker", "--sibling")
+    number = str(settings.processes)
+    command = (sys.executable, "-m", "entrypoints", "worker", "--sibling", "--processes", number)
     return Siblings(
         settings.processes - 1,
         command,
-        environ={**os.environ, "PROCESSES": str(settings.processes)},
         observe=observe,
         drain_s=settings.drain.total_seconds(),
         unbound=one_processor.unbound,
@@ -395,12 +395,15 @@ def _reply_rules(own: Path | None) -> Rules:
         raise SettingsError(f"SMTP_RULES_FILE: {own}: {error}") from error
 
 
-def _dispatcher_rules(settings: Settings) -> DispatcherRules:
+def dispatcher_rules(settings: Settings) -> DispatcherRules:
+    """How many threads, and how often to look."""
     by_celery = settings.dispatcher is Dispatcher.CELERY
+    # who looks shows that he lives: a long poll must not make a process look dead
+    poll = min(settings.poll, settings.heartbeat / 2)
     return DispatcherRules(
         workers=settings.queue_workers,
         max_workers=max(settings.max_workers, settings.queue_workers),
-        poll=min(settings.poll, AWAKE_POLL) if by_celery else settings.poll,
+        poll=min(poll, AWAKE_POLL) if by_celery else poll,
         sweep=settings.sweep,
         rest=REST if by_celery else None,
         leaders=settings.processes,

@@ -69,7 +69,8 @@ def test_two_processes_share_a_backlog_and_deliver_each_email_once(tmp_path: Pat
 def test_who_accepts_rings_for_the_process_that_owns_the_connection(tmp_path: Path) -> None:
     """With a poll of a minute nobody would look before."""
     with SmtpServer() as server, running(
-        tmp_path, command=(*SERVE, "--processes", "2"), POLL_SECONDS=60, SWEEP_SECONDS=600
+        tmp_path, command=(*SERVE, "--processes", "2"), POLL_SECONDS=60,
+        HEARTBEAT_SECONDS=120, LEASE_SECONDS=240, SWEEP_SECONDS=600,
     ) as service:  # fmt: skip
         wait_until(lambda: service.output().count("delivery_started") == 2)
         for number in range(6):

@@ -55,7 +55,6 @@ def some(
     siblings = Siblings(
         number,
         a_command(folder, exit_code),
-        environ={**os.environ, "PYTHONPATH": str(ROOT)},
         observe=heard,
         drain_s=10,
     )
@@ -104,10 +103,10 @@ def test_when_they_are_stopped_it_is_known_whether_something_was_left(
 
 def test_when_the_first_process_is_killed_they_end(tmp_path: Path) -> None:
     first = """
-        import sys, threading, os
+        import sys, threading
         from adapters.siblings import Siblings
         from adapters.observers import ListObserver
-        siblings = Siblings(2, sys.argv[1:], environ=os.environ, observe=ListObserver(), drain_s=1)
+        siblings = Siblings(2, sys.argv[1:], observe=ListObserver(), drain_s=1)
         siblings.start()
         threading.Event().wait()
     """
