@@ -244,6 +244,9 @@ class _Emails:
         self._journal.put(self._tables.octets, email.id, bytes(octets))
         return email
 
+    def add_all(self, emails: Sequence[tuple[Email, bytes]]) -> Sequence[Email]:
+        return [self.add(email, octets) for email, octets in emails]
+
     def get(self, email_id: int) -> Email:
         email = self._tables.emails.get(email_id)
         if email is None:
@@ -315,7 +318,12 @@ class _Emails:
             self._journal.put(self._tables.emails, email.id, email)
         return taken
 
-    def mark_committing(self, email_id: int, *, attempt_no: int, owner: int) -> bool:
+    def mark_committing(
+        self, claims: Iterable[tuple[int, int]], *, owner: int
+    ) -> Collection[tuple[int, int]]:
+        return [claim for claim in claims if self._mark(*claim, owner=owner)]
+
+    def _mark(self, email_id: int, attempt_no: int, *, owner: int) -> bool:
         email = self._tables.emails.get(email_id)
         if email is None or (email.status, email.attempt_no, email.owner) != (
             Status.SENDING,

@@ -11,11 +11,11 @@ from concurrent.futures import Future
 from contextlib import suppress
 from datetime import datetime
 from itertools import islice
-from threading import Condition
 from typing import Final
 
 import attrs
 
+from application.commits import Commits, Mark
 from application.placing import Placing, Plan
 from application.ports import (
     Clock,
@@ -33,7 +33,7 @@ from domain.email import Attempt, Email, Lapse, Phase, Status
 from domain.errors import NotFound, StaleAttempt, StoreUnavailable
 from domain.events import Event
 from domain.handoff import Handoff, Parcel, Problem, Stage
-from domain.limits import URGENT, WindowLengths
+from domain.limits import URGENT, LimitUnit, WindowLengths
 from domain.message import from_line
 from domain.reply import Rules, classify
 from domain.retry import RetryPolicy
@@ -94,7 +94,7 @@ class Delivery:
         self._rules = rules
         self._observe = observe
         self._placing = Placing(windows=rules.windows, fairness_every=rules.fairness_every)
-        self._results = Results(store)
+        self._commits = Commits(store)
 
     # -- claiming -----------------------------------------------------------------------------
 
@@ -167,7 +167,7 @@ class Delivery:
             claimed = [email for email in emails if tx.emails.get(email.id) == email]
             self._release_all(tx, claimed, PUT_BACK, now=now)
 
-        self._results.persist(work)
+        self._commits.persist(work)
 
     def due(self, owner: int) -> datetime | None:
         """When there will be something to claim, as far as the rows can tell; None for nothing."""
@@ -222,8 +222,8 @@ class Delivery:
         )
         favoured: Sequence[Email] = ()
         if plan.fair and len(strict) == plan.limit - plan.fair:
-            used = sum(_units(account, email) for email in strict)
-            relaxed = sum(_units(account, email) for email in strict if email.priority > URGENT)
+            used = sum([_units(account, email) for email in strict])
+            relaxed = sum([_units(account, email) for email in strict if email.priority > URGENT])
             favoured = tx.emails.claim(
                 account,
                 limit=plan.fair,
@@ -316,7 +316,7 @@ class Delivery:
         """Release claimed emails that were not tried: nothing is charged."""
         if emails:
             now = self._clock.now()
-            self._results.persist(lambda tx: self._release_all(tx, emails, lapse, now=now))
+            self._commits.persist(lambda tx: self._release_all(tx, emails, lapse, now=now))
 
     def abandon(self, batch: Batch) -> bool:
         """Give up what a batch still holds, by what its rows say; whether an outcome is unknown.
@@ -339,7 +339,7 @@ class Delivery:
         try:
             return self._store.write(work)
         except StoreUnavailable:
-            self._results.persist(work)
+            self._commits.persist(work)
             return True
 
     def return_place(self, batch: Batch) -> None:
@@ -356,7 +356,7 @@ class Delivery:
         turn: "_Turn",
     ) -> AccountEffect:
         account = batch.account
-        mark = Mark(self._store, email, owner=batch.owner)
+        mark = Mark(self._commits, email, owner=batch.owner, clock=self._clock)
         started = self._clock.monotonic()
         try:
             handoff = conversation.send(
@@ -376,7 +376,7 @@ class Delivery:
             self.put_back([email], SHUTDOWN)
             return AccountEffect.NONE
         elapsed = self._clock.monotonic() - started
-        self._placing.took_time(account.id, elapsed)
+        self._placing.took_time(account.id, elapsed, of_server=elapsed - mark.took)
         verdict = classify(
             handoff, recipients=len(email.open_recipients), rules=self._rules.replies
         )
@@ -410,7 +410,7 @@ class Delivery:
             elif error is None:
                 self._tell_settled(account, settled, handoff, verdict)
 
-        self._results.persist(work, done)
+        self._commits.persist(work, done)
 
     def _settle_ledger(
         self, tx: Transaction, account: Account, email: Email, verdict: Verdict
@@ -471,7 +471,7 @@ class Delivery:
             if error is None:
                 self._tell("result_came_late", email, level="warning")
 
-        self._results.persist(work, done)
+        self._commits.persist(work, done)
 
     def _release_all(
         self, tx: Transaction, emails: Sequence[Email], lapse: Lapse, *, now: datetime
@@ -577,11 +577,11 @@ class Delivery:
     def persist_again(self) -> None:
         """Post once more the results the store could not take."""
         self._headroom()  # which makes room for them on a full disk, if there is a reserve
-        self._results.again()
+        self._commits.again()
 
     def flush(self, *, timeout: float) -> bool:
         """Wait until every result is durable, at most *timeout* seconds; whether it is."""
-        return self._results.wait(timeout=timeout)
+        return self._commits.wait(timeout=timeout)
 
     def tend_sessions(self) -> None:
         """Close connections that have idled for too long."""
@@ -715,83 +715,6 @@ def _together(email: Email, after: Iterable[Email]) -> Sequence[Email]:
     return some
 
 
-class Mark:
-    """The last permission before the final dot, asked once, durable before it is given."""
-
-    def __init__(self, store: Store, email: Email, *, owner: int) -> None:
-        self._store = store
-        self._email = email
-        self._owner = owner
-        self.made = False
-        self.refused = False
-
-    def __call__(self) -> bool:
-        try:
-            self.made = self._store.write(
-                lambda tx: tx.emails.mark_committing(
-                    self._email.id, attempt_no=self._email.attempt_no, owner=self._owner
-                )
-            )
-        except StoreUnavailable:
-            return False  # the dot is not sent: it goes back uncharged when the store returns
-        self.refused = not self.made
-        return self.made
-
-
-class Results:
-    """Results on their way to the store: posted, never dropped, posted again while it is away."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._changed = Condition()
-        self._pending = 0
-        self._waiting: list[tuple[Callable[[Transaction], object], Callable[..., None]]] = []
-
-    def persist(
-        self,
-        work: Callable[[Transaction], object],
-        done: Callable[[BaseException | None], None] = lambda error: None,
-    ) -> None:
-        """Write *work* soon, then call *done* with its error if the store did run it."""
-        with self._changed:
-            self._pending += 1
-        self._post(work, done)
-
-    def again(self) -> None:
-        """Post what could not be written."""
-        with self._changed:
-            waiting, self._waiting = self._waiting, []
-        for work, done in waiting:
-            self._post(work, done)
-
-    def wait(self, *, timeout: float) -> bool:
-        """Until nothing is pending."""
-        with self._changed:
-            return self._changed.wait_for(lambda: not self._pending, timeout)
-
-    def _post(
-        self, work: Callable[[Transaction], object], done: Callable[[BaseException | None], None]
-    ) -> None:
-        def finished(future: "Future[object]") -> None:
-            error = future.exception()
-            if isinstance(error, StoreUnavailable):
-                with self._changed:
-                    self._waiting.append((work, done))
-                return
-            done(error)
-            with self._changed:
-                self._pending -= 1
-                self._changed.notify_all()
-
-        try:
-            future = self._store.post(work)
-        except StoreUnavailable:
-            with self._changed:
-                self._waiting.append((work, done))
-            return
-        future.add_done_callback(finished)
-
-
 def _attempt(email: Email, account: Account | None, *, now: datetime) -> Attempt:
     return Attempt(
         email_id=email.id,
@@ -829,6 +752,8 @@ def _alone(tx: Transaction, account: Account) -> Account:
 
 
 def _units(account: Account, email: Email) -> int:
+    if account.limits.unit is LimitUnit.MESSAGES:
+        return 1
     return account.limits.units(len(email.open_recipients))
 
 

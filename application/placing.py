@@ -24,8 +24,9 @@ from domain.limits import WindowLengths
 BATCH_SECONDS: Final = 0.05
 LARGEST_BATCH: Final = 50
 # Of a server that is far away that would be one email, for which a claim is as much work as the
-# dialogue: a few are claimed together, if they are not too long under way.
-A_FEW: Final = 4
+# dialogue: a few are claimed together, if the server does not take too long for them. How long our
+# own store takes must not count here: smaller claims would make it slower still.
+A_FEW: Final = 8
 A_FEW_SECONDS: Final = 0.2
 
 
@@ -49,6 +50,7 @@ class Placing:
         self._members: frozenset[int] = frozenset()
         self._busy: dict[int, int] = defaultdict(int)
         self._pace: dict[int, float] = {}
+        self._server_pace: dict[int, float] = {}
         self._claimed: dict[int, int] = defaultdict(int)
         self._looks = count(1)
         self._looked_at: dict[int, int] = defaultdict(int)
@@ -157,11 +159,12 @@ class Placing:
         with self._lock:
             self._busy[account_id] -= 1
 
-    def took_time(self, account_id: int, seconds: float) -> None:
-        """How long one email took."""
+    def took_time(self, account_id: int, seconds: float, *, of_server: float) -> None:
+        """How long one email took, and how much of it the server did."""
         with self._lock:
-            before = self._pace.get(account_id, seconds)
-            self._pace[account_id] = before + (seconds - before) / 8
+            for pace, now in ((self._pace, seconds), (self._server_pace, of_server)):
+                before = pace.get(account_id, now)
+                pace[account_id] = before + (now - before) / 8
 
     def _free_connections(self, account: Account, *, owner: int, members: Sequence[int]) -> int:
         most = account.health.connections(account.limits.max_connections)
@@ -179,9 +182,8 @@ class Placing:
         pace = self._pace.get(account_id)
         if pace is None:
             return 1
-        pace = max(pace, 1e-6)
-        few = min(A_FEW, int(A_FEW_SECONDS / pace))
-        return max(1, few, min(LARGEST_BATCH, int(BATCH_SECONDS / pace)))
+        few = _emails_in(A_FEW_SECONDS, self._server_pace[account_id], most=A_FEW)
+        return max(1, few, _emails_in(BATCH_SECONDS, pace, most=LARGEST_BATCH))
 
     def fair_places(self, account_id: int, limit: int) -> int:
         """How many of the next *limit* places go to the longest due, whatever their priority."""
@@ -235,6 +237,10 @@ def _ranked(account_id: int, members: tuple[int, ...]) -> tuple[int, ...]:
         return blake2b(f"{account_id}/{member}".encode(), digest_size=8).digest()
 
     return tuple(sorted(members, key=weight))
+
+
+def _emails_in(seconds: float, pace: float, *, most: int) -> int:
+    return min(most, int(seconds / max(pace, 1e-6)))
 
 
 def _is_open(account: Account, now: datetime) -> bool:

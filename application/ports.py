@@ -218,6 +218,10 @@ class EmailRepository(Protocol):
         """Store it, its recipients and its message; returned with its id (from 1, rising)."""
         ...
 
+    def add_all(self, emails: Sequence[tuple[Email, bytes]]) -> Sequence[Email]:
+        """Store several as `add` does, in their order; each comes back with a higher id."""
+        ...
+
     def get(self, email_id: int) -> Email:
         """NotFound if there is none."""
         ...
@@ -269,8 +273,12 @@ class EmailRepository(Protocol):
         """
         ...
 
-    def mark_committing(self, email_id: int, *, attempt_no: int, owner: int) -> bool:
-        """The last permission before the final dot: False if the attempt is no longer current."""
+    def mark_committing(
+        self, claims: Iterable[tuple[int, int]], *, owner: int
+    ) -> Collection[tuple[int, int]]:
+        """The last permission before the final dots of *claims*, each an email's id and the number
+        of its attempt: those that are still current, and so marked.
+        """
         ...
 
     def save(self, email: Email, *, was: Email) -> None:

@@ -195,7 +195,7 @@ class Submission:
             tx.accounts.get(account_id)
         named = sum(len(email.recipients) for email in emails)
         use_quota(tx, caller, named, now=emails[0].created_at)
-        return [tx.emails.add(one.email, one.octets) for one in prepared]
+        return tx.emails.add_all([(one.email, one.octets) for one in prepared])
 
     def _welcome(self, emails: Sequence[Email]) -> None:
         if emails:
@@ -268,7 +268,8 @@ class Submission:
         _check_schedule(draft, now=now)
         recipients = _recipients(draft)
         domain = account.address.domain if account else "email-service.invalid"
-        message_id = f"<{self._entropy.token()}@{domain}>"
+        token = self._entropy.token()
+        message_id = f"<{token}@{domain}>"
         content = Content(
             subject=draft.subject,
             html=draft.html,
@@ -277,9 +278,7 @@ class Submission:
             cc=tuple(r.address for r in recipients if r.kind is Kind.CC),
             headers=draft.headers,
         )
-        octets = compose(
-            content, message_id=message_id, date=now, boundary=f"=_{self._entropy.token()}"
-        )
+        octets = compose(content, message_id=message_id, date=now, boundary=f"=_{token}")
         due = max(draft.send_at or now, now)
         email = Email(
             subject=draft.subject,
@@ -433,6 +432,8 @@ def _check_size(draft: Draft, account: Account) -> None:
 
 def _recipients(draft: Draft) -> tuple[Recipient, ...]:
     """Everybody once, in order, under the first field that names them."""
+    if len(draft.to) == 1 and not draft.cc and not draft.bcc:
+        return (Recipient(address=draft.to[0]),)
     seen: dict[Address, Recipient] = {}
     for kind, addresses in ((Kind.TO, draft.to), (Kind.CC, draft.cc), (Kind.BCC, draft.bcc)):
         for address in addresses:

@@ -5,6 +5,7 @@ that no address that reaches the wire can be read as anything else (python-traps
 """
 
 import re
+from functools import lru_cache
 from ipaddress import ip_address
 
 import attrs
@@ -62,6 +63,7 @@ class Address:
         return not self.local.isascii()
 
 
+@lru_cache(maxsize=256)  # the same few hosts are asked about at every call
 def is_loopback(host: str) -> bool:
     """Whether *host* surely is this machine: a name or address that never leaves it."""
     if host.lower() == "localhost":

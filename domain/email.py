@@ -182,7 +182,7 @@ class Email:
     @property
     def open_recipients(self) -> tuple[Recipient, ...]:
         """Those whom the next attempt names."""
-        return tuple(r for r in self.recipients if r.fate is Fate.OPEN)
+        return tuple([r for r in self.recipients if r.fate is Fate.OPEN])
 
     @property
     def rejected_recipients(self) -> tuple[Recipient, ...]:
@@ -206,6 +206,10 @@ class Email:
         addresses = tuple(recipient.address for recipient in self.open_recipients)
         smtputf8 = self.smtputf8 or sender.needs_smtputf8
         return Envelope(sender=sender, recipients=addresses, smtputf8=smtputf8)
+
+    def stored_as(self, email_id: int) -> "Email":
+        """The same, with the number that the store gave it."""
+        return self._changed(id=email_id)
 
     # -- a life, in order ---------------------------------------------------------------------
 
@@ -297,7 +301,7 @@ class Email:
             return self._closed("poison", text, now=now)
         back = self._released(now=now, wait=timedelta(0), reason=lapse.reason, text=lapse.text)
         # only a crash keeps the count: it is what tells a poisonous email from an unlucky one
-        return attrs.evolve(back, claim_count=self.claim_count if lapse.crashed else 0)
+        return back._changed(claim_count=self.claim_count if lapse.crashed else 0)
 
     def cancelled(self, *, now: datetime) -> "Email":
         """Taken back by the client before anybody got it."""
@@ -332,7 +336,7 @@ class Email:
     def resent(self, *, now: datetime, policy: RetryPolicy) -> "Email":
         """Somebody looked: the server did not have it, or a second copy does no harm."""
         self._check_unknown()
-        return attrs.evolve(self.retried(now=now, policy=policy), possibly_delivered=True)
+        return self.retried(now=now, policy=policy)._changed(possibly_delivered=True)
 
     def accepted_late(self, verdict: Verdict, *, now: datetime) -> "Email | None":
         """The holder of an older attempt learnt that the server did take it.
@@ -399,8 +403,15 @@ class Email:
             changes = {"phase": None, "owner": None, **changes}
         if status in WAITING:
             changes["pinned"] = self.pinned or self._passed_the_dot
-        # the names in *changes* are this class's own
-        return attrs.evolve(self, status=status, updated_at=now, **changes)  # type: ignore[arg-type]
+        return self._changed(status=status, updated_at=now, **changes)
+
+    def _changed(self, **changes: object) -> "Email":
+        """As attrs.evolve makes it, in a tenth of the time: no field is converted or validated."""
+        email = object.__new__(Email)
+        email.__dict__.update(self.__dict__, **changes)
+        if len(email.__dict__) != len(self.__dict__):
+            raise TypeError(f"an email has no {', '.join(changes.keys() - self.__dict__.keys())}")
+        return email
 
     def _with_fates(self, verdict: Verdict) -> "Email":
         if not verdict.recipients:
@@ -410,7 +421,7 @@ class Email:
             _judged(recipient, next(judged)) if recipient.fate is Fate.OPEN else recipient
             for recipient in self.recipients
         )
-        return attrs.evolve(self, recipients=recipients)
+        return self._changed(recipients=recipients)
 
     def _of_unknown_outcome(
         self,
@@ -423,8 +434,7 @@ class Email:
         jitter: float,
     ) -> "Email":
         text = verdict.text if verdict else "the process died while the server had the message"
-        email = attrs.evolve(
-            self,
+        email = self._changed(
             unknown_count=self.unknown_count + 1,
             possibly_delivered=True,
             error_message=text,
@@ -474,8 +484,16 @@ class Email:
 
 
 def _judged(recipient: Recipient, verdict: RecipientVerdict) -> Recipient:
-    fate = {Result.SENT: Fate.ACCEPTED, Result.FAILED: Fate.REJECTED}.get(verdict.result, Fate.OPEN)
-    return attrs.evolve(recipient, fate=fate, reason=verdict.reason, reply=verdict.reply)
+    return Recipient(
+        address=recipient.address,
+        kind=recipient.kind,
+        fate=_FATES.get(verdict.result, Fate.OPEN),
+        reason=verdict.reason,
+        reply=verdict.reply,
+    )
+
+
+_FATES: Final = MappingProxyType({Result.SENT: Fate.ACCEPTED, Result.FAILED: Fate.REJECTED})
 
 
 def _accepted_where_possible(recipients: Sequence[Recipient]) -> tuple[Recipient, ...]:

@@ -136,6 +136,18 @@ class Handoff:
     duration: timedelta = attrs.field(default=timedelta(0), eq=False)
     usable: bool = attrs.field(default=False, eq=False)
 
+    def lasting(self, duration: timedelta) -> "Handoff":
+        """The same, with its duration."""
+        return Handoff(
+            stage=self.stage,
+            reply=self.reply,
+            problem=self.problem,
+            recipients=self.recipients,
+            detail=self.detail,
+            duration=duration,
+            usable=self.usable,
+        )
+
     @property
     def accepted(self) -> bool:
         """Whether the server took responsibility (2xx after the dot)."""

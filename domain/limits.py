@@ -65,12 +65,14 @@ class Limits:
 
     def of(self, window: Window) -> int | None:
         """The limit in *window*, or None."""
-        return {Window.MINUTE: self.minute, Window.HOUR: self.hourly, Window.DAY: self.daily}[
-            window
-        ]
+        if window is Window.HOUR:
+            return self.hourly
+        return self.daily if window is Window.DAY else self.minute
 
     def finite(self) -> Mapping[Window, int]:
         """The windows that have a limit."""
+        if self.daily is None and self.hourly is None and self.minute is None:
+            return {}
         return {window: limit for window in Window if (limit := self.of(window)) is not None}
 
     def units(self, recipients: int) -> int:

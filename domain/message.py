@@ -174,7 +174,8 @@ def verify_wire(octets: bytes, expected: Sequence[str]) -> None:
     """
     if b"\0" in octets:
         raise _unsafe("it contains NUL")
-    if not octets.count(b"\r\n") == octets.count(b"\r") == octets.count(b"\n"):
+    # to take CR away and put it back takes a quarter of the time of counting
+    if octets.replace(b"\r", b"").replace(b"\n", b"\r\n") != octets:
         raise _unsafe("a line does not end in CRLF")
     if not lines_fit(octets, ending=2):
         raise _unsafe("a line is longer than 998 octets")

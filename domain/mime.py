@@ -87,12 +87,12 @@ def lines_fit(octets: bytes, *, ending: int) -> bool:
 
     It jumps from the last line end within reach to the next, so most lines are never looked at.
     """
-    at, reach = 0, MAX_LINE + ending
-    while at + MAX_LINE < len(octets):
-        line_end = octets.rfind(b"\n", at, at + reach)
-        if line_end < 0:
+    at, reach, near = 0, MAX_LINE + ending, len(octets) - MAX_LINE
+    last_before = octets.rfind
+    while at < near:
+        at = last_before(b"\n", at, at + reach) + 1
+        if at == 0:
             return False
-        at = line_end + 1
     return True
 
 

@@ -33,6 +33,7 @@ REQUEST_S: Final = 30.0  # from its first byte to its last: who drips does not k
 LATE_LOOK_S: Final = 0.25
 MAX_CONNECTIONS: Final = 1000
 MAX_HEADER_BYTES: Final = 64 * 1024
+RECEIVE_BYTES: Final = 64 * 1024  # at once: most requests in one turn of the loop
 BODY_SLACK: Final = 64 * 1024  # so that the application itself refuses what is a little too large
 LOOK_S: Final = 0.1  # how soon a signal is noticed
 LAST_REPLIES_S: Final = 5.0
@@ -101,6 +102,7 @@ class HttpServer:
             host=settings.host,
             port=settings.port,
             threads=THREADS,
+            recv_bytes=RECEIVE_BYTES,
             channel_timeout=IDLE_S,
             channel_request_lookahead=1,  # so that the loop listens on while a request is answered
             connection_limit=MAX_CONNECTIONS,

@@ -37,26 +37,43 @@ _ORPHANED: Final = (
 
 
 class SqlAccounts:
-    """The AccountRepository port."""
+    """The AccountRepository port.
+
+    A row is read once for all works of a transaction: each claim of a group asks for the same ones,
+    and on a server each question is a round trip. To lock a row reads it anew.
+    """
 
     def __init__(self, session: Session, touches: Touches) -> None:
         self._session = session
         self._touches = touches
+        self._rows: dict[int, Row] = {}
+        self._has_all = False
+
+    def forget(self) -> None:
+        """A transaction begins, or something of it is undone."""
+        self._rows.clear()
+        self._has_all = False
 
     def add(self, account: Account) -> Account:
         """Insert it."""
         self._refuse_taken_name(account)
+        self.forget()
         query = AccountRow.insert(records.new_account(account)).returning(AccountRow.id)
         (account_id,) = self._session.query(query).fetchone()
         return attrs.evolve(account, id=account_id)
 
     def get(self, account_id: int) -> Account:
         """By id."""
-        return self._found(self._session.execute(_GET, (account_id,)), account_id)
+        if account_id in self._rows:
+            return self._account(self._rows[account_id])
+        return self._found(self._session.execute_apart(_GET, (account_id,)), account_id)
 
     def all(self) -> Sequence[Account]:
         """By id."""
-        return [self._account(row) for row in self._session.execute(_ALL)]
+        if not self._has_all:
+            self._rows = {row[0]: row for row in self._session.execute_apart(_ALL)}
+            self._has_all = True
+        return [self._account(row) for _, row in sorted(self._rows.items())]
 
     def save(self, account: Account) -> None:
         """All columns."""
@@ -65,6 +82,7 @@ class SqlAccounts:
         query = AccountRow.update(records.new_account(account)).where(AccountRow.id == account.id)
         self._session.query(query)
         self._touches.drop(account.id)
+        self.forget()
 
     def save_health(self, account: Account) -> None:
         """Fenced by the version; no error if it has changed or the account is gone."""
@@ -74,6 +92,7 @@ class SqlAccounts:
         place = (account.id, account.version)
         if self._session.execute(_SAVE_HEALTH, (*values, *place)).rowcount == 1:
             self._touches.drop(account.id)
+            self.forget()
 
     def lock(self, account_id: int) -> Account:
         """The account, and its row until the commit."""
@@ -85,6 +104,7 @@ class SqlAccounts:
 
     def delete(self, account_id: int) -> None:
         """The row alone: emails, attempts and the ledger keep the number."""
+        self.forget()
         query = AccountRow.delete().where(AccountRow.id == account_id)
         if self._session.query(query).rowcount != 1:
             raise NotFound(f"there is no account {account_id}")
@@ -93,6 +113,7 @@ class SqlAccounts:
         row = cursor.fetchone()
         if row is None:
             raise NotFound(f"there is no account {account_id}")
+        self._rows[account_id] = row
         return self._account(row)
 
     def _account(self, row: Row) -> Account:
@@ -105,13 +126,19 @@ class SqlAccounts:
 
 
 class SqlInstances:
-    """The InstanceRepository port."""
+    """The InstanceRepository port. The members are read once for all works of a transaction."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._beats: Mapping[int, int] | None = None
+
+    def forget(self) -> None:
+        """A transaction begins, or something of it is undone."""
+        self._beats = None
 
     def join(self, *, host: str, pid: int, now: datetime) -> int:
         """Insert it."""
+        self.forget()
         values = {"host": host, "pid": pid, "joined_at": micros(now), "beats": 0}
         query = InstanceRow.insert(values).returning(InstanceRow.id)
         (owner,) = self._session.query(query).fetchone()
@@ -119,14 +146,18 @@ class SqlInstances:
 
     def beat(self, owner: int) -> bool:
         """One update."""
+        self.forget()
         return self._session.execute(_BEAT, (owner,)).rowcount == 1
 
     def beats(self) -> Mapping[int, int]:
         """By id."""
-        return dict(self._session.execute(_BEATS).fetchall())
+        if self._beats is None:
+            self._beats = dict(self._session.execute_apart(_BEATS).fetchall())
+        return self._beats
 
     def leave(self, owner: int) -> None:
         """Delete it."""
+        self.forget()
         self._session.query(InstanceRow.delete().where(InstanceRow.id == owner))
 
     def orphaned(self) -> Sequence[int]:

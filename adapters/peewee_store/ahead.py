@@ -41,7 +41,10 @@ class Ahead:
                 lines += (queue, priority, largest)
         parameters = (*lines, self._due_at, in_each, in_all)
         self._found = {priority: [] for priority in priorities}
-        for row in self._session.execute(_lines(2 * len(priorities)), parameters).fetchall():
+        found = self._session.execute_apart(
+            _lines(2 * len(priorities)), parameters, tables=("email",)
+        )
+        for row in found.fetchall():
             keys, email = row[: len(_KEYS)], row[len(_KEYS) :]
             self._found[keys[-1]].append(keys)
             self.rows[email[0]] = email

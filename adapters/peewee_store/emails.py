@@ -7,19 +7,19 @@ depends on what it takes, not on what waits.
 
 # ruff: noqa: S608 - the texts are made of constants; every value is a parameter
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from operator import itemgetter
 from typing import Final
 
-import attrs
-
 from adapters.peewee_store import rows
 from adapters.peewee_store.ahead import Ahead
 from adapters.peewee_store.basket import Basket
+from adapters.peewee_store.changes import Change, update
 from adapters.peewee_store.rows import ACCOUNT_AT, claimed_row, micros, moment
 from adapters.peewee_store.session import Session, marks
+from adapters.peewee_store.tables import EmailRow, RecipientRow
 from adapters.peewee_store.tally import Tally
 from domain.account import Account
 from domain.email import WAITING, Email, Page, Status, Waiting
@@ -27,6 +27,7 @@ from domain.errors import Conflict, NotFound, StaleAttempt
 
 _PRIORITIES: Final = range(1, 6)
 _ANY_ACCOUNT: Final = 0
+_READ: Final = ("email", "recipient")
 _MOST_PARAMETERS: Final = 500
 # Spelled as in the partial indexes: the planner uses them for these very words only.
 _WAITING: Final = "status IN ('queued', 'scheduled', 'retry')"
@@ -34,15 +35,21 @@ _WAITING: Final = "status IN ('queued', 'scheduled', 'retry')"
 _COLUMNS: Final = ", ".join(rows.EMAIL_COLUMNS)
 _QUEUE_AND_STATUS: Final = itemgetter(rows.QUEUE_AT, rows.STATUS_AT)
 _GET: Final = f"SELECT {_COLUMNS} FROM email WHERE id = ?"
+_ROWS: Final = f"SELECT {_COLUMNS} FROM email WHERE id"
+_RECIPIENTS: Final = f"SELECT {', '.join(rows.RECIPIENT_COLUMNS)} FROM recipient WHERE email_id"
+_MESSAGES: Final = "SELECT email_id, octets FROM email_body WHERE email_id"
 _OCTETS: Final = "SELECT octets FROM email_body WHERE email_id = ?"
-_ADD_BODY: Final = "INSERT INTO email_body (email_id, octets) VALUES (?, ?)"
-_ADD_RECIPIENT: Final = (
+_INTO_EMAIL: Final = f"INSERT INTO email ({', '.join(rows.NEW_EMAIL_COLUMNS)})"
+_INTO_BODY: Final = "INSERT INTO email_body (email_id, octets)"
+_INTO_RECIPIENT: Final = (
     "INSERT INTO recipient (email_id, position, address, kind,"
-    " fate, reason, reply_code, reply_enhanced, reply_text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " fate, reason, reply_code, reply_enhanced, reply_text)"
 )
-_SAVE_RECIPIENT: Final = (
-    "UPDATE recipient SET fate = ?, reason = ?, reply_code = ?, reply_enhanced = ?, reply_text = ?"
-    " WHERE email_id = ? AND position = ?"
+_SAVE_RECIPIENT: Final = update(
+    RecipientRow,
+    ("fate", "reason", "reply_code", "reply_enhanced", "reply_text"),
+    ("email_id", "position"),
+    key=2,
 )
 _DUE: Final = (
     "SELECT eligible_at, id, open_count, priority FROM email"
@@ -59,9 +66,10 @@ _HOLD: Final = (
     " claim_count = claim_count + 1, owner = ?, updated_at = ?"
 )
 _HOLD_FOR: Final = _HOLD.replace(" owner = ?", " account_id = ?, owner = ?")
+# by the ids here too
 _MARK: Final = (
     "UPDATE email SET phase = 'committing'"
-    " WHERE id = ? AND attempt_no = ? AND owner = ? AND status = 'sending'"
+    " WHERE owner = ? AND status || '' = 'sending' AND attempt_no = ? AND"
 )
 _HELD: Final = (
     f"SELECT {_COLUMNS} FROM email WHERE owner = ? AND status = 'sending' ORDER BY id LIMIT ?"
@@ -87,21 +95,29 @@ class SqlEmails:
     # -- one email ----------------------------------------------------------------------------
 
     def add(self, email: Email, octets: bytes) -> Email:
+        """One of `add_all`."""
+        return self.add_all([(email, octets)])[0]
+
+    def add_all(self, emails: Sequence[tuple[Email, bytes]]) -> Sequence[Email]:
         """Insert into three tables."""
-        _refuse_unclaimable(email)
-        row = rows.new_email(email)
-        execute = self._session.execute
-        (email_id,) = execute(_insert(tuple(row)), tuple(row.values())).fetchone()
-        execute(_ADD_BODY, (email_id, octets))
-        self._session.execute_many(
-            _ADD_RECIPIENT,
+        for email, _ in emails:
+            _refuse_unclaimable(email)
+        new = [rows.new_email(email) for email, _ in emails]
+        ids = self._session.insert_numbered(_INTO_EMAIL, new)
+        added = [email.stored_as(n) for n, (email, _) in zip(ids, emails, strict=True)]
+        messages = [(n, octets) for n, (_, octets) in zip(ids, emails, strict=True)]
+        self._session.insert(_INTO_BODY, messages)
+        self._session.insert(
+            _INTO_RECIPIENT,
             [
-                rows.new_recipient(email_id, position, recipient)
+                rows.new_recipient(email.id, position, recipient)
+                for email in added
                 for position, recipient in enumerate(email.recipients)
             ],
         )
-        self._tally.move(row["queue"], row["status"], 1)
-        return attrs.evolve(email, id=email_id)
+        for email in added:
+            self._tally.move(rows.queue_of(email), email.status.value, 1)
+        return added
 
     def get(self, email_id: int) -> Email:
         """One email with its recipients."""
@@ -119,40 +135,51 @@ class SqlEmails:
 
     def messages(self, email_ids: Sequence[int]) -> Mapping[int, bytes]:
         """Several messages in one query."""
-        found = self._session.execute(_messages(len(email_ids)), tuple(email_ids)).fetchall()
+        among, listed = self._session.among(email_ids)
+        found = self._session.execute(f"{_MESSAGES} {among}", listed).fetchall()
         if len(found) != len(set(email_ids)):
             raise NotFound(f"not all of the emails {list(email_ids)} are there")
         return {email_id: bytes(octets) for email_id, octets in found}
 
-    def mark_committing(self, email_id: int, *, attempt_no: int, owner: int) -> bool:
-        """One fenced update."""
-        return self._session.execute(_MARK, (email_id, attempt_no, owner)).rowcount == 1
+    def mark_committing(
+        self, claims: Iterable[tuple[int, int]], *, owner: int
+    ) -> Collection[tuple[int, int]]:
+        """A fenced update for each number of an attempt: mostly there is one."""
+        by_attempt: dict[int, list[int]] = {}
+        for email_id, attempt_no in claims:
+            by_attempt.setdefault(attempt_no, []).append(email_id)
+        marked: set[tuple[int, int]] = set()
+        for attempt_no, ids in by_attempt.items():
+            among, listed = self._session.among(ids)
+            found = self._session.execute_apart(
+                f"{_MARK} id {among} RETURNING id, attempt_no",
+                (owner, attempt_no, *listed),
+                rows=[("email", email_id) for email_id in ids],
+            )
+            marked.update(found.fetchall())
+        return marked
 
     def save(self, email: Email, *, was: Email) -> None:
-        """One guarded update of the columns that changed, and one for each changed recipient."""
+        """One guarded update of the columns that changed, and one for each changed recipient.
+
+        In a group they wait for those of other emails.
+        """
         _refuse_unclaimable(email)
         changes = rows.email_changes(email, was) or {"updated_at": micros(email.updated_at)}
-        guard = (email.id, was.status.value, was.attempt_no)
-        self._session.change(
-            _update(tuple(changes)),
-            (*changes.values(), *guard),
-            1,
-            lambda _: StaleAttempt(
-                f"email {email.id} is no longer {was.status.value} in attempt {was.attempt_no}"
-            ),
-        )
-        self._save_recipients(email, was)
+        stood, stands = was.status._value_, email.status._value_
+        guard = (email.id, stood, was.attempt_no)
+        self._session.later(_update(tuple(changes)), (*changes.values(), *guard))
+        if email.recipients is not was.recipients:
+            self._save_recipients(email, was)
         if "status" in changes or "queue" in changes:
-            self._tally.move(rows.queue_of(was), was.status.value, -1)
-            self._tally.move(rows.queue_of(email), email.status.value, 1)
+            self._tally.move(rows.queue_of(was), stood, -1)
+            self._tally.move(rows.queue_of(email), stands, 1)
 
     def _save_recipients(self, email: Email, was: Email) -> None:
-        if email.recipients is was.recipients:
-            return
         for position, (new, old) in enumerate(zip(email.recipients, was.recipients, strict=True)):
             if new is not old and new != old:
                 place = (email.id, position)
-                self._session.execute(_SAVE_RECIPIENT, (*rows.recipient_fate(new), *place))
+                self._session.later(_SAVE_RECIPIENT, (*rows.recipient_fate(new), *place))
 
     # -- the queue ----------------------------------------------------------------------------
 
@@ -188,7 +215,9 @@ class SqlEmails:
             return []
         chosen = tuple(basket.chosen)
         if ahead is None:
-            found = self._session.execute(_rows(len(chosen)), chosen).fetchall()
+            among, listed = self._session.among(chosen)
+            sql = f"{_ROWS} {among}"
+            found = self._session.execute_apart(sql, listed, tables=_READ).fetchall()
         else:
             found = [ahead.rows[email_id] for email_id in chosen]
         return self._take(chosen, found, account_id=account.id, owner=owner, now=now)
@@ -210,11 +239,11 @@ class SqlEmails:
         if ahead is not None:
             return ahead.of(priority, limit)
         largest = basket.largest(priority)
-        execute = self._session.execute
+        execute = self._session.execute_apart
         found: list[rows.Row] = []
         for queue in (_ANY_ACCOUNT, basket.account_id):
             probe = (queue, priority, due_at, largest, limit)
-            found += execute(_DUE, probe).fetchall()
+            found += execute(_DUE, probe, tables=_READ).fetchall()
         found.sort()  # ids differ: no later column is compared
         return found[:limit]
 
@@ -246,10 +275,10 @@ class SqlEmails:
         """
         if not found:
             return
-        update = f"{hold} WHERE id IN ({marks(len(found))}) AND {_STILL_WAITING}"
+        among, listed = self._session.among([row[0] for row in found])
         self._session.change(
-            update,
-            (*values, *[row[0] for row in found]),
+            f"{hold} WHERE id {among} AND {_STILL_WAITING}",
+            (*values, *listed),
             len(found),
             lambda taken: StaleAttempt(
                 f"{len(found)} emails were chosen, but only {taken} still wait"
@@ -332,31 +361,22 @@ class SqlEmails:
         ids = tuple(of)
         for start in range(0, len(ids), _MOST_PARAMETERS):
             some = ids[start : start + _MOST_PARAMETERS]
-            for recipient in self._session.execute(_recipients(len(some)), some).fetchall():
+            among, listed = self._session.among(some)
+            sql = f"{_RECIPIENTS} {among} ORDER BY email_id, position"
+            read = self._session.execute_apart(sql, listed, tables=_READ)
+            for recipient in read.fetchall():
                 of[recipient[0]].append(recipient)
         return [rows.email_of(row, of[row[0]]) for row in found]
 
 
-@lru_cache(maxsize=8)
-def _insert(columns: tuple[str, ...]) -> str:
-    names = ", ".join(columns)
-    return f"INSERT INTO email ({names}) VALUES ({marks(len(columns))}) RETURNING id"
-
-
-@lru_cache(maxsize=64)
-def _messages(number: int) -> str:
-    return f"SELECT email_id, octets FROM email_body WHERE email_id IN ({marks(number)})"
-
-
 @lru_cache(maxsize=256)
-def _update(columns: tuple[str, ...]) -> str:
-    assignments = ", ".join(f"{column} = ?" for column in columns)
-    return f"UPDATE email SET {assignments} WHERE id = ? AND status = ? AND attempt_no = ?"
+def _update(columns: tuple[str, ...]) -> Change:
+    return update(EmailRow, columns, ("id", "status", "attempt_no"), key=1, refusal=_stale)
 
 
-@lru_cache(maxsize=256)
-def _rows(number: int) -> str:
-    return f"SELECT {_COLUMNS} FROM email WHERE id IN ({marks(number)})"
+def _stale(values: rows.Row) -> StaleAttempt:
+    email_id, status, attempt_no = values[-3:]
+    return StaleAttempt(f"email {email_id} is no longer {status} in attempt {attempt_no}")
 
 
 @lru_cache(maxsize=64)
@@ -364,13 +384,6 @@ def _page(conditions: tuple[str, ...]) -> str:
     columns = ", ".join(rows.SUMMARY_COLUMNS)
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     return f"SELECT {columns} FROM email{where} ORDER BY id DESC LIMIT ?"
-
-
-@lru_cache(maxsize=256)
-def _recipients(number: int) -> str:
-    columns = ", ".join(rows.RECIPIENT_COLUMNS)
-    where = f"email_id IN ({marks(number)})"
-    return f"SELECT {columns} FROM recipient WHERE {where} ORDER BY email_id, position"
 
 
 def _refuse_unclaimable(email: Email) -> None:

@@ -6,28 +6,25 @@ from datetime import datetime
 from typing import Final
 
 from adapters.peewee_store import records
+from adapters.peewee_store.changes import insertion, removal, update
 from adapters.peewee_store.rows import micros, moment
-from adapters.peewee_store.session import Session, marks
+from adapters.peewee_store.session import Session
+from adapters.peewee_store.tables import AttemptRow, LedgerRow
 from application.ports import Clock
 from domain.email import Attempt, Email
 from domain.errors import Conflict
 from domain.limits import Window, WindowLengths
 
-_OPEN: Final = (
-    f"INSERT INTO attempt ({', '.join(records.ATTEMPT_COLUMNS)})"
-    f" VALUES ({marks(len(records.ATTEMPT_COLUMNS))})"
-)
-_CLOSE: Final = (
-    f"UPDATE attempt SET {', '.join(f'{column} = ?' for column in records.ATTEMPT_END)}"
-    " WHERE email_id = ? AND attempt_no = ?"
-)
+_ATTEMPT: Final = ("email_id", "attempt_no")
+_OPEN: Final = insertion(AttemptRow, records.ATTEMPT_COLUMNS, key=2)
+_CLOSE: Final = update(AttemptRow, records.ATTEMPT_END, _ATTEMPT, key=2)
 _OF: Final = (
     f"SELECT {', '.join(records.ATTEMPT_COLUMNS)} FROM attempt"
     " WHERE email_id = ? ORDER BY attempt_no"
 )
-_RESERVE: Final = "INSERT INTO ledger (email_id, attempt_no, account_id, units) VALUES (?, ?, ?, ?)"
-_CHARGE: Final = "UPDATE ledger SET ts = ?, units = ? WHERE email_id = ? AND attempt_no = ?"
-_FREE: Final = "DELETE FROM ledger WHERE email_id = ? AND attempt_no = ? AND ts IS NULL"
+_RESERVE: Final = insertion(LedgerRow, (*_ATTEMPT, "account_id", "units"), key=2)
+_CHARGE: Final = update(LedgerRow, ("ts", "units"), _ATTEMPT, key=2)
+_FREE: Final = removal(LedgerRow, _ATTEMPT, only="ts IS NULL")
 _RESERVED: Final = "SELECT COALESCE(SUM(units), 0) FROM ledger WHERE account_id = ? AND ts IS NULL"
 _CHARGED: Final = (
     "SELECT COALESCE(SUM(units), 0), COUNT(*) FROM ledger WHERE account_id = ? AND ts > ?"
@@ -48,12 +45,13 @@ class SqlAttempts:
 
     def open(self, attempts: Iterable[Attempt]) -> None:
         """Insert them. Conflict if one was begun before, or if there is no such email."""
-        self._session.execute_many(_OPEN, [records.new_attempt(attempt) for attempt in attempts])
+        for attempt in attempts:
+            self._session.later(_OPEN, records.new_attempt(attempt))
 
     def close(self, attempt: Attempt) -> None:
         """Write its end. No error if it was never opened."""
         place = (attempt.email_id, attempt.attempt_no)
-        self._session.execute(_CLOSE, (*records.attempt_end(attempt), *place))
+        self._session.later(_CLOSE, (*records.attempt_end(attempt), *place))
 
     def of(self, email_id: int) -> Sequence[Attempt]:
         """All attempts of one email."""
@@ -74,16 +72,17 @@ class SqlLedger:
         ]
         if any(account_id is None for _, _, account_id, _ in reserved):
             raise Conflict("only a claimed email can be reserved")
-        self._session.execute_many(_RESERVE, reserved)
+        for row in reserved:
+            self._session.later(_RESERVE, row)
 
     def charge(self, email_id: int, attempt_no: int, *, units: int) -> None:
         """Give the row its time. No error if it was freed."""
         now = micros(self._clock.steady())
-        self._session.execute(_CHARGE, (now, units, email_id, attempt_no))
+        self._session.later(_CHARGE, (now, units, email_id, attempt_no))
 
     def free(self, email_id: int, attempt_no: int) -> None:
         """Remove the row, if it is not charged."""
-        self._session.execute(_FREE, (email_id, attempt_no))
+        self._session.later(_FREE, (email_id, attempt_no))
 
     def used(self, account_id: int, lengths: WindowLengths) -> Mapping[Window, int]:
         """Three sums over one index, and what is reserved."""

@@ -10,7 +10,7 @@ import contextlib
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -24,9 +24,10 @@ from psycopg.errors import LockNotAvailable
 from psycopg.pq import TransactionStatus
 from psycopg.types.numeric import Int8BinaryDumper
 
+from adapters.peewee_store.changes import Change, KeptBack, array, arrays, together
 from adapters.peewee_store.failures import Overtaken, unavailable
 from adapters.peewee_store.rows import Row
-from adapters.peewee_store.session import Cursor
+from adapters.peewee_store.session import Cursor, marks, values
 from domain.errors import StoreUnavailable
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
@@ -48,6 +49,7 @@ _SHORTEST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 3.0
 _STATEMENTS: Final = 512  # a claim has one for each number of emails
 
+_FEW: Final = 4  # changes: as one statement they would cost more
 _MIGRATING: Final = 0x656D61696C  # advisory locks: "email", and "emai" with a slot
 _SLOT_CLASS: Final = 0x656D6169
 
@@ -70,6 +72,9 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "enable_bitmapscan": "off",
     "jit": "off",
 }
+# What is written has one good plan whatever its values are: to look for it again and again costs
+# more than to run it.
+_WRITING: Final[Mapping[str, str]] = {"plan_cache_mode": "force_generic_plan"}
 _BEGIN_WRITE: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
 _BEGIN_READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _SKIP_LOCKED: Final = " FOR UPDATE SKIP LOCKED"
@@ -91,7 +96,9 @@ class PostgresSession:
         self._writing = writing
         self._hurry = contextlib.ExitStack()
         self._pipeline: psycopg.Pipeline | None = None
-        self._changes: list[_Change] = []
+        self._unanswered = False
+        self._kept = KeptBack()
+        self._counted: list[_Counted | _CountedTogether] = []
         self._locked: set[tuple[str, int]] = set()
         self._wanted: set[tuple[str, int]] = set()
         self.skip_locked = _SKIP_LOCKED if writing else ""
@@ -99,6 +106,25 @@ class PostgresSession:
 
     def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Cursor:
         """Run one statement; it is prepared when it comes again."""
+        if self._kept:
+            self._run_kept()
+        return self._execute(sql, parameters)
+
+    def execute_apart(
+        self,
+        sql: str,
+        parameters: Sequence[Any] = (),
+        /,
+        *,
+        tables: Collection[str] = (),
+        rows: Iterable[Row] = (),
+    ) -> Cursor:
+        """Run one statement; what was kept back waits, but for that of these tables and rows."""
+        if self._kept and self._kept.among(tables, rows):
+            self._run_kept()
+        return self._execute(sql, parameters)
+
+    def _execute(self, sql: str, parameters: Sequence[Any]) -> Cursor:
         cursor = self._connection.cursor(binary=True)
         try:
             cursor.execute(_numbered(sql), parameters)
@@ -106,7 +132,10 @@ class PostgresSession:
             if not any(isinstance(value, str) and "\0" in value for value in parameters):
                 raise
             cursor.execute(_numbered(sql), _without_nul(parameters))
-        return cursor if self._pipeline is None else _Queued(cursor, self._pipeline)
+        if self._pipeline is None:
+            return cursor
+        self._unanswered = True
+        return _Queued(cursor, self)
 
     def execute_many(self, sql: str, rows: Iterable[Row], /) -> object:
         """Send them all before the first answer is waited for."""
@@ -129,24 +158,79 @@ class PostgresSession:
         sql, parameters = query.sql()
         return self.execute(sql, tuple(parameters))
 
+    def later(self, change: Change, values: Row) -> None:
+        """In a hurry those of one kind are one statement."""
+        if self._pipeline is None:
+            self._run(change, values)
+        elif not self._kept.keep(change, values):
+            self._run_kept()
+            self._kept.keep(change, values)
+
+    def _run_kept(self) -> None:
+        """All of them with one statement, unless they are so few that it would cost more."""
+        kept = self._kept.take()
+        if sum(map(len, kept.values())) <= _FEW:
+            for change, rows in kept.items():
+                for row in rows:
+                    self._run(change, row)
+            return
+        # always in one order: of the same kinds in another one another statement would be prepared
+        kept = dict(sorted(kept.items(), key=lambda kind: kind[0].one))
+        parameters: list[str] = []
+        for change, rows in kept.items():
+            parameters += arrays(change, rows)
+        cursor = self._execute(together(tuple(kept)), parameters)
+        if any(change.refusal is not None for change in kept):
+            self._counted.append(_CountedTogether(cursor, kept))
+
+    def _run(self, change: Change, values: Row) -> None:
+        cursor, refusal = self._execute(change.one, values), change.refusal
+        if refusal is not None:
+            self._count(_Counted(cursor, 1, lambda _: refusal(values)))
+
     def change(
         self, sql: str, parameters: Sequence[Any], rows: int, otherwise: Callable[[int], Exception]
     ) -> None:
         """In a hurry the rows are counted when others are waited for anyway."""
-        change = _Change(self.execute(sql, parameters), rows, otherwise)
+        self._count(_Counted(self._execute(sql, parameters), rows, otherwise))
+
+    def _count(self, counted: "_Counted") -> None:
         if self._pipeline is None:
-            change.verify()
+            counted.verify()
         else:
-            self._changes.append(change)
+            self._counted.append(counted)
+
+    def insert(self, into: str, rows: Sequence[Row]) -> None:
+        """Send them all before the first answer is waited for."""
+        if rows:
+            self.execute_many(f"{into} {values(len(rows[0]))}", rows)
+
+    def insert_numbered(self, into: str, rows: Sequence[Row]) -> Sequence[int]:
+        """One statement each, for of several rows the order of their ids is not promised; all are
+        sent before the first id is waited for, where there is a pipeline.
+        """
+        sent = [self.execute(f"{into} {values(len(row))} RETURNING id", row) for row in rows]
+        return [cursor.fetchone()[0] for cursor in sent]
 
     def verify(self) -> None:
         """One round trip for all that was sent."""
         if self._pipeline is None:
             return
-        self._pipeline.sync()
-        changes, self._changes = self._changes, []
-        for change in changes:
-            change.verify()
+        if self._kept:
+            self._run_kept()
+        self.await_answers()
+        all_counted, self._counted = self._counted, []
+        for counted in all_counted:
+            counted.verify()
+
+    def among(self, ids: Sequence[int]) -> tuple[str, Sequence[Any]]:
+        """An array of them: one statement is prepared for any number.
+
+        Not for a reader: its statements are planned by their values, again and again for an array.
+        """
+        if not self._writing:
+            return f"IN ({marks(len(ids))})", ids
+        return "= ANY(?::bigint[])", (array(ids),)
 
     def lock(self, select: str, table: str, row_id: int) -> Cursor:
         """Read and lock it. A row that comes after those locked already is waited for.
@@ -155,12 +239,12 @@ class PostgresSession:
         the works are run again, and all rows that they wanted are locked first, in their order.
         """
         if not self._writing:
-            return self.execute(select, (row_id,))
+            return self._execute(select, (row_id,))
         row = (table, row_id)
         in_order = row >= max(self._locked, default=row)
         try:
-            cursor = self.execute(select + (_WAIT if in_order else _WAIT_NOT), (row_id,))
-            self._answered()
+            cursor = self._execute(select + (_WAIT if in_order else _WAIT_NOT), (row_id,))
+            self.await_answers()
         except LockNotAvailable as error:
             if in_order:
                 raise  # lock_timeout
@@ -169,22 +253,25 @@ class PostgresSession:
         self._locked.add(row)
         return cursor
 
-    def _answered(self) -> None:
+    def await_answers(self) -> None:
         """Wait for the answers to what was sent; the first error among them is raised."""
-        if self._pipeline is not None:
+        if self._unanswered and self._pipeline is not None:
+            self._unanswered = False
             self._pipeline.sync()
 
     def begin(self, *, hurried: bool = False) -> None:
         """For a writer: with the locks that were wanted in vain the last time.
 
         In a hurry statements are sent one after the other without waiting for their answers: a
-        group of works has many whose answers nobody needs.
+        group of works has many whose answers nobody needs. The first of them is this one.
         """
-        self._connection.execute(_BEGIN_WRITE if self._writing else _BEGIN_READ)
         self._locked = set()
-        self._changes = []
+        self._counted = []
+        self._kept.forget()
+        self._unanswered = False
         if hurried and self._writing:
             self._pipeline = self._hurry.enter_context(self._connection.pipeline())
+        self._execute(_BEGIN_WRITE if self._writing else _BEGIN_READ, ())
         for table, row_id in sorted(self._wanted):
             self.lock(f"SELECT 1 FROM {table} WHERE id = ?", table, row_id)  # noqa: S608 - constants
 
@@ -234,25 +321,36 @@ class PostgresSession:
 class _Queued:
     """The cursor of a statement whose answer is waited for only if somebody wants to know it."""
 
-    def __init__(self, cursor: "psycopg.Cursor[Any]", pipeline: psycopg.Pipeline) -> None:
+    def __init__(self, cursor: "psycopg.Cursor[Any]", session: PostgresSession) -> None:
         self._cursor = cursor
-        self._pipeline = pipeline
-        self.fetchone = cursor.fetchone
-        self.fetchall = cursor.fetchall
+        self._session = session
 
     @property
     def rowcount(self) -> int:
         """How many rows it has changed or found."""
-        if self._cursor.pgresult is None:
-            self._pipeline.sync()
+        self._answered()
         return self._cursor.rowcount
 
+    def fetchone(self) -> Any:
+        """The next row."""
+        self._answered()
+        return self._cursor.fetchone()
+
+    def fetchall(self) -> list[Any]:
+        """All rows."""
+        self._answered()
+        return self._cursor.fetchall()
+
     def __iter__(self) -> Iterator[Any]:
-        return iter(self._cursor)
+        return iter(self.fetchall())
+
+    def _answered(self) -> None:
+        if self._cursor.pgresult is None:
+            self._session.await_answers()
 
 
 @attrs.frozen
-class _Change:
+class _Counted:
     """How many rows a statement must have changed."""
 
     cursor: Cursor
@@ -263,6 +361,20 @@ class _Change:
         changed = self.cursor.rowcount
         if changed != self.rows:
             raise self.otherwise(changed)
+
+
+@attrs.frozen
+class _CountedTogether:
+    """How many rows several kinds of changes must have found, those that can be refused."""
+
+    cursor: Cursor
+    changes: Mapping[Change, Sequence[Row]]
+
+    def verify(self) -> None:
+        found = iter(self.cursor.fetchone())
+        for change, rows in self.changes.items():
+            if change.refusal is not None and next(found) != len(rows):
+                raise change.refusal(rows[0])
 
 
 class Server:
@@ -291,7 +403,7 @@ class Server:
             if time.monotonic() < self._closed_until:
                 raise StoreUnavailable(f"the store is not available: {self._reason}")
         try:
-            connection = self._connected()
+            connection = self._connected(writing=writing)
         except (psycopg.Error, OSError) as error:
             self._failed(error)
             raise unavailable(error) from error
@@ -321,9 +433,11 @@ class Server:
             return [step.name for step in Runner(database, str(directory)).status()
                     if step.path is not None and not step.applied]  # fmt: skip
 
-    def _connected(self) -> "psycopg.Connection[Any]":
+    def _connected(self, *, writing: bool) -> "psycopg.Connection[Any]":
+        settings = {**_SETTINGS, **(_WRITING if writing else {})}
+        settings["lock_timeout"] = f"{self._lock_timeout_s * 1000:.0f}"
         connection: psycopg.Connection[Any] = psycopg.connect(
-            **self._parameters({**_SETTINGS, "lock_timeout": f"{self._lock_timeout_s * 1000:.0f}"}),
+            **self._parameters(settings),
             autocommit=True,
             cursor_factory=psycopg.RawCursor,
             prepare_threshold=1,

@@ -59,7 +59,7 @@ def reply_of(code: int | None, enhanced: str | None, text: str | None) -> Reply 
 
 def value_of(member: Any) -> str | None:
     """An enum member's text, or None."""
-    return None if member is None else member.value
+    return None if member is None else member._value_  # `value` costs ten times as much
 
 
 # -- emails -------------------------------------------------------------------------------------
@@ -147,36 +147,42 @@ def claimed_row(row: Row, *, account_id: int, owner: int, updated_at: int) -> Ro
     )
 
 
-def new_email(email: Email) -> dict[str, Any]:
-    """All columns of an email but its id."""
-    return {
-        "subject": email.subject,
-        "priority": email.priority,
-        "status": email.status.value,
-        "phase": value_of(email.phase),
-        "queue": queue_of(email),
-        "account_id": email.account_id,
-        "attempt_no": email.attempt_no,
-        "claim_count": email.claim_count,
-        "retry_count": email.retry_count,
-        "unknown_count": email.unknown_count,
-        "owner": email.owner,
-        "at_most_once": int(email.at_most_once),
-        "possibly_delivered": int(email.possibly_delivered),
-        "smtputf8": int(email.smtputf8),
-        "message_id": email.message_id,
-        "size": email.size,
-        "open_count": _open_count(email),
-        "live": _live(email),
-        "eligible_at": micros(email.eligible_at),
-        "expires_at": micros(email.expires_at),
-        "created_at": micros(email.created_at),
-        "updated_at": micros(email.updated_at),
-        "sent_at": micros_or_none(email.sent_at),
-        "reason_code": email.reason_code,
-        "error_message": email.error_message,
-        "key_id": email.key_id,
-    }
+NEW_EMAIL_COLUMNS: Final = (*EMAIL_COLUMNS[1:], "open_count", "live")
+
+
+def new_email(email: Email) -> Row:
+    """The row of NEW_EMAIL_COLUMNS."""
+    created_at = micros(email.created_at)
+    eligible_at = email.eligible_at
+    updated_at = email.updated_at
+    return (
+        email.subject,
+        email.priority,
+        email.status.value,
+        value_of(email.phase),
+        queue_of(email),
+        email.account_id,
+        email.attempt_no,
+        email.claim_count,
+        email.retry_count,
+        email.unknown_count,
+        email.owner,
+        int(email.at_most_once),
+        int(email.possibly_delivered),
+        int(email.smtputf8),
+        email.message_id,
+        email.size,
+        created_at if eligible_at is email.created_at else micros(eligible_at),
+        micros(email.expires_at),
+        created_at,
+        created_at if updated_at is email.created_at else micros(updated_at),
+        micros_or_none(email.sent_at),
+        email.reason_code,
+        email.error_message,
+        email.key_id,
+        _open_count(email),
+        _live(email),
+    )
 
 
 def queue_of(email: Email) -> int:
@@ -220,13 +226,8 @@ _CHANGING: Final[Mapping[str, Any]] = {
     "reason_code": _as_it_is,
     "error_message": _as_it_is,
 }
-_DERIVED: Final[Mapping[str, Any]] = {
-    "queue": queue_of,
-    "open_count": _open_count,
-    "live": _live,
-}
-
-
+_CHANGING_NAMES: Final = tuple(_CHANGING)
+_CHANGING_WRITES: Final = tuple(_CHANGING.values())
 _changing_of: Final = attrgetter(*_CHANGING)
 
 
@@ -234,14 +235,17 @@ def email_changes(email: Email, was: Email) -> dict[str, Any]:
     """The columns in which *email* differs from *was*, with their new values."""
     changes = {
         name: write(new)
-        for (name, write), new, old in zip(
-            _CHANGING.items(), _changing_of(email), _changing_of(was), strict=True
+        for name, write, new, old in zip(
+            _CHANGING_NAMES, _CHANGING_WRITES, _changing_of(email), _changing_of(was), strict=True
         )
         if new is not old and new != old
     }
-    for name, derive in _DERIVED.items():
-        if (value := derive(email)) != derive(was):
-            changes[name] = value
+    if email.status is not was.status and (live := _live(email)) != _live(was):
+        changes["live"] = live
+    if email.recipients is not was.recipients and (count := _open_count(email)) != _open_count(was):
+        changes["open_count"] = count
+    if (queue := queue_of(email)) != queue_of(was):
+        changes["queue"] = queue
     return changes
 
 
@@ -291,7 +295,7 @@ def new_recipient(email_id: int, position: int, recipient: Recipient) -> Row:
 
 def recipient_fate(recipient: Recipient) -> Row:
     """fate, reason, reply_code, reply_enhanced, reply_text: what may change."""
-    return (recipient.fate.value, recipient.reason, *reply_row(recipient.reply))
+    return (recipient.fate._value_, recipient.reason, *reply_row(recipient.reply))
 
 
 def _recipient_of(row: Row) -> Recipient:

@@ -1,10 +1,11 @@
 """One connection as the repositories see it, and the few words in which the databases differ."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, Final, Protocol
 
 import peewee
 
+from adapters.peewee_store.changes import Change
 from adapters.peewee_store.rows import Row
 
 SAVEPOINT: Final = "one_work"
@@ -29,6 +30,22 @@ class Execute(Protocol):
     def __call__(self, sql: str, parameters: Sequence[Any] = (), /) -> Cursor: ...
 
 
+class ExecuteApart(Protocol):
+    """Run one statement that has nothing to do with what is kept back, but for that of these
+    tables and rows: then it is run before.
+    """
+
+    def __call__(
+        self,
+        sql: str,
+        parameters: Sequence[Any] = (),
+        /,
+        *,
+        tables: Collection[str] = (),
+        rows: Iterable[Row] = (),
+    ) -> Cursor: ...
+
+
 class ExecuteMany(Protocol):
     """Run one statement for each row of parameters."""
 
@@ -40,6 +57,9 @@ class Session(Protocol):
 
     @property
     def execute(self) -> Execute: ...
+
+    @property
+    def execute_apart(self) -> ExecuteApart: ...
 
     @property
     def execute_many(self) -> ExecuteMany: ...
@@ -59,6 +79,10 @@ class Session(Protocol):
         """This connection's own rows of the tally; None where there is one writer at a time."""
         ...
 
+    def among(self, ids: Sequence[int]) -> tuple[str, Sequence[Any]]:
+        """What follows a column that is one of *ids*, and the parameters of that."""
+        ...
+
     def lock(self, select: str, table: str, row_id: int) -> Cursor:
         """Run *select*, one row of *table* by its id, which nobody else changes until the commit.
 
@@ -66,14 +90,29 @@ class Session(Protocol):
         """
         ...
 
+    def later(self, change: Change, values: Row) -> None:
+        """Make a change of one row, with others of its kind, before the next statement is run.
+
+        What is wrong with it is raised now, or by `verify` in a hurry.
+        """
+        ...
+
     def change(
         self, sql: str, parameters: Sequence[Any], rows: int, otherwise: Callable[[int], Exception]
     ) -> None:
-        """Run a statement that must change so many rows.
+        """Run a statement that must change so many rows, of which nothing is kept back.
 
         Else what *otherwise* makes of their number is raised: now, or by `verify` where to know it
         now costs a round trip.
         """
+        ...
+
+    def insert(self, into: str, rows: Sequence[Row]) -> None:
+        """Insert *rows*, *into* being ``INSERT INTO table (columns)``."""
+        ...
+
+    def insert_numbered(self, into: str, rows: Sequence[Row]) -> Sequence[int]:
+        """The same into a table that numbers its rows: their ids, in the same order."""
         ...
 
     def verify(self) -> None:
@@ -86,7 +125,7 @@ class Session(Protocol):
 
     def begin(self, *, hurried: bool = False) -> None:
         """Begin a transaction. If it is *hurried*, errors may come late: with a later statement, or
-        with `verify`. Then nothing of it may be kept.
+        with `verify`, which is asked before the commit. Then nothing of it may be kept.
         """
         ...
 
@@ -103,6 +142,11 @@ class Session(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+def values(columns: int, *, rows: int = 1) -> str:
+    """*rows* of parameters, for INSERT."""
+    return "VALUES " + ", ".join([f"({marks(columns)})"] * rows)
 
 
 def marks(number: int) -> str:

@@ -8,16 +8,20 @@ its pragmas back before it is used.
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing
+from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
 import peewee
 from playhouse.migrations import Runner
 
+from adapters.peewee_store.changes import Change, KeptBack
 from adapters.peewee_store.failures import unavailable
-from adapters.peewee_store.session import Cursor, Execute, ExecuteMany
+from adapters.peewee_store.rows import Row
+from adapters.peewee_store.session import Cursor, marks, values
 from domain.errors import StoreUnavailable
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
@@ -33,13 +37,12 @@ _CACHE_KIB: Final = 16 * 1024
 # 16 MB: at the default of 4 MB, 10 kB emails paid for a second fsync in every other commit.
 _CHECKPOINT_PAGES: Final = 4000
 _STATEMENTS: Final = 512  # a claim has one for each number of emails
+_MOST_ROWS: Final = 32  # of one statement; it is of few sizes, so that each is prepared once
 
 
 class SqliteSession:
     """The Session port on one connection. (Its ignored errors are Peewee's: it has no types.)"""
 
-    execute: Execute
-    execute_many: ExecuteMany
     shared = False  # BEGIN IMMEDIATE has locked everybody else out
     skip_locked = ""
     slot = None
@@ -53,31 +56,106 @@ class SqliteSession:
         self._connection = connection
         self._writing = writing
         self._busy_timeout_s = busy_timeout_s
-        self.execute = connection.execute
-        self.execute_many = connection.executemany
+        self._hurried = False
+        self._kept = KeptBack()
+        self._wrong: Exception | None = None
+
+    def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Cursor:
+        """Run one statement."""
+        if self._kept:
+            self._run_kept()
+        return self._connection.execute(sql, parameters)
+
+    def execute_apart(
+        self,
+        sql: str,
+        parameters: Sequence[Any] = (),
+        /,
+        *,
+        tables: Collection[str] = (),
+        rows: Iterable[Row] = (),
+    ) -> Cursor:
+        """Run one statement; what was kept back waits, but for that of these tables and rows."""
+        if self._kept and self._kept.among(tables, rows):
+            self._run_kept()
+        return self._connection.execute(sql, parameters)
+
+    def execute_many(self, sql: str, rows: Iterable[Row], /) -> object:
+        """Run one statement again and again."""
+        if self._kept:
+            self._run_kept()
+        return self._connection.executemany(sql, rows)
 
     def query(self, query: peewee.Query) -> Cursor:
-        """Run a query of Peewee's."""
-        cursor: Cursor = self._database.execute(query)  # type: ignore[no-untyped-call]
-        return cursor
+        """Run a query of Peewee's, which no database is bound to."""
+        sql, parameters = query.sql()
+        return self.execute(sql, parameters)
+
+    def among(self, ids: Sequence[int]) -> tuple[str, Sequence[Any]]:
+        """A list of them."""
+        return f"IN ({marks(len(ids))})", ids
 
     def lock(self, select: str, table: str, row_id: int) -> Cursor:
         """Just read it: a write has locked everybody else out already."""
-        return self.execute(select, (row_id,))
+        return self.execute_apart(select, (row_id,))
+
+    def later(self, change: Change, values: Row) -> None:
+        """In a hurry those of one kind are one call, and counted together."""
+        if not self._hurried:
+            self._run(change, [values])
+            self.verify()
+        elif not self._kept.keep(change, values):
+            self._run_kept()
+            self._kept.keep(change, values)
 
     def change(
         self, sql: str, parameters: Sequence[Any], rows: int, otherwise: Callable[[int], Exception]
     ) -> None:
         """Run it, and count."""
-        changed = self.execute(sql, parameters).rowcount
+        changed = self._connection.execute(sql, parameters).rowcount
         if changed != rows:
             raise otherwise(changed)
 
+    def insert(self, into: str, rows: Sequence[Row]) -> None:
+        """Many rows with one statement: each costs a third, and other threads get their turn, which
+        is waited for, once and not for every row.
+        """
+        self.insert_numbered(into, rows)
+
+    def insert_numbered(self, into: str, rows: Sequence[Row]) -> Sequence[int]:
+        """The ids of one statement follow each other, for nobody else writes meanwhile."""
+        ids: list[int] = []
+        for size in _sizes(len(rows)):
+            some = rows[len(ids) : len(ids) + size]
+            sql = _insert(into, columns=len(some[0]), rows=size)
+            parameters = some[0] if size == 1 else tuple(chain.from_iterable(some))
+            last = self._connection.execute(sql, parameters).lastrowid
+            assert last is not None
+            ids += range(last - size + 1, last + 1)
+        return ids
+
     def verify(self) -> None:
-        """Nothing: errors come at once."""
+        """Run what was kept back; what any of it was refused for is raised here, and not in a work
+        that happened to come next.
+        """
+        if self._kept:
+            self._run_kept()
+        wrong, self._wrong = self._wrong, None
+        if wrong is not None:
+            raise wrong
+
+    def _run_kept(self) -> None:
+        for change, rows in self._kept.take().items():
+            self._run(change, rows)
+
+    def _run(self, change: Change, rows: Sequence[Row]) -> None:
+        changed = self._connection.executemany(change.one, rows).rowcount
+        if change.refusal is not None and changed != len(rows):
+            self._wrong = change.refusal(rows[0])
 
     def begin(self, *, hurried: bool = False) -> None:
         """For a writer: with the lock, at once. For a reader: its snapshot begins as it reads."""
+        self._hurried = hurried
         if not self._writing:
             self.execute("BEGIN")
             return
@@ -104,7 +182,9 @@ class SqliteSession:
 
     def rollback(self) -> None:
         """Undo all of it."""
-        self.execute("ROLLBACK")
+        self._kept.forget()
+        self._wrong = None
+        self._connection.execute("ROLLBACK")
 
     @property
     def in_transaction(self) -> bool:
@@ -114,6 +194,21 @@ class SqliteSession:
     def close(self) -> None:
         """Let go of the file."""
         self._database.close()
+
+
+@lru_cache(maxsize=512)
+def _sizes(number: int) -> Sequence[int]:
+    """How many rows each statement takes: powers of two, the larger ones first."""
+    sizes: list[int] = []
+    while number:
+        sizes.append(min(_MOST_ROWS, 1 << number.bit_length() - 1))
+        number -= sizes[-1]
+    return sizes
+
+
+@lru_cache(maxsize=64)
+def _insert(into: str, *, columns: int, rows: int) -> str:
+    return f"{into} {values(columns, rows=rows)}"
 
 
 def connect(path: Path, *, busy_timeout_s: float, writing: bool) -> SqliteSession:

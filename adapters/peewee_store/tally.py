@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from adapters.peewee_store.changes import array
 from adapters.peewee_store.session import Session
 from domain.email import Status
 
@@ -21,7 +22,9 @@ _ADD: Final = (
     " ON CONFLICT (queue, status) DO UPDATE SET n = tally.n + excluded.n"
 )
 _ADD_TO_SLOT: Final = (
-    "INSERT INTO tally (queue, status, n, slot) VALUES (?, ?, ?, ?)"
+    "INSERT INTO tally (queue, status, n, slot)"
+    " SELECT queue, status, n, ?::integer"
+    " FROM UNNEST(?::bigint[], ?::text[], ?::bigint[]) AS moved (queue, status, n)"
     " ON CONFLICT (queue, status, slot) DO UPDATE SET n = tally.n + excluded.n"
 )
 
@@ -33,14 +36,19 @@ class Tally:
         self._session = session
         self._moved: Counter[tuple[int, str]] = Counter()
         self._moved_before: Counter[tuple[int, str]] = Counter()
+        self._counts: dict[Status, int] | None = None
 
     def move(self, queue: int, status: str, number: int) -> None:
         """*number* more emails stand there; fewer if it is negative."""
         self._moved[queue, status] += number
+        if self._counts is not None:
+            self._counts[Status(status)] += number
 
     def counts(self) -> Mapping[Status, int]:
-        """In each status."""
-        return self._read(_ALL, ())
+        """In each status. Read once for all works of a group: each of them that accepts asks."""
+        if self._counts is None:
+            self._counts = self._read(_ALL, ())
+        return dict(self._counts)
 
     def of(self, queue: int) -> Mapping[Status, int]:
         """In each status of one queue."""
@@ -49,6 +57,7 @@ class Tally:
     def forget(self) -> None:
         """A transaction begins, or is rolled back."""
         self._moved.clear()
+        self._counts = None
 
     def remember(self) -> None:
         """A work begins that may be undone alone."""
@@ -57,6 +66,7 @@ class Tally:
     def undo(self) -> None:
         """That work is undone, and so is what it had written down."""
         self._moved = self._moved_before
+        self._counts = None
 
     def write(self) -> None:
         """Write down what has moved since the last time: before the commit, or to be read."""
@@ -65,10 +75,10 @@ class Tally:
         if changes and slot is None:
             self._session.execute_many(_ADD, changes)
         elif changes:
-            self._session.execute_many(_ADD_TO_SLOT, [(*change, slot) for change in changes])
+            self._session.execute(_ADD_TO_SLOT, (slot, *map(array, zip(*changes, strict=True))))
         self._moved.clear()
 
-    def _read(self, sql: str, parameters: Sequence[int]) -> Mapping[Status, int]:
+    def _read(self, sql: str, parameters: Sequence[int]) -> dict[Status, int]:
         self.write()
         found = self._session.execute(sql, parameters).fetchall()
         return dict.fromkeys(Status, 0) | {Status(name): int(n) for name, n in found}

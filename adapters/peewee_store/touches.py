@@ -5,10 +5,10 @@ a later commit. To wait for it, holding the rows of other accounts, could be a d
 on an account would wait for the results of every process.
 """
 
-from collections.abc import Iterable
 from typing import Final
 
-from adapters.peewee_store.session import Session
+from adapters.peewee_store.changes import array
+from adapters.peewee_store.session import Cursor, Session
 
 _WRITE: Final = "UPDATE account SET last_sent_at = ? WHERE id = ?"
 _WRITE_WHAT_IS_FREE: Final = (
@@ -31,6 +31,7 @@ class Touches:
         self._noted: dict[int, int] = {}
         self._noted_before: dict[int, int] = {}
         self._late: dict[int, int] = {}
+        self._asked: list[tuple[dict[int, int], Cursor]] = []
 
     def note(self, account_id: int, sent_at: int) -> None:
         """It has sent then, in microseconds."""
@@ -47,6 +48,7 @@ class Touches:
     def forget(self) -> None:
         """A transaction begins, or is rolled back."""
         self._noted.clear()
+        self._asked.clear()
 
     def remember(self) -> None:
         """A work begins that may be undone alone."""
@@ -64,20 +66,24 @@ class Touches:
             self._write_what_is_free()
         self._noted.clear()
 
+    def find_late(self) -> None:
+        """Remember those whose row was not free, when answers have come."""
+        asked, self._asked = self._asked, []
+        for times, cursor in asked:
+            written = {account_id for (account_id,) in cursor.fetchall()}
+            locked: set[int] = set()
+            if len(written) < len(times):
+                there = self._session.execute(_THERE, (array(times),)).fetchall()
+                locked = {account_id for (account_id,) in there} - written
+            for account_id, at in times.items():
+                if account_id in locked:
+                    self._late[account_id] = at
+                else:
+                    self._late.pop(account_id, None)
+
     def _write_what_is_free(self) -> None:
         late = {n: at for n, at in self._late.items() if n not in self._noted}
-        self._late = self._passed_over(_NEW, self._noted) | self._passed_over(_LATE, late)
-
-    def _passed_over(self, sql: str, times: dict[int, int]) -> dict[int, int]:
-        if not times:
-            return {}
-        found = self._session.execute(sql, (_array(times), _array(times.values()))).fetchall()
-        written = {account_id for (account_id,) in found}
-        if len(written) == len(times):
-            return {}
-        there = self._session.execute(_THERE, (_array(times),)).fetchall()
-        return {n: times[n] for (n,) in there if n not in written}
-
-
-def _array(numbers: Iterable[int]) -> str:
-    return "{" + ",".join(map(str, numbers)) + "}"
+        for sql, times in ((_NEW, self._noted), (_LATE, late)):
+            if times:
+                cursor = self._session.execute(sql, (array(times), array(times.values())))
+                self._asked.append((dict(times), cursor))

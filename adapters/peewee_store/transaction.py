@@ -49,10 +49,15 @@ class SqlTransaction:
         self._forget()
         self.session.begin(hurried=hurried)
 
-    def commit(self) -> None:
-        """Make it durable."""
+    def verify(self) -> None:
+        """Write the rest, before the commit; what is wrong with anything of it is raised."""
         self._touches.write()
         self._tally.write()
+        self.session.verify()
+        self._touches.find_late()
+
+    def commit(self) -> None:
+        """Make it durable."""
         self.session.commit()
 
     def rollback(self) -> None:
@@ -77,6 +82,8 @@ class SqlTransaction:
         self.session.execute(f"RELEASE SAVEPOINT {SAVEPOINT}")
         self._tally.undo()
         self._touches.undo()
+        self.accounts.forget()
+        self.instances.forget()
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -85,3 +92,5 @@ class SqlTransaction:
     def _forget(self) -> None:
         self._tally.forget()
         self._touches.forget()
+        self.accounts.forget()
+        self.instances.forget()

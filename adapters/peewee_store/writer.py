@@ -158,8 +158,6 @@ class GroupWriter:
     def _commit(self, group: Sequence[_Job]) -> Sequence[Any]:
         """The works' answers, once they are durable. Any error means that none of them is."""
         transaction = self._begun(hurried=True)
-        if len(group) == 1 and not transaction.session.shared:
-            return [_alone(group[0], transaction)]
         answers = _together(group, transaction)
         if answers is None:
             try:
@@ -168,7 +166,10 @@ class GroupWriter:
             except Exception as error:
                 _give_way(error, transaction)
                 raise
+            if len(group) == 1 and not transaction.session.shared:
+                return [_alone(group[0], transaction)]
             answers = [_among_others(job, transaction) for job in group]
+            transaction.verify()
         transaction.commit()
         return answers
 
@@ -257,6 +258,7 @@ def _alone(job: _Job, transaction: SqlTransaction) -> Any:
     except BaseException as error:
         transaction.rollback()
         return _Failure(translated(error))
+    transaction.verify()
     transaction.commit()
     return answer
 
@@ -276,7 +278,7 @@ def _together(group: Sequence[_Job], transaction: SqlTransaction) -> Sequence[An
         if not transaction.session.in_transaction:
             raise StoreUnavailable("the engine gave the transaction up")
     try:
-        transaction.session.verify()
+        transaction.verify()
     except Exception as error:
         _give_way(error, transaction)
         return None
@@ -301,6 +303,8 @@ def _alone_undone(job: _Job, transaction: SqlTransaction) -> Any:
         answer = job.work(transaction)
     except BaseException as error:
         _give_way(error, transaction)
+        if not transaction.session.in_transaction:
+            raise  # the engine gave the transaction up, and the savepoint with it
         transaction.undo()
         return _Failure(translated(error))
     transaction.keep()

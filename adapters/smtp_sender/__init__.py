@@ -9,7 +9,7 @@ import os
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from datetime import timedelta
 
 import attrs
@@ -59,9 +59,7 @@ class SmtpSender:
             resolver=Resolver(allow=allow),
         )
         self._pool = Pool(pool or PoolPolicy(), monotonic=clock.monotonic)
-        self._pid = os.getpid()
-        self._lock = threading.Lock()
-        self._brakes: set[Brake] = set()
+        self._brakes = _Brakes()
         self._lockstep: set[tuple[int, int]] = set()
 
     @contextmanager
@@ -71,7 +69,7 @@ class SmtpSender:
             account,
             terms=self._terms,
             pool=self._pool,
-            attempt=self._attempt,
+            brakes=self._brakes,
             lockstep=self._lockstep,
         )
         try:
@@ -82,13 +80,14 @@ class SmtpSender:
     def probe(self, account: Account) -> Handoff:
         """Connect, TLS, AUTH on a connection of its own, then QUIT."""
         started = self._clock.monotonic()
-        with self._attempt() as brake:
-            session = Session(account, terms=self._terms)
-            try:
-                handoff = session.open(brake)
-            finally:
-                brake.watch(None)
-                session.quit()
+        brake = self._brakes.add()
+        session = Session(account, terms=self._terms)
+        try:
+            handoff = session.open(brake)
+        finally:
+            brake.watch(None)
+            session.quit()
+            self._brakes.discard(brake)
         return attrs.evolve(handoff, usable=False, duration=self._since(started))
 
     def retire(self, account_id: int) -> None:
@@ -97,10 +96,7 @@ class SmtpSender:
 
     def abort(self) -> None:
         """Drop every connection that has not passed the final dot; their sends end as STOPPED."""
-        with self._lock:
-            brakes = list(self._brakes)
-        for brake in brakes:
-            brake.stop()
+        self._brakes.stop()
         self._pool.empty()
 
     def tend(self) -> None:
@@ -115,22 +111,8 @@ class SmtpSender:
         """Close everything that is idle; sends under way end by themselves."""
         self._pool.close()
 
-    @contextmanager
-    def _attempt(self) -> Iterator[Brake]:
-        """A brake that `abort` can find while the attempt lasts."""
-        if self._pid != os.getpid():  # the lock and the attempts are the parent's
-            self._pid, self._lock, self._brakes = os.getpid(), threading.Lock(), set()
-        brake = Brake()
-        with self._lock:
-            self._brakes.add(brake)
-        try:
-            yield brake
-        finally:
-            with self._lock:
-                self._brakes.discard(brake)
-
     def _tls(self) -> ssl.SSLContext:
-        with self._lock:
+        with self._brakes.lock:  # an attempt has begun: it is this process's
             if self._context is None:
                 context = self._make_context()
                 context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
@@ -139,6 +121,39 @@ class SmtpSender:
 
     def _since(self, started: float) -> timedelta:
         return timedelta(seconds=self._clock.monotonic() - started)
+
+
+class _Brakes:
+    """Those of the attempts under way, so that `abort` finds them. Safe from many threads."""
+
+    def __init__(self) -> None:
+        self._start()
+
+    def _start(self) -> None:
+        self._pid = os.getpid()
+        self.lock = threading.Lock()
+        self._all: set[Brake] = set()
+
+    def add(self) -> Brake:
+        """One for an attempt that begins."""
+        if self._pid != os.getpid():  # the lock and the attempts are the parent's
+            self._start()
+        brake = Brake()
+        with self.lock:
+            self._all.add(brake)
+        return brake
+
+    def discard(self, brake: Brake) -> None:
+        """The attempt is over."""
+        with self.lock:
+            self._all.discard(brake)
+
+    def stop(self) -> None:
+        """Stop every attempt that has not passed the final dot."""
+        with self.lock:
+            brakes = list(self._all)
+        for brake in brakes:
+            brake.stop()
 
 
 class _Conversation:
@@ -154,13 +169,13 @@ class _Conversation:
         *,
         terms: Terms,
         pool: Pool,
-        attempt: Callable[[], AbstractContextManager[Brake]],
+        brakes: "_Brakes",
         lockstep: set[tuple[int, int]],
     ) -> None:
         self._account = account
         self._terms = terms
         self._pool = pool
-        self._attempt = attempt
+        self._brakes = brakes
         self._lockstep = lockstep
         self._name = (account.id, account.version)
         self._session: Session | None = None
@@ -175,14 +190,15 @@ class _Conversation:
     ) -> Handoff:
         """One attempt, as the port describes it. What *before_dot* raises is passed on."""
         started = self._terms.monotonic()
-        with self._attempt() as brake:
-            try:
-                handoff = self._over_a_used_session(parcel, then, before_dot, brake)
-                if handoff is None:
-                    handoff = self._over_a_new_session(parcel, then, before_dot, brake)
-            finally:
-                self._let_go(brake)
-        return attrs.evolve(handoff, duration=timedelta(seconds=self._terms.monotonic() - started))
+        brake = self._brakes.add()
+        try:
+            handoff = self._over_a_used_session(parcel, then, before_dot, brake)
+            if handoff is None:
+                handoff = self._over_a_new_session(parcel, then, before_dot, brake)
+        finally:
+            self._let_go(brake)
+            self._brakes.discard(brake)
+        return handoff.lasting(timedelta(seconds=self._terms.monotonic() - started))
 
     def end(self) -> None:
         """Give the session back; one to which something was announced is dropped."""

@@ -5,6 +5,7 @@ Here anything that is not a well-formed reply ends the dialogue.
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 import attrs
@@ -13,6 +14,7 @@ from domain.handoff import Reply
 
 MAX_BYTES: Final = 64 * 1024
 MAX_LINES: Final = 100
+SHORT: Final = 120  # so long a line may be remembered
 _LINE: Final = re.compile(rb"([2-5][0-9]{2})(?:([ -])([^\r\n]*))?")
 
 
@@ -39,16 +41,17 @@ class ServerReply:
 
     def as_reply(self) -> Reply:
         """The domain's value: one text, its enhanced status recognised."""
-        return Reply.of(self.code, " ".join(self.lines))
+        text = self.lines[0] if len(self.lines) == 1 else " ".join(self.lines)
+        return _known_reply(self.code, text) if len(text) <= SHORT else Reply.of(self.code, text)
 
 
 class ReplyParser:
     """Collects bytes and gives out whole replies. Holds at most one reply's cap and one read."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._buffer = b""
         self._lines: list[str] = []
-        self._code = b""
+        self._code = 0
         self._size = 0
 
     @property
@@ -62,31 +65,36 @@ class ReplyParser:
 
     def next(self) -> ServerReply | None:
         """The next whole reply, None if more bytes are needed. Malformed if it cannot be one."""
-        while (end := self._buffer.find(b"\r\n")) >= 0:
-            line = bytes(self._buffer[:end])
-            del self._buffer[: end + 2]
-            self._size += end + 2
-            last = self._add(line)
+        while True:
+            line, end, rest = self._buffer.partition(b"\r\n")
+            if not end:
+                break
+            self._buffer = rest
+            self._size += len(line) + 2
+            code, last, text = _known(line) if len(line) <= SHORT else _parsed(line)
+            if self._lines and code != self._code:
+                raise Malformed("a reply with two codes")
+            self._code = code
+            self._lines.append(text)
+            if self._size > MAX_BYTES or len(self._lines) > MAX_LINES:
+                raise Malformed(f"a reply of more than {MAX_BYTES} bytes or {MAX_LINES} lines")
             if last:
-                return self._whole()
+                lines, self._lines, self._size = tuple(self._lines), [], 0
+                return ServerReply(code, lines)
         if self._size + len(self._buffer) > MAX_BYTES:
             raise Malformed(f"a reply of more than {MAX_BYTES} bytes")
         return None
 
-    def _add(self, line: bytes) -> bool:
-        match = _LINE.fullmatch(line)
-        if match is None:
-            raise Malformed("not an SMTP reply")
-        code, separator, text = match.groups()
-        if self._code and code != self._code:
-            raise Malformed("a reply with two codes")
-        self._code = code
-        self._lines.append((text or b"").decode("utf-8", "replace"))
-        if self._size > MAX_BYTES or len(self._lines) > MAX_LINES:
-            raise Malformed(f"a reply of more than {MAX_BYTES} bytes or {MAX_LINES} lines")
-        return bool(separator != b"-")
 
-    def _whole(self) -> ServerReply:
-        reply = ServerReply(int(self._code), tuple(self._lines))
-        self._lines, self._code, self._size = [], b"", 0
-        return reply
+def _parsed(line: bytes) -> tuple[int, bool, str]:
+    """Code, whether it is the reply's last line, and text."""
+    match = _LINE.fullmatch(line)
+    if match is None:
+        raise Malformed("not an SMTP reply")
+    code, separator, text = match.groups()
+    return int(code), separator != b"-", (text or b"").decode("utf-8", "replace")
+
+
+# A server says the same few lines for ever, all but the one that names the message.
+_known = lru_cache(maxsize=512)(_parsed)
+_known_reply = lru_cache(maxsize=512)(Reply.of)

@@ -422,7 +422,7 @@ class Session:
             whole = self._live.pour(dot_stuffed(octets), self._timeouts.for_body(len(octets)))
         except Broken as broken:
             self._spoke_early(broken)
-        if not whole or not self._live.silent:
+        if not whole:
             self._spoke_early(Broken(Problem.CLOSED, "the server closed the connection"))
 
     def _write_dot(self, brake: Brake, announcement: bytes) -> Reply:

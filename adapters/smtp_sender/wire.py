@@ -18,6 +18,9 @@ from adapters.smtp_sender.resolve import Endpoint
 from domain.handoff import Problem
 
 _READ: Final = 64 * 1024
+# The dot follows at once, or the connection is given up: the end of a body waits for it, so that a
+# small message and its dot are one packet.
+_MORE: Final = getattr(socket, "MSG_MORE", 0)
 
 
 class Broken(Exception):
@@ -62,7 +65,11 @@ class Brake:
 
 
 class Wire:
-    """One connection: whole replies in, bytes out. Used by one thread at a time."""
+    """One connection: whole replies in, bytes out. Used by one thread at a time.
+
+    Once it is connected the socket never blocks: what can be done at once costs one call of the
+    system, and only what cannot be waits, until its deadline.
+    """
 
     def __init__(self, connected: socket.socket, *, monotonic: Callable[[], float]) -> None:
         self._socket = connected
@@ -72,10 +79,13 @@ class Wire:
 
     def read(self, timeout_s: float) -> ServerReply:
         """The next whole reply, read until *timeout_s* from now. Broken."""
-        deadline = self._monotonic() + timeout_s
         try:
-            while (reply := self._replies.next()) is None:
-                self._replies.feed(self._receive(deadline))
+            reply = self._replies.next()
+            if reply is None:
+                deadline = self._monotonic() + timeout_s
+                while reply is None:
+                    self._replies.feed(self._receive(deadline))
+                    reply = self._replies.next()
         except Malformed as malformed:
             raise Broken(Problem.PROTOCOL, str(malformed)) from None
         return reply
@@ -90,21 +100,24 @@ class Wire:
         rest = memoryview(octets + then)
         while rest:
             try:
-                self._limit(deadline)
                 rest = rest[self._socket.send(rest) :]
-            except (Broken, OSError) as error:
+            except OSError as error:
+                wanted = self._wanted(error, otherwise=self._writing)
+                if wanted is not None and self._wait(wanted, deadline):
+                    continue
                 if len(rest) <= len(then):
                     return
-                raise _not_written(error) from None
+                if wanted is not None:
+                    raise Broken(Problem.TIMEOUT, "the server does not read") from None
+                raise Broken(Problem.CLOSED, _reason(error)) from None
 
     def pour(self, octets: bytes, timeout_s: float) -> bool:
         """Like write, but False as soon as the server speaks or leaves: the rest is held back."""
         deadline = self._monotonic() + timeout_s
         rest = memoryview(octets)
-        self._socket.settimeout(0)
         while rest:
             try:
-                rest = rest[self._socket.send(rest) :]
+                rest = rest[self._socket.send(rest, self._more) :]
             except (BlockingIOError, ssl.SSLWantWriteError):
                 if not self._drained(deadline):
                     return False
@@ -119,9 +132,7 @@ class Wire:
             return False
         if not self._reading.poll(0):
             return True
-        if not isinstance(self._socket, ssl.SSLSocket):
-            return False
-        return self._only_tls_spoke()
+        return self._tls and self._only_tls_spoke()
 
     def encrypt(
         self, context: ssl.SSLContext, *, hostname: str, timeout_s: float, brake: Brake
@@ -137,8 +148,9 @@ class Wire:
             )
             brake.watch(self.interrupt)  # the socket object is a new one
             self._watch()
-            self._limit(deadline)
+            self._socket.settimeout(max(deadline - self._monotonic(), 0.001))
             self._socket.do_handshake()
+            self._socket.settimeout(0)
         except ssl.SSLCertVerificationError as error:
             raise Broken(Problem.CERTIFICATE, error.verify_message or "not trusted") from None
         except ssl.SSLEOFError:
@@ -161,48 +173,58 @@ class Wire:
         """Close at once. *farewell* is sent if the kernel takes it without waiting."""
         with suppress(OSError):
             if farewell:
-                self._socket.settimeout(0)
                 self._socket.send(farewell)
         self._socket.close()
 
     def _watch(self) -> None:
-        readable, either = select.poll(), select.poll()
-        readable.register(self._socket, select.POLLIN)
-        either.register(self._socket, select.POLLIN | select.POLLOUT)
-        self._reading, self._either = readable, either
+        self._tls = isinstance(self._socket, ssl.SSLSocket)
+        self._more = 0 if self._tls else _MORE
+        self._reading = _poll(self._socket, select.POLLIN)
+        self._writing = _poll(self._socket, select.POLLOUT)
+        self._either = _poll(self._socket, select.POLLIN | select.POLLOUT)
 
-    def _ready(self, timeout_s: float) -> int:
-        """What it is ready for, as poll says it, after waiting at most *timeout_s*."""
-        return sum(events for _, events in self._either.poll(math.ceil(timeout_s * 1000)))
+    def _wait(self, ready: "select.poll", deadline: float) -> int:
+        """What it is ready for, as poll says it; 0 if it was not until *deadline*."""
+        left = deadline - self._monotonic()
+        if left <= 0:
+            return 0
+        return sum(events for _, events in ready.poll(math.ceil(left * 1000)))
+
+    def _wanted(self, error: OSError, *, otherwise: "select.poll") -> "select.poll | None":
+        """What to wait for before it is tried again; None if that cannot help."""
+        if isinstance(error, ssl.SSLWantReadError):
+            return self._reading
+        if isinstance(error, ssl.SSLWantWriteError):
+            return self._writing
+        return otherwise if isinstance(error, BlockingIOError) else None
 
     def _receive(self, deadline: float) -> bytes:
-        self._limit(deadline)
-        try:
-            octets = self._socket.recv(_READ)
-        except TimeoutError:
-            raise Broken(Problem.TIMEOUT, "no answer in time") from None
-        except OSError as error:
-            raise Broken(Problem.CLOSED, _reason(error)) from None
-        if not octets:
-            raise Broken(Problem.CLOSED, "the server closed the connection")
-        return octets
+        wanted: select.poll | None = self._reading
+        if self._tls:
+            wanted = None  # it may hold what poll cannot see
+        while True:
+            if wanted is not None and not self._wait(wanted, deadline):
+                raise Broken(Problem.TIMEOUT, "no answer in time")
+            try:
+                octets = self._socket.recv(_READ)
+            except OSError as error:
+                wanted = self._wanted(error, otherwise=self._reading)
+                if wanted is None:
+                    raise Broken(Problem.CLOSED, _reason(error)) from None
+                continue
+            if not octets:
+                raise Broken(Problem.CLOSED, "the server closed the connection")
+            return octets
 
     def _drained(self, deadline: float) -> bool:
         """Wait until there is room to write. False if there is something to read first."""
-        left = deadline - self._monotonic()
-        if left <= 0 or not (events := self._ready(left)):
+        events = self._wait(self._either, deadline)
+        if not events:
             raise Broken(Problem.TIMEOUT, "the server does not read")
         return events == select.POLLOUT or self.silent
 
-    def _limit(self, deadline: float) -> None:
-        left = deadline - self._monotonic()
-        if left <= 0:
-            raise Broken(Problem.TIMEOUT, "no answer in time")
-        self._socket.settimeout(left)
-
     def _only_tls_spoke(self) -> bool:
         """Whether the bytes that wait are TLS's own (a session ticket, a new key)."""
-        self._socket.settimeout(0)
         try:
             self._replies.feed(self._socket.recv(_READ))
         except ssl.SSLWantReadError:
@@ -234,13 +256,14 @@ def connect(
         if isinstance(error, TimeoutError):
             raise Broken(Problem.TIMEOUT, "no answer in time") from None
         raise Broken(Problem.REFUSED, _reason(error)) from None
+    connecting.settimeout(0)
     return wire
 
 
-def _not_written(error: Broken | OSError) -> Broken:
-    if isinstance(error, Broken | TimeoutError):
-        return Broken(Problem.TIMEOUT, "the server does not read")
-    return Broken(Problem.CLOSED, _reason(error))
+def _poll(watched: socket.socket, events: int) -> "select.poll":
+    poll = select.poll()
+    poll.register(watched, events)
+    return poll
 
 
 def _reason(error: OSError) -> str:

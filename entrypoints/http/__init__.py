@@ -17,6 +17,7 @@ from entrypoints.http.docs import Docs
 from entrypoints.http.emails import Emails
 from entrypoints.http.headers import install_headers
 from entrypoints.http.json_reader import read_limit
+from entrypoints.http.lean import LeanFlask
 from entrypoints.http.operations import Operations
 from entrypoints.http.problems import install_problems
 from entrypoints.http.schemas import LARGEST_ID
@@ -50,10 +51,9 @@ def create_http(
     test_ids: bool = False,
 ) -> Flask:
     """The WSGI application that answers for *application*. Nothing is started."""
-    app = Flask("email_service", static_folder=None, template_folder=None)
+    app = LeanFlask("email_service")
     app.config["MAX_CONTENT_LENGTH"] = read_limit(max_body_bytes)
     app.url_map.converters["id"] = IdConverter
-    app.url_map.merge_slashes = False  # "//api" is no path of ours, and nothing to redirect
     install_headers(app)
     install_problems(app)
     install_access(app, application, document_needs_key=document_needs_key)
@@ -71,7 +71,7 @@ def create_http(
 
 def _refuse_unknown_query() -> None:
     """A parameter that nobody reads would be a wish that is ignored."""
-    if request.endpoint in _WITH_QUERY:
+    if not request.query_string or request.endpoint in _WITH_QUERY:
         return
     names = list(request.args)[:MOST_ERRORS]
     if names:

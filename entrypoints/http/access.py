@@ -29,7 +29,9 @@ OPEN: Final = frozenset(
 )
 DOCUMENT: Final = "docs.openapi"
 SANDBOX: Final = "sandbox"
-_SCOPES: Final = {row.endpoint: row.scope for row in OPERATIONS}
+_SCOPES: Final = {
+    row.endpoint: None if row.scope is None else Scope(row.scope.value) for row in OPERATIONS
+}
 _BEARER: Final = "bearer "
 _FOREIGN: Final = frozenset({"cross-site", "same-site"})
 
@@ -83,18 +85,18 @@ class _Door:
 
 def _token() -> str | None:
     """The key that came with the request; other ways to authorise are not ours."""
-    token = request.headers.get("X-API-Key")
+    environ = request.environ
+    token: str | None = environ.get("HTTP_X_API_KEY")
     if token is not None:
         return token
-    given = request.headers.get("Authorization", "")
+    given: str = environ.get("HTTP_AUTHORIZATION", "")
     return given[len(_BEARER) :].strip() if given.lower().startswith(_BEARER) else None
 
 
 def _needed() -> Scope | None:
     if request.endpoint is None or request.method == "OPTIONS":
         return None
-    scope = _SCOPES.get(request.endpoint, Scope.ADMIN)
-    return None if scope is None else Scope(scope.value)
+    return _SCOPES.get(request.endpoint, Scope.ADMIN)
 
 
 def _refuse_other_sites() -> None:
@@ -103,12 +105,13 @@ def _refuse_other_sites() -> None:
     The peer must be on this machine, whatever was bound. The Host gives away a name that was
     pointed at this machine (DNS rebinding), Origin and Sec-Fetch-Site a page from elsewhere.
     """
-    origin = request.headers.get("Origin")
+    environ = request.environ
+    origin = environ.get("HTTP_ORIGIN")
     if (
         not is_loopback(request.remote_addr or "")
         or not _is_this_machine(request.host)
         or (origin is not None and origin != request.host_url.rstrip("/"))
-        or request.headers.get("Sec-Fetch-Site") in _FOREIGN
+        or environ.get("HTTP_SEC_FETCH_SITE") in _FOREIGN
     ):
         raise Forbidden("without an API key only this machine may ask, and no other site's page")
 

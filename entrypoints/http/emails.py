@@ -219,9 +219,11 @@ class Emails:
         return ((_TEST_ID, value),)
 
     def _too_many(self, body: JsonObject) -> tuple[FieldError, ...]:
-        named = sum(
-            len(body[field]) for field in _ADDRESS_FIELDS if isinstance(body.get(field), list)
-        )
+        named = 0
+        for field in _ADDRESS_FIELDS:
+            addresses = body.get(field)
+            if isinstance(addresses, list):
+                named += len(addresses)
         if named <= self._max_recipients:
             return ()
         message = f"at most {self._max_recipients} over recipients, cc and bcc, not {named}"

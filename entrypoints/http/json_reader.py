@@ -10,7 +10,7 @@ import re
 from typing import Any, Final
 
 from flask import request
-from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge, UnsupportedMediaType
 
 from domain.errors import FieldError, InvalidInput
 
@@ -24,6 +24,9 @@ LONGEST_NAME: Final = 200
 INTEGERS: Final = range(-(2**63), 2**63)
 _LONGEST_INTEGER: Final = len(str(INTEGERS.start))
 
+JSON: Final = "application/json"
+_CHUNKED: Final = "HTTP_TRANSFER_ENCODING"
+_SIZE: Final = re.compile("[0-9]{1,18}")
 _BRACKET: Final = re.compile(r"[\[\]{}]")
 _HALF_CHARACTER: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -52,18 +55,29 @@ def read_limit(max_body_bytes: int) -> int:
 
 
 def _body() -> bytes:
+    environ, most = request.environ, request.max_content_length
+    length: str = environ.get("CONTENT_LENGTH", "")
+    if most is not None and _CHUNKED not in environ and _SIZE.fullmatch(length):
+        if int(length) >= most:
+            raise RequestEntityTooLarge
+        octets: bytes = environ["wsgi.input"].read(int(length))
+        if len(octets) != int(length):
+            raise ClientDisconnected
+        return octets
     octets = request.get_data(cache=False)
     # of a chunked body werkzeug gives what fits the limit, and does not say that there was more
-    if request.max_content_length is not None and len(octets) >= request.max_content_length:
+    if most is not None and len(octets) >= most:
         raise RequestEntityTooLarge
     return octets
 
 
 def _check_content_type() -> None:
-    charset = request.mimetype_params.get("charset", "utf-8")
-    if request.mimetype != "application/json" or charset.lower() not in ("utf-8", "utf8"):
-        raise UnsupportedMediaType("send the body as application/json, in UTF-8")
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+    environ = request.environ
+    if environ.get("CONTENT_TYPE") != JSON:
+        charset = request.mimetype_params.get("charset", "utf-8")
+        if request.mimetype != JSON or charset.lower() not in ("utf-8", "utf8"):
+            raise UnsupportedMediaType("send the body as application/json, in UTF-8")
+    if environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
         raise UnsupportedMediaType("send the body without a content encoding")
 
 
@@ -73,7 +87,8 @@ def parse_object(octets: bytes, *, times: int = 1) -> JsonObject:
         text = octets.decode("utf-8")
     except UnicodeDecodeError:
         raise _refused("the body is not UTF-8") from None
-    _check_shape(text, times=times)
+    if not _is_small(octets):
+        _check_shape(text, times=times)
     try:
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
@@ -88,8 +103,6 @@ def parse_object(octets: bytes, *, times: int = 1) -> JsonObject:
 
 def _check_shape(text: str, *, times: int) -> None:
     """Refuse what is too deep or has too many parts before anything is built from it."""
-    if _is_small(text):
-        return
     skeleton = outside_strings(text)
     if skeleton.count(":") > MAX_NAMES * times:
         raise _refused(f"the body has more than {MAX_NAMES * times} names")
@@ -105,15 +118,24 @@ def outside_strings(text: str) -> str:
     Of a text that is none it holds at least all that a reader gets to see before it gives up: up
     to there both agree on where strings begin and end.
     """
-    if "\\" in text:
+    if '\\"' in text:
         text = text.replace("\\\\", "").replace('\\"', "")
     return "".join(text.split('"')[::2])
 
 
-def _is_small(text: str) -> bool:
-    """Whether no limit can be exceeded even if every sign in *text* stood outside of strings."""
-    opened = text.count("[") + text.count("{")
-    return opened <= MAX_DEPTH and text.count(":") <= MAX_NAMES and text.count(",") <= MAX_VALUES
+def _is_small(octets: bytes) -> bool:
+    """Whether no limit can be exceeded even if every sign in them stood outside of strings."""
+    opened = _count(octets, b"[") + _count(octets, b"{")
+    return (
+        opened <= MAX_DEPTH
+        and _count(octets, b":") <= MAX_NAMES
+        and _count(octets, b",") <= MAX_VALUES
+    )
+
+
+def _count(octets: bytes, sign: bytes) -> int:
+    """How often *sign* stands there; of what is rare `bytes.count` takes ten times as long."""
+    return len(octets) - len(octets.replace(sign, b""))
 
 
 def _parts(skeleton: str) -> int:

@@ -164,6 +164,10 @@ StatusName: TypeAlias = Literal[
 # -- emails -----------------------------------------------------------------------------------
 
 
+# as the default of a list: pydantic copies one that could be changed, for every email
+_NOBODY: Final[Any] = ()
+
+
 class EmailRequest(RequestModel):
     """An email to accept."""
 
@@ -185,8 +189,8 @@ class EmailRequest(RequestModel):
         Absent[BodyText],
         Field(repr=False, description="The plain text part; made from the HTML if left out."),
     ] = None
-    cc: Annotated[list[EmailAddress], Field(description="Cc: everybody sees them.")] = []
-    bcc: Annotated[list[EmailAddress], Field(description="Bcc: nobody sees them.")] = []
+    cc: Annotated[list[EmailAddress], Field(description="Cc: everybody sees them.")] = _NOBODY
+    bcc: Annotated[list[EmailAddress], Field(description="Bcc: nobody sees them.")] = _NOBODY
     priority: Annotated[int, Field(ge=1, le=5, description="1 is the most urgent.")] = 3
     smtp_config_id: Annotated[
         Absent[Id],

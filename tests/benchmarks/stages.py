@@ -39,8 +39,7 @@ from tests.world import OneProcess, PlainVault
 # a work's name begins with the use case that made it
 _STAGES: Final = {
     "Delivery.claim": "claim",
-    "Mark.": "mark",
-    "Delivery._settle": "settle",
+    "Commits.": "marks and results",
     "Messages.": "read messages",
 }
 Work = Callable[[Transaction], Any]
@@ -215,9 +214,8 @@ _SHOWN: Final = (
     "claim",
     "read messages",
     "dialogue",
-    "mark",
     "settle's use case",
-    "settle",
+    "marks and results",
 )
 BENCHMARKS: Final = (
     Benchmark(

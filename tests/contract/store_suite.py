@@ -115,7 +115,7 @@ class StoreContract:
             lambda tx: tx.accounts.delete(1),
             lambda tx: tx.emails.add(an_email(), OCTETS),
             lambda tx: _claim(tx, tx.accounts.get(1)),
-            lambda tx: tx.emails.mark_committing(1, attempt_no=1, owner=OWNER),
+            lambda tx: tx.emails.mark_committing([(1, 1)], owner=OWNER),
             lambda tx: _save(tx, tx.emails.get(1), status=Status.SENT, phase=None, owner=None),
             lambda tx: tx.attempts.open([an_attempt(email_id=2)]),
             lambda tx: tx.attempts.close(an_attempt(email_id=1, ended_at=at(1), text="over")),
@@ -200,6 +200,72 @@ class StoreContract:
         assert [email.subject for email in page.emails] == [f"kept {n}" for n in range(19, -1, -1)]
         assert store.read(lambda tx: tx.emails.counts())[Status.QUEUED] == 20
 
+    def test_a_stale_result_leaves_its_neighbours_alone(
+        self, store: Store, account: Account
+    ) -> None:
+        store.write(lambda tx: [_add(tx) for _ in range(6)])
+        held = store.write(lambda tx: _claim(tx, account, limit=6))
+        store.write(lambda tx: _save(tx, held[2], status=Status.QUEUED, phase=None, owner=None))
+        futures = [
+            store.post(lambda tx, e=e: _save(tx, e, status=Status.SENT, phase=None, owner=None))
+            for e in held
+        ]
+
+        assert [type(future.exception()) for future in futures] == [
+            StaleAttempt if n == 2 else type(None) for n in range(6)
+        ]
+        assert store.read(lambda tx: tx.emails.counts())[Status.SENT] == 5
+
+    def test_a_work_that_passes_over_a_stale_attempt_writes_the_others(
+        self, store: Store, account: Account
+    ) -> None:
+        store.write(lambda tx: [_add(tx) for _ in range(4)])
+        held = store.write(lambda tx: _claim(tx, account, limit=4))
+        store.write(lambda tx: _save(tx, held[1], status=Status.QUEUED, phase=None, owner=None))
+
+        def settle(tx: Transaction) -> list[int]:
+            stale = []
+            for email in held:
+                try:
+                    _save(tx, email, status=Status.SENT, phase=None, owner=None)
+                except StaleAttempt:
+                    stale.append(email.id)
+            return stale
+
+        assert store.write(settle) == [held[1].id]
+        assert store.read(lambda tx: tx.emails.counts())[Status.SENT] == 3
+
+    def test_changes_of_one_row_are_made_in_their_order(
+        self, store: Store, account: Account
+    ) -> None:
+        store.write(lambda tx: [_add(tx) for _ in range(2)])
+        first, second = store.write(lambda tx: _claim(tx, account, limit=2))
+
+        def work(tx: Transaction) -> None:
+            for email in (first, second):
+                tx.attempts.open([an_attempt(email_id=email.id)])
+                tx.ledger.reserve([email], units=lambda email: 1)
+                for text in ("deferred", "sent"):
+                    tx.attempts.close(an_attempt(email_id=email.id, ended_at=at(1), text=text))
+                tx.ledger.charge(email.id, 1, units=5)
+                tx.ledger.charge(email.id, 1, units=7)
+                back = attrs.evolve(email, status=Status.RETRY, phase=None, owner=None, priority=1)
+                tx.emails.save(back, was=email)
+                tx.emails.save(attrs.evolve(back, priority=4, status=Status.QUEUED), was=back)
+                tx.emails.save(
+                    attrs.evolve(back, priority=5, status=Status.CANCELLED),
+                    was=attrs.evolve(back, priority=4, status=Status.QUEUED),
+                )
+
+        store.write(work)
+
+        for email_id in (first.id, second.id):
+            assert store.read(lambda tx, n=email_id: tx.attempts.of(n))[0].text == "sent"
+            email = store.read(lambda tx, n=email_id: tx.emails.get(n))
+            assert (email.status, email.priority) == (Status.CANCELLED, 5)
+        used = store.read(lambda tx: tx.ledger.used(account.id, LENGTHS))
+        assert used[Window.HOUR] == 14
+
     def test_a_closed_store_is_unavailable(self, store: Store) -> None:
         store.ping()
         store.close()
@@ -253,6 +319,42 @@ class StoreContract:
 
         assert stored == attrs.evolve(email, id=1)
         assert store.read(lambda tx: tx.emails.get(1)) == stored
+
+    def test_several_emails_get_rising_ids_in_their_order(self, store: Store) -> None:
+        emails = [
+            (an_email(subject=f"number {n}", recipients=recipients(n)), b"message %d" % n)
+            for n in (*range(1, 4), *[1] * 70)
+        ]
+        added = store.write(lambda tx: tx.emails.add_all(emails))
+
+        assert [email.id for email in added] == sorted({email.id for email in added})
+        assert [attrs.evolve(email, id=0) for email in added] == [email for email, _ in emails]
+        for email, (_, octets) in zip(added, emails, strict=True):
+            assert store.read(lambda tx, n=email.id: tx.emails.get(n)) == email
+            assert store.read(lambda tx, n=email.id: tx.emails.octets(n)) == octets
+
+    def test_counts_follow_what_the_same_work_writes(self, store: Store) -> None:
+        def work(tx: Transaction) -> tuple[int, int]:
+            before = tx.emails.counts()[Status.QUEUED]
+            tx.emails.add(an_email(), OCTETS)
+            return before, tx.emails.counts()[Status.QUEUED]
+
+        assert store.write(work) == (0, 1)
+        assert store.read(lambda tx: tx.emails.counts())[Status.QUEUED] == 1
+
+    def test_a_work_does_not_count_what_another_one_took_back(self, store: Store) -> None:
+        def add(tx: Transaction) -> int:
+            tx.emails.add(an_email(), OCTETS)
+            return tx.emails.counts()[Status.QUEUED]
+
+        def fail(tx: Transaction) -> None:
+            add(tx)
+            raise Boom
+
+        first, failing, second = store.post(add), store.post(fail), store.post(add)
+
+        assert isinstance(failing.exception(), Boom)
+        assert (first.result(), second.result()) == (1, 2)
 
     def test_a_held_email_comes_back_as_it_went_in(self, store: Store) -> None:
         email = an_email(status=Status.SENDING, phase=Phase.COMMITTING, owner=OWNER, account_id=1)
@@ -593,27 +695,29 @@ class StoreContract:
     def test_the_mark_is_the_last_permission(self, store: Store, account: Account) -> None:
         store.write(_add)
         (held,) = store.write(lambda tx: _claim(tx, account))
-        marked = store.write(lambda tx: tx.emails.mark_committing(1, attempt_no=1, owner=OWNER))
+        marked = store.write(lambda tx: tx.emails.mark_committing([(1, 1)], owner=OWNER))
 
-        assert marked
+        assert list(marked) == [(1, 1)]
         assert store.read(lambda tx: tx.emails.get(1)) == attrs.evolve(held, phase=Phase.COMMITTING)
 
     @pytest.mark.parametrize(
         "claimant",
         [
-            {"email_id": 2, "attempt_no": 1, "owner": OWNER},
-            {"email_id": 1, "attempt_no": 2, "owner": OWNER},
-            {"email_id": 1, "attempt_no": 0, "owner": OWNER},
-            {"email_id": 1, "attempt_no": 1, "owner": OWNER + 1},
+            (2, 1, OWNER),
+            (1, 2, OWNER),
+            (1, 0, OWNER),
+            (1, 1, OWNER + 1),
         ],
     )
     def test_a_stale_holder_gets_no_mark(
-        self, store: Store, account: Account, claimant: dict[str, int]
+        self, store: Store, account: Account, claimant: tuple[int, int, int]
     ) -> None:
         store.write(_add)
         (held,) = store.write(lambda tx: _claim(tx, account))
+        email_id, attempt_no, owner = claimant
+        claim = (email_id, attempt_no)
 
-        assert not store.write(lambda tx: tx.emails.mark_committing(**claimant))
+        assert not store.write(lambda tx: tx.emails.mark_committing([claim], owner=owner))
         assert store.read(lambda tx: tx.emails.get(1)) == held
 
     def test_an_email_that_was_taken_away_gets_no_mark(
@@ -623,13 +727,57 @@ class StoreContract:
         (held,) = store.write(lambda tx: _claim(tx, account))
         store.write(lambda tx: _save(tx, held, status=Status.QUEUED, phase=None, owner=None))
 
-        assert not store.write(lambda tx: tx.emails.mark_committing(1, attempt_no=1, owner=OWNER))
+        assert not store.write(lambda tx: tx.emails.mark_committing([(1, 1)], owner=OWNER))
 
     @pytest.mark.parametrize("status", [Status.SENT, Status.RETRY])
     def test_an_email_that_is_not_sending_gets_no_mark(self, store: Store, status: Status) -> None:
         store.write(lambda tx: _add(tx, status=status, attempt_no=1, owner=OWNER))
 
-        assert not store.write(lambda tx: tx.emails.mark_committing(1, attempt_no=1, owner=OWNER))
+        assert not store.write(lambda tx: tx.emails.mark_committing([(1, 1)], owner=OWNER))
+
+    def test_many_are_marked_at_once_but_for_those_whose_attempt_is_not_current(
+        self, store: Store, account: Account
+    ) -> None:
+        store.write(lambda tx: [_add(tx) for _ in range(7)])
+        store.write(lambda tx: _add(tx, attempt_no=4))
+        held = store.write(lambda tx: _claim(tx, account, limit=5))
+        (foreign,) = store.write(lambda tx: _claim(tx, account, owner=OWNER + 1, limit=1))
+        (later,) = store.write(lambda tx: _claim(tx, account, limit=2))[1:]
+        store.write(lambda tx: _save(tx, held[0], status=Status.SENT, phase=None, owner=None))
+        claims = [(email.id, 1) for email in held] + [(foreign.id, 1), (later.id, 5), (99, 1)]
+        claims[3] = (held[3].id, 2)
+        marked = store.write(lambda tx: tx.emails.mark_committing(claims, owner=OWNER))
+
+        ours = [held[1].id, held[2].id, held[4].id, later.id]
+        assert sorted(marked) == [*[(email_id, 1) for email_id in ours[:3]], (later.id, 5)]
+        phases = store.read(lambda tx: {n: tx.emails.get(n).phase for n in range(1, 9)})
+        assert sorted(n for n in phases if phases[n] is Phase.COMMITTING) == ours
+
+    def test_of_two_attempts_of_one_email_only_the_current_one_is_marked(
+        self, store: Store, account: Account
+    ) -> None:
+        store.write(lambda tx: _add(tx, attempt_no=1))
+        store.write(lambda tx: _claim(tx, account))
+
+        claims = [(1, 1), (1, 2), (1, 3)]
+        marked = store.write(lambda tx: tx.emails.mark_committing(claims, owner=OWNER))
+        assert list(marked) == [(1, 2)]
+
+    def test_marks_and_claims_see_what_their_own_work_has_changed(
+        self, store: Store, account: Account
+    ) -> None:
+        store.write(lambda tx: [_add(tx) for _ in range(2)])
+        first, second = store.write(lambda tx: _claim(tx, account))
+
+        def work(tx: Transaction) -> tuple[object, ...]:
+            _save(tx, first, status=Status.QUEUED, phase=None, owner=None)
+            marked = tx.emails.mark_committing([(first.id, 1), (second.id, 1)], owner=OWNER)
+            return set(marked), [email.attempt_no for email in _claim(tx, account)]
+
+        assert store.write(work) == ({(second.id, 1)}, [2])
+
+    def test_nothing_to_mark_is_nothing_marked(self, store: Store) -> None:
+        assert not store.write(lambda tx: tx.emails.mark_committing([], owner=OWNER))
 
     def test_a_stale_holder_cannot_save(self, store: Store, account: Account) -> None:
         store.write(_add)
@@ -944,6 +1092,25 @@ class StoreContract:
         store.write(lambda tx: tx.attempts.close(told))
 
         assert store.read(lambda tx: tx.attempts.of(1)) == [closed, an_attempt(attempt_no=2)]
+
+    def test_attempts_that_are_closed_together_keep_each_its_own_words(self, store: Store) -> None:
+        texts = ['he said "no"', "a\\b", "NULL", "{1,2}", "", "gr\u00fc\u00df dich\n", "sent"]
+        store.write(lambda tx: [_add(tx) for _ in texts])
+        attempts = [
+            an_attempt(email_id=n, attempt_no=n, ended_at=at(n), text=text, reason=text or None)
+            for n, text in enumerate(texts, 1)
+        ]
+
+        def work(tx: Transaction) -> None:
+            begun = [attrs.evolve(a, ended_at=None, text="", reason=None) for a in attempts]
+            tx.attempts.open(begun)
+            for attempt in attempts:
+                tx.attempts.close(attempt)
+
+        store.write(work)
+
+        for attempt in attempts:
+            assert store.read(lambda tx, n=attempt.email_id: tx.attempts.of(n)) == [attempt]
 
     def test_closing_what_was_never_opened_does_nothing(self, store: Store) -> None:
         store.write(lambda tx: tx.attempts.close(an_attempt(ended_at=at(1))))

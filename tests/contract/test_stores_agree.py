@@ -211,9 +211,8 @@ class StoresAgree(RuleBasedStateMachine):
 
     @rule(email_id=email_ids, attempt_no=attempt_nos, owner=owners)
     def mark(self, email_id: int, attempt_no: int, owner: int) -> None:
-        self.both(
-            lambda tx: tx.emails.mark_committing(email_id, attempt_no=attempt_no, owner=owner)
-        )
+        claims = [(email_id, attempt_no), (email_id + 1, attempt_no)]
+        self.both(lambda tx: sorted(tx.emails.mark_committing(claims, owner=owner)))
 
     @rule(
         email_id=email_ids,

@@ -272,7 +272,7 @@ def test_what_was_sending_is_mended_by_the_target(folder: Folder) -> None:
     assert taken.keys() == {claimed, committing}
     source.write(
         lambda tx: tx.emails.mark_committing(
-            committing, attempt_no=taken[committing].attempt_no, owner=dead.owner
+            [(committing, taken[committing].attempt_no)], owner=dead.owner
         )
     )
 

@@ -718,7 +718,7 @@ def _use_everything(tx: Any, account: Account) -> None:
     held = emails.claim(account, limit=9, units=9, urgent_units=9, now=NOW, owner=owner, fair=2)
     tx.attempts.open([an_attempt()])
     ledger.reserve(held, units=lambda email: 1)
-    emails.mark_committing(1, attempt_no=1, owner=owner)
+    emails.mark_committing([(1, 1)], owner=owner)
     emails.save(attrs.evolve(held[0], status=Status.SENT, phase=None, owner=None), was=held[0])
     tx.attempts.close(an_attempt())
     tx.attempts.of(1)

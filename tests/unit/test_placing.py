@@ -47,7 +47,7 @@ def test_when_one_goes_the_accounts_of_one_connection_move_only_from_it() -> Non
     [
         (0.0001, LARGEST_BATCH),
         (0.005, 10),  # fifty milliseconds of work
-        (0.02, 4),  # far away: a few, so that not every email needs a claim of its own
+        (0.02, 8),  # far away: a few, so that not every email needs a claim of its own
         (0.05, 4),
         (0.1, 2),  # but no more than a fifth of a second of work
         (3.0, 1),
@@ -55,9 +55,16 @@ def test_when_one_goes_the_accounts_of_one_connection_move_only_from_it() -> Non
 )
 def test_a_batch_is_as_much_as_an_urgent_email_may_wait_for(pace_s: float, emails: int) -> None:
     placing = Placing(windows=WindowLengths(), fairness_every=0)
-    placing.took_time(1, pace_s)
+    placing.took_time(1, pace_s, of_server=pace_s)
 
     assert placing.batch_size(1) == emails
+
+
+def test_a_slow_store_does_not_make_the_claims_smaller_that_keep_it_busy() -> None:
+    placing = Placing(windows=WindowLengths(), fairness_every=0)
+    placing.took_time(1, 0.5, of_server=0.02)
+
+    assert placing.batch_size(1) == 8
 
 
 def test_the_first_batch_of_a_server_nobody_has_talked_to_is_one_email() -> None:

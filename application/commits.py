@@ -1,0 +1,181 @@
+"""What delivery writes many at a time: the marks before the final dots, and the results.
+
+The connections of a process ask for their marks and hand in their results within the same moments,
+and the store commits them together anyway. So whoever comes while a work waits for its turn joins
+it: the store runs one work with a few statements in the place of one for each email.
+
+A connection hands in a result before it asks for its next mark, and the result must not be durable
+later than the mark: a crash would leave two outcomes unknown where there can only be one. So
+results and marks join the same work, results first, and the next one begins when this one's turn
+has come.
+"""
+
+from collections.abc import Callable, Collection
+from concurrent.futures import Future
+from threading import Condition
+
+import attrs
+
+from application.ports import Clock, Store, Transaction
+from domain.email import Email
+from domain.errors import StoreUnavailable
+
+Work = Callable[[Transaction], object]
+Done = Callable[[BaseException | None], None]
+Claim = tuple[int, int]  # an email's id and the number of its attempt
+
+
+class Mark:
+    """The last permission before the final dot, asked once, durable before it is given.
+
+    ``took`` is how many seconds that was waited for.
+    """
+
+    def __init__(self, commits: "Commits", email: Email, *, owner: int, clock: Clock) -> None:
+        self._commits = commits
+        self._claim = (email.id, email.attempt_no)
+        self._owner = owner
+        self._clock = clock
+        self.made = False
+        self.refused = False
+        self.took = 0.0
+
+    def __call__(self) -> bool:
+        asked = self._clock.monotonic()
+        try:
+            self.made = self._commits.mark(self._claim, owner=self._owner)
+        except StoreUnavailable:
+            return False  # the dot is not sent: it goes back uncharged when the store returns
+        finally:
+            self.took = self._clock.monotonic() - asked
+        self.refused = not self.made
+        return self.made
+
+
+@attrs.frozen
+class _Result:
+    """A work, and who is told when it is durable."""
+
+    work: Work
+    done: Done
+
+
+@attrs.define(eq=False)
+class _Together:
+    """Results and marks of one work; ``marked`` is told which claims were."""
+
+    owner: int | None = None  # whose claims they are, if there are any
+    results: list[_Result] = attrs.field(factory=list)
+    claims: list[Claim] = attrs.field(factory=list)
+    marked: "Future[Collection[Claim]]" = attrs.field(factory=Future)
+
+    def __call__(self, tx: Transaction) -> Collection[Claim]:
+        for result in self.results:
+            result.work(tx)
+        if self.owner is None:
+            return ()
+        return tx.emails.mark_committing(self.claims, owner=self.owner)
+
+
+class Commits:
+    """Marks, and results on their way to the store: posted, never dropped, posted again while it is
+    away. Safe from many threads.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._changed = Condition()
+        self._next: _Together | None = None
+        self._pending = 0
+        self._waiting: list[_Result] = []
+
+    def mark(self, claim: Claim, *, owner: int) -> bool:
+        """Whether this attempt may go on; if so, that is durable. StoreUnavailable."""
+        with self._changed:
+            together = self._next
+            joins = together is not None and together.owner in (None, owner)
+            if together is None or not joins:
+                together = self._next = _Together()
+            together.owner = owner
+            together.claims.append(claim)
+        if not joins:  # and without the lock, for the work may be run before `post` returns
+            self._post(together)
+        return claim in together.marked.result()
+
+    def persist(self, work: Work, done: Done = lambda error: None) -> None:
+        """Write *work* soon, then call *done* with its error if the store did run it."""
+        with self._changed:
+            self._pending += 1
+            together = self._next
+            joins = together is not None
+            if together is None:
+                together = self._next = _Together()
+            together.results.append(_Result(work, done))
+        if not joins:
+            self._post(together)
+
+    def again(self) -> None:
+        """Post the results that could not be written."""
+        with self._changed:
+            waiting, self._waiting = self._waiting, []
+        if waiting:
+            self._post(_Together(results=waiting))
+
+    def wait(self, *, timeout: float) -> bool:
+        """Until no result is pending."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._pending, timeout)
+
+    def _post(self, together: _Together) -> None:
+        def work(tx: Transaction) -> Collection[Claim]:
+            self._close(together)
+            return together(tx)
+
+        try:
+            future = self._store.post(work)
+        except BaseException as error:
+            self._failed(together, error)
+            if not isinstance(error, StoreUnavailable):
+                raise
+        else:
+            future.add_done_callback(lambda future: self._posted(together, future))
+
+    def _close(self, together: _Together) -> None:
+        """From now on nobody joins it: its turn has come."""
+        with self._changed:
+            if self._next is together:
+                self._next = None
+
+    def _posted(self, together: _Together, future: "Future[Collection[Claim]]") -> None:
+        error = future.exception()
+        if error is not None:
+            self._failed(together, error)
+            return
+        together.marked.set_result(future.result())
+        self._tell(together.results, None)
+
+    def _failed(self, together: _Together, error: BaseException) -> None:
+        self._close(together)  # it may never have been run
+        results = together.results
+        if isinstance(error, StoreUnavailable):
+            together.marked.set_exception(error)
+            with self._changed:
+                self._waiting += results
+        elif len(results) + bool(together.claims) > 1:
+            for result in results:  # one of them is at fault: each is to fail for itself
+                self._post(_Together(results=[result]))
+            if together.claims:
+                alone = _Together(owner=together.owner, claims=together.claims)
+                alone.marked = together.marked
+                self._post(alone)
+        else:
+            together.marked.set_exception(error)
+            self._tell(results, error)
+
+    def _tell(self, results: list[_Result], error: BaseException | None) -> None:
+        for result in results:
+            result.done(error)
+        with self._changed:
+            self._pending -= len(results)
+            if not self._pending:
+                self._changed.notify_all()

@@ -1,0 +1,280 @@
+"""Marks and results of many connections share a work; each is answered for itself."""
+
+from collections import deque
+from concurrent.futures import Future
+from threading import Thread
+
+import pytest
+
+from application.commits import Commits, Mark
+from domain.email import Phase
+from domain.errors import StaleAttempt, StoreUnavailable
+from domain.limits import Limits
+from tests.running import wait_until
+from tests.world import World
+
+
+class SlowStore:
+    """Runs what was posted when it is told to: until then others may join it."""
+
+    def __init__(self, store):
+        self.store = store
+        self.jobs = deque()
+        self.down = False
+
+    def post(self, work):
+        future = Future()
+        self.jobs.append((work, future))
+        return future
+
+    def run(self):
+        """Run what waits, or lose it."""
+        for _ in range(len(self.jobs)):
+            work, future = self.jobs.popleft()
+            if self.down:
+                future.set_exception(StoreUnavailable("the disk is gone"))
+                continue
+            try:
+                future.set_result(self.store.write(work))
+            except BaseException as error:
+                future.set_exception(error)
+
+
+class Notes:
+    """Works that note that they ran, and what their askers were told."""
+
+    def __init__(self):
+        self.ran = []
+        self.told = {}
+
+    def work(self, name, error=None):
+        def work(tx):
+            self.ran.append(name)
+            if error is not None:
+                raise error
+
+        return work
+
+    def hear(self, name):
+        return lambda error: self.told.setdefault(name, error)
+
+    def hand_in(self, results, name, error=None):
+        results.persist(self.work(name, error), self.hear(name))
+
+
+@pytest.fixture
+def slow():
+    return SlowStore(World().store)
+
+
+@pytest.fixture
+def notes():
+    return Notes()
+
+
+def test_results_that_come_while_one_waits_share_its_work(slow, notes):
+    results = Commits(slow)
+    for name in "abc":
+        notes.hand_in(results, name)
+    assert len(slow.jobs) == 1
+    slow.run()
+    notes.hand_in(results, "d")
+
+    assert notes.told == {"a": None, "b": None, "c": None}
+    assert len(slow.jobs) == 1
+    slow.run()
+    assert notes.told["d"] is None
+    assert results.wait(timeout=0)
+
+
+def test_a_result_that_fails_takes_no_other_one_with_it(slow, notes):
+    results, stale = Commits(slow), StaleAttempt("taken away")
+    notes.hand_in(results, "a")
+    notes.hand_in(results, "b", stale)
+    notes.hand_in(results, "c")
+    slow.run()
+    assert not notes.told
+    assert not results.wait(timeout=0)
+    slow.run()
+
+    assert notes.told == {"a": None, "b": stale, "c": None}
+    assert results.wait(timeout=0)
+
+
+def test_results_wait_together_for_a_store_that_is_away(slow, notes):
+    results = Commits(slow)
+    slow.down = True
+    for name in "ab":
+        notes.hand_in(results, name)
+    slow.run()
+    notes.hand_in(results, "c")  # nobody joins what the store has given up
+    slow.run()
+    assert not notes.told
+    assert not results.wait(timeout=0)
+
+    slow.down = False
+    results.again()
+    slow.run()
+    assert notes.told == {"a": None, "b": None, "c": None}
+    assert notes.ran == ["a", "b", "c"]
+    assert results.wait(timeout=0)
+
+
+def test_a_work_that_is_run_again_writes_every_result_again(slow, notes):
+    results = Commits(slow)
+    for name in "ab":
+        notes.hand_in(results, name)
+    work, _ = slow.jobs[0]
+    slow.store.write(work)
+    notes.hand_in(results, "c")
+    slow.run()
+
+    assert notes.ran == ["a", "b", "a", "b", "c"]
+
+
+def claimed(world, number):
+    world.account(limits=Limits(max_connections=number))
+    for _ in range(number):
+        world.submit()
+    return [email for batch in world.claim(places=number) for email in batch.emails]
+
+
+def test_each_mark_of_a_store_that_answers_at_once_is_made():
+    world = World()
+    [email] = claimed(world, 1)
+    mark = Mark(Commits(world.store), email, owner=world.owner, clock=world.clock)
+
+    assert mark()
+    assert mark.made
+    assert world.email(email.id).phase is Phase.COMMITTING
+
+
+def test_a_mark_whose_attempt_was_taken_away_is_refused():
+    world = World()
+    [email] = claimed(world, 1)
+    mark = Mark(Commits(world.store), email, owner=world.owner + 1, clock=world.clock)
+
+    assert not mark()
+    assert mark.refused
+    assert world.email(email.id).phase is Phase.CLAIMED
+
+
+class Unsteady:
+    """Answers at once: that it is away, or what the store says."""
+
+    def __init__(self, store):
+        self.store = store
+        self.away = True
+
+    def post(self, work):
+        if not self.away:
+            return self.store.post(work)
+        future = Future()
+        future.set_exception(StoreUnavailable("the disk is gone"))
+        return future
+
+
+def test_a_mark_that_the_store_could_not_make_is_not_refused_and_the_next_one_is_made():
+    world = World()
+    [email] = claimed(world, 1)
+    store = Unsteady(world.store)
+    marks = Commits(store)
+    mark = Mark(marks, email, owner=world.owner, clock=world.clock)
+    assert not mark()
+    assert not mark.refused
+
+    store.away = False
+    assert Mark(marks, email, owner=world.owner, clock=world.clock)()
+
+
+def test_marks_that_come_while_one_waits_share_its_work_and_each_hears_of_its_own():
+    world = World()
+    emails = claimed(world, 3)
+    slow = SlowStore(world.store)
+    marks = Commits(slow)
+    owners = [world.owner, world.owner + 1, world.owner]
+    asked = [
+        Mark(marks, email, owner=o, clock=world.clock)
+        for email, o in zip(emails, owners, strict=True)
+    ]
+    threads = [Thread(target=mark) for mark in asked]
+    for thread, works in zip(threads, [1, 2, 3], strict=True):
+        thread.start()
+        wait_until(lambda works=works: len(slow.jobs) == works)
+    late = Thread(target=Mark(marks, emails[0], owner=world.owner, clock=world.clock))
+    late.start()
+    wait_until(lambda: len(marks._next.claims) == 2)
+    slow.run()
+    for thread in [*threads, late]:
+        thread.join()
+
+    assert [mark.made for mark in asked] == [True, False, True]
+    assert [mark.refused for mark in asked] == [False, True, False]
+
+
+class ElsewhereAtOnce:
+    """Runs each work on another thread before `post` returns."""
+
+    def __init__(self, store):
+        self.store = store
+
+    def post(self, work):
+        future = Future()
+        thread = Thread(target=lambda: future.set_result(self.store.write(work)), daemon=True)
+        thread.start()
+        thread.join(5)
+        assert not thread.is_alive(), "the work waits for the one who posted it"
+        return future
+
+
+def test_a_store_may_run_a_work_on_another_thread_before_it_answers(notes):
+    world = World()
+    [email] = claimed(world, 1)
+    store = ElsewhereAtOnce(world.store)
+    assert Mark(Commits(store), email, owner=world.owner, clock=world.clock)()
+
+    results = Commits(store)
+    notes.hand_in(results, "a")
+    assert notes.told == {"a": None}
+
+
+def test_a_result_is_never_durable_later_than_the_next_mark_of_its_connection(notes):
+    world = World()
+    first, second = claimed(world, 2)
+    slow = SlowStore(world.store)
+    commits = Commits(slow)
+    other = Thread(target=Mark(commits, first, owner=world.owner, clock=world.clock))
+    other.start()
+    wait_until(lambda: len(slow.jobs) == 1)
+    notes.hand_in(commits, "before the mark")
+    mark = Mark(commits, second, owner=world.owner, clock=world.clock)
+    asking = Thread(target=mark)
+    asking.start()
+    wait_until(lambda: len(commits._next.claims) == 2)
+
+    [(work, future)] = slow.jobs
+    slow.jobs.clear()
+    future.set_result(slow.store.write(work))
+    other.join()
+    asking.join()
+    assert mark.made
+    assert notes.told == {"before the mark": None}
+
+
+def test_a_result_that_fails_takes_no_mark_with_it(notes):
+    world = World()
+    [email] = claimed(world, 1)
+    slow = SlowStore(world.store)
+    commits, stale = Commits(slow), StaleAttempt("taken away")
+    notes.hand_in(commits, "stale", stale)
+    mark = Mark(commits, email, owner=world.owner, clock=world.clock)
+    asking = Thread(target=mark)
+    asking.start()
+    wait_until(lambda: commits._next.claims)
+    slow.run()
+    slow.run()
+    asking.join()
+
+    assert mark.made
+    assert notes.told == {"stale": stale}
+    assert commits.wait(timeout=0)
