@@ -9,7 +9,7 @@ IMAGE_EXTRAS := --extra=gunicorn --extra=postgres --extra=celery
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test unit check format openapi audit lock clean faults bench
+.PHONY: help setup run test coverage unit check format openapi audit lock clean faults bench
 
 help: ## show what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile

@@ -1,7 +1,7 @@
 """What a fleet reaches: several workers on one PostgreSQL, and what database and broker pay for it.
 
-python -m tests.benchmarks.fleet                   1 and 4 workers, replies after 20 ms
-python -m tests.benchmarks.fleet --threads 8       the same, each worker with 8 threads and no more
+python -m tests.benchmarks fleet                   1 and 4 workers of several sizes
+python -m tests.benchmarks.fleet --threads 4       of one size, as often as wanted
 python -m tests.benchmarks.fleet --claim 1000000   claims of 50 with a million waiting
 python -m tests.benchmarks.fleet --database        emails a second for one core of PostgreSQL
 python -m tests.benchmarks.fleet --broker URL      hints a second for one broker (amqp://… or redis://…)
@@ -12,7 +12,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -29,6 +29,7 @@ from domain.account import Account, Security
 from domain.limits import Limits
 from tests.benchmarks.client import an_email as an_email_of_a_client
 from tests.benchmarks.client import volley
+from tests.benchmarks.figures import Benchmark, Figure, Reached, Scene
 from tests.benchmarks.filling import message
 from tests.benchmarks.serving import processor_s_of
 from tests.benchmarks.sink import sink
@@ -38,6 +39,50 @@ from tests.running import Running, wait_until
 
 WORKER = (sys.executable, "-m", "entrypoints", "worker")
 CLAIM = 50
+FLEET = 4
+# How large a worker is, in threads, and a backlog that keeps one busy for some seconds. None: as
+# large as it finds useful, which is all fifty connections.
+SIZES: Mapping[int | None, int] = {8: 3000, 16: 4000, None: 6000}
+
+
+def fleet(scene: Scene) -> Reached:
+    """One worker and four of the same size, one after the other, for each size."""
+    reached: dict[str, float | None] = {}
+    with any_server() as server, server.database() as database:
+        _migrate(database)
+        for threads, emails in SIZES.items():
+            backlog = scene.size(emails, 200)
+            one, four = (
+                drain_rate(database, workers=workers, emails=backlog, threads=threads)
+                for workers in (1, FLEET)
+            )
+            names = _names(threads)
+            reached |= dict(zip(names, (one, four, four / one), strict=True))
+    return reached
+
+
+def _names(threads: int | None) -> Sequence[str]:
+    size = "as it likes" if threads is None else f"of {threads} threads"
+    return (
+        f"1 worker {size}",
+        f"{FLEET} workers {size}",
+        f"{FLEET} workers {size}, times one of them",
+    )
+
+
+def _figures(threads: int | None) -> Sequence[Figure]:
+    one, four, ratio = _names(threads)
+    return (
+        Figure(name=one, unit="/s"),
+        Figure(name=four, unit="/s"),
+        Figure(name=ratio, unit="×", least=1.7),
+    )
+
+
+def _migrate(database: Database) -> None:
+    store = PostgresStore(database.url, clock=SystemClock())
+    store.migrate()
+    store.close()
 
 
 def drain_rate(
@@ -221,9 +266,7 @@ def _wait_for_sent(database: Database, number: int) -> None:
     """Until so many are recorded. On one connection: each new one is a process for PostgreSQL."""
     query = "SELECT COALESCE(SUM(n), 0) FROM tally WHERE status = 'sent'"
     with psycopg.connect(database.url, autocommit=True) as looking:
-        wait_until(
-            lambda: looking.execute(query).fetchone() >= (number,), patience=300, every=0.25
-        )
+        wait_until(lambda: looking.execute(query).fetchone() >= (number,), patience=300, every=0.25)
 
 
 def _rate(database: Database, emails: int) -> float:
@@ -235,6 +278,16 @@ def _rate(database: Database, emails: int) -> float:
         )
     ]
     return (last - first) * 1e6 / (times[-1] - times[0])
+
+
+BENCHMARKS = (
+    Benchmark(
+        name="fleet",
+        about="a backlog on PostgreSQL, 25 accounts of 2 connections, 20 ms a reply",
+        figures=tuple(figure for threads in SIZES for figure in _figures(threads)),
+        run=fleet,
+    ),
+)
 
 
 def main() -> None:
@@ -255,9 +308,7 @@ def main() -> None:
         print(f"hints: {_told(rates)}")
         return
     with any_server() as server, server.database() as database:
-        store = PostgresStore(database.url, clock=SystemClock())
-        store.migrate()
-        store.close()
+        _migrate(database)
         if options.claim:
             taken = claim_time(database, waiting=options.claim)
             print(
