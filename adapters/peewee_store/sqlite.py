@@ -10,7 +10,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +19,7 @@ import peewee
 from playhouse.migrations import Runner
 
 from adapters.peewee_store.changes import Change, KeptBack
+from adapters.peewee_store.checkpoints import MOST_PAGES, Checkpoints
 from adapters.peewee_store.failures import unavailable
 from adapters.peewee_store.rows import Row
 from adapters.peewee_store.session import Cursor, marks, values
@@ -34,14 +35,15 @@ _LOOK_AGAIN_S: Final = 0.0003
 _BEGIN_WRITE: Final = "BEGIN IMMEDIATE"
 _FULL: Final = 2
 _CACHE_KIB: Final = 16 * 1024
-# 16 MB: at the default of 4 MB, 10 kB emails paid for a second fsync in every other commit.
-_CHECKPOINT_PAGES: Final = 4000
 _STATEMENTS: Final = 512  # a claim has one for each number of emails
 _MOST_ROWS: Final = 32  # of one statement; it is of few sizes, so that each is prepared once
 
 
 class SqliteSession:
-    """The Session port on one connection. (Its ignored errors are Peewee's: it has no types.)"""
+    """The Session port on one connection. (Its ignored errors are Peewee's: it has no types.)
+
+    It is a writer's if it has *checkpoints*.
+    """
 
     shared = False  # BEGIN IMMEDIATE has locked everybody else out
     skip_locked = ""
@@ -49,12 +51,16 @@ class SqliteSession:
     lost = False
 
     def __init__(
-        self, database: peewee.SqliteDatabase, *, writing: bool, busy_timeout_s: float
+        self,
+        database: peewee.SqliteDatabase,
+        *,
+        checkpoints: Checkpoints | None,
+        busy_timeout_s: float,
     ) -> None:
         connection: sqlite3.Connection = database.connection()  # type: ignore[no-untyped-call]
         self._database = database
         self._connection = connection
-        self._writing = writing
+        self._checkpoints = checkpoints
         self._busy_timeout_s = busy_timeout_s
         self._hurried = False
         self._kept = KeptBack()
@@ -156,9 +162,10 @@ class SqliteSession:
     def begin(self, *, hurried: bool = False) -> None:
         """For a writer: with the lock, at once. For a reader: its snapshot begins as it reads."""
         self._hurried = hurried
-        if not self._writing:
+        if self._checkpoints is None:
             self.execute("BEGIN")
             return
+        self._checkpoints.before_writing(self._connection)
         give_up_at = time.monotonic() + self._busy_timeout_s
         while not self._locked():
             if time.monotonic() >= give_up_at:
@@ -193,6 +200,8 @@ class SqliteSession:
 
     def close(self) -> None:
         """Let go of the file."""
+        if self._checkpoints is not None:
+            self._checkpoints.close()
         self._database.close()
 
 
@@ -217,7 +226,12 @@ def connect(path: Path, *, busy_timeout_s: float, writing: bool) -> SqliteSessio
     if not writing:
         pragmas["query_only"] = 1
     database = open_database(path, pragmas, busy_timeout_s)
-    return SqliteSession(database, writing=writing, busy_timeout_s=busy_timeout_s)
+    beside = partial(open_database, path, pragmas, busy_timeout_s)
+    return SqliteSession(
+        database,
+        checkpoints=Checkpoints(beside) if writing else None,
+        busy_timeout_s=busy_timeout_s,
+    )
 
 
 def in_use(path: Path) -> bool:
@@ -301,7 +315,7 @@ def _pragmas(busy_timeout_s: float, *, foreign_keys: bool) -> dict[str, Any]:
         "synchronous": _FULL,
         "foreign_keys": int(foreign_keys),
         "cache_size": -_CACHE_KIB,
-        "wal_autocheckpoint": _CHECKPOINT_PAGES,
+        "wal_autocheckpoint": MOST_PAGES,
     }
 
 

@@ -1,0 +1,93 @@
+"""Checkpoints beside the commits: what was committed moves from the WAL into the database file.
+
+By itself SQLite does it within a commit, and everybody who waits for that commit waits until
+thousands of pages are written and flushed. Here a thread moves them while commits go on. What those
+append meanwhile is little, and the writer moves it before its next transaction: the WAL begins anew
+only once all of it was moved, so of a store that is always busy it would grow for ever.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from queue import SimpleQueue
+from typing import Final
+
+import peewee
+
+from domain.errors import StoreUnavailable
+
+# 16 MB: at the 4 MB that SQLite would take, 10 kB emails paid for a second fsync in every other
+# commit.
+PAGES: Final = 4000
+# From here on SQLite tries within each commit: where the thread does not keep up, or cannot work.
+MOST_PAGES: Final = 4 * PAGES
+# A connection tells how many rows it has changed, and not how many pages that took. What the last
+# ones took is a good guess for the next ones.
+_FIRST_GUESS: Final = 3000
+_FEWEST_ROWS: Final = 10
+_MOST_ROWS: Final = 20 * PAGES
+_MOVE: Final = "PRAGMA wal_checkpoint(PASSIVE)"  # waits for nobody
+
+
+class Checkpoints:
+    """For one connection that writes. *connect* opens another one to the same file; each move is of
+    about so many *pages*.
+
+    Its thread starts when there is something to move for the first time. What fails is tried again
+    later, as SQLite itself does: nothing is lost by it, the WAL only becomes longer.
+    """
+
+    def __init__(self, connect: Callable[[], peewee.SqliteDatabase], *, pages: int = PAGES) -> None:
+        self._connect = connect
+        self._pages = pages
+        self._rows = _FIRST_GUESS
+        self._changed_before = 0
+        self._asked: SimpleQueue[bool] = SimpleQueue()  # to move, or to end
+        self._moving = False
+        self._moved = False
+        self._thread: threading.Thread | None = None
+
+    def before_writing(self, connection: sqlite3.Connection) -> None:
+        """The writer's turn, between two transactions."""
+        if self._moving:
+            return
+        if self._moved:
+            self._moved = False
+            with suppress(sqlite3.Error):
+                connection.execute(_MOVE).fetchone()
+            self._changed_before = connection.total_changes
+        elif connection.total_changes - self._changed_before >= self._rows:
+            self._changed_before = connection.total_changes
+            self._moving = True
+            self._start()
+            self._asked.put(True)
+
+    def close(self) -> None:
+        """End the thread, after what it is doing."""
+        if self._thread is not None:
+            self._asked.put(False)
+            self._thread.join()
+
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="store-checkpoints", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        database: peewee.SqliteDatabase | None = None
+        while self._asked.get():
+            with suppress(StoreUnavailable, sqlite3.Error):
+                database = database or self._connect()
+                self._move(database.connection())  # type: ignore[no-untyped-call]
+            self._moving = False
+        if database is not None:
+            database.close()
+
+    def _move(self, connection: sqlite3.Connection) -> None:
+        busy, pages, _ = connection.execute(_MOVE).fetchone()
+        if busy or pages <= 0:  # another process does it, or has done it
+            return
+        rows = self._rows * self._pages // pages
+        self._rows = min(max(rows, _FEWEST_ROWS), _MOST_ROWS)
+        self._moved = True
