@@ -3,7 +3,8 @@
 The interpreter lets one thread run at a time and hands over at every socket call and at every
 statement of SQLite. Where the threads stand on several processors, each hand-over wakes another
 one, with cold caches; on one it is a switch. That halves the cost of an email or of a request
-(docs/performance.md). What is lost is little: OpenSSL and SQLite could have run beside Python.
+(docs/performance.md). What is lost is little: OpenSSL and SQLite could have run beside Python. A
+thread that is hardly ever in the interpreter is begun `unbound`.
 
 The choice is looked at every few seconds, because what was idle then may be busy now.
 """
@@ -38,8 +39,8 @@ class Processors(Protocol):
         """Seconds that this process has worked."""
         ...
 
-    def confine(self, processor: int) -> None:
-        """Let all threads of this process run there only."""
+    def confine(self, processor: int, *, before: int | None) -> None:
+        """Let the threads of this process run there only that ran only on *before*; None: all."""
         ...
 
     def allow(self, processors: Set[int]) -> None:
@@ -69,8 +70,8 @@ class OneProcessor:
 
     @contextmanager
     def unbound(self) -> Iterator[None]:
-        """What this thread begins here may choose a processor of its own: a child process would
-        have only ours.
+        """What this thread begins here may run on any processor, for good: a child process, which
+        would have only ours, or a thread that works beside the interpreter.
         """
         if self._here is None:
             yield
@@ -112,7 +113,7 @@ class OneProcessor:
             self.look()
 
     def _move_to(self, processor: int) -> None:
-        self._processors.confine(processor)
+        self._processors.confine(processor, before=self._here)
         self._here = processor
 
     def _measured(self) -> tuple[float, Mapping[int, float], float]:
@@ -136,11 +137,12 @@ class LinuxProcessors:
         """User and system."""
         return time.process_time()
 
-    def confine(self, processor: int) -> None:
+    def confine(self, processor: int, *, before: int | None) -> None:
         """Each thread by its number: the system has no call for a whole process."""
-        for task in os.listdir("/proc/self/task"):
+        for task in map(int, os.listdir("/proc/self/task")):
             with suppress(OSError):  # a thread that has ended, or a system that says no
-                os.sched_setaffinity(int(task), {processor})
+                if before is None or os.sched_getaffinity(task) == {before}:
+                    os.sched_setaffinity(task, {processor})
 
     def allow(self, processors: Set[int]) -> None:
         """0 is the calling thread."""

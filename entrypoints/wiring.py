@@ -10,6 +10,7 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 from importlib.metadata import version
 from importlib.resources import files
@@ -202,7 +203,7 @@ def build(settings: Settings) -> Service:
         bell()
         siblings.ring()
 
-    store = _store(settings, clock)
+    store = _store(settings, clock, unbound=one_processor.unbound)
     locks = _locks(settings)
     vault = FernetVault(_secret_key(settings), settings.secret_key_previous)
     rules = _rules(settings)
@@ -315,9 +316,13 @@ def _secret_key(settings: Settings) -> str:
     return development_key(settings.key_path)
 
 
-def _store(settings: Settings, clock: SystemClock) -> SqlStore:
+def _store(
+    settings: Settings,
+    clock: SystemClock,
+    unbound: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> SqlStore:
     try:
-        return open_store(settings.database_url, clock=clock)
+        return open_store(settings.database_url, clock=clock, unbound=unbound)
     except ValueError as error:
         raise SettingsError(f"DATABASE_URL: {error}") from error
 

@@ -9,7 +9,7 @@ only once all of it was moved, so of a store that is always busy it would grow f
 import sqlite3
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from queue import SimpleQueue
 from typing import Final
 
@@ -27,19 +27,27 @@ MOST_PAGES: Final = 4 * PAGES
 _FIRST_GUESS: Final = 3000
 _FEWEST_ROWS: Final = 10
 _MOST_ROWS: Final = 20 * PAGES
+Unbound = Callable[[], AbstractContextManager[None]]  # what is begun inside may run anywhere
 _MOVE: Final = "PRAGMA wal_checkpoint(PASSIVE)"  # waits for nobody
 
 
 class Checkpoints:
     """For one connection that writes. *connect* opens another one to the same file; each move is of
-    about so many *pages*.
+    about so many *pages*. Its thread is begun *unbound*: it is hardly ever in the interpreter.
 
     Its thread starts when there is something to move for the first time. What fails is tried again
     later, as SQLite itself does: nothing is lost by it, the WAL only becomes longer.
     """
 
-    def __init__(self, connect: Callable[[], peewee.SqliteDatabase], *, pages: int = PAGES) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], peewee.SqliteDatabase],
+        *,
+        pages: int = PAGES,
+        unbound: Unbound = nullcontext,
+    ) -> None:
         self._connect = connect
+        self._unbound = unbound
         self._pages = pages
         self._rows = _FIRST_GUESS
         self._changed_before = 0
@@ -72,7 +80,8 @@ class Checkpoints:
     def _start(self) -> None:
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="store-checkpoints", daemon=True)
-            self._thread.start()
+            with self._unbound():
+                self._thread.start()
 
     def _run(self) -> None:
         database: peewee.SqliteDatabase | None = None

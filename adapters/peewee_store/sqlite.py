@@ -19,7 +19,7 @@ import peewee
 from playhouse.migrations import Runner
 
 from adapters.peewee_store.changes import Change, KeptBack
-from adapters.peewee_store.checkpoints import MOST_PAGES, Checkpoints
+from adapters.peewee_store.checkpoints import MOST_PAGES, Checkpoints, Unbound
 from adapters.peewee_store.failures import unavailable
 from adapters.peewee_store.rows import Row
 from adapters.peewee_store.session import Cursor, marks, values
@@ -220,7 +220,7 @@ def _insert(into: str, *, columns: int, rows: int) -> str:
     return f"{into} {values(columns, rows=rows)}"
 
 
-def connect(path: Path, *, busy_timeout_s: float, writing: bool) -> SqliteSession:
+def connect(path: Path, *, busy_timeout_s: float, writing: bool, unbound: Unbound) -> SqliteSession:
     """A connection that is proved to be durable. StoreUnavailable if it cannot be had."""
     pragmas = _pragmas(0 if writing else busy_timeout_s, foreign_keys=True)
     if not writing:
@@ -229,7 +229,7 @@ def connect(path: Path, *, busy_timeout_s: float, writing: bool) -> SqliteSessio
     beside = partial(open_database, path, pragmas, busy_timeout_s)
     return SqliteSession(
         database,
-        checkpoints=Checkpoints(beside) if writing else None,
+        checkpoints=Checkpoints(beside, unbound=unbound) if writing else None,
         busy_timeout_s=busy_timeout_s,
     )
 

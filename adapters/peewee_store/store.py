@@ -4,6 +4,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, Final, TypeVar
@@ -12,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 import attrs
 
 from adapters.peewee_store import sqlite
+from adapters.peewee_store.checkpoints import Unbound
 from adapters.peewee_store.readers import Bound, ReaderPool
 from adapters.peewee_store.transaction import AtWork, SqlTransaction
 from adapters.peewee_store.writer import GroupWriter
@@ -23,9 +25,10 @@ BUSY_TIMEOUT_S: Final = 5.0
 MOST_READERS: Final = 8
 
 
-def open_store(url: str, *, clock: Clock) -> "SqlStore":
+def open_store(url: str, *, clock: Clock, unbound: Unbound = nullcontext) -> "SqlStore":
     """The store that *url* names: `sqlite:///relative.db`, `sqlite:////absolute.db` or
-    `postgresql://user:password@host:port/database`.
+    `postgresql://user:password@host:port/database`. A thread that works beside the interpreter is
+    begun *unbound*.
 
     Opens nothing yet. ValueError for a URL that names none; it does not repeat the URL, which may
     hold a password.
@@ -38,7 +41,7 @@ def open_store(url: str, *, clock: Clock) -> "SqlStore":
             f"no store is known for {scheme if scheme != url else 'an empty scheme'!r}:"
             " use sqlite or postgresql"
         )
-    return SqliteStore(_file_of(url), clock=clock)
+    return SqliteStore(_file_of(url), clock=clock, unbound=unbound)
 
 
 def _file_of(url: str) -> str:
@@ -134,11 +137,17 @@ class SqliteStore(SqlStore):
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], *, clock: Clock, busy_timeout_s: float = BUSY_TIMEOUT_S
+        self,
+        path: str | os.PathLike[str],
+        *,
+        clock: Clock,
+        busy_timeout_s: float = BUSY_TIMEOUT_S,
+        unbound: Unbound = nullcontext,
     ) -> None:
         self._path = Path(path).absolute()
         self._clock = clock
         self._busy_timeout_s = busy_timeout_s
+        self._unbound = unbound
         super().__init__()
 
     @property
@@ -164,7 +173,12 @@ class SqliteStore(SqlStore):
         )
 
     def _connect(self, *, writing: bool) -> SqlTransaction:
-        session = sqlite.connect(self._path, busy_timeout_s=self._busy_timeout_s, writing=writing)
+        session = sqlite.connect(
+            self._path,
+            busy_timeout_s=self._busy_timeout_s,
+            writing=writing,
+            unbound=self._unbound,
+        )
         return SqlTransaction(session, clock=self._clock)
 
 

@@ -32,7 +32,7 @@ class Machine:
     def own_s(self) -> float:
         return self.own
 
-    def confine(self, processor: int) -> None:
+    def confine(self, processor: int, *, before: int | None) -> None:
         self.confined.append(processor)
 
     def allow(self, processors: Set[int]) -> None:
@@ -107,7 +107,7 @@ def test_every_thread_of_a_real_process_is_confined_those_that_come_later_too():
     thread.start()
     here = max(before)
     try:
-        LinuxProcessors().confine(here)
+        LinuxProcessors().confine(here, before=None)
         assert thread.native_id is not None
         seen.append(os.sched_getaffinity(thread.native_id))
         later = threading.Thread(target=lambda: seen.append(os.sched_getaffinity(0)))
@@ -119,6 +119,27 @@ def test_every_thread_of_a_real_process_is_confined_those_that_come_later_too():
                 os.sched_setaffinity(int(task), before)
         waiting.set()
     assert seen == [{here}, {here}]
+
+
+def test_a_real_thread_that_was_begun_unbound_stays_so_when_the_others_move():
+    code = """
+import os, threading
+from adapters.one_processor import LinuxProcessors, OneProcessor
+system, one = LinuxProcessors(), OneProcessor()
+allowed = os.sched_getaffinity(0)
+one.settle()
+(here,) = os.sched_getaffinity(0)
+free = threading.Thread(target=threading.Event().wait, daemon=True)
+with one.unbound():
+    free.start()
+there = min(allowed - {here}, default=here)
+system.confine(there, before=here)
+print(os.sched_getaffinity(0) == {there}, os.sched_getaffinity(free.native_id) == allowed)
+"""
+    told = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert told.stdout.split() == ["True", "True"]
 
 
 # -- what it begins --------------------------------------------------------------------------------
