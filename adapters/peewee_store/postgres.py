@@ -10,7 +10,7 @@ import contextlib
 import random
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -24,10 +24,10 @@ from psycopg.errors import LockNotAvailable
 from psycopg.pq import TransactionStatus
 from psycopg.types.numeric import Int8BinaryDumper
 
-from adapters.peewee_store.changes import Change, KeptBack, array, arrays, together
+from adapters.peewee_store.changes import Change, array, arrays, together
 from adapters.peewee_store.failures import Overtaken, unavailable
 from adapters.peewee_store.rows import Row
-from adapters.peewee_store.session import Cursor, marks, values
+from adapters.peewee_store.session import Cursor, Keeping, marks, values
 from domain.errors import StoreUnavailable
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
@@ -84,7 +84,7 @@ _WAIT_NOT: Final = " FOR NO KEY UPDATE NOWAIT"
 _CHANCE: Final = random.SystemRandom()
 
 
-class PostgresSession:
+class PostgresSession(Keeping):
     """The Session port on one connection."""
 
     shared = True
@@ -92,39 +92,20 @@ class PostgresSession:
     def __init__(
         self, connection: "psycopg.Connection[Any]", *, writing: bool, slot: int | None = None
     ) -> None:
+        super().__init__()
         self._connection = connection
         self._writing = writing
         self._hurry = contextlib.ExitStack()
         self._pipeline: psycopg.Pipeline | None = None
         self._unanswered = False
-        self._kept = KeptBack()
         self._counted: list[_Counted | _CountedTogether] = []
         self._locked: set[tuple[str, int]] = set()
         self._wanted: set[tuple[str, int]] = set()
         self.skip_locked = _SKIP_LOCKED if writing else ""
         self.slot = slot
 
-    def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Cursor:
-        """Run one statement; it is prepared when it comes again."""
-        if self._kept:
-            self._run_kept()
-        return self._execute(sql, parameters)
-
-    def execute_apart(
-        self,
-        sql: str,
-        parameters: Sequence[Any] = (),
-        /,
-        *,
-        tables: Collection[str] = (),
-        rows: Iterable[Row] = (),
-    ) -> Cursor:
-        """Run one statement; what was kept back waits, but for that of these tables and rows."""
-        if self._kept and self._kept.among(tables, rows):
-            self._run_kept()
-        return self._execute(sql, parameters)
-
     def _execute(self, sql: str, parameters: Sequence[Any]) -> Cursor:
+        """It is prepared when it comes again."""
         cursor = self._connection.cursor(binary=True)
         try:
             cursor.execute(_numbered(sql), parameters)

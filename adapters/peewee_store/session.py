@@ -1,11 +1,12 @@
 """One connection as the repositories see it, and the few words in which the databases differ."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, Final, Protocol
 
 import peewee
 
-from adapters.peewee_store.changes import Change
+from adapters.peewee_store.changes import Change, KeptBack
 from adapters.peewee_store.rows import Row
 
 SAVEPOINT: Final = "one_work"
@@ -142,6 +143,41 @@ class Session(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+class Keeping(ABC):
+    """What the sessions share: changes wait in ``_kept`` until a statement could see them."""
+
+    def __init__(self) -> None:
+        self._kept = KeptBack()
+
+    def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Cursor:
+        """Run one statement."""
+        if self._kept:
+            self._run_kept()
+        return self._execute(sql, parameters)
+
+    def execute_apart(
+        self,
+        sql: str,
+        parameters: Sequence[Any] = (),
+        /,
+        *,
+        tables: Collection[str] = (),
+        rows: Iterable[Row] = (),
+    ) -> Cursor:
+        """Run one statement; what was kept back waits, but for that of these tables and rows."""
+        if self._kept and self._kept.among(tables, rows):
+            self._run_kept()
+        return self._execute(sql, parameters)
+
+    @abstractmethod
+    def _execute(self, sql: str, parameters: Sequence[Any]) -> Cursor:
+        """Run it now."""
+
+    @abstractmethod
+    def _run_kept(self) -> None:
+        """Run all that is kept back."""
 
 
 def values(columns: int, *, rows: int = 1) -> str:

@@ -8,7 +8,7 @@ its pragmas back before it is used.
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from functools import lru_cache, partial
 from itertools import chain
@@ -18,11 +18,11 @@ from typing import Any, Final
 import peewee
 from playhouse.migrations import Runner
 
-from adapters.peewee_store.changes import Change, KeptBack
+from adapters.peewee_store.changes import Change
 from adapters.peewee_store.checkpoints import MOST_PAGES, Checkpoints, Unbound
 from adapters.peewee_store.failures import unavailable
 from adapters.peewee_store.rows import Row
-from adapters.peewee_store.session import Cursor, marks, values
+from adapters.peewee_store.session import Cursor, Keeping, marks, values
 from domain.errors import StoreUnavailable
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
@@ -39,7 +39,7 @@ _STATEMENTS: Final = 512  # a claim has one for each number of emails
 _MOST_ROWS: Final = 32  # of one statement; it is of few sizes, so that each is prepared once
 
 
-class SqliteSession:
+class SqliteSession(Keeping):
     """The Session port on one connection. (Its ignored errors are Peewee's: it has no types.)
 
     It is a writer's if it has *checkpoints*.
@@ -57,33 +57,16 @@ class SqliteSession:
         checkpoints: Checkpoints | None,
         busy_timeout_s: float,
     ) -> None:
+        super().__init__()
         connection: sqlite3.Connection = database.connection()  # type: ignore[no-untyped-call]
         self._database = database
         self._connection = connection
         self._checkpoints = checkpoints
         self._busy_timeout_s = busy_timeout_s
         self._hurried = False
-        self._kept = KeptBack()
         self._wrong: Exception | None = None
 
-    def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Cursor:
-        """Run one statement."""
-        if self._kept:
-            self._run_kept()
-        return self._connection.execute(sql, parameters)
-
-    def execute_apart(
-        self,
-        sql: str,
-        parameters: Sequence[Any] = (),
-        /,
-        *,
-        tables: Collection[str] = (),
-        rows: Iterable[Row] = (),
-    ) -> Cursor:
-        """Run one statement; what was kept back waits, but for that of these tables and rows."""
-        if self._kept and self._kept.among(tables, rows):
-            self._run_kept()
+    def _execute(self, sql: str, parameters: Sequence[Any]) -> Cursor:
         return self._connection.execute(sql, parameters)
 
     def execute_many(self, sql: str, rows: Iterable[Row], /) -> object:
