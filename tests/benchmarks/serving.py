@@ -81,8 +81,8 @@ def hand_off(scene: Scene) -> Reached:
     """Several accounts on a sink that answers at once."""
     number = scene.size(20_000, 300)
     with sink() as target:
-        filling = Filling(emails=number, port=target.port, accounts=4, connections=2)
-        rate, cost = _drained(scene, filling, QUEUE_WORKERS=8, MAX_WORKERS=8)
+        filling = Filling(emails=number, port=target.port, accounts=4, connections=8)
+        rate, cost = _drained(scene, filling, QUEUE_WORKERS=32, MAX_WORKERS=32)
     return {
         "hand-off from a backlog, loopback": rate,
         "hand-off from a backlog, processor time an email": cost,
@@ -93,8 +93,8 @@ def hand_off_by_two(scene: Scene) -> Reached:
     """The same backlog, twice as long, and one more process beside the first."""
     with sink() as target:
         emails = scene.size(40_000, 300)
-        filling = Filling(emails=emails, port=target.port, accounts=4, connections=2)
-        rate, _ = _drained(scene, filling, QUEUE_WORKERS=8, MAX_WORKERS=8, PROCESSES=2)
+        filling = Filling(emails=emails, port=target.port, accounts=4, connections=8)
+        rate, _ = _drained(scene, filling, QUEUE_WORKERS=32, MAX_WORKERS=32, PROCESSES=2)
     return {"hand-off from a backlog, loopback, two processes": rate}
 
 
@@ -227,7 +227,7 @@ def _all_there(dots: dict[str, float], subjects: dict[str, float]) -> dict[str, 
 BENCHMARKS: Final = (
     Benchmark(
         name="hand-off",
-        about="a backlog of 20,000, 4 accounts of 2 connections, 8 threads, one process",
+        about="a backlog of 20,000, 4 accounts of 8 connections, 32 threads, one process",
         figures=(
             Figure(name="hand-off from a backlog, loopback", unit="/s", least=4000),
             Figure(name="hand-off from a backlog, processor time an email", unit="µs"),
@@ -236,7 +236,7 @@ BENCHMARKS: Final = (
     ),
     Benchmark(
         name="hand-off-by-two",
-        about="a backlog of 40,000, 4 accounts of 2 connections, 8 threads, --processes 2",
+        about="a backlog of 40,000, 4 accounts of 8 connections, 32 threads, --processes 2",
         figures=(
             Figure(name="hand-off from a backlog, loopback, two processes", unit="/s", least=7000),
         ),
