@@ -6,7 +6,7 @@ of its processes with its first task.
 
 import sys
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from domain.errors import EmailServiceError
 from entrypoints import logs
@@ -15,6 +15,9 @@ from entrypoints.wiring import Service, build, build_celery
 
 if TYPE_CHECKING:
     from celery import Celery
+
+# A worker that is started while its database is away waits for it: Celery starts none again.
+PATIENCE_S: Final = 60.0
 
 
 def __getattr__(name: str) -> "Celery":
@@ -60,7 +63,7 @@ def _settled(settings: Settings) -> Service:
 
 def _migrate(service: Service) -> None:
     try:
-        service.migrate()
+        service.migrate(patience_s=PATIENCE_S)
     finally:
         service.close()
 

@@ -11,7 +11,8 @@ import pytest
 from adapters.fake_sender import Script
 from tests.brokers import RABBITMQ, REDIS, Gate, a_queue, found, throw_away
 from tests.celery_running import CeleryTrio, a_trio, celery_running, copies
-from tests.postgres import Server
+from tests.missing import missing
+from tests.postgres import NoPostgres, Server, private_server
 from tests.running import Running, running, wait_until
 from tests.smtp_server import SmtpServer
 
@@ -117,3 +118,26 @@ def test_on_postgresql_kill_9_of_the_worker_loses_nothing(tmp_path: Path, postgr
         HEARTBEAT_SECONDS=0.5,
     ) as trio:  # fmt: skip
         nothing_is_lost_by_two_kills(trio, server)
+
+
+def test_a_worker_that_is_started_while_postgresql_is_down_waits_for_it(tmp_path: Path) -> None:
+    try:
+        with private_server() as database, SmtpServer() as server, a_trio(
+            tmp_path, RABBITMQ, DATABASE_URL=database.url, SWEEP_SECONDS=1
+        ) as trio:  # fmt: skip
+            trio.api.account(server.port)
+            trio.worker.kill()
+            database.kill()
+            trio.worker.start(ready=False)
+            wait_until(lambda: "waiting for the database" in trio.worker.output())
+            database.start()
+            trio.worker.wait_until_ready()
+            wait_until(lambda: trio.api.get("/readyz")[0] == 200)
+            trio.api.submit("after it")
+            wait_until(trio.api.all_sent)
+            exit_code = trio.worker.stop()
+    except NoPostgres as reason:
+        missing(f"needs a server of its own: {reason}")
+
+    assert copies(server) == {"after it": 1}
+    assert exit_code == 0
