@@ -3,6 +3,7 @@
 # ruff: noqa: S608 - the texts are made of constants; every value is a parameter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Final
 
 from adapters.peewee_store import records
@@ -27,8 +28,10 @@ _CHARGE: Final = update(LedgerRow, ("ts", "units"), _ATTEMPT, key=2)
 _FREE: Final = removal(LedgerRow, _ATTEMPT, only="ts IS NULL")
 _RESERVED: Final = "SELECT COALESCE(SUM(units), 0) FROM ledger WHERE account_id = ? AND ts IS NULL"
 _CHARGED: Final = (
-    "SELECT COALESCE(SUM(units), 0), COUNT(*) FROM ledger WHERE account_id = ? AND ts > ?"
+    "SELECT COALESCE(SUM(units), 0), COUNT(*) FROM ledger"
+    " WHERE account_id = ? AND ts > ? AND ts <= ?"
 )
+_EVER: Final = 2**63 - 1
 _LEAVING: Final = "SELECT ts, units FROM ledger WHERE account_id = ? AND ts > ? ORDER BY ts"
 _NEXT_ACCOUNT: Final = "SELECT MIN(account_id) FROM ledger WHERE account_id > ?"
 _PRUNE: Final = (
@@ -85,10 +88,10 @@ class SqlLedger:
         self._session.later(_FREE, (email_id, attempt_no))
 
     def used(self, account_id: int, lengths: WindowLengths) -> Mapping[Window, int]:
-        """Three sums over one index, and what is reserved."""
+        """Sums over one index, and what is reserved."""
         (reserved,) = self._session.execute(_RESERVED, (account_id,)).fetchone()
         charged = self._charged(account_id, lengths)
-        return {window: int(reserved + units) for window, (units, _) in charged.items()}
+        return {window: int(reserved) + units for window, (units, _) in charged.items()}
 
     def sent(self, account_id: int, lengths: WindowLengths) -> Mapping[Window, int]:
         """Rows that are charged."""
@@ -120,10 +123,15 @@ class SqlLedger:
         return gone
 
     def _charged(self, account_id: int, lengths: WindowLengths) -> Mapping[Window, tuple[int, int]]:
-        return {
-            window: self._session.execute(_CHARGED, (account_id, start)).fetchone()
-            for window, start in self._starts(lengths).items()
-        }
+        """Units and rows in each window. A longer one holds the shorter: no row is read twice."""
+        charged: dict[Window, tuple[int, int]] = {}
+        units, number, until = 0, 0, _EVER
+        shorter_first = sorted(self._starts(lengths).items(), key=itemgetter(1), reverse=True)
+        for window, start in shorter_first:
+            more = self._session.execute(_CHARGED, (account_id, start, until)).fetchone()
+            units, number, until = units + int(more[0]), number + more[1], start
+            charged[window] = (units, number)
+        return charged
 
     def _starts(self, lengths: WindowLengths) -> Mapping[Window, int]:
         now = self._clock.steady()
