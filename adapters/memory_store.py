@@ -479,8 +479,11 @@ class _Ledger:
             for window in Window
         }
 
-    def sent(self, account_id: int, lengths: WindowLengths) -> Mapping[Window, int]:
-        return {window: len(self._charged(account_id, window, lengths)) for window in Window}
+    def totals(self, account_id: int, lengths: WindowLengths) -> Mapping[Window, tuple[int, int]]:
+        return {
+            window: (units, len(self._charged(account_id, window, lengths)))
+            for window, units in self.used(account_id, lengths).items()
+        }
 
     def room_returns_at(
         self, account_id: int, window: Window, lengths: WindowLengths, *, units: int

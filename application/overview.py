@@ -140,12 +140,12 @@ class Overview:
     def _account_view(
         self, tx: Transaction, account: Account, caller: Caller, *, now: datetime
     ) -> AccountView:
-        use = self._use(tx, account, now=now)
+        totals = tx.ledger.totals(account.id, self._windows)
         return AccountView(
             account=account if caller.is_admin else discreet_account(account),
-            used=dict(use.used),
-            sent=dict(tx.ledger.sent(account.id, self._windows)),
-            room_at=use.room_at,
+            used={window: units for window, (units, _) in totals.items()},
+            sent={window: number for window, (_, number) in totals.items()},
+            room_at=room_at(tx, account, self._windows, now=now),
             in_flight=tx.emails.waiting(account.id).sending,
             now=now,
         )

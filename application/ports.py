@@ -344,8 +344,8 @@ class Ledger(Protocol):
         """Units that count in each window now, reservations included."""
         ...
 
-    def sent(self, account_id: int, lengths: WindowLengths) -> Mapping[Window, int]:
-        """Emails charged within each window (reservations not included)."""
+    def totals(self, account_id: int, lengths: WindowLengths) -> Mapping[Window, tuple[int, int]]:
+        """For each window what `used` gives, and the emails charged (reservations not included)."""
         ...
 
     def room_returns_at(

@@ -88,15 +88,16 @@ class SqlLedger:
         self._session.later(_FREE, (email_id, attempt_no))
 
     def used(self, account_id: int, lengths: WindowLengths) -> Mapping[Window, int]:
-        """Sums over one index, and what is reserved."""
-        (reserved,) = self._session.execute(_RESERVED, (account_id,)).fetchone()
-        charged = self._charged(account_id, lengths)
-        return {window: int(reserved) + units for window, (units, _) in charged.items()}
+        """The first of the totals."""
+        return {window: units for window, (units, _) in self.totals(account_id, lengths).items()}
 
-    def sent(self, account_id: int, lengths: WindowLengths) -> Mapping[Window, int]:
-        """Rows that are charged."""
-        charged = self._charged(account_id, lengths)
-        return {window: number for window, (_, number) in charged.items()}
+    def totals(self, account_id: int, lengths: WindowLengths) -> Mapping[Window, tuple[int, int]]:
+        """What is reserved, and sums over one index."""
+        (reserved,) = self._session.execute(_RESERVED, (account_id,)).fetchone()
+        return {
+            window: (int(reserved) + units, number)
+            for window, (units, number) in self._charged(account_id, lengths).items()
+        }
 
     def room_returns_at(
         self, account_id: int, window: Window, lengths: WindowLengths, *, units: int

@@ -1424,8 +1424,10 @@ def _used(store: Store, account_id: int = 1) -> list[int]:
 
 
 def _sent(store: Store, account_id: int = 1) -> list[int]:
-    sent = store.read(lambda tx: tx.ledger.sent(account_id, LENGTHS))
-    return [sent[window] for window in Window]
+    """Emails; the units beside them are those that are used."""
+    totals = store.read(lambda tx: tx.ledger.totals(account_id, LENGTHS))
+    assert [totals[window][0] for window in Window] == _used(store, account_id)
+    return [totals[window][1] for window in Window]
 
 
 def _furnish(tx: Transaction, account: Account) -> None:
@@ -1449,7 +1451,7 @@ def _everything(tx: Transaction) -> object:
         [tx.emails.waiting(account_id) for account_id in (None, 1, 2)],
         [tx.attempts.of(email_id) for email_id in range(1, 6)],
         [tx.ledger.used(account_id, LENGTHS) for account_id in (1, 2)],
-        [tx.ledger.sent(account_id, LENGTHS) for account_id in (1, 2)],
+        [tx.ledger.totals(account_id, LENGTHS) for account_id in (1, 2)],
         tx.instances.beats(),
         tx.instances.orphaned(),
         [tx.idempotency.find(key, scope="caller-1") for key in ("key-1", "key-2")],

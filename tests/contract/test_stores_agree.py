@@ -379,7 +379,7 @@ def _everything(tx: Transaction) -> dict[str, object]:
         "next due": [tx.emails.next_due(chosen) for chosen in ([], [1], [1, 2, 3])],
         "attempts": [tx.attempts.of(email.id) for email in emails],
         "used": [tx.ledger.used(account_id, LENGTHS) for account_id in (1, 2)],
-        "sent": [tx.ledger.sent(account_id, LENGTHS) for account_id in (1, 2)],
+        "totals": [tx.ledger.totals(account_id, LENGTHS) for account_id in (1, 2)],
         "room": [
             tx.ledger.room_returns_at(account_id, window, LENGTHS, units=units)
             for account_id in (1, 2)

@@ -725,7 +725,7 @@ def _use_everything(tx: Any, account: Account) -> None:
     ledger.charge(1, 1, units=1)
     ledger.free(2, 1)
     ledger.used(1, lengths)
-    ledger.sent(1, lengths)
+    ledger.totals(1, lengths)
     ledger.room_returns_at(1, Window.HOUR, lengths, units=1)
     ledger.prune(before=NOW, limit=9)
     emails.get(1)
