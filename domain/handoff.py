@@ -137,7 +137,7 @@ class Handoff:
     usable: bool = attrs.field(default=False, eq=False)
 
     def lasting(self, duration: timedelta) -> "Handoff":
-        """The same, with its duration."""
+        """The same, with its duration. (`attrs.evolve` would take several times as long.)"""
         return Handoff(
             stage=self.stage,
             reply=self.reply,

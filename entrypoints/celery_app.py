@@ -5,10 +5,11 @@ of its processes with its first task.
 """
 
 import sys
+import time
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from domain.errors import EmailServiceError
+from domain.errors import EmailServiceError, StoreUnavailable
 from entrypoints import logs
 from entrypoints.settings import Settings, SettingsError, load_environment
 from entrypoints.wiring import Service, build, build_celery
@@ -16,8 +17,9 @@ from entrypoints.wiring import Service, build, build_celery
 if TYPE_CHECKING:
     from celery import Celery
 
-# A worker that is started while its database is away waits for it: Celery starts none again.
+# A worker that is started while its database server is away waits for it: Celery starts none again.
 PATIENCE_S: Final = 60.0
+LOOK_AGAIN_S: Final = 0.5
 
 
 def __getattr__(name: str) -> "Celery":
@@ -42,7 +44,7 @@ def make_app() -> "Celery":
     def check(**_: object) -> None:
         """The database up to date and every setting usable, before there are children."""
         try:
-            _migrate(build(settings))
+            _migrate(settings)
         except SettingsError as error:
             raise _refused(error) from error
         except EmailServiceError as error:
@@ -61,9 +63,22 @@ def _settled(settings: Settings) -> Service:
     return service
 
 
-def _migrate(service: Service) -> None:
+def _migrate(settings: Settings) -> None:
+    service = build(settings)
+    give_up_at = time.monotonic() + (PATIENCE_S if settings.database_path is None else 0.0)
+    told = False
     try:
-        service.migrate(patience_s=PATIENCE_S)
+        while True:
+            try:
+                service.migrate()
+                return
+            except StoreUnavailable as error:
+                if time.monotonic() >= give_up_at:
+                    raise
+                if not told:
+                    print(f"waiting for the database: {error}", file=sys.stderr, flush=True)
+                    told = True
+            time.sleep(LOOK_AGAIN_S)
     finally:
         service.close()
 

@@ -2,16 +2,14 @@
 
 import gc
 import hashlib
-import logging
 import os
 import socket
 import ssl
 import stat
 import sys
 import tempfile
-import time
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 from importlib.metadata import version
@@ -43,7 +41,6 @@ from application.membership import LeaseRules
 from application.ports import Headroom, Locks
 from domain.address import is_loopback
 from domain.congestion import CongestionPolicy
-from domain.errors import StoreUnavailable
 from domain.limits import WindowLengths
 from domain.network import DEFAULT_PORTS, NetworkPolicy
 from domain.reply import Rules, parse_rules
@@ -61,10 +58,7 @@ if TYPE_CHECKING:
 REST: Final = timedelta(seconds=5)
 # How often it looks meanwhile: a hint may have reached another process, which may not deliver.
 AWAKE_POLL: Final = timedelta(seconds=0.05)
-LOOK_AGAIN_S: Final = 0.5  # whether a database that is waited for is there
 COLLECT_EVERY: Final = (3000, 10, 10)  # objects, and collections of the younger: gc.set_threshold
-
-log = logging.getLogger("email_service")
 
 
 @attrs.define
@@ -86,30 +80,15 @@ class Service:
     _drained: bool = False
     _rousing: Lock = attrs.field(factory=Lock)
 
-    def migrate(self, *, patience_s: float = 0.0) -> list[str]:
+    def migrate(self) -> list[str]:
         """Bring the database up to date; the names of the migrations that were applied.
 
-        A server that does not answer is waited for so long; it is told at once. StoreUnavailable.
         SettingsError if it was copied to another one, or if a copy has only begun to arrive.
         """
-        applied = list(self._migrated(patience_s if self._settings.database_path is None else 0.0))
+        applied = list(self._store.migrate())
         if reason := why_not(self._store):
             raise SettingsError(f"DATABASE_URL names a store that cannot be used: {reason}")
         return applied
-
-    def _migrated(self, patience_s: float) -> Sequence[str]:
-        give_up_at = time.monotonic() + patience_s
-        told = False
-        while True:
-            try:
-                return self._store.migrate()
-            except StoreUnavailable as error:
-                if time.monotonic() >= give_up_at:
-                    raise
-                if not told:
-                    log.warning("waiting for the database: %s", str(error).strip())
-                    told = True
-            time.sleep(LOOK_AGAIN_S)
 
     def now(self) -> datetime:
         """The time by the service's clock."""
