@@ -1,10 +1,12 @@
 """Who hears what happened: the log, or a list in tests."""
 
-import json
 import logging
 import re
+import time
 from collections.abc import Mapping
-from typing import Final
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii
+from typing import Any, Final
 
 from domain.events import Event
 
@@ -29,12 +31,38 @@ class LogObserver:
         if not self._logger.isEnabledFor(level):
             return
         fields = _fields(event)
-        words = [f"{name}={_quoted(value)}" for name, value in fields.items()]
+        words = [
+            f"{name}={_quoted(value) if isinstance(value, str) else value}"
+            for name, value in fields.items()
+        ]
         line = " ".join([event.name, *words])
-        # made here: `Logger.log` would walk up the stack to find a caller that nobody is told
-        record = logging.LogRecord(self._logger.name, level, "", 0, line, None, None)
-        record.event, record.fields = event.name, fields
-        self._logger.handle(record)
+        self._logger.handle(_Record(self._logger.name, level, line, event.name, fields))
+
+
+class _Record(logging.LogRecord):
+    """A record that looks for no caller, thread or process: nobody is told of them, and they are
+    most of what a record costs.
+    """
+
+    def __init__(
+        self, logger: str, level: int, line: str, event: str, fields: Mapping[str, Any]
+    ) -> None:
+        created = time.time()  # noqa: TID251 - a record has the time of `logging` itself
+        self.__dict__.update(
+            _untold(logger, level),
+            msg=line,
+            created=created,
+            msecs=created % 1 * 1000,
+            event=event,
+            fields=fields,
+        )
+
+
+@lru_cache(maxsize=16)
+def _untold(logger: str, level: int) -> Mapping[str, Any]:
+    """What is the same for every record."""
+    nobody = dict.fromkeys(("thread", "threadName", "process", "processName"))
+    return vars(logging.LogRecord(logger, level, "", 0, "", None, None)) | nobody
 
 
 class ListObserver:
@@ -66,7 +94,5 @@ def _fields(event: Event) -> dict[str, str | int | float]:
     return {name: value for name, value in named.items() if value is not None}
 
 
-def _quoted(value: str | int | float) -> str:
-    if isinstance(value, str) and not _PLAIN.fullmatch(value):
-        return json.dumps(value)
-    return str(value)
+def _quoted(text: str) -> str:
+    return text if _PLAIN.fullmatch(text) else encode_basestring_ascii(text)

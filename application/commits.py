@@ -12,7 +12,7 @@ has come.
 
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
-from threading import Condition
+from threading import Condition, Lock
 
 import attrs
 
@@ -60,21 +60,50 @@ class _Result:
     done: Done
 
 
+class _Asked:
+    """A mark that is asked for. Waited for by one thread: a Future, which serves many, costs each
+    of the marks of a work several times as much.
+    """
+
+    def __init__(self, claim: Claim) -> None:
+        self.claim = claim
+        self._made = False
+        self._error: BaseException | None = None
+        self._answered = Lock()
+        self._answered.acquire()
+
+    def answer(self, marked: Collection[Claim]) -> None:
+        """Which claims were marked."""
+        self._made = self.claim in marked
+        self._answered.release()
+
+    def fail(self, error: BaseException) -> None:
+        """It is not known: nothing was written."""
+        self._error = error
+        self._answered.release()
+
+    def wait(self) -> bool:
+        """Whether it was made, as soon as that is durable."""
+        self._answered.acquire()
+        if self._error is not None:
+            raise self._error
+        return self._made
+
+
 @attrs.define(eq=False)
 class _Together:
-    """Results and marks of one work; ``marked`` is told which claims were."""
+    """Results and marks of one work."""
 
     owner: int | None = None  # whose claims they are, if there are any
     results: list[_Result] = attrs.field(factory=list)
-    claims: list[Claim] = attrs.field(factory=list)
-    marked: "Future[Collection[Claim]]" = attrs.field(factory=Future)
+    marks: list[_Asked] = attrs.field(factory=list)
 
     def __call__(self, tx: Transaction) -> Collection[Claim]:
         for result in self.results:
             result.work(tx)
         if self.owner is None:
             return ()
-        return tx.emails.mark_committing(self.claims, owner=self.owner)
+        return tx.emails.mark_committing([mark.claim for mark in self.marks], owner=self.owner)
 
 
 class Commits:
@@ -84,27 +113,29 @@ class Commits:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._changed = Condition()
+        self._lock = Lock()
+        self._settled = Condition(self._lock)
         self._next: _Together | None = None
         self._pending = 0
         self._waiting: list[_Result] = []
 
     def mark(self, claim: Claim, *, owner: int) -> bool:
         """Whether this attempt may go on; if so, that is durable. StoreUnavailable."""
-        with self._changed:
+        asked = _Asked(claim)
+        with self._lock:
             together = self._next
             joins = together is not None and together.owner in (None, owner)
             if together is None or not joins:
                 together = self._next = _Together()
             together.owner = owner
-            together.claims.append(claim)
+            together.marks.append(asked)
         if not joins:  # and without the lock, for the work may be run before `post` returns
             self._post(together)
-        return claim in together.marked.result()
+        return asked.wait()
 
     def persist(self, work: Work, done: Done = lambda error: None) -> None:
         """Write *work* soon, then call *done* with its error if the store did run it."""
-        with self._changed:
+        with self._lock:
             self._pending += 1
             together = self._next
             joins = together is not None
@@ -116,15 +147,15 @@ class Commits:
 
     def again(self) -> None:
         """Post the results that could not be written."""
-        with self._changed:
+        with self._lock:
             waiting, self._waiting = self._waiting, []
         if waiting:
             self._post(_Together(results=waiting))
 
     def wait(self, *, timeout: float) -> bool:
         """Until no result is pending."""
-        with self._changed:
-            return self._changed.wait_for(lambda: not self._pending, timeout)
+        with self._lock:
+            return self._settled.wait_for(lambda: not self._pending, timeout)
 
     def _post(self, together: _Together) -> None:
         def work(tx: Transaction) -> Collection[Claim]:
@@ -142,7 +173,7 @@ class Commits:
 
     def _close(self, together: _Together) -> None:
         """From now on nobody joins it: its turn has come."""
-        with self._changed:
+        with self._lock:
             if self._next is together:
                 self._next = None
 
@@ -151,31 +182,33 @@ class Commits:
         if error is not None:
             self._failed(together, error)
             return
-        together.marked.set_result(future.result())
+        marked = future.result()
+        for asked in together.marks:
+            asked.answer(marked)
         self._tell(together.results, None)
 
     def _failed(self, together: _Together, error: BaseException) -> None:
         self._close(together)  # it may never have been run
         results = together.results
         if isinstance(error, StoreUnavailable):
-            together.marked.set_exception(error)
-            with self._changed:
+            for asked in together.marks:
+                asked.fail(error)
+            with self._lock:
                 self._waiting += results
-        elif len(results) + bool(together.claims) > 1:
+        elif len(results) + bool(together.marks) > 1:
             for result in results:  # one of them is at fault: each is to fail for itself
                 self._post(_Together(results=[result]))
-            if together.claims:
-                alone = _Together(owner=together.owner, claims=together.claims)
-                alone.marked = together.marked
-                self._post(alone)
+            if together.marks:
+                self._post(_Together(owner=together.owner, marks=together.marks))
         else:
-            together.marked.set_exception(error)
+            for asked in together.marks:
+                asked.fail(error)
             self._tell(results, error)
 
     def _tell(self, results: list[_Result], error: BaseException | None) -> None:
         for result in results:
             result.done(error)
-        with self._changed:
+        with self._lock:
             self._pending -= len(results)
             if not self._pending:
-                self._changed.notify_all()
+                self._settled.notify_all()

@@ -400,7 +400,7 @@ class Email:
     ) -> "Email":
         self._allow(happening, status)
         if status is not Status.SENDING:
-            changes = {"phase": None, "owner": None, **changes}
+            changes["phase"] = changes["owner"] = None
         if status in WAITING:
             changes["pinned"] = self.pinned or self._passed_the_dot
         return self._changed(status=status, updated_at=now, **changes)
@@ -417,11 +417,11 @@ class Email:
         if not verdict.recipients:
             return self
         judged = iter(verdict.recipients)
-        recipients = tuple(
+        recipients = [
             _judged(recipient, next(judged)) if recipient.fate is Fate.OPEN else recipient
             for recipient in self.recipients
-        )
-        return self._changed(recipients=recipients)
+        ]
+        return self._changed(recipients=tuple(recipients))
 
     def _of_unknown_outcome(
         self,
@@ -510,10 +510,12 @@ def _without_open(
     recipients: Sequence[Recipient], fate: Fate, reason: str
 ) -> tuple[Recipient, ...]:
     return tuple(
-        attrs.evolve(recipient, fate=fate, reason=recipient.reason or reason)
-        if recipient.fate is Fate.OPEN
-        else recipient
-        for recipient in recipients
+        [
+            attrs.evolve(recipient, fate=fate, reason=recipient.reason or reason)
+            if recipient.fate is Fate.OPEN
+            else recipient
+            for recipient in recipients
+        ]
     )
 
 

@@ -117,8 +117,8 @@ class JsonFormatter(logging.Formatter):
 
 
 def _time(record: logging.LogRecord) -> str:
-    second, fraction = divmod(record.created, 1)
-    return f"{_second(int(second))}.{int(fraction * 1000):03d}Z"
+    second = int(record.created)
+    return f"{_second(second)}.{int((record.created - second) * 1000):03d}Z"
 
 
 @lru_cache(maxsize=4)

@@ -1,68 +1,105 @@
-"""What a claim looks at, read with one statement where each costs a round trip to a server.
+"""What a claim looks at: the lines of those who wait, read with one statement.
 
 The lines before an account are its own queue and the shared one, each with five priorities. They
-are looked along in the order of the claim, and no further than the claim could take: the rows that
-were read are locked, and other processes pass over them.
+are looked along in the order of the claim, and no further than the claim could take. Where other
+processes write too the rows that are read are locked and passed over by them, and come whole: to
+ask for them once more would be another round trip.
 """
 
 # ruff: noqa: S608 - the texts are made of constants; every value is a parameter
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import Final
+from typing import Final, TypeVar
 
 from adapters.peewee_store import rows
 from adapters.peewee_store.basket import Basket
 from adapters.peewee_store.session import Session
+from domain.limits import URGENT
 
+T = TypeVar("T")
+
+PRIORITIES: Final = range(1, 6)
 _ANY_ACCOUNT: Final = 0
 _KEYS: Final = ("eligible_at", "id", "open_count", "priority")
+_COLUMNS: Final = ", ".join(rows.EMAIL_COLUMNS)
+# Spelled as in the partial index: the planner uses it for these very words only.
+_WAITING: Final = "status IN ('queued', 'scheduled', 'retry')"
+
+
+def _lines(account_id: T) -> list[tuple[T | int, int]]:
+    """(queue, priority) in the order of the claim."""
+    return [(queue, priority) for priority in PRIORITIES for queue in (_ANY_ACCOUNT, account_id)]
+
+
+_PROBES: Final = (
+    " UNION ALL ".join(
+        [
+            f"SELECT * FROM (SELECT {', '.join(_KEYS)} FROM email"
+            f" WHERE queue = {queue} AND priority = {priority} AND {_WAITING}"
+            f" AND eligible_at <= ?2 AND open_count <= {'?3' if priority <= URGENT else '?4'}"
+            " ORDER BY eligible_at, id LIMIT ?5)"
+            for queue, priority in _lines("?1")
+        ]
+    )
+    + " LIMIT ?6"
+)
+_LOCKED: Final = (
+    "SELECT due.* FROM (VALUES {values}) AS line (queue, priority, largest)"
+    " CROSS JOIN LATERAL (SELECT {columns} FROM email"
+    " WHERE email.queue = line.queue AND email.priority = line.priority"
+    f" AND {_WAITING} AND eligible_at <= ? AND open_count <= line.largest"
+    " ORDER BY eligible_at, id LIMIT ? FOR UPDATE SKIP LOCKED) AS due LIMIT ?"
+).format(
+    values=", ".join(["(?::bigint, ?::integer, ?::bigint)"] * (2 * len(PRIORITIES))),
+    columns=", ".join(f"email.{name}" for name in (*_KEYS, *rows.EMAIL_COLUMNS)),
+)
 
 
 class Ahead:
-    """The rows that one claim may take, locked."""
+    """The rows that one claim may take."""
 
     def __init__(self, session: Session, basket: Basket, due_at: int) -> None:
         self._session = session
         self._basket = basket
         self._due_at = due_at
         self._found: dict[int, list[rows.Row]] = {}
-        self.rows: dict[int, rows.Row] = {}
+        self._rows: dict[int, rows.Row] = {}
 
-    def look(self, priorities: Sequence[int], *, in_each: int, in_all: int) -> None:
+    def look(self, *, in_each: int, in_all: int) -> None:
         """Read *in_each* rows of each line, until they are *in_all*.
 
         Two for each place are enough: those before a line that is cut off fill all places, or leave
         fewer than half of the rows to its priority, and so enough of both of its queues.
         """
-        lines: list[int] = []
-        for priority in priorities:
-            largest = self._basket.largest(priority)
-            for queue in (_ANY_ACCOUNT, self._basket.account_id):
-                lines += (queue, priority, largest)
-        parameters = (*lines, self._due_at, in_each, in_all)
-        self._found = {priority: [] for priority in priorities}
-        found = self._session.execute_apart(
-            _lines(2 * len(priorities)), parameters, tables=("email",)
+        basket = self._basket
+        account_id, urgent, other = (
+            basket.account_id,
+            basket.largest(URGENT),
+            basket.largest(URGENT + 1),
         )
-        for row in found.fetchall():
-            keys, email = row[: len(_KEYS)], row[len(_KEYS) :]
-            self._found[keys[-1]].append(keys)
-            self.rows[email[0]] = email
+        self._found = {priority: [] for priority in PRIORITIES}
+        read = self._session.execute_apart
+        if self._session.shared:
+            lines: list[int] = []
+            for queue, priority in _lines(account_id):
+                lines += (queue, priority, urgent if priority <= URGENT else other)
+            values = (*lines, self._due_at, in_each, in_all)
+            for row in read(_LOCKED, values, tables=("email",)).fetchall():
+                keys = row[: len(_KEYS)]
+                self._found[keys[-1]].append(keys)
+                self._rows[keys[1]] = row[len(_KEYS) :]
+        else:
+            values = (account_id, self._due_at, urgent, other, in_each, in_all)
+            for keys in read(_PROBES, values, tables=("email",)).fetchall():
+                self._found[keys[-1]].append(keys)
 
-    def of(self, priority: int, limit: int) -> list[rows.Row]:
+    def of(self, priority: int, limit: int) -> Sequence[rows.Row]:
         """(eligible_at, id, open_count, priority) in the order of the claim."""
-        return sorted(self._found[priority])[:limit]
+        return sorted(self._found[priority])[:limit]  # ids differ: no later column is compared
 
-
-@lru_cache(maxsize=16)
-def _lines(number: int) -> str:
-    values = ", ".join(["(?::bigint, ?::integer, ?::bigint)"] * number)
-    columns = ", ".join(f"email.{name}" for name in (*_KEYS, *rows.EMAIL_COLUMNS))
-    return (
-        f"SELECT due.* FROM (VALUES {values}) AS line (queue, priority, largest)"
-        f" CROSS JOIN LATERAL (SELECT {columns} FROM email"
-        " WHERE email.queue = line.queue AND email.priority = line.priority"
-        " AND status IN ('queued', 'scheduled', 'retry') AND eligible_at <= ?"
-        " AND open_count <= line.largest ORDER BY eligible_at, id LIMIT ?"
-        " FOR UPDATE SKIP LOCKED) AS due LIMIT ?"
-    )
+    def rows_of(self, chosen: Sequence[int]) -> Sequence[rows.Row]:
+        """The whole rows of these ids."""
+        if self._session.shared:
+            return [self._rows[email_id] for email_id in chosen]
+        among, listed = self._session.among(chosen)
+        sql = f"SELECT {_COLUMNS} FROM email WHERE id {among}"
+        return self._session.execute_apart(sql, listed, tables=("email",)).fetchall()

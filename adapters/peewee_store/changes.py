@@ -97,17 +97,13 @@ class KeptBack:
     """Changes of different rows, by their kind."""
 
     def __init__(self) -> None:
-        self._kinds: dict[Change, list[Row]] = {}
+        self.kinds: dict[Change, list[Row]] = {}
+        self._tables: set[str] = set()
         self._rows: set[Row] = set()
-
-    def __bool__(self) -> bool:
-        return bool(self._kinds)
 
     def among(self, tables: Collection[str], rows: Iterable[Row]) -> bool:
         """Whether any of it is of these tables, or of these rows: (table, key)."""
-        return any(change.table in tables for change in self._kinds) or not self._rows.isdisjoint(
-            rows
-        )
+        return not (self._tables.isdisjoint(tables) and self._rows.isdisjoint(rows))
 
     def keep(self, change: Change, values: Row) -> bool:
         """Keep it, or answer False: its row has a change that must be run before."""
@@ -115,23 +111,35 @@ class KeptBack:
         if row in self._rows:
             return False
         self._rows.add(row)
-        kept = self._kinds.get(change)
+        kept = self.kinds.get(change)
         if kept is None:
-            self._kinds[change] = [values]
+            self.kinds[change] = [values]
+            self._tables.add(change.table)
         else:
             kept.append(values)
         return True
 
+    def keep_all(self, change: Change, rows: Sequence[Row]) -> bool:
+        """Keep all of them, or answer False and keep none."""
+        table, key = change.table, change.row
+        places = {(table, *values[key]) for values in rows}
+        if len(places) < len(rows) or not self._rows.isdisjoint(places):
+            return False
+        self._rows |= places
+        self._tables.add(table)
+        self.kinds.setdefault(change, []).extend(rows)
+        return True
+
     def take(self) -> Mapping[Change, Sequence[Row]]:
         """All that was kept: it is to be run now."""
-        kinds, self._kinds = self._kinds, {}
+        kinds, self.kinds = self.kinds, {}
+        self._tables.clear()
         self._rows.clear()
         return kinds
 
     def forget(self) -> None:
         """None of it is to be run."""
-        self._kinds.clear()
-        self._rows.clear()
+        self.take()
 
 
 @lru_cache(maxsize=256)

@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import Final
 
 from adapters.peewee_store import rows
-from adapters.peewee_store.ahead import Ahead
+from adapters.peewee_store.ahead import PRIORITIES, Ahead
 from adapters.peewee_store.basket import Basket
 from adapters.peewee_store.changes import Change, update
 from adapters.peewee_store.rows import ACCOUNT_AT, claimed_row, micros, moment
@@ -25,7 +25,6 @@ from domain.account import Account
 from domain.email import WAITING, Email, Page, Status, Waiting
 from domain.errors import Conflict, NotFound, StaleAttempt
 
-_PRIORITIES: Final = range(1, 6)
 _ANY_ACCOUNT: Final = 0
 _READ: Final = ("email", "recipient")
 _MOST_PARAMETERS: Final = 500
@@ -35,7 +34,6 @@ _WAITING: Final = "status IN ('queued', 'scheduled', 'retry')"
 _COLUMNS: Final = ", ".join(rows.EMAIL_COLUMNS)
 _QUEUE_AND_STATUS: Final = itemgetter(rows.QUEUE_AT, rows.STATUS_AT)
 _GET: Final = f"SELECT {_COLUMNS} FROM email WHERE id = ?"
-_ROWS: Final = f"SELECT {_COLUMNS} FROM email WHERE id"
 _RECIPIENTS: Final = f"SELECT {', '.join(rows.RECIPIENT_COLUMNS)} FROM recipient WHERE email_id"
 _MESSAGES: Final = "SELECT email_id, octets FROM email_body WHERE email_id"
 _OCTETS: Final = "SELECT octets FROM email_body WHERE email_id = ?"
@@ -50,11 +48,6 @@ _SAVE_RECIPIENT: Final = update(
     ("fate", "reason", "reply_code", "reply_enhanced", "reply_text"),
     ("email_id", "position"),
     key=2,
-)
-_DUE: Final = (
-    "SELECT eligible_at, id, open_count, priority FROM email"
-    f" WHERE queue = ? AND priority = ? AND {_WAITING} AND eligible_at <= ? AND open_count <= ?"
-    " ORDER BY eligible_at, id LIMIT ?"
 )
 _NEXT_DUE: Final = (
     f"SELECT MIN(eligible_at) FROM email WHERE queue = ? AND priority = ? AND {_WAITING}"
@@ -177,9 +170,9 @@ class SqlEmails:
 
     def _save_recipients(self, email: Email, was: Email) -> None:
         for position, (new, old) in enumerate(zip(email.recipients, was.recipients, strict=True)):
-            if new is not old and new != old:
-                place = (email.id, position)
-                self._session.later(_SAVE_RECIPIENT, (*rows.recipient_fate(new), *place))
+            if new is not old:
+                fate = rows.recipient_fate(new)
+                self._session.later(_SAVE_RECIPIENT, (*fate, email.id, position))
 
     # -- the queue ----------------------------------------------------------------------------
 
@@ -197,55 +190,19 @@ class SqlEmails:
         """Probe, choose, and take the chosen with one update that returns them."""
         basket = Basket(account, limit=limit, units=units, urgent_units=urgent_units)
         due_at = micros(now)
-        ahead = Ahead(self._session, basket, due_at) if self._session.shared else None
+        ahead = Ahead(self._session, basket, due_at)
         if fair > 0:
-            self._choose_longest_due(basket, due_at, ahead, fair=min(fair, limit))
+            _choose_longest_due(basket, ahead, fair=min(fair, limit))
         favoured = len(basket.chosen)
-        if ahead is not None and limit > favoured:
-            most = limit + favoured
-            ahead.look(_PRIORITIES, in_each=most, in_all=2 * most)
-        for priority in _PRIORITIES:
-            if not basket.has_room(priority):
-                break
-            wanted = limit - len(basket.chosen) + favoured  # the favoured come up once more
-            due = self._due(basket, priority, due_at, ahead, wanted)
-            if not all(basket.put(*row) for row in due):
-                break
+        if limit > favoured:
+            most = limit + favoured  # the favoured come up once more
+            ahead.look(in_each=most, in_all=2 * most)
+            _choose_most_urgent(basket, ahead, most=most)
         if not basket.chosen:
             return []
         chosen = tuple(basket.chosen)
-        if ahead is None:
-            among, listed = self._session.among(chosen)
-            sql = f"{_ROWS} {among}"
-            found = self._session.execute_apart(sql, listed, tables=_READ).fetchall()
-        else:
-            found = [ahead.rows[email_id] for email_id in chosen]
+        found = ahead.rows_of(chosen)
         return self._take(chosen, found, account_id=account.id, owner=owner, now=now)
-
-    def _choose_longest_due(
-        self, basket: Basket, due_at: int, ahead: Ahead | None, *, fair: int
-    ) -> None:
-        if ahead is not None:
-            ahead.look(_PRIORITIES, in_each=fair, in_all=2 * len(_PRIORITIES) * fair)
-        due = [row for p in _PRIORITIES for row in self._due(basket, p, due_at, ahead, fair)]
-        for row in sorted(due)[:fair]:
-            if not basket.put(*row):
-                return
-
-    def _due(
-        self, basket: Basket, priority: int, due_at: int, ahead: Ahead | None, limit: int
-    ) -> list[rows.Row]:
-        """(eligible_at, id, open_count, priority) in the order of the claim."""
-        if ahead is not None:
-            return ahead.of(priority, limit)
-        largest = basket.largest(priority)
-        execute = self._session.execute_apart
-        found: list[rows.Row] = []
-        for queue in (_ANY_ACCOUNT, basket.account_id):
-            probe = (queue, priority, due_at, largest, limit)
-            found += execute(_DUE, probe, tables=_READ).fetchall()
-        found.sort()  # ids differ: no later column is compared
-        return found[:limit]
 
     def _take(
         self,
@@ -307,7 +264,7 @@ class SqlEmails:
         heads = (
             execute(_NEXT_DUE, (queue, priority)).fetchone()[0]
             for queue in {_ANY_ACCOUNT, *account_ids}
-            for priority in _PRIORITIES
+            for priority in PRIORITIES
         )
         earliest = min((head for head in heads if head is not None), default=None)
         return None if earliest is None else moment(earliest)
@@ -369,6 +326,23 @@ class SqlEmails:
         return [rows.email_of(row, of[row[0]]) for row in found]
 
 
+def _choose_longest_due(basket: Basket, ahead: Ahead, *, fair: int) -> None:
+    ahead.look(in_each=fair, in_all=2 * len(PRIORITIES) * fair)
+    due = [row for priority in PRIORITIES for row in ahead.of(priority, fair)]
+    for row in sorted(due)[:fair]:
+        if not basket.put(*row):
+            return
+
+
+def _choose_most_urgent(basket: Basket, ahead: Ahead, *, most: int) -> None:
+    for priority in PRIORITIES:
+        if not basket.has_room(priority):
+            return
+        for row in ahead.of(priority, most):
+            if not basket.put(*row):
+                return
+
+
 @lru_cache(maxsize=256)
 def _update(columns: tuple[str, ...]) -> Change:
     return update(EmailRow, columns, ("id", "status", "attempt_no"), key=1, refusal=_stale)
@@ -387,7 +361,7 @@ def _page(conditions: tuple[str, ...]) -> str:
 
 
 def _refuse_unclaimable(email: Email) -> None:
-    if email.priority not in _PRIORITIES:
+    if email.priority not in PRIORITIES:
         raise Conflict(f"priority {email.priority} is not one of 1 to 5")
     if email.pinned and email.account_id is None:
         raise Conflict("an email can be pinned only to an account")

@@ -48,8 +48,7 @@ class SqlAttempts:
 
     def open(self, attempts: Iterable[Attempt]) -> None:
         """Insert them. Conflict if one was begun before, or if there is no such email."""
-        for attempt in attempts:
-            self._session.later(_OPEN, records.new_attempt(attempt))
+        self._session.later_all(_OPEN, [records.new_attempt(attempt) for attempt in attempts])
 
     def close(self, attempt: Attempt) -> None:
         """Write its end. No error if it was never opened."""
@@ -75,8 +74,7 @@ class SqlLedger:
         ]
         if any(account_id is None for _, _, account_id, _ in reserved):
             raise Conflict("only a claimed email can be reserved")
-        for row in reserved:
-            self._session.later(_RESERVE, row)
+        self._session.later_all(_RESERVE, reserved)
 
     def charge(self, email_id: int, attempt_no: int, *, units: int) -> None:
         """Give the row its time. No error if it was freed."""

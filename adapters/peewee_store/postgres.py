@@ -139,13 +139,9 @@ class PostgresSession(Keeping):
         sql, parameters = query.sql()
         return self.execute(sql, tuple(parameters))
 
-    def later(self, change: Change, values: Row) -> None:
-        """In a hurry those of one kind are one statement."""
-        if self._pipeline is None:
-            self._run(change, values)
-        elif not self._kept.keep(change, values):
-            self._run_kept()
-            self._kept.keep(change, values)
+    @property
+    def _hurrying(self) -> bool:
+        return self._pipeline is not None
 
     def _run_kept(self) -> None:
         """All of them with one statement, unless they are so few that it would cost more."""
@@ -153,7 +149,7 @@ class PostgresSession(Keeping):
         if sum(map(len, kept.values())) <= _FEW:
             for change, rows in kept.items():
                 for row in rows:
-                    self._run(change, row)
+                    self._run_now(change, row)
             return
         # always in one order: of the same kinds in another one another statement would be prepared
         kept = dict(sorted(kept.items(), key=lambda kind: kind[0].one))
@@ -164,7 +160,7 @@ class PostgresSession(Keeping):
         if any(change.refusal is not None for change in kept):
             self._counted.append(_CountedTogether(cursor, kept))
 
-    def _run(self, change: Change, values: Row) -> None:
+    def _run_now(self, change: Change, values: Row) -> None:
         cursor, refusal = self._execute(change.one, values), change.refusal
         if refusal is not None:
             self._count(_Counted(cursor, 1, lambda _: refusal(values)))
@@ -197,7 +193,7 @@ class PostgresSession(Keeping):
         """One round trip for all that was sent."""
         if self._pipeline is None:
             return
-        if self._kept:
+        if self._kept.kinds:
             self._run_kept()
         self.await_answers()
         all_counted, self._counted = self._counted, []

@@ -47,6 +47,7 @@ ATTEMPT_COLUMNS: Final = (
     "text",
 )
 ATTEMPT_END: Final = ATTEMPT_COLUMNS[6:]
+_NO_END: Final = (*[None] * (len(ATTEMPT_END) - 1), "")
 
 
 def new_attempt(attempt: Attempt) -> Row:
@@ -58,7 +59,7 @@ def new_attempt(attempt: Attempt) -> Row:
         attempt.account_name,
         attempt.owner,
         micros(attempt.started_at),
-        *attempt_end(attempt),
+        *(_NO_END if attempt.ended_at is None else attempt_end(attempt)),
     )
 
 

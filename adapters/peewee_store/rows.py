@@ -194,7 +194,7 @@ def queue_of(email: Email) -> int:
 
 
 def _open_count(email: Email) -> int:
-    return sum([recipient.fate is Fate.OPEN for recipient in email.recipients])
+    return [recipient.fate for recipient in email.recipients].count(Fate.OPEN)
 
 
 def _live(email: Email) -> int:
@@ -240,8 +240,8 @@ def email_changes(email: Email, was: Email) -> dict[str, Any]:
         )
         if new is not old and new != old
     }
-    if email.status is not was.status and (live := _live(email)) != _live(was):
-        changes["live"] = live
+    if (ended := email.status in TERMINAL) is not (was.status in TERMINAL):
+        changes["live"] = int(not ended)
     if email.recipients is not was.recipients and (count := _open_count(email)) != _open_count(was):
         changes["open_count"] = count
     if (queue := queue_of(email)) != queue_of(was):

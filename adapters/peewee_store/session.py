@@ -98,6 +98,10 @@ class Session(Protocol):
         """
         ...
 
+    def later_all(self, change: Change, rows: Sequence[Row]) -> None:
+        """The same change of many rows."""
+        ...
+
     def change(
         self, sql: str, parameters: Sequence[Any], rows: int, otherwise: Callable[[int], Exception]
     ) -> None:
@@ -153,7 +157,7 @@ class Keeping(ABC):
 
     def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Cursor:
         """Run one statement."""
-        if self._kept:
+        if self._kept.kinds:
             self._run_kept()
         return self._execute(sql, parameters)
 
@@ -167,9 +171,32 @@ class Keeping(ABC):
         rows: Iterable[Row] = (),
     ) -> Cursor:
         """Run one statement; what was kept back waits, but for that of these tables and rows."""
-        if self._kept and self._kept.among(tables, rows):
+        if self._kept.kinds and self._kept.among(tables, rows):
             self._run_kept()
         return self._execute(sql, parameters)
+
+    def later(self, change: Change, values: Row) -> None:
+        """In a hurry those of one kind are one call."""
+        if not self._hurrying:
+            self._run_now(change, values)
+        elif not self._kept.keep(change, values):
+            self._run_kept()
+            self._kept.keep(change, values)
+
+    def later_all(self, change: Change, rows: Sequence[Row]) -> None:
+        """Together, unless one of them changes a row of another."""
+        if not (self._hurrying and self._kept.keep_all(change, rows)):
+            for values in rows:
+                self.later(change, values)
+
+    @property
+    @abstractmethod
+    def _hurrying(self) -> bool:
+        """Whether errors may come late."""
+
+    @abstractmethod
+    def _run_now(self, change: Change, values: Row) -> None:
+        """Make one change."""
 
     @abstractmethod
     def _execute(self, sql: str, parameters: Sequence[Any]) -> Cursor:

@@ -49,6 +49,7 @@ class SqliteSession(Keeping):
     skip_locked = ""
     slot = None
     lost = False
+    _hurrying = False
 
     def __init__(
         self,
@@ -63,7 +64,6 @@ class SqliteSession(Keeping):
         self._connection = connection
         self._checkpoints = checkpoints
         self._busy_timeout_s = busy_timeout_s
-        self._hurried = False
         self._wrong: Exception | None = None
 
     def _execute(self, sql: str, parameters: Sequence[Any]) -> Cursor:
@@ -71,7 +71,7 @@ class SqliteSession(Keeping):
 
     def execute_many(self, sql: str, rows: Iterable[Row], /) -> object:
         """Run one statement again and again."""
-        if self._kept:
+        if self._kept.kinds:
             self._run_kept()
         return self._connection.executemany(sql, rows)
 
@@ -88,14 +88,9 @@ class SqliteSession(Keeping):
         """Just read it: a write has locked everybody else out already."""
         return self.execute_apart(select, (row_id,))
 
-    def later(self, change: Change, values: Row) -> None:
-        """In a hurry those of one kind are one call, and counted together."""
-        if not self._hurried:
-            self._run(change, [values])
-            self.verify()
-        elif not self._kept.keep(change, values):
-            self._run_kept()
-            self._kept.keep(change, values)
+    def _run_now(self, change: Change, values: Row) -> None:
+        self._run(change, [values])
+        self.verify()
 
     def change(
         self, sql: str, parameters: Sequence[Any], rows: int, otherwise: Callable[[int], Exception]
@@ -127,7 +122,7 @@ class SqliteSession(Keeping):
         """Run what was kept back; what any of it was refused for is raised here, and not in a work
         that happened to come next.
         """
-        if self._kept:
+        if self._kept.kinds:
             self._run_kept()
         wrong, self._wrong = self._wrong, None
         if wrong is not None:
@@ -144,7 +139,7 @@ class SqliteSession(Keeping):
 
     def begin(self, *, hurried: bool = False) -> None:
         """For a writer: with the lock, at once. For a reader: its snapshot begins as it reads."""
-        self._hurried = hurried
+        self._hurrying = hurried
         if self._checkpoints is None:
             self.execute("BEGIN")
             return

@@ -15,6 +15,7 @@ from adapters.peewee_store.changes import array
 from adapters.peewee_store.session import Session
 from domain.email import Status
 
+_STATUS: Final = {status.value: status for status in Status}
 _ALL: Final = "SELECT status, SUM(n) FROM tally GROUP BY status"
 _OF_QUEUE: Final = "SELECT status, SUM(n) FROM tally WHERE queue = ? GROUP BY status"
 _ADD: Final = (
@@ -42,7 +43,7 @@ class Tally:
         """*number* more emails stand there; fewer if it is negative."""
         self._moved[queue, status] += number
         if self._counts is not None:
-            self._counts[Status(status)] += number
+            self._counts[_STATUS[status]] += number
 
     def counts(self) -> Mapping[Status, int]:
         """In each status. Read once for all works of a group: each of them that accepts asks."""

@@ -70,6 +70,8 @@ class ReplyParser:
             if not end:
                 break
             self._buffer = rest
+            if not self._lines and len(line) <= SHORT and (alone := _known_alone(line)):
+                return alone
             self._size += len(line) + 2
             code, last, text = _known(line) if len(line) <= SHORT else _parsed(line)
             if self._lines and code != self._code:
@@ -97,4 +99,13 @@ def _parsed(line: bytes) -> tuple[int, bool, str]:
 
 # A server says the same few lines for ever, all but the one that names the message.
 _known = lru_cache(maxsize=512)(_parsed)
+
+
+@lru_cache(maxsize=512)
+def _known_alone(line: bytes) -> ServerReply | None:
+    """The reply if the line is all of it."""
+    code, last, text = _parsed(line)
+    return ServerReply(code, (text,)) if last else None
+
+
 _known_reply = lru_cache(maxsize=512)(Reply.of)

@@ -374,12 +374,13 @@ class Session:
             self._write_group()
         reply = self._live.read(timeout_s)
         self._owed -= 1
-        expected = reply.code == 354 if stage is Stage.DATA else reply.positive
-        if not expected and reply.code < 400:
-            raise Broken(Problem.PROTOCOL, f"an unexpected {reply.code}")
+        code = reply.code
+        expected = code == 354 if stage is Stage.DATA else code < 300
+        if not expected and code < 400:
+            raise Broken(Problem.PROTOCOL, f"an unexpected {code}")
         if address is not None:
             self._answered.append(RecipientReply(address, reply.as_reply()))
-        if reply.code == 421:
+        if code == 421:
             raise Ended(reply=reply.as_reply())
         return reply
 
@@ -427,16 +428,17 @@ class Session:
 
     def _write_dot(self, brake: Brake, announcement: bytes) -> Reply:
         """The reply to the final dot. While the stage is BODY, the dot was surely not sent."""
-        if not self._live.silent:
+        wire = self._live
+        if not wire.silent:
             self._spoke_early(Broken(Problem.CLOSED, "the server closed the connection"))
         if not brake.release():
             raise Ended(problem=Problem.STOPPED, detail="stopped before the final dot")
         try:
-            self._live.write(DOT, self._timeouts.body, then=announcement)
+            wire.write(DOT, self._timeouts.body, then=announcement)
         except Broken as broken:
             self._spoke_early(broken)
         self._stage = Stage.DOT
-        reply = self._live.read(self._timeouts.dot)
+        reply = wire.read(self._timeouts.dot)
         if reply.intermediate:
             raise Broken(Problem.PROTOCOL, f"an unexpected {reply.code}")
         return reply.as_reply()

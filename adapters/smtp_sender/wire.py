@@ -188,7 +188,8 @@ class Wire:
         left = deadline - self._monotonic()
         if left <= 0:
             return 0
-        return sum(events for _, events in ready.poll(math.ceil(left * 1000)))
+        found = ready.poll(math.ceil(left * 1000))  # it watches one socket
+        return found[0][1] if found else 0
 
     def _wanted(self, error: OSError, *, otherwise: "select.poll") -> "select.poll | None":
         """What to wait for before it is tried again; None if that cannot help."""

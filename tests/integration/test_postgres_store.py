@@ -610,8 +610,12 @@ def test_a_claim_goes_along_its_partial_index_even_on_a_table_without_statistics
     plans: list[str] = []
 
     def explained(tx: Any) -> None:
-        sql = ahead._lines(2)
-        for value in (0, 3, 9, account.id, 3, 9, 10**18, 50, 100):
+        sql = ahead._LOCKED
+        for priority in ahead.PRIORITIES:
+            for queue in (0, account.id):
+                for value in (queue, priority, 9):
+                    sql = sql.replace("?", str(value), 1)
+        for value in (10**18, 50, 100):
             sql = sql.replace("?", str(value), 1)
         plans.extend(row[0] for row in tx.session.execute(f"EXPLAIN {sql}").fetchall())
 

@@ -613,11 +613,13 @@ def test_threads_that_end_leave_no_connection_behind(path: Path, store: SqliteSt
 
 def test_no_statement_scans_a_table_that_grows(path: Path, store: SqliteStore) -> None:
     account = store.write(lambda tx: tx.accounts.add(an_account(limits=no_limits())))
+    # a subquery is a line before an account: it ends at its LIMIT
+    few = ("SCAN tally", "SCAN account", "SCAN (subquery")
     scanned = [
         (sql, plan)
         for sql in _statements(store, lambda tx: _use_everything(tx, account))
         for plan in _plan(path, sql)
-        if plan.startswith("SCAN") and not plan.startswith(("SCAN tally", "SCAN account"))
+        if plan.startswith("SCAN") and not plan.startswith(few)
     ]
     assert scanned == []
 
@@ -626,12 +628,14 @@ def test_a_claim_looks_at_the_index_alone_to_choose(path: Path, store: SqliteSto
     account = store.write(lambda tx: tx.accounts.add(an_account(limits=no_limits())))
     store.write(_add)
     statements = _statements(store, lambda tx: _claim(tx, account))
-    plans = [_plan(path, sql) for sql in statements if sql.startswith(("SELECT elig", "UPDATE"))]
+    probes = [_plan(path, sql) for sql in statements if "UNION ALL" in sql]
+    updates = [_plan(path, sql) for sql in statements if sql.startswith("UPDATE")]
 
     probe = "USING COVERING INDEX email_due (queue=? AND priority=? AND eligible_at<?)"
-    assert plans == [[f"SEARCH email {probe}"]] * 10 + [
-        ["SEARCH email USING INTEGER PRIMARY KEY (rowid=?)"]
-    ]
+    assert [line for line in probes[0] if "email" in line] == [f"SEARCH email {probe}"] * 10
+    assert not any("TEMP B-TREE" in line for line in probes[0])
+    assert len(probes) == 1
+    assert updates == [["SEARCH email USING INTEGER PRIMARY KEY (rowid=?)"]]
 
 
 # -- what the tests above say in a word -----------------------------------------------------------

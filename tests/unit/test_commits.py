@@ -203,7 +203,7 @@ def test_marks_that_come_while_one_waits_share_its_work_and_each_hears_of_its_ow
         wait_until(lambda works=works: len(slow.jobs) == works)
     late = Thread(target=Mark(marks, emails[0], owner=world.owner, clock=world.clock))
     late.start()
-    wait_until(lambda: len(marks._next.claims) == 2)
+    wait_until(lambda: len(marks._next.marks) == 2)
     slow.run()
     for thread in [*threads, late]:
         thread.join()
@@ -250,7 +250,7 @@ def test_a_result_is_never_durable_later_than_the_next_mark_of_its_connection(no
     mark = Mark(commits, second, owner=world.owner, clock=world.clock)
     asking = Thread(target=mark)
     asking.start()
-    wait_until(lambda: len(commits._next.claims) == 2)
+    wait_until(lambda: len(commits._next.marks) == 2)
 
     [(work, future)] = slow.jobs
     slow.jobs.clear()
@@ -270,7 +270,7 @@ def test_a_result_that_fails_takes_no_mark_with_it(notes):
     mark = Mark(commits, email, owner=world.owner, clock=world.clock)
     asking = Thread(target=mark)
     asking.start()
-    wait_until(lambda: commits._next.claims)
+    wait_until(lambda: commits._next.marks)
     slow.run()
     slow.run()
     asking.join()
