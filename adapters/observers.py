@@ -28,34 +28,46 @@ class LogObserver:
 
     def __call__(self, event: Event) -> None:
         level = _LEVELS.get(event.level.upper(), logging.INFO)
-        if not self._logger.isEnabledFor(level):
-            return
-        fields = _fields(event)
-        words = [
-            f"{name}={_quoted(value) if isinstance(value, str) else value}"
-            for name, value in fields.items()
-        ]
-        line = " ".join([event.name, *words])
-        self._logger.handle(_Record(self._logger.name, level, line, event.name, fields))
+        if self._logger.isEnabledFor(level):
+            self._logger.handle(_Record(self._logger.name, level, event))
 
 
 class _Record(logging.LogRecord):
-    """A record that looks for no caller, thread or process: nobody is told of them, and they are
-    most of what a record costs.
+    """An event on its way to the log: it becomes a line when the line is written.
+
+    It looks for no caller, thread or process: nobody is told of them, and they are most of what a
+    record costs.
     """
 
-    def __init__(
-        self, logger: str, level: int, line: str, event: str, fields: Mapping[str, Any]
-    ) -> None:
+    happened: Event
+
+    def __init__(self, logger: str, level: int, event: Event) -> None:
         created = time.time()  # noqa: TID251 - a record has the time of `logging` itself
         self.__dict__.update(
             _untold(logger, level),
-            msg=line,
+            msg=event.name,
             created=created,
             msecs=created % 1 * 1000,
-            event=event,
-            fields=fields,
+            happened=event,
         )
+
+    @property
+    def event(self) -> str:
+        """The name of the event."""
+        return str(self.msg)
+
+    @property
+    def fields(self) -> Mapping[str, str | int | float]:
+        """What it has of its own."""
+        return _fields(self.happened)
+
+    def getMessage(self) -> str:  # noqa: N802 - as logging calls it
+        """The whole line."""
+        words = [
+            f"{name}={_quoted(value) if isinstance(value, str) else value}"
+            for name, value in self.fields.items()
+        ]
+        return " ".join([self.event, *words])
 
 
 @lru_cache(maxsize=16)

@@ -386,17 +386,16 @@ class Delivery:
     # -- writing down -------------------------------------------------------------------------
 
     def _settle(self, account: Account, email: Email, handoff: Handoff, verdict: Verdict) -> None:
-        now = self._clock.now()
+        now, jitter = self._clock.now(), self._entropy.jitter()
         settled = email.settled(
             verdict,
             now=now,
             steady=self._clock.steady(),
             policy=self._rules.retry,
             on_unknown=account.on_unknown or self._rules.on_unknown,
-            jitter=self._entropy.jitter(),
+            jitter=jitter,
         )
         attempt = _ended(email, account, handoff, verdict, now=now)
-        jitter = self._entropy.jitter()
 
         def work(tx: Transaction) -> None:
             tx.emails.save(settled, was=email)
@@ -606,10 +605,10 @@ class Delivery:
     ) -> None:
         level = "info" if verdict.blame is Blame.NOBODY else "warning"
         self._tell(
-            f"email_{email.status.value}",
+            f"email_{email.status}",
             email,
             level=level,
-            stage=handoff.stage.value,
+            stage=handoff.stage,
             reason=verdict.reason,
             text=verdict.text,
             duration_ms=round(handoff.duration.total_seconds() * 1000, 1),

@@ -203,7 +203,7 @@ class Email:
 
     def envelope(self, sender: Address) -> Envelope:
         """The envelope of the next attempt, handed off as *sender*."""
-        addresses = tuple(recipient.address for recipient in self.open_recipients)
+        addresses = tuple([r.address for r in self.recipients if r.fate is Fate.OPEN])
         smtputf8 = self.smtputf8 or sender.needs_smtputf8
         return Envelope(sender=sender, recipients=addresses, smtputf8=smtputf8)
 

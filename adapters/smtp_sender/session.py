@@ -317,11 +317,10 @@ class Session:
     def _commands(self, parcel: Parcel) -> list[bytes]:
         """The envelope as it is said. Ended if the server lacks what it needs."""
         envelope = parcel.envelope
-        utf8 = envelope.smtputf8 or any(
-            address.needs_smtputf8 for address in (envelope.sender, *envelope.recipients)
-        )
-        mail = self._mail(envelope.sender, parcel.octets, utf8=utf8)
-        return [mail, *map(_rcpt, envelope.recipients), b"DATA\r\n"]
+        rcpts = [f"RCPT TO:<{address}>\r\n".encode() for address in envelope.recipients]
+        ascii_only = envelope.sender.local.isascii() and b"".join(rcpts).isascii()
+        utf8 = envelope.smtputf8 or not ascii_only
+        return [self._mail(envelope.sender, parcel.octets, utf8=utf8), *rcpts, b"DATA\r\n"]
 
     def _announcement(self, then: Callable[[], Parcel | None]) -> bytes:
         """What of the next envelope goes out with the dot (RFC 2920 section 3.1); b"" for nothing.
@@ -573,10 +572,6 @@ def dot_stuffed(octets: bytes) -> bytes:
     if stuffed and not stuffed.endswith(b"\r\n"):
         stuffed += b"\r\n"
     return stuffed
-
-
-def _rcpt(address: Address) -> bytes:
-    return f"RCPT TO:<{address}>\r\n".encode()
 
 
 def _extensions(reply: ServerReply) -> dict[str, str]:

@@ -60,6 +60,16 @@ def test_a_batch_is_as_much_as_an_urgent_email_may_wait_for(pace_s: float, email
     assert placing.batch_size(1) == emails
 
 
+def test_where_many_connections_take_turns_each_may_claim_more() -> None:
+    """A new urgent email waits for the first of them to be through, not for a certain one."""
+    placing = Placing(windows=WindowLengths(), fairness_every=0)
+    placing.took_time(1, 0.01, of_server=0.01)
+    for _ in range(9):
+        placing.took(1, 8)
+
+    assert placing.batch_size(1) == 15  # three times fifty milliseconds, for nine connections
+
+
 def test_a_slow_store_does_not_make_the_claims_smaller_that_keep_it_busy() -> None:
     placing = Placing(windows=WindowLengths(), fairness_every=0)
     placing.took_time(1, 0.5, of_server=0.02)
