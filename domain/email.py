@@ -240,8 +240,12 @@ class Email:
 
         *steady* is the clock of lifetimes: a wall that jumps forward must not end what waits.
         """
-        email = self._with_fates(verdict)
-        if verdict.result is Result.UNKNOWN and email.open_recipients:
+        recipients = self._judged(verdict)
+        someone_open = Fate.OPEN in [recipient.fate for recipient in recipients]
+        if not someone_open:
+            return self._closed(verdict.reason, verdict.text, now=now, recipients=recipients)
+        email = self._changed(recipients=recipients)
+        if verdict.result is Result.UNKNOWN:
             return email._of_unknown_outcome(
                 verdict,
                 now=now,
@@ -250,8 +254,6 @@ class Email:
                 on_unknown=on_unknown,
                 jitter=jitter,
             )
-        if not email.open_recipients:
-            return email._closed(verdict.reason, verdict.text, now=now)
         if steady >= email.expires_at:
             return email._closed("expired", verdict.text, now=now)
         if not _someone_deferred(verdict):
@@ -413,15 +415,17 @@ class Email:
             raise TypeError(f"an email has no {', '.join(changes.keys() - self.__dict__.keys())}")
         return email
 
-    def _with_fates(self, verdict: Verdict) -> "Email":
+    def _judged(self, verdict: Verdict) -> tuple[Recipient, ...]:
+        """Everybody, those who were named with what the verdict says of them."""
         if not verdict.recipients:
-            return self
+            return self.recipients
         judged = iter(verdict.recipients)
-        recipients = [
-            _judged(recipient, next(judged)) if recipient.fate is Fate.OPEN else recipient
-            for recipient in self.recipients
-        ]
-        return self._changed(recipients=tuple(recipients))
+        return tuple(
+            [
+                _judged(recipient, next(judged)) if recipient.fate is Fate.OPEN else recipient
+                for recipient in self.recipients
+            ]
+        )
 
     def _of_unknown_outcome(
         self,
@@ -464,10 +468,20 @@ class Email:
             error_message=text or None,
         )
 
-    def _closed(self, reason: str, text: str, *, now: datetime) -> "Email":
-        """Nobody is tried any more: whoever is still open is given up for *reason*."""
+    def _closed(
+        self,
+        reason: str,
+        text: str,
+        *,
+        now: datetime,
+        recipients: tuple[Recipient, ...] | None = None,
+    ) -> "Email":
+        """Nobody is tried any more: whoever is still open is given up for *reason*.
+
+        *recipients* if their fates are others now than the email's own tell.
+        """
         fate = Fate.UNKNOWN if reason == "outcome_unknown" else Fate.REJECTED
-        recipients = _without_open(self.recipients, fate, reason)
+        recipients = _without_open(recipients or self.recipients, fate, reason)
         fates = [recipient.fate for recipient in recipients]
         sent = Fate.ACCEPTED in fates
         waited = self.status in WAITING

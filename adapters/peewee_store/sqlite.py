@@ -34,7 +34,8 @@ OLDEST: Final = (3, 35)  # RETURNING
 _LOOK_AGAIN_S: Final = 0.0003
 _BEGIN_WRITE: Final = "BEGIN IMMEDIATE"
 _FULL: Final = 2
-_CACHE_KIB: Final = 16 * 1024
+_CACHE_KIB: Final = 16 * 1024  # the writer's: it comes back to the same pages
+_READERS_CACHE_KIB: Final = 2 * 1024  # a message is read once, and each page kept costs a third
 _STATEMENTS: Final = 512  # a claim has one for each number of emails
 _MOST_ROWS: Final = 32  # of one statement; it is of few sizes, so that each is prepared once
 
@@ -202,7 +203,7 @@ def connect(path: Path, *, busy_timeout_s: float, writing: bool, unbound: Unboun
     """A connection that is proved to be durable. StoreUnavailable if it cannot be had."""
     pragmas = _pragmas(0 if writing else busy_timeout_s, foreign_keys=True)
     if not writing:
-        pragmas["query_only"] = 1
+        pragmas |= {"query_only": 1, "cache_size": -_READERS_CACHE_KIB}
     database = open_database(path, pragmas, busy_timeout_s)
     beside = partial(open_database, path, pragmas, busy_timeout_s)
     return SqliteSession(
