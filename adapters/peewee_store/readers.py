@@ -51,15 +51,20 @@ class ReaderPool:
     def read(self, work: Callable[[Transaction], T]) -> T:
         """Run *work* on one snapshot. RuntimeError if it writes, or inside a work."""
         self._at_work.refuse()
+        if self._places is None:
+            return self._read_at_last(work)
         with self._place():
-            try:
-                return self._read(work)
-            except _LostError:  # the connections of a server that was restarted are found so
-                self._close_idle()
-            try:
-                return self._read(work)
-            except _LostError as error:
-                raise unavailable(error.reason) from error.reason
+            return self._read_at_last(work)
+
+    def _read_at_last(self, work: Callable[[Transaction], T]) -> T:
+        try:
+            return self._read(work)
+        except _LostError:  # the connections of a server that was restarted are found so
+            self._close_idle()
+        try:
+            return self._read(work)
+        except _LostError as error:
+            raise unavailable(error.reason) from error.reason
 
     def _read(self, work: Callable[[Transaction], T]) -> T:
         transaction = self._lend()
@@ -96,9 +101,8 @@ class ReaderPool:
     @contextmanager
     def _place(self) -> Iterator[None]:
         """StoreUnavailable if none comes free in time."""
-        if self._places is None or self._bound is None:
-            yield
-            return
+        assert self._places is not None
+        assert self._bound is not None
         if not self._places.acquire(timeout=self._bound.timeout_s):
             raise StoreUnavailable(
                 f"all {self._bound.most} connections for reading were busy"

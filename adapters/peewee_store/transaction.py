@@ -61,8 +61,9 @@ class SqlTransaction:
         self.session.commit()
 
     def rollback(self) -> None:
-        """As if it had not begun. No error if the engine has done so by itself."""
-        self._forget()
+        """As if it had not begun; what is noted here is forgotten as the next one begins. No error
+        if the engine has done so by itself.
+        """
         if self.session.in_transaction:
             self.session.rollback()
 

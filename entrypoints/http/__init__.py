@@ -5,7 +5,7 @@ No rule of the business may enter, and no adapter: it is handed an `Application`
 
 from typing import Final
 
-from flask import Flask, request
+from flask import Flask
 from werkzeug.exceptions import NotFound
 from werkzeug.routing import BaseConverter
 
@@ -17,7 +17,7 @@ from entrypoints.http.docs import Docs
 from entrypoints.http.emails import Emails
 from entrypoints.http.headers import install_headers
 from entrypoints.http.json_reader import read_limit
-from entrypoints.http.lean import LeanFlask
+from entrypoints.http.lean import LeanFlask, the_request
 from entrypoints.http.operations import Operations
 from entrypoints.http.problems import install_problems
 from entrypoints.http.schemas import LARGEST_ID
@@ -71,9 +71,10 @@ def create_http(
 
 def _refuse_unknown_query() -> None:
     """A parameter that nobody reads would be a wish that is ignored."""
-    if not request.query_string or request.endpoint in _WITH_QUERY:
+    asked = the_request()
+    if not asked.query_string or asked.endpoint in _WITH_QUERY:
         return
-    names = list(request.args)[:MOST_ERRORS]
+    names = list(asked.args)[:MOST_ERRORS]
     if names:
         errors = [FieldError(pointer((name,)), UNKNOWN_IN_QUERY) for name in names]
         raise InvalidInput(*errors, code="unknown_field")

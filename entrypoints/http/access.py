@@ -7,14 +7,14 @@ is looked at here too, from the table of all calls, so that nobody's megabytes a
 import math
 from typing import Final
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response
 
 from application import Application
 from application.access import Access
-from application.throttle import Allowance
 from domain.access import Caller, Scope
 from domain.address import is_loopback
 from domain.errors import Forbidden, TooMany
+from entrypoints.http.lean import LeanRequest, the_request
 from entrypoints.http.openapi import OPERATIONS
 
 # What holds nobody's data: anyone may ask, as an orchestrator or a browser does without a key.
@@ -45,8 +45,8 @@ def install_access(app: Flask, application: Application, *, document_needs_key: 
 
 def the_caller() -> Caller:
     """Who sent the current request. Only behind the door."""
-    caller = g.caller
-    assert isinstance(caller, Caller)
+    caller = the_request().caller
+    assert caller is not None
     return caller
 
 
@@ -57,35 +57,36 @@ class _Door:
 
     def check(self) -> None:
         """Unauthorized, Forbidden or TooMany for a request that may not go on."""
-        if request.blueprint == SANDBOX:
-            _refuse_other_sites()
-        elif not self._is_free():
-            self._recognise()
+        asked = the_request()
+        if asked.blueprint == SANDBOX:
+            _refuse_other_sites(asked)
+        elif not self._is_free(asked):
+            self._recognise(asked)
 
-    def _is_free(self) -> bool:
+    def _is_free(self, asked: LeanRequest) -> bool:
         """Where there is nothing, only what looks like the API is behind the door."""
-        if request.endpoint is None:
-            return not request.path.lstrip("/").lower().startswith("api")
-        return request.endpoint in self._free
+        if asked.endpoint is None:
+            return not asked.path.lstrip("/").lower().startswith("api")
+        return asked.endpoint in self._free
 
-    def _recognise(self) -> None:
-        caller = self._access.authenticate(_token(), remote=request.remote_addr or "")
+    def _recognise(self, asked: LeanRequest) -> None:
+        caller = self._access.authenticate(_token(asked), remote=asked.remote_addr or "")
         if caller.key_id is None:
-            _refuse_other_sites()
-        g.caller = caller
-        g.allowance = self._access.take_turn(caller)
-        if g.allowance is not None and g.allowance.retry_after is not None:
+            _refuse_other_sites(asked)
+        asked.caller = caller
+        asked.allowance = allowance = self._access.take_turn(caller)
+        if allowance is not None and allowance.retry_after is not None:
             raise TooMany(
-                "too many calls at once with this API key", retry_after=g.allowance.retry_after
+                "too many calls at once with this API key", retry_after=allowance.retry_after
             )
-        scope = _needed()
+        scope = _needed(asked)
         if scope is not None:
             caller.require(scope)
 
 
-def _token() -> str | None:
+def _token(asked: LeanRequest) -> str | None:
     """The key that came with the request; other ways to authorise are not ours."""
-    environ = request.environ
+    environ = asked.environ
     token: str | None = environ.get("HTTP_X_API_KEY")
     if token is not None:
         return token
@@ -93,24 +94,24 @@ def _token() -> str | None:
     return given[len(_BEARER) :].strip() if given.lower().startswith(_BEARER) else None
 
 
-def _needed() -> Scope | None:
-    if request.endpoint is None or request.method == "OPTIONS":
+def _needed(asked: LeanRequest) -> Scope | None:
+    if asked.endpoint is None or asked.method == "OPTIONS":
         return None
-    return _SCOPES.get(request.endpoint, Scope.ADMIN)
+    return _SCOPES.get(asked.endpoint, Scope.ADMIN)
 
 
-def _refuse_other_sites() -> None:
+def _refuse_other_sites(asked: LeanRequest) -> None:
     """Without a key, a browser on this machine must not be made to ask by somebody else's page.
 
     The peer must be on this machine, whatever was bound. The Host gives away a name that was
     pointed at this machine (DNS rebinding), Origin and Sec-Fetch-Site a page from elsewhere.
     """
-    environ = request.environ
+    environ = asked.environ
     origin = environ.get("HTTP_ORIGIN")
     if (
-        not is_loopback(request.remote_addr or "")
-        or not _is_this_machine(request.host)
-        or (origin is not None and origin != request.host_url.rstrip("/"))
+        not is_loopback(asked.remote_addr or "")
+        or not _is_this_machine(asked.host)
+        or (origin is not None and origin != asked.host_url.rstrip("/"))
         or environ.get("HTTP_SEC_FETCH_SITE") in _FOREIGN
     ):
         raise Forbidden("without an API key only this machine may ask, and no other site's page")
@@ -122,7 +123,7 @@ def _is_this_machine(host: str) -> bool:
 
 
 def _tell_allowance(response: Response) -> Response:
-    allowance: Allowance | None = g.get("allowance")
+    allowance = the_request().allowance
     if allowance is not None:
         response.headers["RateLimit-Limit"] = str(allowance.limit)
         response.headers["RateLimit-Remaining"] = str(allowance.remaining)

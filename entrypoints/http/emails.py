@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 from urllib.parse import urlencode
 
 import attrs
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 from pydantic import TypeAdapter
 
 from application import Application
@@ -21,6 +21,7 @@ from domain.handoff import Reply
 from entrypoints.http.access import the_caller
 from entrypoints.http.cursors import cursor_after, email_id_before
 from entrypoints.http.json_reader import BATCH, JsonObject, read_object, read_optional_object
+from entrypoints.http.lean import the_request
 from entrypoints.http.replies import reply, reply_list
 from entrypoints.http.schemas import (
     AttemptReply,
@@ -102,7 +103,7 @@ class Emails:
             EmailAccepted(message="Email created and queued successfully", email_id=email_id), 201
         )
         # spelled out: to build it from the routes takes longer than to store the email
-        accepted.headers["Location"] = f"{request.script_root}{PREFIX}/{email_id}"
+        accepted.headers["Location"] = f"{the_request().script_root}{PREFIX}/{email_id}"
         return accepted
 
     def submit_batch(self) -> Response:
@@ -210,7 +211,7 @@ class Emails:
 
     def _passed_on(self) -> Headers:
         """The request's headers that the message gets too: a test recognises its mail by them."""
-        value = request.headers.get(_TEST_ID) if self._test_ids else None
+        value = the_request().headers.get(_TEST_ID) if self._test_ids else None
         if value is None:
             return ()
         if not _TEST_ID_VALUE.fullmatch(value):
@@ -271,7 +272,7 @@ def _batch_result(outcome: int | EmailServiceError) -> BatchResult:
 
 
 def _idempotency(body: JsonObject) -> IdempotencyKey | None:
-    key = request.headers.get("Idempotency-Key")
+    key = the_request().environ.get("HTTP_IDEMPOTENCY_KEY")
     if key is None:
         return None
     if not _IDEMPOTENCY_KEY.fullmatch(key):
@@ -300,8 +301,9 @@ def _before(cursor: str | None) -> int | None:
 def _page_reply(page: Page, query: Mapping[str, object]) -> Response:
     response = reply_list(_ROWS, [_row(email) for email in page.emails])
     if page.next_before is not None:
+        asked = the_request()
         following = urlencode({**query, "cursor": cursor_after(page.next_before)})
-        response.headers["Link"] = f'<{request.script_root}{request.path}?{following}>; rel="next"'
+        response.headers["Link"] = f'<{asked.script_root}{asked.path}?{following}>; rel="next"'
     return response
 
 

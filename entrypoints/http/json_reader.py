@@ -9,10 +9,10 @@ import math
 import re
 from typing import Any, Final
 
-from flask import request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge, UnsupportedMediaType
 
 from domain.errors import FieldError, InvalidInput
+from entrypoints.http.lean import the_request
 
 JsonObject = dict[str, Any]
 
@@ -55,7 +55,8 @@ def read_limit(max_body_bytes: int) -> int:
 
 
 def _body() -> bytes:
-    environ, most = request.environ, request.max_content_length
+    asked = the_request()
+    environ, most = asked.environ, asked.max_content_length
     length: str = environ.get("CONTENT_LENGTH", "")
     if most is not None and _CHUNKED not in environ and _SIZE.fullmatch(length):
         if int(length) >= most:
@@ -64,7 +65,7 @@ def _body() -> bytes:
         if len(octets) != int(length):
             raise ClientDisconnected
         return octets
-    octets = request.get_data(cache=False)
+    octets = asked.get_data(cache=False)
     # of a chunked body werkzeug gives what fits the limit, and does not say that there was more
     if most is not None and len(octets) >= most:
         raise RequestEntityTooLarge
@@ -72,10 +73,11 @@ def _body() -> bytes:
 
 
 def _check_content_type() -> None:
-    environ = request.environ
+    asked = the_request()
+    environ = asked.environ
     if environ.get("CONTENT_TYPE") != JSON:
-        charset = request.mimetype_params.get("charset", "utf-8")
-        if request.mimetype != JSON or charset.lower() not in ("utf-8", "utf8"):
+        charset = asked.mimetype_params.get("charset", "utf-8")
+        if asked.mimetype != JSON or charset.lower() not in ("utf-8", "utf8"):
             raise UnsupportedMediaType("send the body as application/json, in UTF-8")
     if environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
         raise UnsupportedMediaType("send the body without a content encoding")

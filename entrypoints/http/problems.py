@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final
 
-from flask import Flask, Response, g
+from flask import Flask, Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from domain.errors import (
@@ -24,6 +24,7 @@ from domain.errors import (
     Unauthorized,
     Unavailable,
 )
+from entrypoints.http.lean import LeanResponse, the_request
 from entrypoints.http.schemas import FieldProblem, Problem
 
 log = logging.getLogger("email_service.http")
@@ -53,12 +54,12 @@ def problem(
         detail=detail,
         code=code,
         error=detail,
-        request_id=g.get("request_id", ""),
+        request_id=the_request().request_id,
         errors=None
         if errors is None
         else [FieldProblem(pointer=error.pointer, message=error.message) for error in errors],
     )
-    return Response(
+    return LeanResponse(
         body.model_dump_json(exclude_none=True) + "\n",
         status=status,
         content_type="application/problem+json",
@@ -121,7 +122,7 @@ def _unavailable(error: Unavailable) -> Response:
 
 
 def _store_unavailable(error: StoreUnavailable) -> Response:
-    log.error("the store is unavailable", extra={"request_id": g.get("request_id", "")})
+    log.error("the store is unavailable", extra={"request_id": the_request().request_id})
     return _later(503, error, detail="the store cannot be used for now: try again")
 
 
@@ -141,7 +142,7 @@ def _http(error: HTTPException) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
-    request_id = g.get("request_id", "")
+    request_id = the_request().request_id
     log.error(
         "unexpected %s in request %s",
         type(error).__name__,
