@@ -54,6 +54,10 @@ class MemoryStore:
         """Run *work*; RuntimeError if it writes."""
         return self._run(work, writable=False)
 
+    def glance(self, work: Callable[[Transaction], T]) -> T:
+        """The same."""
+        return self.read(work)
+
     def write(self, work: Callable[[Transaction], T]) -> T:
         """Run *work*; if it raises, all that it wrote is undone."""
         return self._run(work, writable=True)

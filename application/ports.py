@@ -493,6 +493,12 @@ class Store(Protocol):
         """Run *work* on one consistent snapshot."""
         ...
 
+    def glance(self, work: Callable[[Transaction], T]) -> T:
+        """Like read, but each question is answered as of its own moment, which costs less: for a
+        *work* that asks one, or to whom it makes no difference.
+        """
+        ...
+
     def write(self, work: Callable[[Transaction], T]) -> T:
         """Run *work* and return its answer once it is durable. Works are serialisable."""
         ...

@@ -155,7 +155,7 @@ class Submission:
             choice = _Choice(tx, caller, windows=self._windows, now=now)
             return [_caught(choice.account_for, draft) for draft in drafts]
 
-        accounts = self._store.read(choose)
+        accounts = self._store.glance(choose)
         return [
             account
             if isinstance(account, Refusal)

@@ -75,6 +75,7 @@ _SETTINGS: Final[Mapping[str, str]] = {
 # What is written has one good plan whatever its values are: to look for it again and again costs
 # more than to run it.
 _WRITING: Final[Mapping[str, str]] = {"plan_cache_mode": "force_generic_plan"}
+_READING: Final[Mapping[str, str]] = {"default_transaction_read_only": "on"}
 _BEGIN_WRITE: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
 _BEGIN_READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _SKIP_LOCKED: Final = " FOR UPDATE SKIP LOCKED"
@@ -411,7 +412,7 @@ class Server:
                     if step.path is not None and not step.applied]  # fmt: skip
 
     def _connected(self, *, writing: bool) -> "psycopg.Connection[Any]":
-        settings = {**_SETTINGS, **(_WRITING if writing else {})}
+        settings = {**_SETTINGS, **(_WRITING if writing else _READING)}
         settings["lock_timeout"] = f"{self._lock_timeout_s * 1000:.0f}"
         connection: psycopg.Connection[Any] = psycopg.connect(
             **self._parameters(settings),

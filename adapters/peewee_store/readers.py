@@ -48,29 +48,34 @@ class ReaderPool:
         self._idle: list[SqlTransaction] = []
         self._closed = False
 
-    def read(self, work: Callable[[Transaction], T]) -> T:
-        """Run *work* on one snapshot. RuntimeError if it writes, or inside a work."""
+    def read(self, work: Callable[[Transaction], T], *, begin: bool = True) -> T:
+        """Run *work*, on one snapshot if it is to *begin* one. RuntimeError if it writes, or inside
+        a work.
+        """
         self._at_work.refuse()
         if self._places is None:
-            return self._read_at_last(work)
+            return self._read_at_last(work, begin=begin)
         with self._place():
-            return self._read_at_last(work)
+            return self._read_at_last(work, begin=begin)
 
-    def _read_at_last(self, work: Callable[[Transaction], T]) -> T:
+    def _read_at_last(self, work: Callable[[Transaction], T], *, begin: bool) -> T:
         try:
-            return self._read(work)
+            return self._read(work, begin=begin)
         except _LostError:  # the connections of a server that was restarted are found so
             self._close_idle()
         try:
-            return self._read(work)
+            return self._read(work, begin=begin)
         except _LostError as error:
             raise unavailable(error.reason) from error.reason
 
-    def _read(self, work: Callable[[Transaction], T]) -> T:
+    def _read(self, work: Callable[[Transaction], T], *, begin: bool) -> T:
         transaction = self._lend()
         self._at_work.here = True
         try:
-            transaction.begin()
+            if begin:
+                transaction.begin()
+            else:
+                transaction.forget()
             answer = work(transaction)
         except BaseException as error:
             told = _told(error)

@@ -153,6 +153,7 @@ def new_account(account: Account) -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=1024)  # each call reads all of them, and they hardly ever change
 def account_of(row: Row) -> Account:
     """The account of a row of ACCOUNT_COLUMNS."""
     return Account(

@@ -46,7 +46,7 @@ class SqlTransaction:
 
     def begin(self, *, hurried: bool = False) -> None:
         """Begin, for one work or a group; see Session.begin."""
-        self._forget()
+        self.forget()
         self.session.begin(hurried=hurried)
 
     def verify(self) -> None:
@@ -90,7 +90,8 @@ class SqlTransaction:
         """Let go of the connection."""
         self.session.close()
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """What was read and noted before is not to be seen by what comes."""
         self._tally.forget()
         self._touches.forget()
         self.accounts.forget()
