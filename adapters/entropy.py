@@ -13,4 +13,4 @@ class SystemEntropy:
 
     def jitter(self) -> float:
         """Uniform in [-1, 1]."""
-        return random.uniform(-1, 1)  # noqa: S311 - it spreads retries, it guards nothing
+        return 2 * random.random() - 1  # noqa: S311 - it spreads retries, it guards nothing

@@ -82,6 +82,6 @@ class Verdict:
     @property
     def charged(self) -> bool:
         """Whether it counts against the account's limits: taken, or perhaps taken."""
-        return self.result is Result.UNKNOWN or any(
-            recipient.result is Result.SENT for recipient in self.recipients
-        )
+        return self.result is Result.UNKNOWN or Result.SENT in [
+            recipient.result for recipient in self.recipients
+        ]

@@ -1,7 +1,9 @@
 """What one claim may take: the limits as they bear on the queue."""
 
+from collections.abc import Iterable
 from typing import Final
 
+from adapters.peewee_store.rows import Row
 from domain.account import Account
 from domain.limits import UNLIMITED, LimitUnit
 
@@ -34,18 +36,21 @@ class Basket:
             return False
         return priority <= _URGENT or self._units >= least
 
-    def put(self, eligible_at: int, email_id: int, count: int, priority: int) -> bool:
-        """Choose it, or answer False. One that was chosen before is in already."""
-        if email_id in self.chosen:
-            return True
-        size = count if self._by_recipients else 1
-        urgent = priority <= _URGENT
-        if len(self.chosen) >= self._limit or size > self._urgent_units:
-            return False
-        if not urgent:
-            if size > self._units:
+    def put(self, due: Iterable[Row]) -> bool:
+        """Choose these (eligible_at, id, open_count, priority) until one does not fit; whether all
+        did. One that was chosen before is in already.
+        """
+        chosen = self.chosen
+        for _, email_id, count, priority in due:
+            if email_id in chosen:
+                continue
+            size = count if self._by_recipients else 1
+            if len(chosen) >= self._limit or size > self._urgent_units:
                 return False
-            self._units -= size
-        self._urgent_units -= size
-        self.chosen[email_id] = None
+            if priority > _URGENT:
+                if size > self._units:
+                    return False
+                self._units -= size
+            self._urgent_units -= size
+            chosen[email_id] = None
         return True

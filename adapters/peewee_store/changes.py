@@ -107,10 +107,11 @@ class KeptBack:
 
     def keep(self, change: Change, values: Row) -> bool:
         """Keep it, or answer False: its row has a change that must be run before."""
-        row = (change.table, *values[change.row])
-        if row in self._rows:
+        rows = self._rows
+        number = len(rows)
+        rows.add((change.table, *values[change.row]))
+        if len(rows) == number:
             return False
-        self._rows.add(row)
         kept = self.kinds.get(change)
         if kept is None:
             self.kinds[change] = [values]

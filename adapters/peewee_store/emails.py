@@ -329,18 +329,13 @@ class SqlEmails:
 def _choose_longest_due(basket: Basket, ahead: Ahead, *, fair: int) -> None:
     ahead.look(in_each=fair, in_all=2 * len(PRIORITIES) * fair)
     due = [row for priority in PRIORITIES for row in ahead.of(priority, fair)]
-    for row in sorted(due)[:fair]:
-        if not basket.put(*row):
-            return
+    basket.put(sorted(due)[:fair])
 
 
 def _choose_most_urgent(basket: Basket, ahead: Ahead, *, most: int) -> None:
     for priority in PRIORITIES:
-        if not basket.has_room(priority):
+        if not basket.has_room(priority) or not basket.put(ahead.of(priority, most)):
             return
-        for row in ahead.of(priority, most):
-            if not basket.put(*row):
-                return
 
 
 @lru_cache(maxsize=256)

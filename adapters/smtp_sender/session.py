@@ -371,7 +371,8 @@ class Session:
         self._stage = stage
         if not self._owed:
             self._write_group()
-        reply = self._live.read(timeout_s)
+        assert self._wire is not None
+        reply = self._wire.read(timeout_s)
         self._owed -= 1
         code = reply.code
         expected = code == 354 if stage is Stage.DATA else code < 300
