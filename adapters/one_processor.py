@@ -48,6 +48,17 @@ class Processors(Protocol):
         ...
 
 
+def give_way() -> None:
+    """Let the calling thread wait for its turn when it wakes, and not interrupt another one.
+
+    On one processor the other one holds the interpreter's lock, so that an interruption is two
+    switches for nothing. A thread that was begun with a policy of somebody's choice keeps it.
+    """
+    if hasattr(os, "SCHED_BATCH") and os.sched_getscheduler(0) == os.SCHED_OTHER:
+        with suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+
 class OneProcessor:
     """Chooses a processor with `settle`, and again from time to time once it was started."""
 

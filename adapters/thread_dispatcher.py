@@ -12,7 +12,7 @@ whoever is a member is looking, and no connection of an account belongs to a pro
 
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from queue import Empty, PriorityQueue
 from threading import Condition, Event, Lock, Thread
@@ -93,7 +93,10 @@ class ThreadDispatcher:
         locks: Locks,
         rules: DispatcherRules,
         observe: Observe,
+        begin_worker: Callable[[], object] = lambda: None,
     ) -> None:
+        """*begin_worker* is called by each worker's thread before it does anything."""
+        self._begin_worker = begin_worker
         self._delivery = application.delivery
         self._membership = application.membership
         self._upkeep = application.upkeep
@@ -309,7 +312,7 @@ class ThreadDispatcher:
             self._hire()
 
     def _hire(self) -> None:
-        worker = _Worker(self._queue, self)
+        worker = _Worker(self._queue, self, begin=self._begin_worker)
         self._workers.append(worker)
         worker.start()
 
@@ -408,8 +411,15 @@ class ThreadDispatcher:
 class _Worker(Thread):
     """Takes batches from the queue, then claims for itself; ``batch`` is what it holds now."""
 
-    def __init__(self, queue: "PriorityQueue[_Place]", dispatcher: ThreadDispatcher) -> None:
+    def __init__(
+        self,
+        queue: "PriorityQueue[_Place]",
+        dispatcher: ThreadDispatcher,
+        *,
+        begin: Callable[[], object],
+    ) -> None:
         super().__init__(name="delivery", daemon=True)
+        self._begin = begin
         self._queue = queue
         self._dispatcher = dispatcher
         self.batch: Batch | None = None
@@ -420,6 +430,7 @@ class _Worker(Thread):
         self.batch = batch
 
     def run(self) -> None:
+        self._begin()
         while True:
             try:
                 place = self._queue.get(timeout=IDLE_S)

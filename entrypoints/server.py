@@ -20,14 +20,15 @@ from flask import Flask
 from waitress import create_server, wasyncore
 from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer
-from waitress.task import ErrorTask, WSGITask
+from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
 from waitress.utilities import Error
 
+from adapters.one_processor import give_way
 from entrypoints.settings import Settings
 
 log = logging.getLogger("email_service.server")
 
-THREADS: Final = 16
+THREADS: Final = 12  # with more of them some wait for long: docs/decisions/0015
 IDLE_S: Final = 60  # a connection on which nothing happens is closed
 REQUEST_S: Final = 30.0  # from its first byte to its last: who drips does not keep a place
 LATE_LOOK_S: Final = 0.25
@@ -96,12 +97,14 @@ class HttpServer:
         request_s: float = REQUEST_S,
     ) -> None:
         self._map: dict[int, Any] = {}  # waitress's sockets, by their number
-        server = create_server(
+        self._tasks = _Threads()
+        self._tasks.set_thread_count(THREADS)
+        create_server(
             app,
             map=self._map,
+            _dispatcher=self._tasks,
             host=settings.host,
             port=settings.port,
-            threads=THREADS,
             recv_bytes=RECEIVE_BYTES,
             channel_timeout=IDLE_S,
             channel_request_lookahead=1,  # so that the loop listens on while a request is answered
@@ -112,7 +115,6 @@ class HttpServer:
             ident=None,
             clear_untrusted_proxy_headers=True,
         )
-        self._tasks = server.task_dispatcher
         self._servers = [s for s in self._map.values() if isinstance(s, BaseWSGIServer)]
         for listening in self._servers:
             listening.channel_class = _channel_class(draining)
@@ -216,6 +218,14 @@ def _channel_class(draining: Callable[[], bool]) -> type[HTTPChannel]:
         task_class = Task
 
     return Channel
+
+
+class _Threads(ThreadedTaskDispatcher):  # type: ignore[misc]
+    """waitress's threads: they let the loop and the store's writer go first."""
+
+    def handler_thread(self, thread_no: int) -> None:
+        give_way()
+        super().handler_thread(thread_no)
 
 
 class _Server:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from adapters.fake_sender import Script
+from entrypoints.server import THREADS
 from tests.running import Running, running, wait_until
 from tests.smtp_server import SmtpServer
 
@@ -122,3 +123,24 @@ def test_what_does_not_deliver_has_none_beside_it(tmp_path: Path) -> None:
 
     assert ended.returncode == 2
     assert "PROCESSES must be 1 with DISPATCHER=none" in ended.stderr
+
+
+def test_threads_that_answer_and_deliver_let_the_others_go_first(tmp_path: Path) -> None:
+    """The store's writer, whom all of them wait for, is not interrupted by those it has woken."""
+
+    def giving_way() -> tuple[int, int]:
+        assert service.process is not None
+        tasks = Path(f"/proc/{service.process.pid}/task")
+        policies = [os.sched_getscheduler(int(task.name)) for task in tasks.iterdir()]
+        return policies.count(os.SCHED_BATCH), policies.count(os.SCHED_OTHER)
+
+    with (
+        SmtpServer(Script()) as server,
+        running(tmp_path, QUEUE_WORKERS=3, MAX_WORKERS=3) as service,
+    ):
+        fill(service, server.port, emails=4)
+        wait_until(service.all_sent)
+        yielding, others = giving_way()
+
+    assert yielding == THREADS + 3
+    assert others >= 4  # the loop, the writer, the feeder, the sweeper

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import attrs
 
-from adapters.one_processor import LinuxProcessors, OneProcessor, _busy_s
+from adapters.one_processor import LinuxProcessors, OneProcessor, _busy_s, give_way
 from tests.running import ROOT
 
 
@@ -176,3 +176,31 @@ assert len(os.sched_getaffinity(0)) == 1
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
+
+
+# -- who goes first --------------------------------------------------------------------------------
+
+
+def policies_of_threads(*begun_with: int) -> list[int]:
+    """What each thread that gives way is scheduled by, if it is begun with this policy."""
+    found = []
+
+    def run(policy: int) -> None:
+        os.sched_setscheduler(0, policy, os.sched_param(0))
+        give_way()
+        found.append(os.sched_getscheduler(0))
+
+    for policy in begun_with:
+        thread = threading.Thread(target=run, args=(policy,))
+        thread.start()
+        thread.join()
+    return found
+
+
+def test_a_thread_that_gives_way_is_scheduled_so_and_no_other_one():
+    assert policies_of_threads(os.SCHED_OTHER) == [os.SCHED_BATCH]
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
+
+
+def test_a_policy_of_somebodys_choice_is_kept():
+    assert policies_of_threads(os.SCHED_IDLE) == [os.SCHED_IDLE]
