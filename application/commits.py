@@ -182,11 +182,13 @@ class Commits:
         if error is not None:
             self._failed(together, error)
             return
-        # those who wait for a mark run as soon as they have it: they would take turns with the rest
-        self._tell(together.results, None)
         marked = future.result()
-        for asked in together.marks:
-            asked.answer(marked)
+        try:
+            # first: who has its mark runs at once, and would take turns with the rest of this
+            self._tell(together.results, None)
+        finally:
+            for asked in together.marks:
+                asked.answer(marked)
 
     def _failed(self, together: _Together, error: BaseException) -> None:
         self._close(together)  # it may never have been run

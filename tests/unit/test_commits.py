@@ -278,3 +278,23 @@ def test_a_result_that_fails_takes_no_mark_with_it(notes):
     assert mark.made
     assert notes.told == {"stale": stale}
     assert commits.wait(timeout=0)
+
+
+def test_who_fails_to_hear_of_a_result_keeps_no_mark_waiting(notes):
+    world = World()
+    [email] = claimed(world, 1)
+    slow = SlowStore(world.store)
+    commits = Commits(slow)
+
+    def fail(_error):
+        raise RuntimeError("nobody hears")
+
+    commits.persist(notes.work("one"), fail)
+    mark = Mark(commits, email, owner=world.owner, clock=world.clock)
+    asking = Thread(target=mark, daemon=True)
+    asking.start()
+    wait_until(lambda: commits._next.marks)
+    slow.run()
+    asking.join(5)
+
+    assert mark.made
