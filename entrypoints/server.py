@@ -266,7 +266,12 @@ class _TimedChannel(HTTPChannel):  # type: ignore[misc]
     ever. The first request begins with the connection.
     """
 
+    adj: Any
     server: Any
+    requests: list[Any]
+    total_outbufs_len: int
+    will_close: bool
+    close_when_flushed: bool
     request: Any = None  # waitress's: what has been received of a request, until it is whole
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -274,6 +279,26 @@ class _TimedChannel(HTTPChannel):  # type: ignore[misc]
         super().__init__(*arguments, **options)
         self.server = _Server(self.server, self)
         self.error_task_class = _Refusal
+
+    def readable(self) -> bool:
+        """Whether the loop is to hear more; also while an answer is being written."""
+        if not self.requests:
+            return bool(super().readable())
+        return not (self._leaving or len(self.requests) > self.adj.channel_request_lookahead)
+
+    def writable(self) -> bool:
+        """Whether the loop is to write. Not what a task is just writing: the loop would look again
+        and again, and the task would wait for the interpreter's lock meanwhile. It tells the loop
+        of what it has left in the end.
+        """
+        with_a_task = self.requests and not self._leaving
+        if with_a_task and self.total_outbufs_len <= self.adj.outbuf_high_watermark:
+            return False
+        return bool(super().writable())
+
+    @property
+    def _leaving(self) -> bool:
+        return bool(self.will_close or self.close_when_flushed)
 
     def received(self, data: bytes) -> Any:
         """Take what has arrived; in the main thread, as all that is here."""

@@ -284,10 +284,10 @@ def test_t_dos_1_200_slow_clients_do_not_slow_down_a_healthy_one(tmp_path):
 
 
 @contextmanager
-def a_server(*, request_s: float) -> Iterator[HttpServer]:
+def a_server(*, request_s: float = 30.0, app: Any = None) -> Iterator[HttpServer]:
     """The embedded server in this process, with a deadline of its own."""
     server = HttpServer(
-        a_client().application,
+        app or a_client().application,
         Settings.from_environment({"PORT": "0"}),
         draining=lambda: False,
         request_s=request_s,
@@ -305,10 +305,10 @@ def a_server(*, request_s: float) -> Iterator[HttpServer]:
 
 def all_that_comes(client: socket.socket) -> bytes:
     client.settimeout(20)
-    received = b""
-    while octets := client.recv(4096):
+    received = bytearray()
+    while octets := client.recv(2**18):
         received += octets
-    return received
+    return bytes(received)
 
 
 @pytest.mark.parametrize(
@@ -376,3 +376,48 @@ def test_t_dep_every_dependency_is_pinned_with_its_hashes():
         assert blocks
         assert all("==" in block and "--hash=sha256:" in block for block in blocks)
     assert tuple(int(part) for part in version("aiosmtpd").split(".")[:3]) >= (1, 4, 6)
+
+
+# -- what an answer costs the others ---------------------------------------------------------------
+
+
+def large(environ, start_response):
+    """As many megabytes as the path says: /whole/N in one piece, /pieces/N in as many."""
+    _, how, number = environ["PATH_INFO"].split("/")
+    pieces = [b"x" * 2**20] * int(number)
+    if how == "whole":
+        pieces = [b"".join(pieces)]
+    start_response("200 OK", [("Content-Length", str(int(number) * 2**20))])
+    return iter(pieces) if how == "pieces" else pieces
+
+
+@pytest.mark.parametrize("path", ["/whole/8", "/pieces/8", "/pieces/40"])
+def test_a_reader_who_is_slow_gets_all_of_both_answers(path):
+    """More than the socket takes, and more than is kept before a task has to wait (16 MB)."""
+    asked = f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    last = asked.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    with a_server(app=large) as server, socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**16)
+        client.connect(("127.0.0.1", server.port))
+        client.sendall(asked + last)
+        time.sleep(0.2)
+        received = all_that_comes(client)
+    assert received.count(b"HTTP/1.1 200 OK") == 2
+    assert received.count(b"x") >= 2 * int(path.rpartition("/")[2]) * 2**20
+
+
+def test_the_loop_leaves_to_a_task_what_the_task_is_writing():
+    """It would find the socket ready and the buffer locked, again and again, and the task waits."""
+    with a_server() as server, socket.create_connection(("127.0.0.1", server.port)):
+        channel = wait_until(lambda: next(iter(server._channels()), None))
+        channel.requests, channel.total_outbufs_len = ["one"], 100
+        busy = (channel.readable(), channel.writable())
+        channel.total_outbufs_len = channel.adj.outbuf_high_watermark + 1
+        too_much = (channel.readable(), channel.writable())
+        channel.requests = []
+        left = (channel.readable(), channel.writable())
+        channel.total_outbufs_len, channel.requests = 0, []
+
+    assert busy == (True, False)
+    assert too_much == (True, True)
+    assert left == (False, True)
