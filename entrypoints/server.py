@@ -28,7 +28,7 @@ from entrypoints.settings import Settings
 
 log = logging.getLogger("email_service.server")
 
-THREADS: Final = 12  # with more of them some wait for long: docs/decisions/0015
+THREADS: Final = 16
 IDLE_S: Final = 60  # a connection on which nothing happens is closed
 REQUEST_S: Final = 30.0  # from its first byte to its last: who drips does not keep a place
 LATE_LOOK_S: Final = 0.25
