@@ -11,7 +11,6 @@ The choice is looked at every few seconds, because what was idle then may be bus
 
 import os
 import random
-import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Set
@@ -20,7 +19,6 @@ from pathlib import Path
 from typing import Final, Protocol
 
 WORTH_IT: Final = 0.25  # of a processor: so much less must the others use where we move to
-STEP_BACK: Final = 3  # of niceness
 LOOK_S: Final = (1.0, 3.0)  # a moment between, by chance: two processes must not dance in step
 
 _TICKS_A_SECOND: Final = os.sysconf("SC_CLK_TCK")
@@ -59,15 +57,6 @@ def give_way() -> None:
     if hasattr(os, "SCHED_BATCH") and os.sched_getscheduler(0) == os.SCHED_OTHER:
         with suppress(OSError):
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-
-
-def step_back() -> None:
-    """Give way, and get half of what another thread gets that wants the processor too."""
-    give_way()
-    if sys.platform == "linux":  # elsewhere it would be said of the whole process
-        with suppress(OSError):
-            niceness = os.getpriority(os.PRIO_PROCESS, 0) + STEP_BACK
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
 
 
 class OneProcessor:

@@ -27,7 +27,7 @@ from adapters.entropy import SystemEntropy
 from adapters.fernet_vault import FernetVault
 from adapters.file_locks import FileLocks, NoLocks
 from adapters.observers import LogObserver
-from adapters.one_processor import OneProcessor, step_back
+from adapters.one_processor import OneProcessor, give_way
 from adapters.peewee_store import SqlStore, open_store
 from adapters.peewee_store.moving import why_not
 from adapters.sandbox_inbox import SandboxInbox
@@ -227,7 +227,7 @@ def build(settings: Settings) -> Service:
         locks=NoLocks() if settings.database_path is None else locks,
         rules=dispatcher_rules(settings),
         observe=observe,
-        begin_worker=step_back,
+        begin_worker=give_way,
     )
     http = create_http(
         application,

@@ -10,12 +10,10 @@ from contextlib import suppress
 import attrs
 
 from adapters.one_processor import (
-    STEP_BACK,
     LinuxProcessors,
     OneProcessor,
     _busy_s,
     give_way,
-    step_back,
 )
 from tests.running import ROOT
 
@@ -211,19 +209,3 @@ def test_a_thread_that_gives_way_is_scheduled_so_and_no_other_one():
 
 def test_a_policy_of_somebodys_choice_is_kept():
     assert policies_of_threads(os.SCHED_IDLE) == [os.SCHED_IDLE]
-
-
-def test_a_thread_that_steps_back_is_nicer_and_no_other_one():
-    found = []
-
-    def run() -> None:
-        step_back()
-        found.append((os.sched_getscheduler(0), os.getpriority(os.PRIO_PROCESS, 0)))
-
-    before = os.getpriority(os.PRIO_PROCESS, 0)
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-
-    assert found == [(os.SCHED_BATCH, STEP_BACK)]
-    assert os.getpriority(os.PRIO_PROCESS, 0) == before
