@@ -18,23 +18,23 @@ from domain.limits import URGENT
 T = TypeVar("T")
 
 PRIORITIES: Final = range(1, 6)
-_ANY_ACCOUNT: Final = 0
+ANY_ACCOUNT: Final = 0
 _KEYS: Final = ("eligible_at", "id", "open_count", "priority")
 _COLUMNS: Final = ", ".join(rows.EMAIL_COLUMNS)
-# Spelled as in the partial index: the planner uses it for these very words only.
-_WAITING: Final = "status IN ('queued', 'scheduled', 'retry')"
+# Spelled as in the partial indexes: the planner uses one for these very words only.
+IS_WAITING: Final = "status IN ('queued', 'scheduled', 'retry')"
 
 
 def _lines(account_id: T) -> list[tuple[T | int, int]]:
     """(queue, priority) in the order of the claim."""
-    return [(queue, priority) for priority in PRIORITIES for queue in (_ANY_ACCOUNT, account_id)]
+    return [(queue, priority) for priority in PRIORITIES for queue in (ANY_ACCOUNT, account_id)]
 
 
 _PROBES: Final = (
     " UNION ALL ".join(
         [
             f"SELECT * FROM (SELECT {', '.join(_KEYS)} FROM email"
-            f" WHERE queue = {queue} AND priority = {priority} AND {_WAITING}"
+            f" WHERE queue = {queue} AND priority = {priority} AND {IS_WAITING}"
             f" AND eligible_at <= ?2 AND open_count <= {'?3' if priority <= URGENT else '?4'}"
             " ORDER BY eligible_at, id LIMIT ?5)"
             for queue, priority in _lines("?1")
@@ -46,7 +46,7 @@ _LOCKED: Final = (
     "SELECT due.* FROM (VALUES {values}) AS line (queue, priority, largest)"
     " CROSS JOIN LATERAL (SELECT {columns} FROM email"
     " WHERE email.queue = line.queue AND email.priority = line.priority"
-    f" AND {_WAITING} AND eligible_at <= ? AND open_count <= line.largest"
+    f" AND {IS_WAITING} AND eligible_at <= ? AND open_count <= line.largest"
     " ORDER BY eligible_at, id LIMIT ? FOR UPDATE SKIP LOCKED) AS due LIMIT ?"
 ).format(
     values=", ".join(["(?::bigint, ?::integer, ?::bigint)"] * (2 * len(PRIORITIES))),
@@ -71,11 +71,8 @@ class Ahead:
         fewer than half of the rows to its priority, and so enough of both of its queues.
         """
         basket = self._basket
-        account_id, urgent, other = (
-            basket.account_id,
-            basket.largest(URGENT),
-            basket.largest(URGENT + 1),
-        )
+        account_id = basket.account_id
+        urgent, other = basket.largest(URGENT), basket.largest(URGENT + 1)
         self._found = {priority: [] for priority in PRIORITIES}
         read = self._session.execute_apart
         if self._session.shared:

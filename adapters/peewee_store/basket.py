@@ -1,13 +1,10 @@
 """What one claim may take: the limits as they bear on the queue."""
 
 from collections.abc import Iterable
-from typing import Final
 
 from adapters.peewee_store.rows import Row
 from domain.account import Account
-from domain.limits import UNLIMITED, LimitUnit
-
-_URGENT: Final = 2  # priorities 1 and 2 may use what an account keeps in reserve
+from domain.limits import UNLIMITED, URGENT, LimitUnit
 
 
 class Basket:
@@ -24,7 +21,7 @@ class Basket:
 
     def largest(self, priority: int) -> int:
         """The most open recipients that an email may have to fit when nothing else was sent."""
-        room = self._limits.room({}, urgent=priority <= _URGENT)
+        room = self._limits.room({}, urgent=priority <= URGENT)
         if self._by_recipients:
             return room
         return UNLIMITED if room >= 1 else -1
@@ -34,7 +31,7 @@ class Basket:
         least = 0 if self._by_recipients else 1
         if len(self.chosen) >= self._limit or self._urgent_units < least:
             return False
-        return priority <= _URGENT or self._units >= least
+        return priority <= URGENT or self._units >= least
 
     def put(self, due: Iterable[Row]) -> bool:
         """Choose these (eligible_at, id, open_count, priority) until one does not fit; whether all
@@ -47,7 +44,7 @@ class Basket:
             size = count if self._by_recipients else 1
             if len(chosen) >= self._limit or size > self._urgent_units:
                 return False
-            if priority > _URGENT:
+            if priority > URGENT:
                 if size > self._units:
                     return False
                 self._units -= size

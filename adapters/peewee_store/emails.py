@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import Final
 
 from adapters.peewee_store import rows
-from adapters.peewee_store.ahead import PRIORITIES, Ahead
+from adapters.peewee_store.ahead import ANY_ACCOUNT, IS_WAITING, PRIORITIES, Ahead
 from adapters.peewee_store.basket import Basket
 from adapters.peewee_store.changes import Change, update
 from adapters.peewee_store.rows import ACCOUNT_AT, claimed_row, micros, moment
@@ -25,11 +25,8 @@ from domain.account import Account
 from domain.email import WAITING, Email, Page, Status, Waiting
 from domain.errors import Conflict, NotFound, StaleAttempt
 
-_ANY_ACCOUNT: Final = 0
 _READ: Final = ("email", "recipient")
 _MOST_PARAMETERS: Final = 500
-# Spelled as in the partial indexes: the planner uses them for these very words only.
-_WAITING: Final = "status IN ('queued', 'scheduled', 'retry')"
 
 _COLUMNS: Final = ", ".join(rows.EMAIL_COLUMNS)
 _QUEUE_AND_STATUS: Final = itemgetter(rows.QUEUE_AT, rows.STATUS_AT)
@@ -50,7 +47,7 @@ _SAVE_RECIPIENT: Final = update(
     key=2,
 )
 _NEXT_DUE: Final = (
-    f"SELECT MIN(eligible_at) FROM email WHERE queue = ? AND priority = ? AND {_WAITING}"
+    f"SELECT MIN(eligible_at) FROM email WHERE queue = ? AND priority = ? AND {IS_WAITING}"
 )
 # The status is wrapped so that SQLite goes by the ids and not, three times, by an index on it.
 _STILL_WAITING: Final = "status || '' IN ('queued', 'scheduled', 'retry')"
@@ -68,7 +65,7 @@ _HELD: Final = (
     f"SELECT {_COLUMNS} FROM email WHERE owner = ? AND status = 'sending' ORDER BY id LIMIT ?"
 )
 _EXPIRED: Final = (
-    f"SELECT {_COLUMNS} FROM email WHERE live = 1 AND {_WAITING} AND expires_at <= ?"
+    f"SELECT {_COLUMNS} FROM email WHERE live = 1 AND {IS_WAITING} AND expires_at <= ?"
     " ORDER BY expires_at, id LIMIT ?"
 )
 # the sum keeps the index of the account out: few emails are sending, an account may have millions
@@ -263,7 +260,7 @@ class SqlEmails:
         execute = self._session.execute
         heads = (
             execute(_NEXT_DUE, (queue, priority)).fetchone()[0]
-            for queue in {_ANY_ACCOUNT, *account_ids}
+            for queue in {ANY_ACCOUNT, *account_ids}
             for priority in PRIORITIES
         )
         earliest = min((head for head in heads if head is not None), default=None)
