@@ -54,9 +54,10 @@ def give_way() -> None:
     On one processor the other one holds the interpreter's lock, so that an interruption is two
     switches for nothing. A thread that was begun with a policy of somebody's choice keeps it.
     """
-    if hasattr(os, "SCHED_BATCH") and os.sched_getscheduler(0) == os.SCHED_OTHER:
-        with suppress(OSError):
-            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    if hasattr(os, "SCHED_BATCH"):
+        with suppress(OSError):  # a container may forbid to ask, or to choose
+            if os.sched_getscheduler(0) == os.SCHED_OTHER:
+                os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 class OneProcessor:
