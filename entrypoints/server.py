@@ -20,15 +20,17 @@ from flask import Flask
 from waitress import create_server, wasyncore
 from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer
-from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
+from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import Error
 
 from adapters.one_processor import give_way
 from entrypoints.settings import Settings
+from entrypoints.tasks import PATIENCE_S, Tasks
 
 log = logging.getLogger("email_service.server")
 
 THREADS: Final = 16
+READS: Final = 2  # at a time, from a file: while one waits for the disk the other one works
 IDLE_S: Final = 60  # a connection on which nothing happens is closed
 REQUEST_S: Final = 30.0  # from its first byte to its last: who drips does not keep a place
 LATE_LOOK_S: Final = 0.25
@@ -97,7 +99,7 @@ class HttpServer:
         request_s: float = REQUEST_S,
     ) -> None:
         self._map: dict[int, Any] = {}  # waitress's sockets, by their number
-        self._tasks = _Threads()
+        self._tasks = Tasks(reads=READS if settings.database_path else None, begin=give_way)
         self._tasks.set_thread_count(THREADS)
         create_server(
             app,
@@ -145,7 +147,10 @@ class HttpServer:
         wasyncore.close_all(self._map, ignore_all=True)
 
     def _turn(self, timeout: float) -> None:
+        if self._tasks.waiting:
+            timeout = min(timeout, PATIENCE_S)
         wasyncore.loop(timeout=timeout, use_poll=True, map=self._map, count=1)
+        self._tasks.look()
         now = time.monotonic()
         if now >= self._next_look:
             self._next_look = now + LATE_LOOK_S
@@ -218,14 +223,6 @@ def _channel_class(draining: Callable[[], bool]) -> type[HTTPChannel]:
         task_class = Task
 
     return Channel
-
-
-class _Threads(ThreadedTaskDispatcher):  # type: ignore[misc]
-    """waitress's threads: they let the loop and the store's writer go first."""
-
-    def handler_thread(self, thread_no: int) -> None:
-        give_way()
-        super().handler_thread(thread_no)
 
 
 class _Server:

@@ -18,10 +18,11 @@ from urllib.parse import quote
 
 import pytest
 from click.testing import CliRunner
+from flask import Flask
 
 from adapters.fake_sender import Script
 from entrypoints.cli import cli
-from entrypoints.server import HttpServer
+from entrypoints.server import READS, HttpServer
 from entrypoints.settings import Settings
 from tests.applications import a_client
 from tests.running import ROOT, Running, free_port, running, wait_until
@@ -421,3 +422,23 @@ def test_the_loop_leaves_to_a_task_what_the_task_is_writing():
     assert busy == (True, False)
     assert too_much == (True, True)
     assert left == (False, True)
+
+
+def test_t_dos_1_reads_that_hang_hold_no_other_read_up():
+    """A disk that is slow, a client who does not take a large answer: the others read on."""
+    app, go = Flask(__name__), threading.Event()
+    app.add_url_rule("/hangs", view_func=lambda: str(go.wait(60)), endpoint="hangs")
+    app.add_url_rule("/reads", view_func=lambda: "here", endpoint="reads")
+
+    with a_server(app=app) as server:
+        hanging = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(READS + 2)]
+        for client in hanging:
+            client.sendall(b"GET /hangs HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        connection = HTTPConnection("127.0.0.1", server.port, timeout=20)
+        connection.request("GET", "/reads")
+        assert connection.getresponse().read() == b"here"
+        connection.close()
+        assert not go.is_set()
+        go.set()
+        for client in hanging:
+            client.close()
