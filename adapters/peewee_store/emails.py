@@ -17,7 +17,7 @@ from adapters.peewee_store import rows
 from adapters.peewee_store.ahead import ANY_ACCOUNT, IS_WAITING, PRIORITIES, Ahead
 from adapters.peewee_store.basket import Basket
 from adapters.peewee_store.changes import Change, update
-from adapters.peewee_store.rows import ACCOUNT_AT, claimed_row, micros, moment
+from adapters.peewee_store.rows import ACCOUNT_AT, claimed_email, micros, moment
 from adapters.peewee_store.session import Session, marks
 from adapters.peewee_store.tables import EmailRow, RecipientRow
 from adapters.peewee_store.tally import Tally
@@ -34,6 +34,9 @@ _GET: Final = f"SELECT {_COLUMNS} FROM email WHERE id = ?"
 _RECIPIENTS: Final = f"SELECT {', '.join(rows.RECIPIENT_COLUMNS)} FROM recipient WHERE email_id"
 _MESSAGES: Final = "SELECT email_id, octets FROM email_body WHERE email_id"
 _OCTETS: Final = "SELECT octets FROM email_body WHERE email_id = ?"
+# What is sending is few and has an index of its own; the other one has nothing of it.
+_IS_SENDING: Final = "status = ? AND id IN (SELECT id FROM email WHERE status = 'sending')"
+_IS_RESTING: Final = "status = ? AND status <> 'sending'"
 _INTO_EMAIL: Final = f"INSERT INTO email ({', '.join(rows.NEW_EMAIL_COLUMNS)})"
 _INTO_BODY: Final = "INSERT INTO email_body (email_id, octets)"
 _INTO_RECIPIENT: Final = (
@@ -214,11 +217,18 @@ class SqlEmails:
         self._hold([row for row in found if row[ACCOUNT_AT] == account_id], _HOLD, (owner, at))
         moving = [row for row in found if row[ACCOUNT_AT] != account_id]
         self._hold(moving, _HOLD_FOR, (account_id, owner, at))
-        held = {
-            row[0]: claimed_row(row, account_id=account_id, owner=owner, updated_at=at)
-            for row in found
-        }
-        return self._with_recipients([held[email_id] for email_id in chosen])
+        recipients = self._recipients_of(chosen)
+        before = {row[0]: row for row in found}
+        return [
+            claimed_email(
+                before[email_id],
+                recipients[email_id],
+                account_id=account_id,
+                owner=owner,
+                updated_at=now,
+            )
+            for email_id in chosen
+        ]
 
     def _hold(self, found: Sequence[rows.Row], hold: str, values: tuple[int, ...]) -> None:
         """Take these rows with one update; an account that stays the same leaves its index alone.
@@ -281,7 +291,7 @@ class SqlEmails:
         """Along the index of the status, of the account, of the key, or of the ids."""
         name = None if status is None else status.value
         wanted = {
-            "status = ?": name,
+            _IS_SENDING if status is Status.SENDING else _IS_RESTING: name,
             "account_id = ?": account_id,
             "key_id = ?": key_id,
             "id < ?": before,
@@ -311,8 +321,11 @@ class SqlEmails:
         return self._tally.counts()
 
     def _with_recipients(self, found: Sequence[rows.Row]) -> list[Email]:
-        of: dict[int, list[rows.Row]] = {row[0]: [] for row in found}
-        ids = tuple(of)
+        of = self._recipients_of([row[0] for row in found])
+        return [rows.email_of(row, of[row[0]]) for row in found]
+
+    def _recipients_of(self, ids: Sequence[int]) -> Mapping[int, Sequence[rows.Row]]:
+        of: dict[int, list[rows.Row]] = {email_id: [] for email_id in ids}
         for start in range(0, len(ids), _MOST_PARAMETERS):
             some = ids[start : start + _MOST_PARAMETERS]
             among, listed = self._session.among(some)
@@ -320,7 +333,7 @@ class SqlEmails:
             read = self._session.execute_apart(sql, listed, tables=_READ)
             for recipient in read.fetchall():
                 of[recipient[0]].append(recipient)
-        return [rows.email_of(row, of[row[0]]) for row in found]
+        return of
 
 
 def _choose_longest_due(basket: Basket, ahead: Ahead, *, fair: int) -> None:
