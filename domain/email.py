@@ -113,7 +113,7 @@ class Recipient:
     reply: Reply | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)  # as an Email: there are two of it for each
 class Attempt:
     """One try to hand an email off; the row stands before the socket is opened."""
 

@@ -88,10 +88,10 @@ class Limits:
 
         Not *urgent* mail leaves the reserve for priorities 1 and 2 alone.
         """
-        left = (
-            self.room_in(window, used.get(window, 0), urgent=urgent) for window in self.finite()
-        )
-        return min(left, default=UNLIMITED)
+        finite = self.finite()
+        if not finite:
+            return UNLIMITED
+        return min(self.room_in(window, used.get(window, 0), urgent=urgent) for window in finite)
 
     def room_in(self, window: Window, used: int, *, urgent: bool = True) -> int:
         """What `room` says of one window alone."""

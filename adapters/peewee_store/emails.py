@@ -6,7 +6,6 @@ depends on what it takes, not on what waits.
 """
 
 # ruff: noqa: S608 - the texts are made of constants; every value is a parameter
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -248,9 +247,12 @@ class SqlEmails:
                 f"{len(found)} emails were chosen, but only {taken} still wait"
             ),
         )
-        for (queue, status), number in Counter(map(_QUEUE_AND_STATUS, found)).items():
+        numbers: dict[tuple[int, str], int] = {}
+        for place in map(_QUEUE_AND_STATUS, found):
+            numbers[place] = numbers.get(place, 0) + 1
+        for (queue, status), number in numbers.items():
             self._tally.move(queue, status, -number)
-            self._tally.move(queue, Status.SENDING.value, number)
+            self._tally.move(queue, "sending", number)
 
     def held_by(self, owner: int, *, limit: int) -> Sequence[Email]:
         """By the partial index on what is sending."""

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any, Final, Protocol
 
 import peewee
@@ -212,6 +213,7 @@ def values(columns: int, *, rows: int = 1) -> str:
     return "VALUES " + ", ".join([f"({marks(columns)})"] * rows)
 
 
+@lru_cache(maxsize=256)
 def marks(number: int) -> str:
     """*number* parameters, for IN (...)."""
     return ",".join("?" * number)
