@@ -310,13 +310,13 @@ class _Emails:
             ),
             key=lambda email: (email.priority, email.eligible_at, email.id),
         )
-        longest_due = sorted(due, key=lambda email: (email.eligible_at, email.id))[:fair]
-        for email in longest_due:
+        for email in due:
             if not basket.put(email):
                 break
-        for email in due:
-            if email not in basket.emails and not basket.put(email):
-                break
+        if len(basket.emails) == limit:
+            basket.widen(fair)
+            for email in _longest_due([e for e in due if e not in basket.emails], fair=fair):
+                basket.put(email)
         taken = [e.claimed(account_id=account.id, owner=owner, now=now) for e in basket.emails]
         for email in taken:
             self._journal.put(self._tables.emails, email.id, email)
@@ -400,6 +400,10 @@ class _Basket:
         """Whether there is room for it when nothing else was sent."""
         return self._size(email) <= self._limits.room({}, urgent=email.priority <= _URGENT)
 
+    def widen(self, places: int) -> None:
+        """So many places more."""
+        self._limit += places
+
     def put(self, email: Email) -> bool:
         """Put it in, or answer False and leave the basket as it was."""
         size = self._size(email)
@@ -415,6 +419,15 @@ class _Basket:
 
     def _size(self, email: Email) -> int:
         return self._limits.units(len(email.open_recipients))
+
+
+def _longest_due(due: Sequence[Email], *, fair: int) -> Sequence[Email]:
+    """Of *due*, in the order of the claim, the first *fair* of each priority and queue."""
+    heads: dict[tuple[int, bool], list[Email]] = {}
+    for email in due:
+        heads.setdefault((email.priority, email.pinned), []).append(email)
+    longest = [email for line in heads.values() for email in line[:fair]]
+    return sorted(longest, key=lambda email: (email.eligible_at, email.id))
 
 
 class _Attempts:

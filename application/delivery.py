@@ -33,7 +33,7 @@ from domain.email import Attempt, Email, Lapse, Phase, Status
 from domain.errors import NotFound, StaleAttempt, StoreUnavailable
 from domain.events import Event
 from domain.handoff import Handoff, Parcel, Problem, Stage
-from domain.limits import URGENT, LimitUnit, WindowLengths
+from domain.limits import LimitUnit, WindowLengths
 from domain.message import from_line
 from domain.reply import Rules, classify
 from domain.retry import RetryPolicy
@@ -212,28 +212,17 @@ class Delivery:
         self, tx: Transaction, account: Account, plan: Plan, *, owner: int, now: datetime
     ) -> Sequence[Email]:
         """The most urgent, and in the fair places those that are due the longest."""
-        strict = tx.emails.claim(
+        strict = plan.limit - plan.fair
+        taken = tx.emails.claim(
             account,
-            limit=plan.limit - plan.fair,
+            limit=strict,
             units=plan.units,
             urgent_units=plan.urgent_units,
             now=now,
             owner=owner,
+            fair=plan.fair,
         )
-        favoured: Sequence[Email] = ()
-        if plan.fair and len(strict) == plan.limit - plan.fair:
-            used = sum([_units(account, email) for email in strict])
-            relaxed = sum([_units(account, email) for email in strict if email.priority > URGENT])
-            favoured = tx.emails.claim(
-                account,
-                limit=plan.fair,
-                units=plan.units - relaxed,
-                urgent_units=plan.urgent_units - used,
-                now=now,
-                owner=owner,
-                fair=plan.fair,
-            )
-        return self._placing.arranged(account.id, strict, favoured)
+        return self._placing.arranged(account.id, taken[:strict], taken[strict:])
 
     # -- handing off --------------------------------------------------------------------------
 

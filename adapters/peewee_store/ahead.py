@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 PRIORITIES: Final = range(1, 6)
 ANY_ACCOUNT: Final = 0
-_KEYS: Final = ("eligible_at", "id", "open_count", "priority")
+_KEYS: Final = ("eligible_at", "id", "open_count", "queue", "priority")
 _COLUMNS: Final = ", ".join(rows.EMAIL_COLUMNS)
 # Spelled as in the partial indexes: the planner uses one for these very words only.
 IS_WAITING: Final = "status IN ('queued', 'scheduled', 'retry')"
@@ -36,20 +36,20 @@ _PROBES: Final = (
             f"SELECT * FROM (SELECT {', '.join(_KEYS)} FROM email"
             f" WHERE queue = {queue} AND priority = {priority} AND {IS_WAITING}"
             f" AND eligible_at <= ?2 AND open_count <= {'?3' if priority <= URGENT else '?4'}"
-            " ORDER BY eligible_at, id LIMIT ?5)"
-            for queue, priority in _lines("?1")
+            f" ORDER BY eligible_at, id LIMIT ?5 OFFSET ?{skip})"
+            for skip, (queue, priority) in enumerate(_lines("?1"), 7)
         ]
     )
     + " LIMIT ?6"
 )
 _LOCKED: Final = (
-    "SELECT due.* FROM (VALUES {values}) AS line (queue, priority, largest)"
+    "SELECT due.* FROM (VALUES {values}) AS line (queue, priority, largest, skip)"
     " CROSS JOIN LATERAL (SELECT {columns} FROM email"
     " WHERE email.queue = line.queue AND email.priority = line.priority"
     f" AND {IS_WAITING} AND eligible_at <= ? AND open_count <= line.largest"
-    " ORDER BY eligible_at, id LIMIT ? FOR UPDATE SKIP LOCKED) AS due LIMIT ?"
+    " ORDER BY eligible_at, id LIMIT ? OFFSET line.skip FOR UPDATE SKIP LOCKED) AS due LIMIT ?"
 ).format(
-    values=", ".join(["(?::bigint, ?::integer, ?::bigint)"] * (2 * len(PRIORITIES))),
+    values=", ".join(["(?::bigint, ?::integer, ?::bigint, ?::bigint)"] * (2 * len(PRIORITIES))),
     columns=", ".join(f"email.{name}" for name in (*_KEYS, *rows.EMAIL_COLUMNS)),
 )
 
@@ -65,32 +65,38 @@ class Ahead:
         self._rows: dict[int, rows.Row] = {}
 
     def look(self, *, in_each: int, in_all: int) -> None:
-        """Read *in_each* rows of each line, until they are *in_all*.
+        """Read *in_each* rows of each line, until they are *in_all*. What the basket has chosen of
+        those read before is passed over: it stood at the heads of its lines.
 
         Two for each place are enough: those before a line that is cut off fill all places, or leave
         fewer than half of the rows to its priority, and so enough of both of its queues.
         """
         basket = self._basket
         account_id = basket.account_id
+        skip = dict.fromkeys(_lines(account_id), 0)
+        for found in self._found.values():
+            for _, email_id, _, queue, priority in found:
+                if email_id in basket.chosen:
+                    skip[queue, priority] += 1
         urgent, other = basket.largest(URGENT), basket.largest(URGENT + 1)
         self._found = {priority: [] for priority in PRIORITIES}
         read = self._session.execute_apart
         if self._session.shared:
             lines: list[int] = []
-            for queue, priority in _lines(account_id):
-                lines += (queue, priority, urgent if priority <= URGENT else other)
+            for (queue, priority), heads in skip.items():
+                lines += (queue, priority, urgent if priority <= URGENT else other, heads)
             values = (*lines, self._due_at, in_each, in_all)
             for row in read(_LOCKED, values, tables=("email",)).fetchall():
                 keys = row[: len(_KEYS)]
                 self._found[keys[-1]].append(keys)
                 self._rows[keys[1]] = row[len(_KEYS) :]
         else:
-            values = (account_id, self._due_at, urgent, other, in_each, in_all)
+            values = (account_id, self._due_at, urgent, other, in_each, in_all, *skip.values())
             for keys in read(_PROBES, values, tables=("email",)).fetchall():
                 self._found[keys[-1]].append(keys)
 
     def of(self, priority: int, limit: int) -> Sequence[rows.Row]:
-        """(eligible_at, id, open_count, priority) in the order of the claim."""
+        """(eligible_at, id, open_count, queue, priority) in the order of the claim."""
         return sorted(self._found[priority])[:limit]  # ids differ: no later column is compared
 
     def rows_of(self, chosen: Sequence[int]) -> Sequence[rows.Row]:

@@ -29,16 +29,25 @@ class Basket:
     def has_room(self, priority: int) -> bool:
         """Whether the smallest email of *priority* would still fit."""
         least = 0 if self._by_recipients else 1
-        if len(self.chosen) >= self._limit or self._urgent_units < least:
+        if self.full or self._urgent_units < least:
             return False
         return priority <= URGENT or self._units >= least
 
+    @property
+    def full(self) -> bool:
+        """Whether all places are taken."""
+        return len(self.chosen) >= self._limit
+
+    def widen(self, places: int) -> None:
+        """So many places more."""
+        self._limit += places
+
     def put(self, due: Iterable[Row]) -> bool:
-        """Choose these (eligible_at, id, open_count, priority) until one does not fit; whether all
-        did. One that was chosen before is in already.
+        """Choose these (eligible_at, id, open_count, queue, priority) until one does not fit;
+        whether all did. One that was chosen before is in already.
         """
         chosen = self.chosen
-        for _, email_id, count, priority in due:
+        for _, email_id, count, _, priority in due:
             if email_id in chosen:
                 continue
             size = count if self._by_recipients else 1

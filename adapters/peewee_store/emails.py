@@ -190,13 +190,13 @@ class SqlEmails:
         basket = Basket(account, limit=limit, units=units, urgent_units=urgent_units)
         due_at = micros(now)
         ahead = Ahead(self._session, basket, due_at)
-        if fair > 0:
-            _choose_longest_due(basket, ahead, fair=min(fair, limit))
-        favoured = len(basket.chosen)
-        if limit > favoured:
-            most = limit + favoured  # the favoured come up once more
-            ahead.look(in_each=most, in_all=2 * most)
-            _choose_most_urgent(basket, ahead, most=most)
+        if limit > 0:
+            ahead.look(in_each=limit, in_all=2 * limit)
+            _choose_most_urgent(basket, ahead, most=limit)
+        if fair > 0 and basket.full:
+            basket.widen(fair)
+            ahead.look(in_each=fair, in_all=2 * len(PRIORITIES) * fair)
+            _choose_longest_due(basket, ahead, fair=fair)
         if not basket.chosen:
             return []
         chosen = tuple(basket.chosen)
@@ -339,9 +339,10 @@ class SqlEmails:
 
 
 def _choose_longest_due(basket: Basket, ahead: Ahead, *, fair: int) -> None:
-    ahead.look(in_each=fair, in_all=2 * len(PRIORITIES) * fair)
-    due = [row for priority in PRIORITIES for row in ahead.of(priority, fair)]
-    basket.put(sorted(due)[:fair])
+    for row in sorted(row for priority in PRIORITIES for row in ahead.of(priority, 2 * fair)):
+        if basket.full:
+            return
+        basket.put((row,))  # what does not fit keeps no other one from the place
 
 
 def _choose_most_urgent(basket: Basket, ahead: Ahead, *, most: int) -> None:

@@ -75,7 +75,7 @@ def _time_claim(store: SqliteStore, world: World) -> float:
         started = time.perf_counter()
         taken = tx.emails.claim(
             account,
-            limit=50,
+            limit=45,
             units=10**9,
             urgent_units=10**9,
             now=world.clock.now(),

@@ -590,7 +590,7 @@ class StoreContract:
         assert ids(store.write(lambda tx: _claim(tx, account, now=at(59)))) == [2, 3]
         assert ids(store.write(lambda tx: _claim(tx, account, now=at(60)))) == [1]
 
-    def test_the_first_fair_places_go_to_the_longest_due(
+    def test_fair_places_behind_the_most_urgent_go_to_those_who_are_due_the_longest(
         self, store: Store, account: Account
     ) -> None:
         order = [(1, -1), (1, -2), (5, -9), (4, -8), (5, -7), (1, -3)]
@@ -600,25 +600,27 @@ class StoreContract:
             return ids(_undone(store, lambda tx: _claim(tx, account, fair=fair, limit=limit)))
 
         assert claimed(0) == [6, 2, 1]
-        assert claimed(1) == [3, 6, 2]
-        assert claimed(2) == [3, 4, 6]
-        assert claimed(9) == [3, 4, 5]
-        assert claimed(1, limit=0) == []
-        assert claimed(1, limit=1) == [3]
-        assert claimed(1, limit=9) == [3, 6, 2, 1, 4, 5]
-        assert claimed(5, limit=9) == [3, 4, 5, 6, 2, 1]
+        assert claimed(1) == [6, 2, 1, 3]
+        assert claimed(2) == [6, 2, 1, 3, 4]
+        assert claimed(9) == [6, 2, 1, 3, 4, 5]
+        assert claimed(0, limit=0) == []
+        assert claimed(1, limit=0) == [3]
+        assert claimed(1, limit=1) == [6, 3]
+        assert claimed(4, limit=1) == [6, 3, 4, 5, 2]
+        assert claimed(1, limit=4) == [6, 2, 1, 4, 3]
+        assert claimed(1, limit=9) == [6, 2, 1, 4, 3, 5]
 
     def test_of_equally_long_due_emails_the_oldest_gets_the_fair_place(
         self, store: Store, account: Account
     ) -> None:
-        store.write(lambda tx: [_add(tx, priority=p) for p in (5, 1)])
+        store.write(lambda tx: [_add(tx, priority=p) for p in (4, 5, 1, 4)])
 
-        assert ids(store.write(lambda tx: _claim(tx, account, fair=1))) == [1, 2]
+        assert ids(store.write(lambda tx: _claim(tx, account, limit=1, fair=1))) == [3, 1]
 
     def test_a_fair_place_costs_nobody_else_his_own(self, store: Store, account: Account) -> None:
         store.write(lambda tx: [_add(tx) for _ in range(5)])
 
-        assert ids(store.write(lambda tx: _claim(tx, account, fair=2, limit=4))) == [1, 2, 3, 4]
+        assert ids(store.write(lambda tx: _claim(tx, account, fair=2, limit=2))) == [1, 2, 3, 4]
 
     def test_units_bound_a_claim(self, store: Store, account: Account) -> None:
         store.write(lambda tx: [_add(tx) for _ in range(9)])
@@ -643,10 +645,20 @@ class StoreContract:
     def test_a_fair_place_does_not_break_into_the_reserve_nor_hold_up_the_urgent(
         self, store: Store, account: Account
     ) -> None:
-        store.write(lambda tx: [_add(tx, priority=5, eligible_at=at(-9)), _add(tx, priority=1)])
-        claimed = store.write(lambda tx: _claim(tx, account, units=0, urgent_units=5, fair=1))
+        order = [(5, -9), (1, -1), (2, -2)]
+        store.write(lambda tx: [_add(tx, priority=p, eligible_at=at(t)) for p, t in order])
 
-        assert ids(claimed) == [2]
+        def claimed(limit: int) -> list[int]:
+            return ids(
+                _undone(
+                    store,
+                    lambda tx: _claim(tx, account, limit=limit, units=0, urgent_units=5, fair=1),
+                )
+            )
+
+        assert claimed(0) == [3]
+        assert claimed(1) == [2, 3]
+        assert claimed(2) == [2, 3]
 
     def test_units_may_be_open_recipients(self, store: Store) -> None:
         account = _by_recipients(store)

@@ -613,7 +613,7 @@ def test_a_claim_goes_along_its_partial_index_even_on_a_table_without_statistics
         sql = ahead._LOCKED
         for priority in ahead.PRIORITIES:
             for queue in (0, account.id):
-                for value in (queue, priority, 9):
+                for value in (queue, priority, 9, 1):
                     sql = sql.replace("?", str(value), 1)
         for value in (10**18, 50, 100):
             sql = sql.replace("?", str(value), 1)
