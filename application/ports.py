@@ -264,8 +264,8 @@ class EmailRepository(Protocol):
         """Take up to *limit* due emails for this account: they are `sending`, phase `claimed`.
 
         Due: waiting, eligible_at <= now, pinned to this account or to none. Ordered by priority,
-        eligible_at, id. If there are so many, up to *fair* more come behind them: of the others,
-        whatever their priority, those that are due the longest.
+        eligible_at, id. If there are so many, up to *fair* more come behind them: of the others
+        that fit, whatever their priority, those that are due the longest.
         Their units (one each, or one per open recipient) add up to at most *urgent_units*, and
         those of priorities 3 to 5 to at most *units*; taking stops at the first that does not fit,
         but an email that could never fit the account's limits is passed over.
