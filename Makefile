@@ -9,7 +9,7 @@ IMAGE_EXTRAS := --extra=gunicorn --extra=postgres --extra=celery
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test coverage unit check format openapi audit lock clean faults bench
+.PHONY: help setup run test compat coverage unit check format openapi audit lock clean faults bench
 
 help: ## show what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -50,6 +50,9 @@ run: setup ## start the API, delivery and, in development, the sandbox inbox
 
 test: setup ## run every test
 	@$(PYTEST) -n $(JOBS) --dist loadfile
+
+compat: setup ## run unit, contract and HTTP tests with every other Python that is installed here
+	@$(BIN)/python -m tests.compat
 
 coverage: setup ## run every test and tell which lines none of them reaches (half as long again)
 	@$(PYTEST) -n $(JOBS) --dist loadfile --cov --cov-report=term-missing:skip-covered

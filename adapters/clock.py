@@ -25,9 +25,8 @@ class SystemClock:
         """
         with self._lock:
             read_at = self.monotonic()
-            passed = timedelta(seconds=read_at - self._read_at)
-            self._steady = min(self.now(), self._steady + passed)
-            self._read_at = read_at
+            passed = timedelta(0, read_at - self._read_at)
+            self._steady, self._read_at = min(self.now(), self._steady + passed), read_at
             return self._steady
 
     # Seconds that only rise. The system's own function: it is asked a dozen times for each email.

@@ -11,7 +11,9 @@ from typing import Any, Final
 from domain.events import Event
 
 LOGGER: Final = "email_service"
-_LEVELS: Final[Mapping[str, int]] = logging.getLevelNamesMapping()
+_LEVELS: Final[Mapping[str, int]] = {
+    name.lower(): level for name, level in logging.getLevelNamesMapping().items()
+}
 _PLAIN = re.compile(r"[\w.@:/+-]+", re.ASCII)
 
 
@@ -27,7 +29,7 @@ class LogObserver:
         self._logger = logger or logging.getLogger(LOGGER)
 
     def __call__(self, event: Event) -> None:
-        level = _LEVELS.get(event.level.upper(), logging.INFO)
+        level = _LEVELS.get(event.level, logging.INFO)
         if self._logger.isEnabledFor(level):
             self._logger.handle(_Record(self._logger.name, level, event))
 
@@ -63,11 +65,10 @@ class _Record(logging.LogRecord):
 
     def getMessage(self) -> str:  # noqa: N802 - as logging calls it
         """The whole line."""
-        words = [
-            f"{name}={_quoted(value) if isinstance(value, str) else value}"
-            for name, value in self.fields.items()
-        ]
-        return " ".join([self.event, *words])
+        line = self.event
+        for name, value in self.fields.items():
+            line += f" {name}={_quoted(value) if isinstance(value, str) else value}"
+        return line
 
 
 @lru_cache(maxsize=16)
@@ -106,5 +107,6 @@ def _fields(event: Event) -> dict[str, str | int | float]:
     return {name: value for name, value in named.items() if value is not None}
 
 
+@lru_cache(maxsize=256)  # most of what is told are the same few words
 def _quoted(text: str) -> str:
     return text if _PLAIN.fullmatch(text) else encode_basestring_ascii(text)

@@ -112,6 +112,7 @@ class ThreadDispatcher:
         self._leaders = leaders(rules.leaders)
         self._lock_held = self._leaders[0]
         self._awake = Event()
+        self._freed = Event()  # a worker is free, or none is waited for any more
         self._roused = False
         self._worked_at = clock.monotonic()
         self._workers: list[_Worker] = []
@@ -156,6 +157,7 @@ class ThreadDispatcher:
         """
         deadline = self._clock.monotonic() + timeout
         self._stopping.set()
+        self._freed.set()
         self._bell()
         for thread in self._threads:
             thread.join(max(0.0, deadline - self._clock.monotonic()))
@@ -214,6 +216,7 @@ class ThreadDispatcher:
         owner = self._membership.beat()
         self._delivery.persist_again()
         self._mend()
+        self._freed.clear()
         places = self._free_places()
         if places <= 0:
             self._wait_for_a_worker(owner)
@@ -260,14 +263,19 @@ class ThreadDispatcher:
         """The bell rings for a worker that is free, but for every new email too: time tells.
 
         While nobody waits but for a connection of his own account it is asked as seldom as when
-        there is nothing to do.
+        there is nothing to do. Once it is about to think, only a worker that is free wakes it:
+        a thousand emails a second would be as many switches for nothing.
         """
         now = self._clock.monotonic()
         if self._think_at is None:
             self._think_at = now + LOOK_AGAIN_S
-        if now < self._think_at:
-            if self._bell.wait(self._think_at - now):
+        left = self._think_at - now
+        if left > LOOK_AGAIN_S:
+            if self._bell.wait(left):
                 self._think_at = min(self._think_at, self._clock.monotonic() + LOOK_AGAIN_S)
+            return
+        if left > 0:
+            self._freed.wait(left)
             return
         self._grow(owner)
         pause = LOOK_AGAIN_S if self._others_wait else self._rules.poll.total_seconds()
@@ -346,6 +354,7 @@ class ThreadDispatcher:
         with self._lock:
             self._outstanding -= 1
         self._worked_at = self._clock.monotonic()
+        self._freed.set()
         self._bell()
 
     def may_leave(self) -> bool:

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
 
@@ -369,12 +369,20 @@ class Delivery:
         verdict = classify(
             handoff, recipients=len(email.open_recipients), rules=self._rules.replies
         )
-        self._settle(account, email, handoff, verdict)
+        self._settle(account, email, handoff, verdict, seconds=elapsed)
         return verdict.effect
 
     # -- writing down -------------------------------------------------------------------------
 
-    def _settle(self, account: Account, email: Email, handoff: Handoff, verdict: Verdict) -> None:
+    def _settle(
+        self,
+        account: Account,
+        email: Email,
+        handoff: Handoff,
+        verdict: Verdict,
+        *,
+        seconds: float,
+    ) -> None:
         now, jitter = self._clock.now(), self._entropy.jitter()
         settled = email.settled(
             verdict,
@@ -384,7 +392,7 @@ class Delivery:
             on_unknown=account.on_unknown or self._rules.on_unknown,
             jitter=jitter,
         )
-        attempt = _ended(email, account, handoff, verdict, now=now)
+        attempt = _ended(email, account, handoff, verdict, now=now, seconds=seconds)
 
         def work(tx: Transaction) -> None:
             tx.emails.save(settled, was=email)
@@ -396,7 +404,7 @@ class Delivery:
             if isinstance(error, StaleAttempt):
                 self._settle_late(account, email, attempt, verdict)
             elif error is None:
-                self._tell_settled(account, settled, handoff, verdict)
+                self._tell_settled(account, settled, attempt, verdict)
 
         self._commits.persist(work, done)
 
@@ -406,7 +414,8 @@ class Delivery:
         if not verdict.charged:
             tx.ledger.free(email.id, email.attempt_no)
             return
-        taken = sum(r.result in (Result.SENT, Result.UNKNOWN) for r in verdict.recipients)
+        results = [recipient.result for recipient in verdict.recipients]
+        taken = results.count(Result.SENT) + results.count(Result.UNKNOWN)
         units = account.limits.units(taken or len(email.open_recipients))
         tx.ledger.charge(email.id, email.attempt_no, units=units)
 
@@ -590,17 +599,23 @@ class Delivery:
     # -- telling ------------------------------------------------------------------------------
 
     def _tell_settled(
-        self, account: Account, email: Email, handoff: Handoff, verdict: Verdict
+        self, account: Account, email: Email, attempt: Attempt, verdict: Verdict
     ) -> None:
-        level = "info" if verdict.blame is Blame.NOBODY else "warning"
-        self._tell(
-            f"email_{email.status}",
-            email,
-            level=level,
-            stage=handoff.stage,
-            reason=verdict.reason,
-            text=verdict.text,
-            duration_ms=round(handoff.duration.total_seconds() * 1000, 1),
+        assert attempt.duration is not None, "it has ended"
+        self._observe(
+            Event(
+                name=f"email_{email.status}",
+                email_id=email.id,
+                account_id=email.account_id,
+                attempt=email.attempt_no,
+                level="info" if verdict.blame is Blame.NOBODY else "warning",
+                fields={
+                    "stage": attempt.stage,
+                    "reason": verdict.reason,
+                    "text": verdict.text,
+                    "duration_ms": round(attempt.duration.total_seconds() * 1000, 1),
+                },
+            )
         )
         if verdict.effect is AccountEffect.PAUSE:
             self._observe(
@@ -715,7 +730,13 @@ def _attempt(email: Email, account: Account | None, *, now: datetime) -> Attempt
 
 
 def _ended(
-    email: Email, account: Account, handoff: Handoff, verdict: Verdict, *, now: datetime
+    email: Email,
+    account: Account,
+    handoff: Handoff,
+    verdict: Verdict,
+    *,
+    now: datetime,
+    seconds: float,
 ) -> Attempt:
     return Attempt(
         email_id=email.id,
@@ -725,7 +746,7 @@ def _ended(
         owner=email.owner or 0,
         started_at=now,
         ended_at=now,
-        duration=handoff.duration,
+        duration=timedelta(seconds=seconds),
         stage=handoff.stage,
         reply=handoff.reply,
         result=verdict.result,

@@ -241,9 +241,9 @@ class Email:
         *steady* is the clock of lifetimes: a wall that jumps forward must not end what waits.
         """
         recipients = self._judged(verdict)
-        someone_open = Fate.OPEN in [recipient.fate for recipient in recipients]
-        if not someone_open:
-            return self._closed(verdict.reason, verdict.text, now=now, recipients=recipients)
+        fates = [recipient.fate for recipient in recipients]
+        if Fate.OPEN not in fates:
+            return self._ended(verdict.reason, verdict.text, recipients, fates, now=now)
         email = self._changed(recipients=recipients)
         if verdict.result is Result.UNKNOWN:
             return email._of_unknown_outcome(
@@ -409,10 +409,11 @@ class Email:
 
     def _changed(self, **changes: object) -> "Email":
         """As attrs.evolve makes it, in a tenth of the time: no field is converted or validated."""
-        email = object.__new__(Email)
-        email.__dict__.update(self.__dict__, **changes)
-        if len(email.__dict__) != len(self.__dict__):
+        fields = {**self.__dict__, **changes}
+        if len(fields) != len(self.__dict__):
             raise TypeError(f"an email has no {', '.join(changes.keys() - self.__dict__.keys())}")
+        email = object.__new__(Email)
+        object.__setattr__(email, "__dict__", fields)
         return email
 
     def _judged(self, verdict: Verdict) -> tuple[Recipient, ...]:
@@ -468,21 +469,23 @@ class Email:
             error_message=text or None,
         )
 
-    def _closed(
+    def _closed(self, reason: str, text: str, *, now: datetime) -> "Email":
+        """Nobody is tried any more: whoever is still open is given up for *reason*."""
+        fate = Fate.UNKNOWN if reason == "outcome_unknown" else Fate.REJECTED
+        recipients = _without_open(self.recipients, fate, reason)
+        fates = [recipient.fate for recipient in recipients]
+        return self._ended(reason, text, recipients, fates, now=now)
+
+    def _ended(
         self,
         reason: str,
         text: str,
+        recipients: tuple[Recipient, ...],
+        fates: Sequence[Fate],
         *,
         now: datetime,
-        recipients: tuple[Recipient, ...] | None = None,
     ) -> "Email":
-        """Nobody is tried any more: whoever is still open is given up for *reason*.
-
-        *recipients* if their fates are others now than the email's own tell.
-        """
-        fate = Fate.UNKNOWN if reason == "outcome_unknown" else Fate.REJECTED
-        recipients = _without_open(recipients or self.recipients, fate, reason)
-        fates = [recipient.fate for recipient in recipients]
+        """Nobody is open any more: these *recipients*, with these *fates*, are its last word."""
         sent = Fate.ACCEPTED in fates
         waited = self.status in WAITING
         return self._to(

@@ -5,7 +5,6 @@ the email, its recipients and the account is judged elsewhere (`domain/verdict.p
 """
 
 import re
-from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -133,20 +132,7 @@ class Handoff:
     problem: Problem | None = None
     recipients: tuple[RecipientReply, ...] = ()
     detail: str = ""
-    duration: timedelta = attrs.field(default=timedelta(0), eq=False)
     usable: bool = attrs.field(default=False, eq=False)
-
-    def lasting(self, duration: timedelta) -> "Handoff":
-        """The same, with its duration. (`attrs.evolve` would take several times as long.)"""
-        return Handoff(
-            stage=self.stage,
-            reply=self.reply,
-            problem=self.problem,
-            recipients=self.recipients,
-            detail=self.detail,
-            duration=duration,
-            usable=self.usable,
-        )
 
     @property
     def accepted(self) -> bool:

@@ -77,7 +77,7 @@ def forms(address: Address) -> Sequence[Address]:
     """The address and every IPv4 address that it carries inside."""
     if isinstance(address, IPv4Address):
         return (address,)
-    if address.is_loopback or address.is_unspecified:
+    if int(address) <= 1:  # :: and ::1; since Python 3.13 `is_loopback` is true of mapped ones too
         return (address,)
     carried = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
     if address in _NAT64 or address in _COMPATIBLE:

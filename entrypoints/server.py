@@ -25,6 +25,7 @@ from waitress.utilities import Error
 
 from adapters.one_processor import give_way
 from entrypoints.settings import Settings
+from entrypoints.sockets import Sockets
 from entrypoints.tasks import PATIENCE_S, Tasks
 
 log = logging.getLogger("email_service.server")
@@ -98,12 +99,12 @@ class HttpServer:
         draining: Callable[[], bool],
         request_s: float = REQUEST_S,
     ) -> None:
-        self._map: dict[int, Any] = {}  # waitress's sockets, by their number
+        self._sockets = Sockets()
         self._tasks = Tasks(reads=READS if settings.database_path else None, begin=give_way)
         self._tasks.set_thread_count(THREADS)
         create_server(
             app,
-            map=self._map,
+            map=self._sockets,
             _dispatcher=self._tasks,
             host=settings.host,
             port=settings.port,
@@ -113,13 +114,12 @@ class HttpServer:
             connection_limit=MAX_CONNECTIONS,
             max_request_header_size=MAX_HEADER_BYTES,
             max_request_body_size=settings.max_body_bytes + BODY_SLACK,
-            asyncore_use_poll=True,
             ident=None,
             clear_untrusted_proxy_headers=True,
         )
-        self._servers = [s for s in self._map.values() if isinstance(s, BaseWSGIServer)]
+        self._servers = [s for s in self._sockets.values() if isinstance(s, BaseWSGIServer)]
         for listening in self._servers:
-            listening.channel_class = _channel_class(draining)
+            listening.channel_class = _channel_class(draining, self._sockets)
         self._request_s = request_s
         self._next_look = 0.0
         self.host = settings.host
@@ -144,18 +144,23 @@ class HttpServer:
         while self._busy() and time.monotonic() < deadline:
             self._turn(0.02)
         self._tasks.shutdown(timeout=1)
-        wasyncore.close_all(self._map, ignore_all=True)
+        wasyncore.close_all(self._sockets, ignore_all=True)
 
     def _turn(self, timeout: float) -> None:
         if self._tasks.waiting:
             timeout = min(timeout, PATIENCE_S)
-        wasyncore.loop(timeout=timeout, use_poll=True, map=self._map, count=1)
+        for (
+            listening
+        ) in self._servers:  # whether it is full, and whom it closes, it finds when asked
+            self._sockets.tell(listening.socket.fileno())
+        self._sockets.turn(timeout)
         self._tasks.look()
         now = time.monotonic()
         if now >= self._next_look:
             self._next_look = now + LATE_LOOK_S
             for channel in self._channels():
                 channel.refuse_if_began_before(now - self._request_s)
+            self._sockets.tell_all()
 
     def _channels(self) -> list[Any]:
         return [c for listening in self._servers for c in list(listening.active_channels.values())]
@@ -199,7 +204,7 @@ class _Drain(Thread):
             log.exception("the drain failed")
 
 
-def _channel_class(draining: Callable[[], bool]) -> type[HTTPChannel]:
+def _channel_class(draining: Callable[[], bool], sockets: Sockets) -> type[HTTPChannel]:
     # waitress has no types, so mypy cannot see these classes
     class Task(WSGITask):  # type: ignore[misc]
         wrote_header: bool
@@ -221,6 +226,7 @@ def _channel_class(draining: Callable[[], bool]) -> type[HTTPChannel]:
 
     class Channel(_TimedChannel):
         task_class = Task
+        all_sockets = sockets
 
     return Channel
 
@@ -234,6 +240,7 @@ class _Server:
     def __init__(self, server: BaseWSGIServer, channel: HTTPChannel) -> None:
         self._server = server
         self._channel = channel
+        self._number: int = channel.socket.fileno()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._server, name)
@@ -246,6 +253,7 @@ class _Server:
             or channel.close_when_flushed
             or channel.requests  # sent together: while they wait the loop does not listen
         ):
+            channel.all_sockets.tell(self._number)
             self._server.pull_trigger()
 
 
@@ -263,6 +271,7 @@ class _TimedChannel(HTTPChannel):  # type: ignore[misc]
     ever. The first request begins with the connection.
     """
 
+    all_sockets: Sockets
     adj: Any
     server: Any
     requests: list[Any]

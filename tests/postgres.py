@@ -24,7 +24,7 @@ from tests.running import children_of, free_port, is_alive, wait_until
 DEFAULT_URL = "postgresql://postgres@127.0.0.1:5432/postgres"
 PATIENCE_S = 60
 TABLES = (
-    *("account", "email", "email_body", "recipient", "attempt", "ledger", "instance"),
+    *("account", "email", "email_body", "recipient", "attempt", "ledger", "ledger_sum", "instance"),
     *("idempotency", "tally", "api_key", "key_usage", "audit", "moving"),
 )
 WITH_IDS = ("account", "email", "instance", "api_key", "audit")

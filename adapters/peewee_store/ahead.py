@@ -8,14 +8,12 @@ ask for them once more would be another round trip.
 
 # ruff: noqa: S608 - the texts are made of constants; every value is a parameter
 from collections.abc import Sequence
-from typing import Final, TypeVar
+from typing import Final
 
 from adapters.peewee_store import rows
 from adapters.peewee_store.basket import Basket
 from adapters.peewee_store.session import Session
 from domain.limits import URGENT
-
-T = TypeVar("T")
 
 PRIORITIES: Final = range(1, 6)
 ANY_ACCOUNT: Final = 0
@@ -25,7 +23,7 @@ _COLUMNS: Final = ", ".join(rows.EMAIL_COLUMNS)
 IS_WAITING: Final = "status IN ('queued', 'scheduled', 'retry')"
 
 
-def _lines(account_id: T) -> list[tuple[T | int, int]]:
+def _lines(account_id: int) -> list[tuple[int, int]]:
     """(queue, priority) in the order of the claim."""
     return [(queue, priority) for priority in PRIORITIES for queue in (ANY_ACCOUNT, account_id)]
 
@@ -34,13 +32,13 @@ _PROBES: Final = (
     " UNION ALL ".join(
         [
             f"SELECT * FROM (SELECT {', '.join(_KEYS)} FROM email"
-            f" WHERE queue = {queue} AND priority = {priority} AND {IS_WAITING}"
-            f" AND eligible_at <= ?2 AND open_count <= {'?3' if priority <= URGENT else '?4'}"
-            f" ORDER BY eligible_at, id LIMIT ?5 OFFSET ?{skip})"
-            for skip, (queue, priority) in enumerate(_lines("?1"), 7)
+            f" WHERE queue = ? AND priority = ? AND {IS_WAITING}"
+            " AND eligible_at <= ? AND open_count <= ?"
+            " ORDER BY eligible_at, id LIMIT ? OFFSET ?)"
         ]
+        * (2 * len(PRIORITIES))
     )
-    + " LIMIT ?6"
+    + " LIMIT ?"
 )
 _LOCKED: Final = (
     "SELECT due.* FROM (VALUES {values}) AS line (queue, priority, largest, skip)"
@@ -81,18 +79,23 @@ class Ahead:
         urgent, other = basket.largest(URGENT), basket.largest(URGENT + 1)
         self._found = {priority: [] for priority in PRIORITIES}
         read = self._session.execute_apart
-        if self._session.shared:
-            lines: list[int] = []
-            for (queue, priority), heads in skip.items():
-                lines += (queue, priority, urgent if priority <= URGENT else other, heads)
-            values = (*lines, self._due_at, in_each, in_all)
+        shared, due_at = self._session.shared, self._due_at
+        lines: list[int] = []
+        for (queue, priority), heads in skip.items():
+            largest = urgent if priority <= URGENT else other
+            lines += (
+                (queue, priority, largest, heads)
+                if shared
+                else (queue, priority, due_at, largest, in_each, heads)
+            )
+        if shared:
+            values = (*lines, due_at, in_each, in_all)
             for row in read(_LOCKED, values, tables=("email",)).fetchall():
                 keys = row[: len(_KEYS)]
                 self._found[keys[-1]].append(keys)
                 self._rows[keys[1]] = row[len(_KEYS) :]
         else:
-            values = (account_id, self._due_at, urgent, other, in_each, in_all, *skip.values())
-            for keys in read(_PROBES, values, tables=("email",)).fetchall():
+            for keys in read(_PROBES, (*lines, in_all), tables=("email",)).fetchall():
                 self._found[keys[-1]].append(keys)
 
     def of(self, priority: int, limit: int) -> Sequence[rows.Row]:

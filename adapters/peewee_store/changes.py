@@ -33,6 +33,7 @@ class Change:
     table: str
     columns: tuple[str, ...]
     row: slice  # where in its parameters the row's key stands
+    into: str | None = None  # of an insertion: what comes before the rows
     found_by: int | None = None  # the column by whose index the rows are found, whatever
     # the planner believes of a table that was empty
     refusal: Refusal | None = None  # what is wrong if the row is not there; else nothing is
@@ -42,12 +43,14 @@ def insertion(model: type[peewee.Model], columns: Sequence[str], *, key: int) ->
     """Insert a row that the first *key* of *columns* identify."""
     table = model._meta.table_name
     names = ", ".join(columns)
+    into = f"INSERT INTO {table} ({names})"
     return Change(
-        one=f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))})",
-        many=f"INSERT INTO {table} ({names}) SELECT * FROM {_unnested(model, columns)}",
+        one=f"{into} VALUES ({', '.join('?' * len(columns))})",
+        many=f"{into} SELECT * FROM {_unnested(model, columns)}",
         table=table,
         columns=tuple(columns),
         row=slice(key),
+        into=into,
     )
 
 

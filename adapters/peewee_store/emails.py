@@ -59,10 +59,9 @@ _HOLD: Final = (
 )
 _HOLD_FOR: Final = _HOLD.replace(" owner = ?", " account_id = ?, owner = ?")
 # by the ids here too
-_MARK: Final = (
-    "UPDATE email SET phase = 'committing'"
-    " WHERE owner = ? AND status || '' = 'sending' AND attempt_no = ? AND"
-)
+_STILL_HELD: Final = "owner = ? AND status || '' = 'sending' AND attempt_no = ? AND id "
+_MARK: Final = f"UPDATE email SET phase = 'committing' WHERE {_STILL_HELD}"
+_MARKED: Final = f"SELECT id FROM email WHERE phase = 'committing' AND {_STILL_HELD}"
 _HELD: Final = (
     f"SELECT {_COLUMNS} FROM email WHERE owner = ? AND status = 'sending' ORDER BY id LIMIT ?"
 )
@@ -136,19 +135,26 @@ class SqlEmails:
     def mark_committing(
         self, claims: Iterable[tuple[int, int]], *, owner: int
     ) -> Collection[tuple[int, int]]:
-        """A fenced update for each number of an attempt: mostly there is one."""
-        by_attempt: dict[int, list[int]] = {}
+        """A fenced update for each number of an attempt: mostly there is one.
+
+        Which of them it has marked is asked only if it was not all: RETURNING would cost SQLite
+        eight times the update.
+        """
+        by_attempt: dict[int, set[int]] = {}
         for email_id, attempt_no in claims:
-            by_attempt.setdefault(attempt_no, []).append(email_id)
+            by_attempt.setdefault(attempt_no, set()).add(email_id)
         marked: set[tuple[int, int]] = set()
         for attempt_no, ids in by_attempt.items():
-            among, listed = self._session.among(ids)
-            found = self._session.execute_apart(
-                f"{_MARK} id {among} RETURNING id, attempt_no",
-                (owner, attempt_no, *listed),
-                rows=[("email", email_id) for email_id in ids],
+            among, listed = self._session.among(tuple(ids))
+            values = (owner, attempt_no, *listed)
+            changed = [("email", email_id) for email_id in ids]
+            number = self._session.execute_apart(_MARK + among, values, rows=changed).rowcount
+            found = (
+                ids
+                if number == len(ids)
+                else [email_id for (email_id,) in self._session.execute(_MARKED + among, values)]
             )
-            marked.update(found.fetchall())
+            marked.update((email_id, attempt_no) for email_id in found)
         return marked
 
     def save(self, email: Email, *, was: Email) -> None:
@@ -164,8 +170,9 @@ class SqlEmails:
         if email.recipients is not was.recipients:
             self._save_recipients(email, was)
         if "status" in changes or "queue" in changes:
-            self._tally.move(rows.queue_of(was), stood, -1)
-            self._tally.move(rows.queue_of(email), stands, 1)
+            queue = rows.queue_of(was)
+            self._tally.move(queue, stood, -1)
+            self._tally.move(changes.get("queue", queue), stands, 1)
 
     def _save_recipients(self, email: Email, was: Email) -> None:
         for position, (new, old) in enumerate(zip(email.recipients, was.recipients, strict=True)):

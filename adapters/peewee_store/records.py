@@ -47,11 +47,12 @@ ATTEMPT_COLUMNS: Final = (
     "text",
 )
 ATTEMPT_END: Final = ATTEMPT_COLUMNS[6:]
-_NO_END: Final = (*[None] * (len(ATTEMPT_END) - 1), "")
+# without its end: SQLite's driver takes a quarter of a microsecond for each None
+NEW_ATTEMPT: Final = (*ATTEMPT_COLUMNS[:6], "text")
 
 
 def new_attempt(attempt: Attempt) -> Row:
-    """The row of ATTEMPT_COLUMNS."""
+    """The row of NEW_ATTEMPT."""
     return (
         attempt.email_id,
         attempt.attempt_no,
@@ -59,7 +60,7 @@ def new_attempt(attempt: Attempt) -> Row:
         attempt.account_name,
         attempt.owner,
         micros(attempt.started_at),
-        *(_NO_END if attempt.ended_at is None else attempt_end(attempt)),
+        "",
     )
 
 

@@ -7,8 +7,6 @@ it a zone of its own.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from operator import attrgetter
 from typing import Any, Final
 
 import attrs
@@ -50,7 +48,6 @@ def micros(moment: datetime) -> int:
     return (passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds
 
 
-@lru_cache(maxsize=256)  # most of an email's times are the same one
 def moment(micros: int) -> datetime:
     """The time, aware, UTC."""
     return _EPOCH + timedelta(0, 0, micros)
@@ -144,6 +141,7 @@ def _email(fields: dict[str, Any]) -> Email:
 
 def _fields(row: Row, recipients: Sequence[Row]) -> dict[str, Any]:
     """All fields of an email, by name."""
+    created = moment(row[19])
     return {
         "id": row[0],
         "subject": row[1],
@@ -163,10 +161,10 @@ def _fields(row: Row, recipients: Sequence[Row]) -> dict[str, Any]:
         "smtputf8": row[14] != 0,
         "message_id": row[15],
         "size": row[16],
-        "eligible_at": moment(row[17]),
+        "eligible_at": created if row[17] == row[19] else moment(row[17]),
         "expires_at": moment(row[18]),
-        "created_at": moment(row[19]),
-        "updated_at": moment(row[20]),
+        "created_at": created,
+        "updated_at": created if row[20] == row[19] else moment(row[20]),
         "sent_at": None if row[21] is None else moment(row[21]),
         "reason_code": row[22],
         "error_message": row[23],
@@ -253,25 +251,22 @@ _CHANGING: Final[Mapping[str, Any]] = {
     "reason_code": _as_it_is,
     "error_message": _as_it_is,
 }
-_CHANGING_NAMES: Final = tuple(_CHANGING)
-_CHANGING_WRITES: Final = tuple(_CHANGING.values())
-_changing_of: Final = attrgetter(*_CHANGING)
 
 
 def email_changes(email: Email, was: Email) -> dict[str, Any]:
     """The columns in which *email* differs from *was*, with their new values."""
+    before = was.__dict__
     changes = {
-        name: write(new)
-        for name, write, new, old in zip(
-            _CHANGING_NAMES, _CHANGING_WRITES, _changing_of(email), _changing_of(was), strict=True
-        )
-        if new is not old and new != old
+        name: _CHANGING[name](new)
+        for name, new in email.__dict__.items()
+        if new is not (old := before[name]) and name in _CHANGING and new != old
     }
     if (ended := email.status in TERMINAL) is not (was.status in TERMINAL):
         changes["live"] = int(not ended)
     if email.recipients is not was.recipients and (count := _open_count(email)) != _open_count(was):
         changes["open_count"] = count
-    if (queue := queue_of(email)) != queue_of(was):
+    moved = email.pinned is not was.pinned or "account_id" in changes
+    if moved and (queue := queue_of(email)) != queue_of(was):
         changes["queue"] = queue
     return changes
 

@@ -134,6 +134,9 @@ class SqliteSession(Keeping):
             self._run(change, rows)
 
     def _run(self, change: Change, rows: Sequence[Row]) -> None:
+        if change.into is not None and len(rows) > 1:
+            self.insert_numbered(change.into, rows)
+            return
         changed = self._connection.executemany(change.one, rows).rowcount
         if change.refusal is not None and changed != len(rows):
             self._wrong = change.refusal(rows[0])
@@ -289,12 +292,13 @@ def open_database(
 
 def _pragmas(busy_timeout_s: float, *, foreign_keys: bool) -> dict[str, Any]:
     return {
-        "busy_timeout": round(busy_timeout_s * 1000),
         "journal_mode": "wal",
         "synchronous": _FULL,
         "foreign_keys": int(foreign_keys),
         "cache_size": -_CACHE_KIB,
         "wal_autocheckpoint": MOST_PAGES,
+        # last: until then it waits while others recover or put away the file's log
+        "busy_timeout": round(busy_timeout_s * 1000),
     }
 
 

@@ -146,6 +146,24 @@ class LedgerRow(Model):
         primary_key = CompositeKey("email_id", "attempt_no")
 
 
+class LedgerSumRow(Model):
+    """What the ledger charges an account in *width* seconds from *start*: the sum over its slots.
+
+    The database keeps it: see the migration 0006.
+    """
+
+    account_id = BigIntegerField()
+    width = IntegerField()
+    start = BigIntegerField()
+    units = BigIntegerField()
+    number = BigIntegerField()
+    slot = IntegerField()
+
+    class Meta:
+        table_name = "ledger_sum"
+        primary_key = CompositeKey("account_id", "width", "start", "slot")
+
+
 class InstanceRow(Model):
     """A process that delivers."""
 
@@ -247,6 +265,7 @@ TABLES = (
     RecipientRow,
     AttemptRow,
     LedgerRow,
+    LedgerSumRow,
     InstanceRow,
     IdempotencyRow,
     TallyRow,

@@ -84,6 +84,7 @@ class SqlTransaction:
         self._tally.undo()
         self._touches.undo()
         self.accounts.forget()
+        self.ledger.forget()
         self.instances.forget()
 
     def close(self) -> None:
@@ -95,4 +96,5 @@ class SqlTransaction:
         self._tally.forget()
         self._touches.forget()
         self.accounts.forget()
+        self.ledger.forget()
         self.instances.forget()

@@ -23,6 +23,7 @@ from application.ports import Transaction
 from domain.errors import Conflict, StaleAttempt, StoreUnavailable
 
 T = TypeVar("T")
+Work = Callable[[Transaction], Any]
 
 MOST_WORKS: Final = 200
 # While several ask at once a commit waits for so long: more of them share it, and its pages.
@@ -34,12 +35,59 @@ _CHANCE: Final = random.SystemRandom()
 _log = logging.getLogger(__name__)
 
 
-@attrs.frozen
-class _Job:
+class _Posted:
     """A work and the Future of its answer."""
 
-    work: Callable[[Transaction], Any]
-    future: "Future[Any]"
+    def __init__(self, work: Work) -> None:
+        self.work = work
+        self.future: Future[Any] = Future()
+
+    def admit(self) -> bool:
+        """Whether it is to be run: it was not cancelled."""
+        return self.future.set_running_or_notify_cancel()
+
+    def tell(self, answer: Any) -> None:
+        """The answer, which may be a _Failure. Whatever a callback does here, the next one must get
+        its answer.
+        """
+        try:
+            if isinstance(answer, _Failure):
+                self.future.set_exception(answer.error)
+            else:
+                self.future.set_result(answer)
+        except BaseException:
+            _log.exception("a callback of a posted work failed")
+
+
+class _Awaited:
+    """A work whose answer one thread waits for: a Future, which serves many, costs five times as
+    much.
+    """
+
+    def __init__(self, work: Work) -> None:
+        self.work = work
+        self._answer: Any = None
+        self._told = threading.Lock()
+        self._told.acquire()
+
+    def admit(self) -> bool:
+        """Nobody can cancel it."""
+        return True
+
+    def tell(self, answer: Any) -> None:
+        """The answer, which may be a _Failure."""
+        self._answer = answer
+        self._told.release()
+
+    def wait(self) -> Any:
+        """The answer, or what the work raised."""
+        self._told.acquire()
+        if isinstance(self._answer, _Failure):
+            raise self._answer.error
+        return self._answer
+
+
+_Job = _Posted | _Awaited
 
 
 class GroupWriter:
@@ -71,21 +119,18 @@ class GroupWriter:
 
         Callbacks of the Future run on the writer's thread: every other work waits for them.
         """
-        self._at_work.refuse()
-        future: Future[T] = Future()
-        with self._gate:
-            if self._closed:
-                future.set_exception(StoreUnavailable("the store is closed"))
-            else:
-                self._start()
-                self._jobs.put(_Job(work, future))
-        return future
+        job = _Posted(work)
+        self._put(job)
+        return job.future
 
     def write(self, work: Callable[[Transaction], T]) -> T:
         """Post *work* and wait for its answer. RuntimeError inside a work or a callback."""
         if threading.current_thread() is self._thread:
             raise RuntimeError("neither a work nor a callback may wait for its own store")
-        return self.post(work).result()
+        job = _Awaited(work)
+        self._put(job)
+        answer: T = job.wait()
+        return answer
 
     def close(self) -> None:
         """Finish what was posted, then let go of the connection. May be called twice."""
@@ -96,6 +141,15 @@ class GroupWriter:
         self._closing.set()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
+
+    def _put(self, job: _Job) -> None:
+        self._at_work.refuse()
+        with self._gate:
+            if not self._closed:
+                self._start()
+                self._jobs.put(job)
+                return
+        job.tell(_Failure(StoreUnavailable("the store is closed")))
 
     def _start(self) -> None:
         if self._thread is None:
@@ -141,7 +195,7 @@ class GroupWriter:
         finally:
             self._at_work.here = False
         for job, answer in zip(group, answers, strict=True):
-            _answer(job, answer)
+            job.tell(answer)
 
     def _commit_at_last(self, group: Sequence[_Job]) -> Sequence[Any]:
         """As _commit, again if it was overtaken by another process."""
@@ -236,19 +290,8 @@ class _Failure:
     error: BaseException
 
 
-def _answer(job: _Job, answer: Any) -> None:
-    """Whatever a callback does here, the next one must get its answer."""
-    try:
-        if isinstance(answer, _Failure):
-            job.future.set_exception(answer.error)
-        else:
-            job.future.set_result(answer)
-    except BaseException:
-        _log.exception("a callback of a posted work failed")
-
-
 def _admit(job: _Job, group: list[_Job]) -> None:
-    if job.future.set_running_or_notify_cancel():
+    if job.admit():
         group.append(job)
 
 

@@ -10,7 +10,6 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 
 import attrs
 
@@ -65,21 +64,22 @@ class SmtpSender:
     @contextmanager
     def converse(self, account: Account) -> Iterator["_Conversation"]:
         """One message after the other over one session; it is pooled at the end."""
+        brake = self._brakes.add()
         conversation = _Conversation(
             account,
             terms=self._terms,
             pool=self._pool,
-            brakes=self._brakes,
+            brake=brake,
             lockstep=self._lockstep,
         )
         try:
             yield conversation
         finally:
+            self._brakes.discard(brake)
             conversation.end()
 
     def probe(self, account: Account) -> Handoff:
         """Connect, TLS, AUTH on a connection of its own, then QUIT."""
-        started = self._clock.monotonic()
         brake = self._brakes.add()
         session = Session(account, terms=self._terms)
         try:
@@ -88,7 +88,7 @@ class SmtpSender:
             brake.watch(None)
             session.quit()
             self._brakes.discard(brake)
-        return attrs.evolve(handoff, usable=False, duration=self._since(started))
+        return attrs.evolve(handoff, usable=False)
 
     def retire(self, account_id: int) -> None:
         """Close the account's idle connections; those in use are closed when they come back."""
@@ -119,12 +119,9 @@ class SmtpSender:
                 self._context = context
             return self._context
 
-    def _since(self, started: float) -> timedelta:
-        return timedelta(seconds=self._clock.monotonic() - started)
-
 
 class _Brakes:
-    """Those of the attempts under way, so that `abort` finds them. Safe from many threads."""
+    """Those of the conversations and probes, so that `abort` finds them. Safe from many threads."""
 
     def __init__(self) -> None:
         self._start()
@@ -135,7 +132,7 @@ class _Brakes:
         self._all: set[Brake] = set()
 
     def add(self) -> Brake:
-        """One for an attempt that begins."""
+        """One for a conversation that begins."""
         if self._pid != os.getpid():  # the lock and the attempts are the parent's
             self._start()
         brake = Brake()
@@ -144,7 +141,7 @@ class _Brakes:
         return brake
 
     def discard(self, brake: Brake) -> None:
-        """The attempt is over."""
+        """It is over."""
         with self.lock:
             self._all.discard(brake)
 
@@ -169,13 +166,13 @@ class _Conversation:
         *,
         terms: Terms,
         pool: Pool,
-        brakes: "_Brakes",
+        brake: Brake,
         lockstep: set[tuple[int, int]],
     ) -> None:
         self._account = account
         self._terms = terms
         self._pool = pool
-        self._brakes = brakes
+        self._brake = brake
         self._lockstep = lockstep
         self._name = (account.id, account.version)
         self._session: Session | None = None
@@ -189,16 +186,15 @@ class _Conversation:
         then: Callable[[], Parcel | None] = lambda: None,
     ) -> Handoff:
         """One attempt, as the port describes it. What *before_dot* raises is passed on."""
-        started = self._terms.monotonic()
-        brake = self._brakes.add()
+        brake = self._brake
+        brake.renew()
         try:
             handoff = self._over_a_used_session(parcel, then, before_dot, brake)
             if handoff is None:
                 handoff = self._over_a_new_session(parcel, then, before_dot, brake)
         finally:
             self._let_go(brake)
-            self._brakes.discard(brake)
-        return handoff.lasting(timedelta(seconds=self._terms.monotonic() - started))
+        return handoff
 
     def end(self) -> None:
         """Give the session back; one to which something was announced is dropped."""

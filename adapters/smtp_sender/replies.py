@@ -50,6 +50,7 @@ class ReplyParser:
 
     def __init__(self) -> None:
         self._buffer = b""
+        self._ahead: list[ServerReply] = []  # what comes before the buffer, the last first
         self._lines: list[str] = []
         self._code = 0
         self._size = 0
@@ -57,7 +58,7 @@ class ReplyParser:
     @property
     def empty(self) -> bool:
         """Whether every byte that came has been given out."""
-        return not self._buffer and not self._lines
+        return not (self._buffer or self._ahead or self._lines)
 
     def feed(self, octets: bytes) -> None:
         """Add what was read."""
@@ -65,12 +66,16 @@ class ReplyParser:
 
     def next(self) -> ServerReply | None:
         """The next whole reply, None if more bytes are needed. Malformed if it cannot be one."""
+        if self._ahead:
+            return self._ahead.pop()
         while True:
             line, end, rest = self._buffer.partition(b"\r\n")
             if not end:
                 break
             self._buffer = rest
             if not self._lines and len(line) <= SHORT and (alone := _known_alone(line)):
+                if 0 < len(rest) <= SHORT and (ahead := _known_ahead(rest)):
+                    self._buffer, self._ahead = b"", list(ahead)
                 return alone
             self._size += len(line) + 2
             code, last, text = _known(line) if len(line) <= SHORT else _parsed(line)
@@ -106,6 +111,18 @@ def _known_alone(line: bytes) -> ServerReply | None:
     """The reply if the line is all of it."""
     code, last, text = _parsed(line)
     return ServerReply(code, (text,)) if last else None
+
+
+@lru_cache(maxsize=64)
+def _known_ahead(octets: bytes) -> tuple[ServerReply, ...]:
+    """What they are if they are whole replies of one line each, the last first; else nothing."""
+    *lines, rest = octets.split(b"\r\n")
+    try:
+        replies = [_known_alone(line) for line in reversed(lines)]
+    except Malformed:  # it is told when its turn comes
+        return ()
+    whole = tuple([reply for reply in replies if reply is not None])
+    return () if rest or len(whole) < len(replies) else whole
 
 
 _known_reply = lru_cache(maxsize=512)(Reply.of)

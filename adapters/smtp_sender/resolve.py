@@ -15,6 +15,7 @@ from typing import Final
 
 import attrs
 
+from domain.address import is_loopback
 from domain.handoff import Problem
 
 IP = IPv4Address | IPv6Address
@@ -43,8 +44,7 @@ class Endpoint:
     @property
     def loopback(self) -> bool:
         """Whether what is sent there never leaves this machine."""
-        mapped = self.ip.ipv4_mapped if isinstance(self.ip, IPv6Address) else None
-        return (mapped or self.ip).is_loopback
+        return is_loopback(str(self.ip))
 
 
 class Resolver:

@@ -567,7 +567,9 @@ class Session:
 
 def dot_stuffed(octets: bytes) -> bytes:
     """The body as it goes on the wire, up to the terminator (RFC 5321 section 4.5.2)."""
-    stuffed = octets.replace(b"\r\n.", b"\r\n..")
+    stuffed = octets
+    if octets.rfind(b"\r\n.") >= 0:  # hardly ever; found from the end in half of replace's time
+        stuffed = octets.replace(b"\r\n.", b"\r\n..")
     if stuffed.startswith(b"."):
         stuffed = b"." + stuffed
     if stuffed and not stuffed.endswith(b"\r\n"):

@@ -33,13 +33,21 @@ class Broken(Exception):
 
 
 class Brake:
-    """Lets another thread stop one attempt at any moment before the final dot, and none after."""
+    """Lets another thread stop an attempt at any moment before the final dot, and none after.
+
+    It serves one attempt after the other.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._interrupt: Callable[[], object] | None = None
         self._released = False
         self.stopped = False
+
+    def renew(self) -> None:
+        """The next attempt begins: what stopped the one before does not stop it."""
+        with self._lock:
+            self._released = self.stopped = False
 
     def watch(self, interrupt: Callable[[], object] | None) -> None:
         """From now on *interrupt* wakes the thread that makes the attempt."""
@@ -97,15 +105,15 @@ class Wire:
         not told: the next read finds it out.
         """
         deadline = self._monotonic() + timeout_s
-        rest = memoryview(octets + then)
-        while rest:
+        everything, sent = octets + then, 0
+        while sent < len(everything):
             try:
-                rest = rest[self._socket.send(rest) :]
+                sent += self._socket.send(everything[sent:])
             except OSError as error:
                 wanted = self._wanted(error, otherwise=self._writing)
                 if wanted is not None and self._wait(wanted, deadline):
                     continue
-                if len(rest) <= len(then):
+                if sent >= len(octets):
                     return
                 if wanted is not None:
                     raise Broken(Problem.TIMEOUT, "the server does not read") from None
@@ -114,10 +122,10 @@ class Wire:
     def pour(self, octets: bytes, timeout_s: float) -> bool:
         """Like write, but False as soon as the server speaks or leaves: the rest is held back."""
         deadline = self._monotonic() + timeout_s
-        rest = memoryview(octets)
-        while rest:
+        whole, sent = memoryview(octets), 0
+        while sent < len(octets):
             try:
-                rest = rest[self._socket.send(rest, self._more) :]
+                sent += self._socket.send(whole[sent:], self._more)
             except (BlockingIOError, ssl.SSLWantWriteError):
                 if not self._drained(deadline):
                     return False

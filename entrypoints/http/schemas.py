@@ -458,10 +458,20 @@ _HourlyLimit: TypeAlias = Annotated[
 _MinuteLimit: TypeAlias = Annotated[
     _Limit | None, Field(description="In any 60 seconds; null for no limit.")
 ]
+
+
+def _limit_unit(name: str) -> LimitUnit:  # the enum itself has no signature since Python 3.12
+    return LimitUnit(name)
+
+
+def _on_unknown(name: str) -> OnUnknown:
+    return OnUnknown(name)
+
+
 _Unit: TypeAlias = Annotated[
     Literal["messages", "recipients"],
     Field(description="What the limits count."),
-    AfterValidator(LimitUnit),
+    AfterValidator(_limit_unit),
 ]
 _Connections: TypeAlias = Annotated[
     int, Field(ge=1, le=100, description="At most so many to the mail server at once.")
@@ -470,7 +480,7 @@ _Reserve: TypeAlias = Annotated[
     int, Field(ge=0, le=90, description="Percent of each limit kept for priorities 1 and 2.")
 ]
 _OnUnknown: TypeAlias = Annotated[
-    Annotated[Literal["resend_once", "hold"], AfterValidator(OnUnknown)] | None,
+    Annotated[Literal["resend_once", "hold"], AfterValidator(_on_unknown)] | None,
     Field(
         description="What to do when nobody knows whether the server took an email; null for the "
         "installation's default."

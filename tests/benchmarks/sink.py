@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import os
 import re
+import selectors
 import shutil
 import socket
 import subprocess
@@ -175,7 +176,9 @@ def main() -> None:
     parser.add_argument("log", type=Path, nargs="?")
     options = parser.parse_args()
     log = None if options.log is None else options.log.open("a", encoding="utf-8", buffering=1)
-    asyncio.run(_serve(options.port, options.latency_s, log))
+    # epoll rounds a wait up to milliseconds, so that 20 of them were 20.6; select does not
+    loop = asyncio.SelectorEventLoop(selectors.SelectSelector())
+    loop.run_until_complete(_serve(options.port, options.latency_s, log))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ class TestMyStore(StoreContract):
     def store(self, clock): ...
 """
 
+import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -1203,6 +1204,40 @@ class StoreContract:
         with pytest.raises(Conflict):
             store.write(lambda tx: tx.ledger.reserve([an_email(id=2)], units=lambda email: 1))
         assert _used(store) == [1, 1, 1]
+
+    def test_a_window_counts_exactly_what_was_charged_in_it_at_every_moment(
+        self, store: Store, clock: FakeClock
+    ) -> None:
+        chance = random.Random(7)
+        passed, charged = 0.0, []
+        around_the_boundaries = [0.0, 0.000001, 9.999999, 10.0, 590.000001, 600.0, 3600.0, 50_000.0]
+        for email_id in range(1, 81):
+            _reserve(store, email_id)
+            passed += chance.choice(around_the_boundaries[:5] * 3 + around_the_boundaries)
+            clock.tick(passed - (charged[-1][0] if charged else 0.0))
+            units = chance.randrange(1, 9)
+            store.write(lambda tx, e=email_id, u=units: tx.ledger.charge(e, 1, units=u))
+            charged.append((passed, units))
+            if not email_id % 9:
+                oldest = clock.steady() - LENGTHS.day - 2 * LENGTHS.margin
+                store.write(lambda tx, o=oldest: tx.ledger.prune(before=o, limit=5))
+            expected = {
+                window: [u for then, u in charged if at(then) > clock.now() - LENGTHS.of(window)]
+                for window in Window
+            }
+            assert _used(store) == [sum(expected[window]) for window in Window]
+            assert _sent(store) == [len(expected[window]) for window in Window]
+
+    def test_what_is_charged_again_counts_as_the_last_time(
+        self, store: Store, clock: FakeClock
+    ) -> None:
+        _reserve(store, 1)
+        store.write(lambda tx: tx.ledger.charge(1, 1, units=5))
+        clock.tick(1000)
+        store.write(lambda tx: tx.ledger.charge(1, 1, units=3))
+
+        assert _used(store) == [3, 3, 3]
+        assert _sent(store) == [1, 1, 1]
 
     def test_each_account_has_its_own_ledger(self, store: Store) -> None:
         _reserve(store, 1)

@@ -248,6 +248,18 @@ class Load:
             self._stopping.wait(0.05)
 
 
+_CHARGED = (
+    "SELECT account_id, {width}, ts / {width}000000 * {width}000000, -units, -1 FROM ledger"
+    " WHERE ts IS NOT NULL"
+)
+_WRONG_SUMS = (
+    "SELECT account_id, width, start, SUM(units), SUM(number) FROM"
+    " (SELECT account_id, width, start, units, number FROM ledger_sum"
+    f" UNION ALL {_CHARGED.format(width=10)} UNION ALL {_CHARGED.format(width=600)}) AS both_ways"
+    " GROUP BY 1, 2, 3 HAVING SUM(units) <> 0 OR SUM(number) <> 0"
+)
+
+
 class Database:
     """What stands in the service's SQLite file, read beside it."""
 
@@ -273,6 +285,10 @@ class Database:
     def committing(self) -> int:
         """How many stand between the mark and their result."""
         return self.rows("SELECT COUNT(*) FROM email WHERE phase = 'committing'")[0][0]
+
+    def wrong_sums(self) -> list[tuple[Any, ...]]:
+        """The sums of the ledger that are not those of its rows, as one moment shows both."""
+        return self.rows(_WRONG_SUMS)
 
     def has_ended(self) -> bool:
         """Whether no email waits or is being sent."""
@@ -344,6 +360,7 @@ def judged(
     assert not [bad for each in taken for bad in each.bad], "bad octets on the wire"
     assert numbers["HTTP 500"] == 0
     assert "sending" not in database.statuses(), "emails are left in `sending`"
+    assert database.wrong_sums() == [], "the ledger's sums are not those of its rows"
     return numbers
 
 

@@ -31,8 +31,10 @@ log.info("last words")
 
 
 def said(script: str) -> list[str]:
+    # Python warns of a fork beside threads since 3.12
+    quiet = "-Wignore:This process:DeprecationWarning"
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60
+        [sys.executable, quiet, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
     return done.stderr.splitlines()

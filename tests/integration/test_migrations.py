@@ -7,6 +7,7 @@ from pathlib import Path
 from adapters.fake_clock import FakeClock
 from adapters.peewee_store import SqliteStore, sqlite
 from domain.email import Status
+from domain.limits import Window, WindowLengths
 from tests.builders import OCTETS, a_key_row, an_email
 
 
@@ -71,6 +72,32 @@ def test_0003_counts_what_was_there_and_what_the_version_before_still_adds(tmp_p
         counts = store.read(lambda tx: tx.emails.counts())
         assert (counts[Status.SENT], counts[Status.QUEUED]) == (4, 1)
         assert list(store.pending()) == []
+    finally:
+        store.close()
+
+
+def test_0006_sums_what_was_charged_and_what_the_version_before_still_charges(
+    tmp_path: Path,
+) -> None:
+    path, clock = tmp_path / "mail.db", FakeClock()
+    now = round(clock.steady().timestamp() * 1_000_000)
+    hours_ago = now - 5 * 3600 * 1_000_000
+    migrated_to(5, path, tmp_path / "fifth")
+    reserve = "INSERT INTO ledger (email_id, attempt_no, account_id, units, ts) VALUES "
+    _execute(path, f"{reserve} (1, 1, 1, 2, {hours_ago}), (2, 1, 1, 3, {now}), (3, 1, 1, 4, NULL)")
+    store = SqliteStore(path, clock=clock)
+
+    def totals() -> list[tuple[int, int]]:
+        found = store.read(lambda tx: tx.ledger.totals(1, WindowLengths()))
+        return [found[window] for window in Window]
+
+    try:
+        assert "0006_sums" in store.migrate()
+        assert totals() == [(7, 1), (7, 1), (9, 2)]
+        _execute(path, f"UPDATE ledger SET ts = {hours_ago}, units = 5 WHERE email_id = 3")
+        assert totals() == [(3, 1), (3, 1), (10, 3)]
+        _execute(path, "DELETE FROM ledger WHERE email_id = 1")
+        assert totals() == [(3, 1), (3, 1), (8, 2)]
     finally:
         store.close()
 

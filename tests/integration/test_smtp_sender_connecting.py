@@ -168,15 +168,3 @@ def test_loopback_is_known(place: str) -> None:
 )
 def test_nothing_else_is_taken_for_loopback(place: str) -> None:
     assert not endpoint(place).loopback
-
-
-def test_the_duration_is_what_the_clock_says() -> None:
-    clock = RunningClock()
-
-    def before_dot() -> bool:
-        clock.tick(5)
-        return True
-
-    with a_line(clock=clock) as line:
-        handoff = line.send(before_dot=before_dot)
-    assert 5 <= handoff.duration.total_seconds() < 8

@@ -142,3 +142,18 @@ class TestTheBrake:
         brake = Brake()
         brake.stop()
         assert not brake.release()
+
+    def test_what_stopped_one_attempt_does_not_stop_the_next(self) -> None:
+        brake = Brake()
+        brake.stop()
+        brake.renew()
+        assert not brake.stopped
+        assert brake.release()
+
+    def test_stops_the_next_attempt_though_the_one_before_was_released(self) -> None:
+        brake = Brake()
+        assert brake.release()
+        brake.renew()
+        brake.stop()
+        assert brake.stopped
+        assert not brake.release()

@@ -1,5 +1,6 @@
 """The dispatcher on real threads and real time, with a store and a sender in memory."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -9,7 +10,13 @@ from typing import Any
 import pytest
 
 from adapters.clock import SystemClock
-from adapters.thread_dispatcher import Bell, DispatcherRules, ThreadDispatcher, leaders
+from adapters.thread_dispatcher import (
+    LOOK_AGAIN_S,
+    Bell,
+    DispatcherRules,
+    ThreadDispatcher,
+    leaders,
+)
 from domain.limits import Limits
 from tests.contract.dispatcher_suite import DispatcherContract, held_up, sent
 from tests.running import wait_until
@@ -78,6 +85,47 @@ def test_workers_are_added_for_a_slow_server_however_often_the_bell_rings() -> N
         release.set()
         ringing.join()
         house.drain(timeout=1)
+
+
+class CountedBell(Bell):
+    """Tells how often somebody heard it."""
+
+    heard = 0
+
+    def wait(self, timeout: float) -> bool:
+        rung = super().wait(timeout)
+        self.heard += rung
+        return rung
+
+
+def test_while_every_worker_is_busy_new_emails_hardly_wake_the_feeder() -> None:
+    house = ThreadHouse(workers=1, max_workers=1)
+    bell = house.dispatcher._bell = CountedBell()
+    world = house.world
+    account = world.account()
+    send, release, under_way = world.sender.send, Event(), Event()
+
+    def hang(*args: Any, **kwargs: Any) -> Any:
+        under_way.set()
+        release.wait(30)
+        return send(*args, **kwargs)
+
+    world.sender.send = hang  # type: ignore[method-assign]
+    for _ in range(20):
+        world.submit(account_id=account.id)
+    house.start()
+    try:
+        assert under_way.wait(10)
+        before, started = bell.heard, time.monotonic()
+        for _ in range(400):
+            bell()
+            release.wait(0.001)
+        seconds = time.monotonic() - started
+
+        assert bell.heard - before <= 2 + seconds / LOOK_AGAIN_S
+    finally:
+        release.set()
+        house.drain(timeout=5)
 
 
 def test_the_mail_of_another_account_does_not_wait_for_the_end_of_a_backlog() -> None:

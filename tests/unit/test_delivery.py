@@ -6,7 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from adapters.fake_clock import FakeClock
 from adapters.fake_sender import Fault, Rule
+from adapters.memory_store import MemoryStore
 from application.membership import LeaseRules
 from domain.account import AccountState, OnUnknown
 from domain.congestion import CongestionPolicy
@@ -66,6 +68,32 @@ def test_every_attempt_sends_the_same_octets():
 
     first, second = world.sender.accepted
     assert first.octets == second.octets
+
+
+class SlowReads(MemoryStore):
+    """Five seconds pass with each reading of messages."""
+
+    def __init__(self, clock):
+        super().__init__(clock=clock)
+        self.tick = clock.tick
+
+    def glance(self, work):
+        self.tick(5)
+        return super().glance(work)
+
+
+def test_an_attempt_lasted_as_long_as_the_clock_says():
+    clock = FakeClock()
+    world = World(store=SlowReads(clock), clock=clock)
+    world.account()
+    email_id = world.submit()
+
+    world.run()
+
+    [attempt] = attempts(world, email_id)
+    assert attempt.duration == timedelta(seconds=5)
+    [told] = world.heard.named("email_sent")
+    assert told.fields["duration_ms"] == 5000
 
 
 def test_only_deferred_recipients_are_tried_again():

@@ -1,0 +1,78 @@
+"""Runs a part of the tests with every other Python that is installed here.
+
+python -m tests.compat             those that are found
+python -m tests.compat PYTHON…     these
+
+The lock is installed for each of them as `make setup` does it: a dependency that only one version
+needs, a standard library that has changed its mind, an API that is gone are found before a user
+finds them. One of each version is enough, and that of this environment has run everything.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from tests.running import ROOT
+
+OLDEST: Final = (3, 11)
+TESTS: Final = ("tests/unit", "tests/contract", "tests/e2e/test_http_emails.py")
+_ASK: Final = "import sys; print(*sys.version_info[:3]); import ensurepip, venv"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit code: 0 if all tests passed with all of them."""
+    failed = []
+    for version, python in sorted(installed(arguments or candidates()).items()):
+        name = ".".join(map(str, version))
+        print(f"-- Python {name} ({python})", flush=True)
+        if not passes(python):
+            failed.append(name)
+    if failed:
+        print(f"failed with Python {', '.join(failed)}")
+    return bool(failed)
+
+
+def candidates() -> Iterator[str]:
+    """Where Pythons usually are."""
+    folders = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep)]
+    folders += [Path("/usr/bin"), *Path.home().glob(".pyenv/versions/*/bin")]
+    for folder in folders:
+        yield from map(str, sorted(folder.glob("python3.[1-9][0-9]")))
+
+
+def installed(pythons: Iterable[str]) -> dict[tuple[int, ...], str]:
+    """One for each version that can run us, but for the one that runs this."""
+    found: dict[tuple[int, ...], str] = {}
+    for python in pythons:
+        try:
+            asked = subprocess.run([python, "-c", _ASK], capture_output=True, text=True, timeout=60)
+        except OSError:
+            continue
+        if asked.returncode == 0:
+            version = tuple(map(int, asked.stdout.split()))
+            if version[:2] >= OLDEST and version != sys.version_info[:3]:
+                found.setdefault(version, python)
+    return found
+
+
+def passes(python: str) -> bool:
+    """Whether the lock can be installed and the tests pass."""
+    with tempfile.TemporaryDirectory(prefix="compat-") as folder:
+        own = str(Path(folder, "bin", "python"))
+        pip = (own, "-m", "pip", "--disable-pip-version-check", "--quiet", "install")
+        for command in (
+            (python, "-m", "venv", folder),
+            (*pip, "--require-hashes", "-r", "requirements/dev.txt"),
+            (own, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", *TESTS),
+        ):
+            if subprocess.run(command, cwd=ROOT).returncode:
+                return False
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
