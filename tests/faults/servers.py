@@ -6,6 +6,7 @@ E10 is E01 with two workers and an API on PostgreSQL; E13 brings a server of its
 import random
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from tests.faults.harness import (
     Sink,
     an_email,
     ended,
+    judged,
     judged_load,
 )
 from tests.faults.limits import HOUR_S, windows_held
@@ -59,6 +61,7 @@ def limits_hold_over_many_processes(
 ) -> Numbers:
     """E06: four processes of four threads share one account and its rolling limit."""
     emails = int(seconds / HOUR_S * limit)
+    rounds = 0
     with _database() as database, Sink(folder, latency_ms=latency_ms) as sink:
         services = [
             _process(
@@ -72,15 +75,35 @@ def limits_hold_over_many_processes(
                 service.start()
             services[0].account(sink.port, hourly_limit=limit, max_connections=processes * threads)
             ports = [service.port for service in services]
-            load = Load(ports, (an_email(f"e06 {n}") for n in range(emails))).start()
-            load.join()
-            database.wait_for_the_end(patience=seconds + 120)
-            numbers = judged_load(load, sink, database, most_copies=1)
-            ((delivering,),) = database.rows("SELECT COUNT(DISTINCT owner) FROM attempt")
+            accepted: dict[str, int] = {}
+            statuses: Counter[int] = Counter()
+            # Who comes late to a short race finds the room taken: then it is run once more.
+            while _delivering(database) < processes and rounds < 6:
+                subjects = [f"e06 {rounds} {number}" for number in range(emails)]
+                load = Load(ports, map(an_email, subjects)).start()
+                load.join()
+                accepted |= load.accepted
+                statuses += load.statuses
+                database.wait_for_the_end(patience=seconds + 120)
+                rounds += 1
+            numbers = judged(
+                accepted=accepted,
+                taken=sink.taken(),
+                database=database,
+                statuses=statuses,
+                most_copies=1,
+            )
+            delivering = _delivering(database)
             times = [each.monotonic for each in sink.taken()]
     assert delivering == processes, f"only {delivering} of {processes} processes have delivered"
-    size = {"processes × threads": f"{processes} × {threads}"}
+    size = {"processes × threads": f"{processes} × {threads}", "races": rounds}
     return numbers | size | windows_held(times, limit=limit)
+
+
+def _delivering(database: ServerDatabase) -> int:
+    """How many processes have handed anything off."""
+    ((number,),) = database.rows("SELECT COUNT(DISTINCT owner) FROM attempt")
+    return int(number)
 
 
 def workers_are_killed(
