@@ -6,14 +6,13 @@ append meanwhile is little, and the writer moves it before its next transaction:
 only once all of it was moved, so of a store that is always busy it would grow for ever.
 """
 
-import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from queue import SimpleQueue
 from typing import Final
 
-import peewee
+import apsw
 
 from domain.errors import StoreUnavailable
 
@@ -41,7 +40,7 @@ class Checkpoints:
 
     def __init__(
         self,
-        connect: Callable[[], peewee.SqliteDatabase],
+        connect: Callable[[], apsw.Connection],
         *,
         pages: int = PAGES,
         unbound: Unbound = nullcontext,
@@ -56,17 +55,17 @@ class Checkpoints:
         self._moved = False
         self._thread: threading.Thread | None = None
 
-    def before_writing(self, connection: sqlite3.Connection) -> None:
+    def before_writing(self, connection: apsw.Connection) -> None:
         """The writer's turn, between two transactions."""
         if self._moving:
             return
         if self._moved:
             self._moved = False
-            with suppress(sqlite3.Error):
+            with suppress(apsw.Error):
                 connection.execute(_MOVE).fetchone()
-            self._changed_before = connection.total_changes
-        elif connection.total_changes - self._changed_before >= self._rows:
-            self._changed_before = connection.total_changes
+            self._changed_before = connection.total_changes()
+        elif connection.total_changes() - self._changed_before >= self._rows:
+            self._changed_before = connection.total_changes()
             self._moving = True
             self._start()
             self._asked.put(True)
@@ -84,17 +83,17 @@ class Checkpoints:
                 self._thread.start()
 
     def _run(self) -> None:
-        database: peewee.SqliteDatabase | None = None
+        connection: apsw.Connection | None = None
         while self._asked.get():
-            with suppress(StoreUnavailable, sqlite3.Error):
-                database = database or self._connect()
-                self._move(database.connection())  # type: ignore[no-untyped-call]
+            with suppress(StoreUnavailable, apsw.Error):
+                connection = connection or self._connect()
+                self._move(connection)
             self._moving = False
-        if database is not None:
-            database.close()
+        if connection is not None:
+            connection.close()
 
-    def _move(self, connection: sqlite3.Connection) -> None:
-        busy, pages, _ = connection.execute(_MOVE).fetchone()
+    def _move(self, connection: apsw.Connection) -> None:
+        ((busy, pages, _),) = connection.execute(_MOVE)
         if busy or pages <= 0:  # another process does it, or has done it
             return
         rows = self._rows * self._pages // pages

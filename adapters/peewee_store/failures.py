@@ -1,8 +1,8 @@
 """What the drivers raise, in the words of the ports."""
 
-import sqlite3
-from typing import Any, Final
+from typing import Any
 
+import apsw
 import peewee
 
 from domain.errors import Conflict, StoreUnavailable
@@ -15,14 +15,29 @@ except ImportError:  # the extra [postgres] is not installed: SQLite is all ther
 else:
     _PG = pg
 
-_REFUSED: tuple[type[BaseException], ...] = (sqlite3.IntegrityError, peewee.IntegrityError)
+_REFUSED: tuple[type[BaseException], ...] = (
+    apsw.ConstraintError,
+    apsw.MismatchError,
+    peewee.IntegrityError,
+)
 _UNREACHABLE: tuple[type[BaseException], ...] = (
-    sqlite3.OperationalError,
+    apsw.SQLError,  # there is no such table
+    apsw.BusyError,
+    apsw.LockedError,
+    apsw.ReadOnlyError,
+    apsw.IOError,
+    apsw.FullError,
+    apsw.CantOpenError,
+    apsw.ProtocolError,
+    apsw.InterruptError,
+    apsw.AbortError,
+    apsw.PermissionsError,
+    apsw.SchemaChangeError,
+    apsw.CorruptError,
+    apsw.NotADBError,
     peewee.OperationalError,
     peewee.InterfaceError,
 )
-# Raised as themselves for a broken file; as subclasses they are our own mistakes.
-_BROKEN: Final = (sqlite3.DatabaseError, peewee.DatabaseError)
 _OVERTAKEN: tuple[type[BaseException], ...] = ()
 if _PG is not None:
     _REFUSED += (psycopg.IntegrityError,)
@@ -51,7 +66,7 @@ def translated(error: BaseException) -> BaseException:
     """A Conflict for a broken constraint, StoreUnavailable for an engine that cannot, or itself."""
     if isinstance(error, _REFUSED):
         told: BaseException = Conflict(f"the store refuses it: {error}")
-    elif isinstance(error, (Overtaken, *_UNREACHABLE)) or type(error) in _BROKEN:
+    elif isinstance(error, (Overtaken, *_UNREACHABLE)) or type(error) is peewee.DatabaseError:
         told = unavailable(error)
     else:
         return error

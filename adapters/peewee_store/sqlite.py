@@ -6,7 +6,6 @@ its pragmas back before it is used.
 """
 
 import os
-import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
@@ -15,7 +14,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
+import apsw
 import peewee
+from playhouse.apsw_ext import APSWDatabase
 from playhouse.migrations import Runner
 
 from adapters.peewee_store.changes import Change
@@ -27,7 +28,6 @@ from domain.errors import StoreUnavailable
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 MIGRATION_TIMEOUT_S: Final = 60.0
-OLDEST: Final = (3, 35)  # RETURNING
 
 # SQLite itself would look again after 1, 2, 5 … 100 ms, while another process that commits all the
 # time leaves the lock for a fraction of one: the two would not take turns.
@@ -54,21 +54,19 @@ class SqliteSession(Keeping):
 
     def __init__(
         self,
-        database: peewee.SqliteDatabase,
+        connection: apsw.Connection,
         *,
         checkpoints: Checkpoints | None,
         busy_timeout_s: float,
     ) -> None:
         super().__init__()
-        connection: sqlite3.Connection = database.connection()  # type: ignore[no-untyped-call]
-        self._database = database
         self._connection = connection
         self._checkpoints = checkpoints
         self._busy_timeout_s = busy_timeout_s
         self._wrong: Exception | None = None
 
     def _execute(self, sql: str, parameters: Sequence[Any]) -> Cursor:
-        return self._connection.execute(sql, parameters)
+        return self._connection.execute(sql, parameters)  # type: ignore[return-value]  # _Counting
 
     def execute_many(self, sql: str, rows: Iterable[Row], /) -> object:
         """Run one statement again and again."""
@@ -97,7 +95,8 @@ class SqliteSession(Keeping):
         self, sql: str, parameters: Sequence[Any], rows: int, otherwise: Callable[[int], Exception]
     ) -> None:
         """Run it, and count."""
-        changed = self._connection.execute(sql, parameters).rowcount
+        self._connection.execute(sql, parameters)
+        changed = self._connection.changes()
         if changed != rows:
             raise otherwise(changed)
 
@@ -114,8 +113,8 @@ class SqliteSession(Keeping):
             some = rows[len(ids) : len(ids) + size]
             sql = _insert(into, columns=len(some[0]), rows=size)
             parameters = some[0] if size == 1 else tuple(chain.from_iterable(some))
-            last = self._connection.execute(sql, parameters).lastrowid
-            assert last is not None
+            self._connection.execute(sql, parameters)
+            last = self._connection.last_insert_rowid()
             ids += range(last - size + 1, last + 1)
         return ids
 
@@ -137,8 +136,11 @@ class SqliteSession(Keeping):
         if change.into is not None and len(rows) > 1:
             self.insert_numbered(change.into, rows)
             return
-        changed = self._connection.executemany(change.one, rows).rowcount
-        if change.refusal is not None and changed != len(rows):
+        before = self._connection.total_changes()
+        self._connection.executemany(change.one, rows)
+        if change.refusal is None:
+            return
+        if self._connection.total_changes() - before != len(rows):
             self._wrong = change.refusal(rows[0])
 
     def begin(self, *, hurried: bool = False) -> None:
@@ -159,9 +161,7 @@ class SqliteSession(Keeping):
         """Whether the lock was free, and is ours now."""
         try:
             self.execute(_BEGIN_WRITE)
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
-                raise
+        except apsw.BusyError:
             return False
         return True
 
@@ -184,7 +184,7 @@ class SqliteSession(Keeping):
         """Let go of the file."""
         if self._checkpoints is not None:
             self._checkpoints.close()
-        self._database.close()
+        self._connection.close()
 
 
 @lru_cache(maxsize=512)
@@ -207,10 +207,10 @@ def connect(path: Path, *, busy_timeout_s: float, writing: bool, unbound: Unboun
     pragmas = _pragmas(0 if writing else busy_timeout_s, foreign_keys=True)
     if not writing:
         pragmas |= {"query_only": 1, "cache_size": -_READERS_CACHE_KIB}
-    database = open_database(path, pragmas, busy_timeout_s)
-    beside = partial(open_database, path, pragmas, busy_timeout_s)
+    connection = open_connection(path, pragmas, busy_timeout_s)
+    beside = partial(open_connection, path, pragmas, busy_timeout_s)
     return SqliteSession(
-        database,
+        connection,
         checkpoints=Checkpoints(beside, unbound=unbound) if writing else None,
         busy_timeout_s=busy_timeout_s,
     )
@@ -222,12 +222,13 @@ def in_use(path: Path) -> bool:
     SQLite leaves WAL only for whoever is alone with the file. Not while this process has it open.
     """
     try:
-        with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
-            connection.execute("PRAGMA journal_mode = DELETE")
-            connection.execute("PRAGMA journal_mode = WAL")
-    except sqlite3.DatabaseError as error:
-        if "locked" in str(error):
-            return True
+        _create_private(path)
+        with closing(_connected(path, 0)) as connection:
+            connection.pragma("journal_mode", "delete")
+            connection.pragma("journal_mode", "wal")
+    except (apsw.BusyError, apsw.LockedError):
+        return True
+    except (apsw.Error, OSError) as error:
         raise unavailable(error) from error
     return False
 
@@ -236,17 +237,17 @@ def migrate(path: Path, *, directory: Path = MIGRATIONS) -> Sequence[str]:
     """Apply what is pending, in one transaction under the write lock; the names applied."""
     # SQLite rebuilds a table to change it: with foreign keys on that would empty its children.
     pragmas = _pragmas(MIGRATION_TIMEOUT_S, foreign_keys=False)
-    database = open_database(path, pragmas, MIGRATION_TIMEOUT_S)
-    try:
-        with database.atomic("EXCLUSIVE"):
-            applied: Sequence[str] = Runner(database, str(directory)).up()
-            orphan = database.pragma("foreign_key_check")
-            if orphan:
-                raise StoreUnavailable(f"the migrations leave a row without its parent: {orphan}")
-    except peewee.DatabaseError as error:
-        raise unavailable(error) from error
-    finally:
-        database.close()
+    with closing(SqliteSchema(open_connection(path, pragmas, MIGRATION_TIMEOUT_S))) as database:
+        try:
+            with database.atomic("EXCLUSIVE"):
+                applied: Sequence[str] = Runner(database, str(directory)).up()
+                orphan = database.pragma("foreign_key_check")
+                if orphan:
+                    raise StoreUnavailable(
+                        f"the migrations leave a row without its parent: {orphan}"
+                    )
+        except peewee.DatabaseError as error:
+            raise unavailable(error) from error
     return applied
 
 
@@ -254,40 +255,72 @@ def pending(path: Path, *, directory: Path = MIGRATIONS) -> Sequence[str]:
     """The names of the migrations that are to be applied; nothing is changed, no file is made."""
     if not path.exists():
         return sorted(step.stem for step in directory.glob("[0-9]*.py"))
-    database = open_database(path, _pragmas(MIGRATION_TIMEOUT_S, foreign_keys=True), 5.0)
-    try:
-        return [
-            step.name
-            for step in Runner(database, str(directory)).status()
-            if step.path is not None and not step.applied
-        ]
-    except peewee.DatabaseError as error:
-        raise unavailable(error) from error
-    finally:
-        database.close()
+    pragmas = _pragmas(MIGRATION_TIMEOUT_S, foreign_keys=True)
+    with closing(SqliteSchema(open_connection(path, pragmas, 5.0))) as database:
+        try:
+            return [
+                step.name
+                for step in Runner(database, str(directory)).status()
+                if step.path is not None and not step.applied
+            ]
+        except peewee.DatabaseError as error:
+            raise unavailable(error) from error
 
 
-def open_database(
+class SqliteSchema(APSWDatabase):  # type: ignore[misc]
+    """A connection as the migrations know it: by the beginning of this name."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        super().__init__(connection.filename, thread_safe=False)
+        connection.convert_binding = _as_text  # the time at which one was applied
+        self._open = connection
+        self.connect()
+
+    def _connect(self) -> apsw.Connection:
+        return self._open
+
+
+def _as_text(_cursor: apsw.Cursor, _number: int, value: object) -> str:
+    return str(value)
+
+
+def open_connection(
     path: Path, pragmas: Mapping[str, Any], busy_timeout_s: float
-) -> peewee.SqliteDatabase:
+) -> apsw.Connection:
     """A connection with these pragmas, each read back. StoreUnavailable if one is refused."""
-    if sqlite3.sqlite_version_info < OLDEST:
-        raise StoreUnavailable(f"SQLite {sqlite3.sqlite_version} is too old: 3.35 is needed")
-    database = peewee.SqliteDatabase(
-        str(path),
-        timeout=busy_timeout_s,
-        thread_safe=False,
-        check_same_thread=False,
-        cached_statements=_STATEMENTS,
-    )
+    connection: apsw.Connection | None = None
     try:
         _create_private(path)
-        database.connect()
-        _set(database, pragmas, busy_timeout_s)
-    except (peewee.DatabaseError, sqlite3.Error, OSError, StoreUnavailable) as error:
-        database.close()
+        connection = _connected(path, busy_timeout_s)
+        _set(connection, pragmas, busy_timeout_s)
+    except (apsw.Error, OSError, StoreUnavailable) as error:
+        if connection is not None:
+            connection.close()
         raise unavailable(error) from error
-    return database
+    return connection
+
+
+def _connected(path: Path, busy_timeout_s: float) -> apsw.Connection:
+    connection = apsw.Connection(
+        str(path), apsw.SQLITE_OPEN_READWRITE, statementcachesize=_STATEMENTS
+    )
+    connection.set_busy_timeout(round(busy_timeout_s * 1000))
+    connection.cursor_factory = _Counting
+    # Else a statement is made anew for each other value that an index could depend on: 100 µs for
+    # the one that a claim looks ahead with.
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+    return connection
+
+
+class _Counting(apsw.Cursor):
+    """A cursor that tells what it has changed, as other drivers' do."""
+
+    __slots__ = ()
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows the last statement of the connection has changed."""
+        return self.connection.changes()
 
 
 def _pragmas(busy_timeout_s: float, *, foreign_keys: bool) -> dict[str, Any]:
@@ -313,32 +346,31 @@ def _create_private(path: Path) -> None:
         return
 
 
-def _set(
-    database: peewee.SqliteDatabase, pragmas: Mapping[str, Any], busy_timeout_s: float
-) -> None:
+def _set(connection: apsw.Connection, pragmas: Mapping[str, Any], busy_timeout_s: float) -> None:
     give_up_at = time.monotonic() + busy_timeout_s
     for name, wanted in pragmas.items():
-        got = _set_one(database, name, wanted, give_up_at)
+        got = _set_one(connection, name, wanted, give_up_at)
         if got != wanted:
             raise StoreUnavailable(
-                f"SQLite gives {name} = {got!r} for {database.database}, not {wanted!r}: a store"
+                f"SQLite gives {name} = {got!r} for {connection.filename}, not {wanted!r}: a store"
                 " without it would break its promises"
             )
 
 
 def _set_one(
-    database: peewee.SqliteDatabase, name: str, wanted: object, give_up_at: float
-) -> object:
+    connection: apsw.Connection, name: str, wanted: int | str, give_up_at: float
+) -> int | str | None:
     """Set it unless it is so already, and read it back.
 
     Of two that turn a new file into WAL at once one is refused without waiting: it tries again.
     """
-    while database.pragma(name) != wanted:
+    while connection.pragma(name) != wanted:
         try:
-            database.pragma(name, wanted)
+            connection.pragma(name, wanted)
             break
-        except peewee.OperationalError:
+        except (apsw.BusyError, apsw.LockedError):
             if time.monotonic() >= give_up_at:
                 raise
             time.sleep(0.005)
-    return database.pragma(name)
+    got: int | str | None = connection.pragma(name)
+    return got

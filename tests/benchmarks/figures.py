@@ -1,13 +1,13 @@
 """What a benchmark gives: figures, each with what was wanted, over several runs."""
 
 import os
-import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
+import apsw
 import attrs
 
 # name of a figure -> what one run reached; None where it cannot be had
@@ -121,7 +121,7 @@ def machine() -> str:
     loads = " ".join(f"{load:.2f}" for load in os.getloadavg())
     python = ".".join(map(str, sys.version_info[:3]))
     return (
-        f"{os.cpu_count()} processors, CPython {python}, SQLite {sqlite3.sqlite_version},"
+        f"{os.cpu_count()} processors, CPython {python}, SQLite {apsw.sqlite_lib_version()},"
         f" load {loads}"
     )
 

@@ -4,6 +4,7 @@ import os
 import pty
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -125,6 +126,7 @@ def test_a_service_moves_and_sends_what_waited_from_its_new_store(tmp_path: Path
     assert "Counts and digests of all" in done.stdout
     assert f"DATABASE_URL={url(tmp_path, 'new')} " in done.stdout
     assert done.stderr == ""
+    assert stat.S_IMODE((tmp_path / "new.db").stat().st_mode) == 0o600
 
     again = copy(old)
     assert (again.returncode, "earlier copy" in again.stdout) == (0, True)

@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
+import apsw
 import attrs
 
 from adapters.clock import SystemClock
@@ -231,22 +231,18 @@ def _judge_trace(trace: str) -> tuple[int, int]:
 
 def _levels(path: Path) -> list[int]:
     """`PRAGMA synchronous` of every connection that a store has opened under load."""
-    opened: list[Any] = []
-    listening = True
-
-    def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        if listening and event == "sqlite3.connect/handle":
-            opened.append(arguments[0])
-
-    sys.addaudithook(hook)
-    store = open_store(f"sqlite:///{path}", clock=SystemClock())
-    store.migrate()
-    opened.clear()  # the migration's own connection is closed
-    _eight_threads(lambda: store.read(lambda tx: (tx.accounts.all(), time.sleep(0.05))))
-    _eight_threads(lambda: store.write(lambda tx: tx.accounts.all()))
-    levels = [connection.execute("PRAGMA synchronous").fetchone()[0] for connection in opened]
-    listening = False
-    store.close()
+    opened: list[apsw.Connection] = []
+    apsw.connection_hooks.append(opened.append)
+    try:
+        store = open_store(f"sqlite:///{path}", clock=SystemClock())
+        store.migrate()
+        opened.clear()  # the migration's own connection is closed
+        _eight_threads(lambda: store.read(lambda tx: (tx.accounts.all(), time.sleep(0.05))))
+        _eight_threads(lambda: store.write(lambda tx: tx.accounts.all()))
+        levels = [int(connection.pragma("synchronous")) for connection in opened]
+        store.close()
+    finally:
+        apsw.connection_hooks.remove(opened.append)
     assert len(levels) > 2, "a writer and several readers were expected"
     return levels
 

@@ -1,13 +1,12 @@
 """The WAL is moved into the file beside the commits, and comes to its end however busy they are."""
 
-import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 
-import peewee
+import apsw
 import pytest
 
 from adapters.fake_clock import FakeClock
@@ -28,20 +27,20 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def writing(path: Path) -> Iterator[sqlite3.Connection]:
+def writing(path: Path) -> Iterator[apsw.Connection]:
     """A connection that never moves anything by itself."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+    with closing(apsw.Connection(str(path))) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         connection.execute("CREATE TABLE page (octets BLOB)")
         yield connection
 
 
-def beside(path: Path) -> peewee.SqliteDatabase:
-    return sqlite.open_database(path, {"synchronous": 2}, 5.0)
+def beside(path: Path) -> apsw.Connection:
+    return sqlite.open_connection(path, {"synchronous": 2}, 5.0)
 
 
-def write(connection: sqlite3.Connection, checkpoints: Checkpoints, *, rows: int = 1) -> None:
+def write(connection: apsw.Connection, checkpoints: Checkpoints, *, rows: int = 1) -> None:
     """One transaction of about so many pages."""
     checkpoints.before_writing(connection)
     connection.execute("BEGIN IMMEDIATE")
@@ -58,7 +57,7 @@ def running() -> list[threading.Thread]:
 
 
 def test_while_one_transaction_follows_another_the_wal_does_not_grow(
-    path: Path, writing: sqlite3.Connection
+    path: Path, writing: apsw.Connection
 ) -> None:
     checkpoints = Checkpoints(partial(beside, path), pages=PAGES)
     try:
@@ -74,10 +73,10 @@ def test_while_one_transaction_follows_another_the_wal_does_not_grow(
     assert path.stat().st_size > 20 * PAGES * PAGE, "and what it held is in the file"
 
 
-def test_what_could_not_be_moved_is_moved_later(path: Path, writing: sqlite3.Connection) -> None:
+def test_what_could_not_be_moved_is_moved_later(path: Path, writing: apsw.Connection) -> None:
     tries = []
 
-    def connect() -> peewee.SqliteDatabase:
+    def connect() -> apsw.Connection:
         tries.append(1)
         if len(tries) < 3:
             raise StoreUnavailable("no")

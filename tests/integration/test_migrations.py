@@ -1,8 +1,10 @@
 """Each migration on a database that its predecessors made and a service has filled."""
 
 import shutil
-import sqlite3
+from contextlib import closing
 from pathlib import Path
+
+import apsw
 
 from adapters.fake_clock import FakeClock
 from adapters.peewee_store import SqliteStore, sqlite
@@ -21,7 +23,7 @@ def migrated_to(number: int, path: Path, folder: Path) -> None:
 
 def filled(path: Path, emails: int) -> None:
     """Emails as the first schema has them: nobody's key submitted them."""
-    with sqlite3.connect(path) as connection:
+    with closing(apsw.Connection(str(path))) as connection:
         names = [row[1] for row in connection.execute("PRAGMA table_info(email)")]
         values = {
             "subject": "Hello", "priority": 3, "status": "queued", "queue": 0, "attempt_no": 0,
@@ -35,7 +37,6 @@ def filled(path: Path, emails: int) -> None:
         insert = f"INSERT INTO email ({', '.join(values)}) VALUES ({marks})"
         for _ in range(emails):
             connection.execute(insert, tuple(values.values()))
-    connection.close()
 
 
 def test_0002_keeps_every_email_and_gives_it_to_nobody(tmp_path: Path) -> None:
@@ -112,22 +113,20 @@ def test_what_is_pending_is_told_without_making_a_file(tmp_path: Path) -> None:
 
 
 def _execute(path: Path, sql: str) -> None:
-    with sqlite3.connect(path) as connection:
+    with closing(apsw.Connection(str(path))) as connection:
         connection.execute(sql)
-    connection.close()
 
 
 def test_a_keys_list_goes_along_its_own_index(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "mail.db", clock=FakeClock())
     store.migrate()
     store.close()
-    with sqlite3.connect(tmp_path / "mail.db") as connection:
+    with closing(apsw.Connection(str(tmp_path / "mail.db"))) as connection:
         plan = connection.execute(
             "EXPLAIN QUERY PLAN SELECT id FROM email WHERE key_id = ? AND id < ?"
             " ORDER BY id DESC LIMIT ?",
             (1, 9, 9),
         ).fetchall()
-    connection.close()
     assert [step[3] for step in plan] == [
         "SEARCH email USING COVERING INDEX email_by_key (key_id=? AND id<?)"
     ]

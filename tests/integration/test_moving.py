@@ -1,13 +1,14 @@
 """Everything of a store arrives in another one, whole and once, whenever the copy is cut off."""
 
 import itertools
-import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+import apsw
 import attrs
 import peewee
 import pytest
@@ -92,13 +93,11 @@ class Folder:
 
     def rows(self, name: str) -> Rows:
         """All that is in it, by a way of its own."""
-        with sqlite3.connect(self.path / f"{name}.db") as connection:
-            found = {
+        with closing(apsw.Connection(str(self.path / f"{name}.db"))) as connection:
+            return {
                 name: sorted(connection.execute(f"SELECT * FROM {name}"), key=repr)
                 for name in (*(table.name for table in TABLES), "tally")
             }
-        connection.close()
-        return found
 
     def close(self) -> None:
         for store in self._open:
