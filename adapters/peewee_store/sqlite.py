@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
+from datetime import datetime
 from functools import lru_cache, partial
 from itertools import chain
 from pathlib import Path
@@ -41,10 +42,7 @@ _MOST_ROWS: Final = 32  # of one statement; it is of few sizes, so that each is 
 
 
 class SqliteSession(Keeping):
-    """The Session port on one connection. (Its ignored errors are Peewee's: it has no types.)
-
-    It is a writer's if it has *checkpoints*.
-    """
+    """The Session port on one connection. It is a writer's if it has *checkpoints*."""
 
     shared = False  # BEGIN IMMEDIATE has locked everybody else out
     skip_locked = ""
@@ -272,7 +270,7 @@ class SqliteSchema(APSWDatabase):  # type: ignore[misc]
 
     def __init__(self, connection: apsw.Connection) -> None:
         super().__init__(connection.filename, thread_safe=False)
-        connection.convert_binding = _as_text  # the time at which one was applied
+        connection.convert_binding = _time_as_text
         self._open = connection
         self.connect()
 
@@ -280,7 +278,10 @@ class SqliteSchema(APSWDatabase):  # type: ignore[misc]
         return self._open
 
 
-def _as_text(_cursor: apsw.Cursor, _number: int, value: object) -> str:
+def _time_as_text(_cursor: apsw.Cursor, _number: int, value: object) -> str:
+    """When a migration was applied, as Python's own driver writes a time."""
+    if not isinstance(value, datetime):
+        raise TypeError(f"a {type(value).__name__} cannot be written into a database")
     return str(value)
 
 

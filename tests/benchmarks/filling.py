@@ -5,7 +5,7 @@ they have, without the durability that nobody needs while a database is being ma
 afterwards opens the file with every setting of the service.
 """
 
-import sqlite3
+import sqlite3  # noqa: TID251 - while no store has the file open
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path

@@ -4,7 +4,7 @@ import json
 import re
 import signal
 import socket
-import sqlite3
+import sqlite3  # noqa: TID251 - it is another process that has the file open
 import subprocess
 import sys
 import time

@@ -3,7 +3,7 @@
 import os
 import pty
 import signal
-import sqlite3
+import sqlite3  # noqa: TID251 - it is another process that has the file open
 import stat
 import subprocess
 import sys

@@ -2,7 +2,7 @@
 
 import os
 import signal
-import sqlite3
+import sqlite3  # noqa: TID251 - it is another process that has the file open
 import sys
 from collections import Counter
 from contextlib import closing

@@ -4,7 +4,7 @@ import base64
 import json
 import re
 import socket
-import sqlite3
+import sqlite3  # noqa: TID251 - it is another process that has the file open
 import sys
 import threading
 import time

@@ -10,7 +10,7 @@ import json
 import math
 import queue
 import socket
-import sqlite3
+import sqlite3  # noqa: TID251 - it is another process that has the file open
 import subprocess
 import sys
 import threading

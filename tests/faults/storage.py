@@ -3,7 +3,7 @@
 import os
 import re
 import signal
-import sqlite3
+import sqlite3  # noqa: TID251 - it is another process that has the file open
 import sys
 import threading
 import time
