@@ -155,9 +155,9 @@ class LedgerSumRow(Model):
     account_id = BigIntegerField()
     width = IntegerField()
     start = BigIntegerField()
+    slot = IntegerField()
     units = BigIntegerField()
     number = BigIntegerField()
-    slot = IntegerField()
 
     class Meta:
         table_name = "ledger_sum"

@@ -353,6 +353,19 @@ def test_a_migration_that_leaves_orphans_is_taken_back(path: Path, tmp_path: Pat
     assert _dump(path) == before
 
 
+def test_the_sqlite_of_the_machine_finds_no_fault_in_the_file(path: Path) -> None:
+    """What an operator asks at three in the morning; 3.40 minds the order of columns."""
+    _fill(path)
+    assert _rows(path, "SELECT COUNT(*) FROM ledger_sum") != [(0,)]
+
+    asked = (
+        "import sqlite3, sys;"
+        "print(*sqlite3.connect(sys.argv[1]).execute('PRAGMA integrity_check').fetchall())"
+    )
+    told = subprocess.run([sys.executable, "-c", asked, path], capture_output=True, text=True)
+    assert (told.stdout, told.stderr) == ("('ok',)\n", "")
+
+
 # -- other processes ------------------------------------------------------------------------------
 
 

@@ -17,9 +17,9 @@ CREATE TABLE ledger_sum (
     account_id BIGINT NOT NULL,
     width INTEGER NOT NULL,
     start BIGINT NOT NULL,
+    slot INTEGER NOT NULL DEFAULT 0,
     units BIGINT NOT NULL,
     number BIGINT NOT NULL,
-    slot INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (account_id, width, start, slot)
 ) {clustered}
 """
