@@ -149,9 +149,8 @@ class HttpServer:
     def _turn(self, timeout: float) -> None:
         if self._tasks.waiting:
             timeout = min(timeout, PATIENCE_S)
-        for (
-            listening
-        ) in self._servers:  # whether it is full, and whom it closes, it finds when asked
+        # whether it is full, and whom it closes, a listening socket finds when it is asked
+        for listening in self._servers:
             self._sockets.tell(listening.socket.fileno())
         self._sockets.turn(timeout)
         self._tasks.look()
