@@ -279,6 +279,20 @@ def test_migrating_twice_does_nothing_the_second_time(tmp_path: Path) -> None:
     assert list(store.migrate()) == []
 
 
+def test_where_nothing_is_to_be_migrated_no_writer_is_waited_for_or_held_up(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "MIGRATION_TIMEOUT_S", 0.1)
+    store = SqliteStore(path, clock=FakeClock())
+    writing = apsw.Connection(str(path))
+    writing.execute("BEGIN IMMEDIATE")
+
+    assert list(store.migrate()) == []
+
+    writing.execute("ROLLBACK")
+    writing.close()
+
+
 def test_processes_that_migrate_at_once_apply_everything_once(
     path: Path, other: Callable[[str], Other]
 ) -> None:
