@@ -6,7 +6,9 @@ one, with cold caches; on one it is a switch. That halves the cost of an email o
 (docs/performance.md). What is lost is little: OpenSSL and SQLite could have run beside Python. A
 thread that is hardly ever in the interpreter is begun `unbound`.
 
-The choice is looked at every few seconds, because what was idle then may be busy now.
+The choice is looked at every few seconds, because what was idle then may be busy now. As they begin
+nothing is known of that, and processes that are begun together take turns: two on one processor
+would be no faster than one of them until they notice.
 """
 
 import os
@@ -70,9 +72,9 @@ class OneProcessor:
         self._before: tuple[float, Mapping[int, float], float] | None = None
         self._stopping = threading.Event()
 
-    def start(self) -> None:
+    def start(self, turn: int) -> None:
         """Settle, and keep looking in a thread of its own; nothing where there is no choice."""
-        self.settle()
+        self.settle(turn)
         if self._here is not None:
             threading.Thread(target=self._run, name="one-processor", daemon=True).start()
 
@@ -94,11 +96,11 @@ class OneProcessor:
         finally:
             self._processors.allow({self._here})
 
-    def settle(self) -> None:
-        """Choose any one for now: nothing is known yet of what the others use."""
+    def settle(self, turn: int) -> None:
+        """Choose one for now: each of those that follow each other in *turn* another one."""
         self._allowed = self._processors.allowed()
         if len(self._allowed) > 1:
-            self._move_to(random.choice(sorted(self._allowed)))  # noqa: S311 - no secret
+            self._move_to(sorted(self._allowed)[turn % len(self._allowed)])
             self._before = self._measured()
 
     def look(self) -> None:

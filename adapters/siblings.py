@@ -31,13 +31,15 @@ class _Sibling:
     """One of them."""
 
     process: "subprocess.Popen[bytes]"
+    number: int
     begun_at: float = attrs.field(factory=time.monotonic)
 
 
 class Siblings:
     """So many processes of *command*. Start once, stop once; safe from many threads.
 
-    The command must read its standard input as `heed` does.
+    The command is told its number, from 1, behind its arguments; one that is begun in the place of
+    another has the same. It must read its standard input as `heed` does.
     """
 
     def __init__(
@@ -72,7 +74,7 @@ class Siblings:
         if not self._number:
             return
         with self._mutex:
-            self._running = [self._begun() for _ in range(self._number)]
+            self._running = [self._begun(number) for number in range(1, self._number + 1)]
         self._watcher = threading.Thread(target=self._watch, name="siblings", daemon=True)
         self._watcher.start()
 
@@ -124,7 +126,7 @@ class Siblings:
         if self._stopping.wait(AGAIN_S[min(self._failures, len(AGAIN_S) - 1)]):
             return
         try:
-            next_one = self._begun()  # without the mutex: a ring does not wait for it
+            next_one = self._begun(dead.number)  # without the mutex: a ring does not wait for it
         except OSError as error:
             fields = {"error": type(error).__name__, "text": str(error)}
             self._observe(Happened(name="process_not_begun", level="error", fields=fields))
@@ -132,16 +134,16 @@ class Siblings:
         with self._mutex:
             self._running.append(next_one)
 
-    def _begun(self) -> _Sibling:
+    def _begun(self, number: int) -> _Sibling:
         with self._unbound():
             process = subprocess.Popen(  # noqa: S603 - our own command
-                self._command,
+                [*self._command, str(number)],
                 stdin=subprocess.PIPE,
                 start_new_session=True,  # Ctrl+C is for this process, which tells the others
             )
         assert process.stdin is not None
         os.set_blocking(process.stdin.fileno(), False)
-        return _Sibling(process)
+        return _Sibling(process, number)
 
 
 def heed(pipe: BinaryIO, *, ring: Callable[[], None], ended: Callable[[], None]) -> None:

@@ -70,9 +70,9 @@ def serve(
 
 @cli.command()
 @PROCESSES
-@click.option("--sibling", is_flag=True, hidden=True)
+@click.option("--sibling", type=int, default=0, hidden=True)
 @click.pass_context
-def worker(context: click.Context, processes: int | None, *, sibling: bool) -> None:
+def worker(context: click.Context, processes: int | None, sibling: int) -> None:
     """Deliver only, without the API.
 
     Any number of processes may deliver from one database: from PostgreSQL all of them do, on any
@@ -82,7 +82,7 @@ def worker(context: click.Context, processes: int | None, *, sibling: bool) -> N
     stop = Stop()
     stop.install()
     with opened(settings) as service:
-        service.settle()
+        service.settle(sibling=sibling)
         service.start_delivery()
         if sibling:
             service.be_sibling(sys.stdin.buffer, ended=stop.ask)

@@ -102,15 +102,18 @@ class Service:
                 "Make one with: email-service keys create --name admin --scope admin"
             )
 
-    def settle(self) -> None:
-        """This process is the service's alone: let it run as fast as it can. Call it once."""
+    def settle(self, *, sibling: int = 0) -> None:
+        """This process is the service's alone: let it run as fast as it can. Call it once.
+
+        *sibling* is its number among those that its parent has begun.
+        """
         # What was built until now stays for good, and an email leaves hardly a cycle behind: a
         # collector that looks at all of it every few emails is a twentieth of what they cost.
         gc.collect()
         gc.freeze()
         gc.set_threshold(*COLLECT_EVERY)
         if self._settings.one_processor:
-            self._one_processor.start()
+            self._one_processor.start((os.getppid() if sibling else os.getpid()) + sibling)
 
     def start_delivery(self) -> None:
         """Deliver in this process, unless that is switched off. Safe to call twice."""
@@ -292,7 +295,7 @@ def _celery_bell(settings: Settings) -> "CeleryBell | None":
 def _siblings(settings: Settings, observe: LogObserver, one_processor: OneProcessor) -> Siblings:
     """What delivers beside this process, on the same settings."""
     number = str(settings.processes)
-    command = (sys.executable, "-m", "entrypoints", "worker", "--sibling", "--processes", number)
+    command = (sys.executable, "-m", "entrypoints", "worker", "--processes", number, "--sibling")
     return Siblings(
         settings.processes - 1,
         command,

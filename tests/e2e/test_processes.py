@@ -67,6 +67,26 @@ def test_two_processes_share_a_backlog_and_deliver_each_email_once(tmp_path: Pat
     assert gone([sibling])
 
 
+def first_choice(pid: int) -> set[int]:
+    """The processor that it settles on; a second later it may know of a better one."""
+    return wait_until(
+        lambda: chosen if len(chosen := os.sched_getaffinity(pid)) == 1 else None, every=0.005
+    )
+
+
+def test_two_processes_begin_on_different_processors(tmp_path: Path) -> None:
+    worker = Running(tmp_path, command=(*WORKER, "--processes", "2"))
+    worker.start(ready=False)
+    try:
+        assert worker.process is not None
+        first = first_choice(worker.process.pid)
+        [sibling] = wait_until(lambda: siblings(worker))
+        second = first_choice(sibling)
+        assert len(first | second) == min(2, len(os.sched_getaffinity(0)))
+    finally:
+        worker.stop()
+
+
 def test_who_accepts_rings_for_the_process_that_owns_the_connection(tmp_path: Path) -> None:
     """With a poll of a minute nobody would look before."""
     with SmtpServer() as server, running(

@@ -30,6 +30,7 @@ SIBLING = """
 
     signal.signal(signal.SIGTERM, end)
     heed(sys.stdin.buffer, ring=lambda: note("rung"), ended=end)
+    note(f"number-{sys.argv[3]}")
     note("begun")
     threading.Event().wait()
 """
@@ -84,6 +85,14 @@ def test_one_that_was_killed_is_begun_again_and_told(tmp_path: Path) -> None:
         [event] = heard.events
         assert event.name == "process_ended"
         assert event.fields == {"pid": killed, "exit_code": -signal.SIGKILL}
+        number_of_other = "number-2" if other in noted(tmp_path, "number-2") else "number-1"
+        assert noted(tmp_path, number_of_other) == {other}
+
+
+def test_each_is_told_its_own_number(tmp_path: Path) -> None:
+    with some(tmp_path) as (siblings, _):
+        first, second = siblings.pids
+        assert (noted(tmp_path, "number-1"), noted(tmp_path, "number-2")) == ({first}, {second})
 
 
 @pytest.mark.parametrize("exit_code", [0, 1])

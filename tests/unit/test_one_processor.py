@@ -52,15 +52,22 @@ class Machine:
 
 def test_it_settles_on_one_of_those_that_are_allowed():
     machine = Machine(number=4)
-    OneProcessor(machine).settle()
+    OneProcessor(machine).settle(4711)
     [here] = machine.confined
     assert here in range(4)
+
+
+def test_those_that_follow_each_other_settle_on_different_processors():
+    machine = Machine(number=4)
+    for turn in range(4711, 4715):
+        OneProcessor(machine).settle(turn)
+    assert sorted(machine.confined) == [0, 1, 2, 3]
 
 
 def test_where_there_is_one_processor_nothing_is_asked_of_the_system():
     machine = Machine(number=1)
     one = OneProcessor(machine)
-    one.start()
+    one.start(0)
     one.look()
     assert machine.confined == []
 
@@ -68,7 +75,7 @@ def test_where_there_is_one_processor_nothing_is_asked_of_the_system():
 def test_it_moves_away_from_what_others_keep_busy():
     machine = Machine()
     one = OneProcessor(machine)
-    one.settle()
+    one.settle(0)
     machine.works(1000.0, own=0.0)
     one.look()
     first, second = machine.confined
@@ -78,7 +85,7 @@ def test_it_moves_away_from_what_others_keep_busy():
 def test_its_own_work_does_not_drive_it_away():
     machine = Machine()
     one = OneProcessor(machine)
-    one.settle()
+    one.settle(0)
     machine.works(1000.0, own=1000.0)
     one.look()
     assert len(machine.confined) == 1
@@ -87,7 +94,7 @@ def test_its_own_work_does_not_drive_it_away():
 def test_it_stays_where_another_processor_is_used_as_much():
     machine = Machine()
     one = OneProcessor(machine)
-    one.settle()
+    one.settle(0)
     for n in range(2):
         machine.busy[n] = 1000.0
     one.look()
@@ -132,7 +139,7 @@ import os, threading
 from adapters.one_processor import LinuxProcessors, OneProcessor
 system, one = LinuxProcessors(), OneProcessor()
 allowed = os.sched_getaffinity(0)
-one.settle()
+one.settle(0)
 (here,) = os.sched_getaffinity(0)
 free = threading.Thread(target=threading.Event().wait, daemon=True)
 with one.unbound():
@@ -153,7 +160,7 @@ print(os.sched_getaffinity(0) == {there}, os.sched_getaffinity(free.native_id) =
 def test_what_is_begun_unbound_may_choose_for_itself():
     machine = Machine(number=4)
     one = OneProcessor(machine)
-    one.settle()
+    one.settle(0)
     with one.unbound():
         assert machine.threads == [frozenset(range(4))]
     assert machine.threads[1:] == [frozenset(machine.confined)]
@@ -172,7 +179,7 @@ import os, subprocess, sys
 from adapters.one_processor import OneProcessor
 one = OneProcessor()
 before = os.sched_getaffinity(0)
-one.settle()
+one.settle(0)
 ask = [sys.executable, "-c", "import os; print(sorted(os.sched_getaffinity(0)))"]
 with one.unbound():
     told = subprocess.run(ask, capture_output=True, text=True).stdout.strip()
