@@ -10,7 +10,6 @@ from collections.abc import Mapping
 
 import click
 
-from entrypoints import demo as tour
 from entrypoints.cli_copy import copy
 from entrypoints.cli_keys import audit, keys
 from entrypoints.cli_service import opened, read_settings, told_plainly
@@ -58,9 +57,9 @@ def serve(
     stop.install()
     with opened(settings) as service:
         service.check_keys()
-        service.settle()
         smtp_port = _open_sandbox(service, settings) if settings.sandbox else None
         server = _listen(service, settings)
+        service.settle()
         service.start_delivery()
         service.start_siblings()
         click.echo(_welcome(server, settings, smtp_port))
@@ -111,6 +110,8 @@ def migrate(context: click.Context, *, check: bool) -> None:
 @cli.command()
 def demo() -> None:
     """Watch three emails from nothing to their end, in seconds. Touches none of your data."""
+    from entrypoints import demo as tour  # with Flask's test client: a worker needs neither
+
     with told_plainly():
         try:
             tour.run(click.echo)

@@ -13,10 +13,9 @@ import time
 from collections.abc import Callable
 from threading import Thread
 from types import FrameType
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from uuid import uuid4
 
-from flask import Flask
 from waitress import create_server, wasyncore
 from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer
@@ -27,6 +26,9 @@ from adapters.one_processor import give_way
 from entrypoints.settings import Settings
 from entrypoints.sockets import Sockets
 from entrypoints.tasks import PATIENCE_S, Tasks
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 log = logging.getLogger("email_service.server")
 
@@ -93,7 +95,7 @@ class HttpServer:
 
     def __init__(
         self,
-        app: Flask,
+        app: "Flask",
         settings: Settings,
         *,
         draining: Callable[[], bool],

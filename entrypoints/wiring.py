@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
+from functools import cached_property
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -19,7 +20,6 @@ from threading import Lock
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 import attrs
-from flask import Flask
 
 from adapters.clock import SystemClock
 from adapters.disk_headroom import DiskHeadroom
@@ -30,7 +30,6 @@ from adapters.observers import LogObserver
 from adapters.one_processor import OneProcessor, give_way
 from adapters.peewee_store import SqlStore, open_store
 from adapters.peewee_store.moving import why_not
-from adapters.sandbox_inbox import SandboxInbox
 from adapters.siblings import Siblings, heed
 from adapters.smtp_sender import SmtpSender, Timeouts
 from adapters.thread_dispatcher import Bell, DispatcherRules, ThreadDispatcher
@@ -45,14 +44,14 @@ from domain.limits import WindowLengths
 from domain.network import DEFAULT_PORTS, NetworkPolicy
 from domain.reply import Rules, parse_rules
 from domain.retry import RetryPolicy
-from entrypoints.http import create_http
-from entrypoints.http.sandbox import Sandbox
 from entrypoints.settings import Dispatcher, Settings, SettingsError, development_key
 
 if TYPE_CHECKING:
     from celery import Celery
+    from flask import Flask
 
     from adapters.celery_dispatcher import CeleryBell
+    from adapters.sandbox_inbox import SandboxInbox
 
 # How long a process that Celery roused looks for more by itself before it leaves that to others.
 REST: Final = timedelta(seconds=5)
@@ -66,7 +65,6 @@ class Service:
     """One process of the service: its use cases, its HTTP face, and delivery if it runs here."""
 
     application: Application
-    http: Flask
     _settings: Settings
     _store: SqlStore
     _clock: SystemClock
@@ -75,10 +73,27 @@ class Service:
     _siblings: Siblings
     _one_processor: OneProcessor
     _celery_bell: "CeleryBell | None" = None
-    _inbox: SandboxInbox | None = None
+    _inbox: "SandboxInbox | None" = None
     _delivering: bool = False
     _drained: bool = False
     _rousing: Lock = attrs.field(factory=Lock)
+
+    @cached_property
+    def http(self) -> "Flask":
+        """Its HTTP face; a process that only delivers has none, and starts in two thirds of the
+        time.
+        """
+        from entrypoints.http import create_http
+
+        settings = self._settings
+        return create_http(
+            self.application,
+            version=version("email-service"),
+            max_body_bytes=settings.max_body_bytes,
+            max_recipients=settings.max_recipients,
+            document_needs_key=settings.production,
+            test_ids=settings.allow_test_knobs,
+        )
 
     def migrate(self) -> list[str]:
         """Bring the database up to date; the names of the migrations that were applied.
@@ -166,6 +181,9 @@ class Service:
 
     def open_sandbox(self) -> int:
         """Open the local inbox and its pages; the port it listens on. OSError if it is taken."""
+        from adapters.sandbox_inbox import SandboxInbox
+        from entrypoints.http.sandbox import Sandbox
+
         inbox = SandboxInbox(clock=self._clock, port=self._settings.sandbox_port)
         inbox.start()
         self.http.register_blueprint(Sandbox(inbox).routes())
@@ -232,17 +250,8 @@ def build(settings: Settings) -> Service:
         observe=observe,
         begin_worker=give_way,
     )
-    http = create_http(
-        application,
-        version=version("email-service"),
-        max_body_bytes=settings.max_body_bytes,
-        max_recipients=settings.max_recipients,
-        document_needs_key=settings.production,
-        test_ids=settings.allow_test_knobs,
-    )
     return Service(
         application=application,
-        http=http,
         settings=settings,
         store=store,
         clock=clock,

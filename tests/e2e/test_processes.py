@@ -3,6 +3,7 @@
 import os
 import signal
 import sqlite3  # noqa: TID251 - it is another process that has the file open
+import subprocess
 import sys
 from collections import Counter
 from contextlib import closing
@@ -12,7 +13,7 @@ import pytest
 
 from adapters.fake_sender import Script
 from entrypoints.server import THREADS
-from tests.running import Running, running, wait_until
+from tests.running import ROOT, Running, running, wait_until
 from tests.smtp_server import SmtpServer
 
 WORKER = (sys.executable, "-m", "entrypoints", "worker")
@@ -85,6 +86,14 @@ def test_two_processes_begin_on_different_processors(tmp_path: Path) -> None:
         assert len(first | second) == min(2, len(os.sched_getaffinity(0)))
     finally:
         worker.stop()
+
+
+def test_what_only_delivers_is_begun_without_what_answers_http() -> None:
+    code = "import entrypoints.cli, sys; print({'flask', 'werkzeug', 'aiosmtpd'} & {*sys.modules})"
+    told = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert told.stdout == "set()\n"
 
 
 def test_who_accepts_rings_for_the_process_that_owns_the_connection(tmp_path: Path) -> None:
