@@ -9,6 +9,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
+import attrs
+
 from tests.benchmarks.client import an_email, volley
 from tests.benchmarks.figures import Benchmark, Figure, Reached, Scene, percentile
 from tests.benchmarks.filling import Filling, fill, status_counts
@@ -90,12 +92,20 @@ def hand_off(scene: Scene) -> Reached:
 
 
 def hand_off_by_two(scene: Scene) -> Reached:
-    """The same backlog, twice as long, and one more process beside the first."""
-    with sink() as target:
+    """The same backlog, twice as long, and one more process beside the first: each with as many
+    connections as one has alone, and then with as many for both of them.
+    """
+    reached = {}
+    for name, connections in (("each 32 connections", 16), ("32 connections for both", 8)):
         emails = scene.size(40_000, 300)
-        filling = Filling(emails=emails, port=target.port, accounts=4, connections=8)
-        rate, _ = _drained(scene, filling, QUEUE_WORKERS=32, MAX_WORKERS=32, PROCESSES=2)
-    return {"hand-off from a backlog, loopback, two processes": rate}
+        folder = scene.folder / str(connections)
+        folder.mkdir()
+        with sink() as target:
+            filling = Filling(emails=emails, port=target.port, accounts=4, connections=connections)
+            apart = attrs.evolve(scene, folder=folder)
+            rate, _ = _drained(apart, filling, QUEUE_WORKERS=32, MAX_WORKERS=32, PROCESSES=2)
+        reached[f"hand-off from a backlog, loopback, two processes, {name}"] = rate
+    return reached
 
 
 def hand_off_far(scene: Scene) -> Reached:
@@ -236,9 +246,15 @@ BENCHMARKS: Final = (
     ),
     Benchmark(
         name="hand-off-by-two",
-        about="a backlog of 40,000, 4 accounts of 8 connections, 32 threads, --processes 2",
-        figures=(
-            Figure(name="hand-off from a backlog, loopback, two processes", unit="/s", least=7000),
+        about="a backlog of 40,000, 4 accounts of 16 and of 8 connections, 32 threads each,"
+        " --processes 2",
+        figures=tuple(
+            Figure(
+                name=f"hand-off from a backlog, loopback, two processes, {connections}",
+                unit="/s",
+                least=7000,
+            )
+            for connections in ("each 32 connections", "32 connections for both")
         ),
         run=hand_off_by_two,
     ),
