@@ -90,6 +90,8 @@ class SandboxInbox:
     def start(self) -> None:
         """Listen. OSError if the port is taken."""
         listening = socket.create_server((self.host, self.port))
+        # asyncio sets it for sockets that it makes itself; what is accepted here inherits it
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port = listening.getsockname()[1]
         logging.getLogger("mail.log").addFilter(_not_its_own_deprecation)
         self._thread = Thread(target=self._run, args=(listening,), name="sandbox", daemon=True)

@@ -5,7 +5,7 @@ import logging
 import re
 import smtplib
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from email.message import EmailMessage
 from time import monotonic
 
@@ -126,6 +126,20 @@ def test_421_closes_the_connection(inbox):
 def test_what_only_looks_like_an_outcome_is_an_ordinary_recipient(inbox, client, address):
     send(client, address)
     assert inbox.messages()[0].recipients == (address,)
+
+
+def test_a_reply_of_many_lines_waits_for_no_acknowledgement(client):
+    """Its lines are packets of their own: held back until the first is acknowledged, 40 ms."""
+
+    def seconds(*calls: Callable[[], object]) -> float:
+        started = monotonic()
+        for call in calls:
+            call()
+        return monotonic() - started
+
+    many_lines = min(seconds(client.ehlo) for _ in range(5))
+    one_line = seconds(*[client.noop] * 30)
+    assert many_lines < one_line
 
 
 def test_a_slow_recipient_takes_its_time(inbox, client):
