@@ -22,7 +22,7 @@ from domain.events import Event as Happened
 LOOK_S: Final = 0.2  # how soon it is noticed that one has ended
 AGAIN_S: Final = (0.5, 1.0, 2.0, 5.0, 15.0, 30.0)  # one that ends at once is begun again so late
 WELL_S: Final = 60.0  # who has lived so long did not end at once
-RING_S: Final = 0.005  # a ring within so long of the last one says nothing new
+RING_S: Final = 0.005  # rings within it are one byte
 KILL_S: Final = 5.0  # beyond its own time to drain
 
 
@@ -60,8 +60,8 @@ class Siblings:
         self._failures = 0
         self._mutex = threading.Lock()
         self._stopping = threading.Event()
-        self._watcher: threading.Thread | None = None
-        self._rung_at = 0.0
+        self._rung = threading.Event()
+        self._threads: list[threading.Thread] = []
 
     @property
     def pids(self) -> Sequence[int]:
@@ -75,27 +75,22 @@ class Siblings:
             return
         with self._mutex:
             self._running = [self._begun(number) for number in range(1, self._number + 1)]
-        self._watcher = threading.Thread(target=self._watch, name="siblings", daemon=True)
-        self._watcher.start()
+        for target, name in ((self._watch, "siblings"), (self._ring, "ringer")):
+            thread = threading.Thread(target=target, name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
 
     def ring(self) -> None:
-        """Tell them that there is something to do. A ring that is lost costs them one poll."""
-        now = time.monotonic()
-        if not self._running or now - self._rung_at < RING_S:
-            return
-        self._rung_at = now
-        with self._mutex:
-            for sibling in self._running:
-                pipe = sibling.process.stdin
-                assert pipe is not None
-                with suppress(OSError, ValueError):  # full: it has not heard the last one yet
-                    os.write(pipe.fileno(), b".")
+        """Tell them that there is something to do: what was stored before it, they will see."""
+        if self._number and not self._rung.is_set():
+            self._rung.set()
 
     def ask_to_stop(self) -> None:
         """Let them drain; none is begun again."""
         self._stopping.set()
-        if self._watcher is not None:
-            self._watcher.join()
+        self._rung.set()
+        for thread in self._threads:
+            thread.join()
         with self._mutex:
             for sibling in self._running:
                 sibling.process.send_signal(signal.SIGTERM)
@@ -108,6 +103,17 @@ class Siblings:
         exit_codes = [_exit_code(sibling.process, deadline) for sibling in ended]
         # who is ended by the signal itself had not come so far as to listen to it
         return any(code not in (0, -signal.SIGTERM) for code in exit_codes)
+
+    def _ring(self) -> None:
+        while self._rung.wait() and not self._stopping.is_set():
+            self._rung.clear()  # before the bytes: who rings from now on is owed others
+            with self._mutex:
+                for sibling in self._running:
+                    pipe = sibling.process.stdin
+                    assert pipe is not None
+                    with suppress(OSError, ValueError):  # full: it has not heard the last one yet
+                        os.write(pipe.fileno(), b".")
+            self._stopping.wait(RING_S)
 
     def _watch(self) -> None:
         while not self._stopping.wait(LOOK_S):

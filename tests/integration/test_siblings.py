@@ -74,6 +74,20 @@ def test_all_of_them_hear_a_ring(tmp_path: Path) -> None:
         wait_until(lambda: noted(tmp_path, "rung") == set(siblings.pids))
 
 
+def test_what_comes_right_behind_a_ring_is_rung_for_too(tmp_path: Path) -> None:
+    with some(tmp_path, number=1) as (siblings, _):
+
+        def heard() -> int:
+            with suppress(FileNotFoundError):
+                return (tmp_path / "notes").read_text().count("rung")
+            return 0
+
+        for _ in range(50):
+            before = heard()
+            siblings.ring()
+            wait_until(lambda n=before: heard() > n, every=0.0002)
+
+
 def test_one_that_was_killed_is_begun_again_and_told(tmp_path: Path) -> None:
     with some(tmp_path) as (siblings, heard):
         killed, other = siblings.pids
