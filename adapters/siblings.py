@@ -82,8 +82,7 @@ class Siblings:
 
     def ring(self) -> None:
         """Tell them that there is something to do: what was stored before it, they will see."""
-        if self._number and not self._rung.is_set():
-            self._rung.set()
+        self._rung.set()
 
     def ask_to_stop(self) -> None:
         """Let them drain; none is begun again."""
