@@ -36,8 +36,9 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	fi; \
 	echo "Setting up $(VENV) with $$("$$python" --version) ..."; \
 	[ -x $(BIN)/python ] || "$$python" -m venv $(VENV)
-	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@$(PIP) install --no-deps --require-hashes -r requirements/dev.txt
 	@$(PIP) install --no-deps -e .
+	@$(PIP) check
 	@touch $@
 
 run: setup ## start the API, delivery and, in development, the sandbox inbox
