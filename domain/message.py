@@ -15,7 +15,8 @@ import attrs
 from domain.address import Address
 from domain.encoding import address_list, mailbox, unsafe_character, unstructured
 from domain.errors import FieldError, InvalidInput
-from domain.mime import alternative, lines_fit, text_from_html
+from domain.html_to_text import text_from_html
+from domain.mime import alternative, lines_fit
 
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = (
