@@ -120,6 +120,11 @@ class Access:
             daily_recipients=key.daily_recipients or self._rules.daily_recipients,
         )
 
+    def is_open(self) -> bool:
+        """Whether anybody on this machine may call without a key now."""
+        # An expired key still closes the door: it must not open by the mere passing of time.
+        return self._rules.open_without_keys and all(key.revoked_at for key in self.keys())
+
     def take_turn(self, caller: Caller) -> Allowance | None:
         """Count one call of this caller; None for one without limits."""
         return None if caller.key_id is None else self._buckets.take(caller.key_id)
@@ -130,8 +135,7 @@ class Access:
         return any(key.usable(now) for key in self.keys())
 
     def _without_key(self) -> Caller:
-        # An expired key still closes the door: it must not open by the mere passing of time.
-        if self._rules.open_without_keys and all(key.revoked_at for key in self.keys()):
+        if self.is_open():
             return LOCAL
         raise Unauthorized(_NO_KEY)
 

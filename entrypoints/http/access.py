@@ -23,6 +23,7 @@ OPEN: Final = frozenset(
         "operations.alive",
         "operations.ready",
         "operations.welcome",
+        "operations.static",
         "docs.page",
         "docs.static",
     }

@@ -1,12 +1,17 @@
 """For whoever runs the service: is it alive, does it accept, where is everything."""
 
-from flask import Blueprint, Response
+import shlex
+from typing import Final
+
+from flask import Blueprint, Response, current_app, render_template
 
 from application import Application
+from domain.errors import StoreUnavailable
+from entrypoints.http.lean import LeanRequest, the_request
 from entrypoints.http.replies import reply
 from entrypoints.http.schemas import Health, Welcome
 
-LINKS = {
+LINKS: Final = {
     "emails": "/api/emails",
     "smtp_configs": "/api/smtp-configs",
     "docs": "/docs",
@@ -14,27 +19,43 @@ LINKS = {
     "health": "/healthz",
     "readiness": "/readyz",
 }
+PAGE_CSP: Final = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+SANDBOX: Final = "email_service.sandbox"  # the application's extension: the inbox that is open
+_LONGEST_ACCEPT: Final = 1000
 
 
 class Operations:
     """The calls outside of /api."""
 
     def __init__(self, application: Application, *, version: str) -> None:
+        self._access = application.access
         self._admission = application.admission
         self._overview = application.overview
         self._version = version
 
     def routes(self) -> Blueprint:
         """Every path with what answers it."""
-        routes = Blueprint("operations", __name__)
+        routes = Blueprint(
+            "operations",
+            __name__,
+            template_folder="templates",
+            static_folder="static/welcome",
+            static_url_path="/welcome/static",
+        )
         routes.get("/")(self.welcome)
         routes.get("/healthz")(self.alive)
         routes.get("/readyz")(self.ready)
         return routes
 
     def welcome(self) -> Response:
-        """What this is, and where to go from here."""
-        return reply(Welcome(name="email-service", version=self._version, links=LINKS))
+        """What this is, and where to go from here: a page for who prefers HTML, else JSON."""
+        asked = the_request()
+        answer = self._page(asked) if _prefers_html(asked) else self._links(asked)
+        answer.headers["Vary"] = "Accept"
+        return answer
 
     def alive(self) -> Response:
         """This process answers."""
@@ -45,3 +66,37 @@ class Operations:
         self._admission.check()
         self._overview.ready()
         return reply(Health(status="ready"))
+
+    def _links(self, asked: LeanRequest) -> Response:
+        links = {name: asked.script_root + path for name, path in LINKS.items()}
+        return reply(Welcome(name="email-service", version=self._version, links=links))
+
+    def _page(self, asked: LeanRequest) -> Response:
+        page = render_template(
+            "welcome/index.html",
+            version=self._version,
+            configs_url=shlex.quote(f"{asked.url_root}api/smtp-configs"),
+            emails_url=shlex.quote(f"{asked.url_root}api/emails"),
+            inbox=current_app.extensions.get(SANDBOX),
+            needs_key=not self._is_open(),
+        )
+        return Response(
+            page,
+            content_type="text/html; charset=utf-8",
+            headers={"Content-Security-Policy": PAGE_CSP, "Cache-Control": "no-cache"},
+        )
+
+    def _is_open(self) -> bool:
+        try:
+            return self._access.is_open()
+        except StoreUnavailable:
+            return False
+
+
+def _prefers_html(asked: LeanRequest) -> bool:
+    """What a browser says; who takes anything, or says nothing, is a program."""
+    accept = asked.environ.get("HTTP_ACCEPT", "")
+    if "text/" not in accept or len(accept) > _LONGEST_ACCEPT:
+        return False
+    wanted = asked.accept_mimetypes
+    return wanted["text/html"] > wanted["application/json"]

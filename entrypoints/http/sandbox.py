@@ -4,6 +4,7 @@ A message is somebody else's text. It is escaped everywhere; its HTML is shown o
 can neither run scripts, load anything, nor reach the page around it.
 """
 
+import shlex
 from collections.abc import Sequence
 from datetime import datetime
 from email import message_from_bytes, policy
@@ -12,6 +13,8 @@ from typing import Final, Protocol
 
 import attrs
 from flask import Blueprint, Response, abort, jsonify, render_template, request
+
+from entrypoints.http.operations import SANDBOX
 
 PAGE_CSP: Final = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
@@ -116,6 +119,7 @@ class Sandbox:
         routes.get("/<int:number>/html")(self.html)
         routes.get("/<int:number>/raw")(self.raw)
         routes.after_request(_protected)
+        routes.record(lambda setup: setup.app.extensions.__setitem__(SANDBOX, self._inbox))
         return routes
 
     def index(self) -> str:
@@ -124,7 +128,8 @@ class Sandbox:
             "sandbox/index.html",
             letters=self._letters(),
             inbox=self._inbox,
-            api=request.host_url,
+            configs_url=shlex.quote(f"{request.url_root}api/smtp-configs"),
+            emails_url=shlex.quote(f"{request.url_root}api/emails"),
             outcomes=OUTCOMES,
         )
 

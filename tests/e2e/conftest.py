@@ -59,10 +59,10 @@ def found(reply: Response) -> Iterator[str]:
     for name, header in response["headers"].items():
         if resolved(header).get("required") and name not in sent:
             yield f"{name} is missing"
-    [(media_type, content)] = response["content"].items()
-    if reply.content_type != media_type:
-        yield f"{reply.content_type} is not {media_type}"
-    elif media_type.endswith("json"):
+    content = response["content"].get(reply.content_type)
+    if content is None:
+        yield f"{reply.content_type} is not {' or '.join(response['content'])}"
+    elif reply.content_type.endswith("json"):
         errors = validator(json.dumps(content["schema"])).iter_errors(json.loads(reply.data))
         yield from (f"{error.json_path}: {error.message}" for error in errors)
 

@@ -197,7 +197,7 @@ def test_it_says_that_it_is_alive_and_ready():
 
 def test_the_front_door_names_the_service_and_where_to_go():
     client = a_client()
-    reply = client.get("/", headers={"Accept": "text/html"})
+    reply = client.get("/")
     assert reply.content_type == "application/json"
     assert (reply.json["name"], reply.json["version"]) == ("email-service", "1.2.3")
     for link in reply.json["links"].values():

@@ -44,7 +44,7 @@ def routes() -> list[tuple[str, str, str]]:
     return [
         (method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), rule.endpoint)
         for rule in app.url_map.iter_rules()
-        if rule.endpoint != "docs.static"
+        if not rule.endpoint.endswith(".static")
         for method in rule.methods - {"HEAD", "OPTIONS"}
     ]
 

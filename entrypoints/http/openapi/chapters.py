@@ -143,7 +143,7 @@ class _Reader:
         """One operation."""
         parameters = [self._found(parameter) for parameter in operation["parameters"]]
         (status, answer), *refused = operation["responses"].items()
-        [content] = answer["content"].values()
+        content, *_ = answer["content"].values()
         body = operation.get("requestBody")
         return Call(
             id=operation["operationId"],

@@ -15,6 +15,7 @@ JsonSchema = dict[str, Any]
 
 _MEMBER: Final = re.compile(r"{(\w+)}")
 _PROBLEM_JSON: Final = "application/problem+json"
+_PAGE: Final[JsonSchema] = {HTML: {"schema": {"type": "string"}}}
 _ABOUT: Final = """\
 You post an email; it is stored durably before you get your answer, handed off through one of your \
 SMTP accounts within that account's limits, tried again when that makes sense, and what became of \
@@ -254,7 +255,7 @@ def _answer(row: Operation, answer: Answer) -> JsonSchema:
     found: JsonSchema = {
         "description": answer.description,
         "headers": _header_refs(*answer.headers, *(_ALLOWANCE if row.scope else ())),
-        "content": {answer.media_type: content},
+        "content": {answer.media_type: content, **(_PAGE if answer.page else {})},
     }
     if answer.links:
         found["links"] = {name: _link(name) for name in answer.links}

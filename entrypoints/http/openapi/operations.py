@@ -63,7 +63,8 @@ class Body:
 class Answer:
     """What a call answers when all is well; *many* stands for a list of the model.
 
-    *headers* and *links* are names of shared headers and of operations that take the new id.
+    *headers* and *links* are names of shared headers and of operations that take the new id. With
+    *page* it is a page too, for who asks for HTML.
     """
 
     description: str
@@ -74,6 +75,7 @@ class Answer:
     example: object = None
     headers: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
+    page: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -433,10 +435,12 @@ _OPERATIONS: Final = (
         path="/",
         tag=Tag.OPERATIONS,
         summary="Find everything",
+        description="A browser, or whoever asks for HTML, gets it as a page.",
         answer=Answer(
             description="What this is, and where to go from here.",
             model=Welcome,
             example=shown.WELCOME,
+            page=True,
         ),
     ),
     Operation(
