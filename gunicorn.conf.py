@@ -28,6 +28,7 @@ graceful_timeout = _drain_s + 10
 timeout = _drain_s + 30  # the drain does not report to the master while it waits
 control_socket_disable = True
 limit_request_line = 8190
+forwarded_allow_ips = ""  # TRUSTED_PROXIES says whom to believe, and the application reads it
 
 
 def on_starting(server):

@@ -117,7 +117,7 @@ class HttpServer:
             max_request_header_size=MAX_HEADER_BYTES,
             max_request_body_size=settings.max_body_bytes + BODY_SLACK,
             ident=None,
-            clear_untrusted_proxy_headers=True,
+            clear_untrusted_proxy_headers=False,  # entrypoints/http/proxies.py judges them
         )
         self._servers = [s for s in self._sockets.values() if isinstance(s, BaseWSGIServer)]
         for listening in self._servers:

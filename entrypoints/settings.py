@@ -149,6 +149,21 @@ def _networks() -> Rule[tuple[Network, ...]]:
     return Rule("networks with commas between, as in 10.1.0.0/16,fd12::/64", parse)
 
 
+def _proxies() -> Rule[tuple[Network, ...]]:
+    networks = _networks()
+
+    def parse(text: str) -> tuple[Network, ...]:
+        found = networks.parse(text)
+        if any(network.prefixlen == 0 for network in found):
+            raise ValueError  # whoever is believed by all can claim to be anybody
+        return found
+
+    return Rule(
+        "addresses and networks of proxies with commas between, as in 127.0.0.1,10.1.0.0/16",
+        parse,
+    )
+
+
 def _ports() -> Rule[tuple[int, ...]]:
     port = _whole(1, 65535)
 
@@ -292,6 +307,7 @@ class Settings:
     database_url: str = _setting(
         "DATABASE_URL", "sqlite:///email-service.db", _database_url(), shown=without_password
     )
+    trusted_proxies: tuple[Network, ...] = _setting("TRUSTED_PROXIES", (), _proxies())
     log_level: str = _setting("LOG_LEVEL", "INFO", _word("DEBUG", "INFO", "WARNING", "ERROR"))
     log_format: LogFormat = _setting("LOG_FORMAT", LogFormat.TEXT, _one_of(LogFormat))
 

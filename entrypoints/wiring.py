@@ -93,6 +93,7 @@ class Service:
             max_recipients=settings.max_recipients,
             document_needs_key=settings.production,
             test_ids=settings.allow_test_knobs,
+            trusted_proxies=settings.trusted_proxies,
         )
 
     def migrate(self) -> list[str]:

@@ -3,6 +3,7 @@
 No rule of the business may enter, and no adapter: it is handed an `Application`.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from flask import Flask
@@ -11,6 +12,7 @@ from werkzeug.routing import BaseConverter
 
 from application import Application
 from domain.errors import FieldError, InvalidInput
+from domain.network import Network
 from entrypoints.http.access import install_access
 from entrypoints.http.accounts import SmtpConfigs
 from entrypoints.http.docs import Docs
@@ -20,6 +22,7 @@ from entrypoints.http.json_reader import read_limit
 from entrypoints.http.lean import LeanFlask, the_request
 from entrypoints.http.operations import Operations
 from entrypoints.http.problems import install_problems
+from entrypoints.http.proxies import install_proxies
 from entrypoints.http.schemas import LARGEST_ID
 from entrypoints.http.validation import MOST_ERRORS, UNKNOWN_IN_QUERY, pointer
 
@@ -49,6 +52,7 @@ def create_http(
     max_recipients: int = MAX_RECIPIENTS,
     document_needs_key: bool = False,
     test_ids: bool = False,
+    trusted_proxies: Sequence[Network] = (),
 ) -> Flask:
     """The WSGI application that answers for *application*. Nothing is started."""
     app = LeanFlask("email_service")
@@ -56,6 +60,7 @@ def create_http(
     app.url_map.converters["id"] = IdConverter
     install_headers(app)
     install_problems(app)
+    install_proxies(app, trusted=trusted_proxies, is_open=application.access.is_open)
     install_access(app, application, document_needs_key=document_needs_key)
     for calls in (
         Operations(application, version=version),

@@ -16,6 +16,7 @@ from domain.address import is_loopback
 from domain.errors import Forbidden, TooMany
 from entrypoints.http.lean import LeanRequest, the_request
 from entrypoints.http.openapi import OPERATIONS
+from entrypoints.http.proxies import forwarded_of
 
 # What holds nobody's data: anyone may ask, as an orchestrator or a browser does without a key.
 OPEN: Final = frozenset(
@@ -104,7 +105,7 @@ def _needed(asked: LeanRequest) -> Scope | None:
 def _refuse_other_sites(asked: LeanRequest) -> None:
     """Without a key, a browser on this machine must not be made to ask by somebody else's page.
 
-    The peer must be on this machine, whatever was bound. The Host gives away a name that was
+    The client must be on this machine, whatever was bound. The Host gives away a name that was
     pointed at this machine (DNS rebinding), Origin and Sec-Fetch-Site a page from elsewhere.
     """
     environ = asked.environ
@@ -112,10 +113,23 @@ def _refuse_other_sites(asked: LeanRequest) -> None:
     if (
         not is_loopback(asked.remote_addr or "")
         or not _is_this_machine(asked.host)
+        or _came_from_elsewhere(asked)
         or (origin is not None and origin != asked.host_url.rstrip("/"))
         or environ.get("HTTP_SEC_FETCH_SITE") in _FOREIGN
     ):
         raise Forbidden("without an API key only this machine may ask, and no other site's page")
+
+
+def _came_from_elsewhere(asked: LeanRequest) -> bool:
+    """Whether what a proxy's headers replaced was not this machine either.
+
+    A browser on the proxy's machine can be made to send such headers by the page of a name that was
+    pointed here: what it cannot choose is its own address and the Host.
+    """
+    forwarded = forwarded_of(asked.environ)
+    return forwarded is not None and not (
+        is_loopback(forwarded.peer) and _is_this_machine(forwarded.host or asked.host)
+    )
 
 
 def _is_this_machine(host: str) -> bool:

@@ -1,19 +1,22 @@
 """The API's documentation: the OpenAPI document, and the same as a page for people.
 
-The page needs no script: docs.js only adds buttons that copy. Both are made once, when they are
-first asked for.
+The page needs no script: docs.js only adds buttons that copy. The document is made when it is first
+asked for, and written once for each address that it is asked for at.
 """
 
 import json
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Final
 
 from flask import Blueprint, Response, render_template, request
 
+from entrypoints.http.lean import the_request
 from entrypoints.http.openapi import JsonSchema, build_document
 from entrypoints.http.openapi.chapters import Chapter, Refused, chapters, refusals
+from entrypoints.http.proxies import forwarded_of
 
+KEPT_ADDRESSES: Final = 8
 PAGE_CSP: Final = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -25,6 +28,7 @@ class Docs:
 
     def __init__(self, *, version: str) -> None:
         self._version = version
+        self._written_for = lru_cache(maxsize=KEPT_ADDRESSES)(self._write_for)
 
     def routes(self) -> Blueprint:
         """Every path with what answers it."""
@@ -41,7 +45,7 @@ class Docs:
 
     def openapi(self) -> Response:
         """The OpenAPI document."""
-        return Response(self._octets, content_type="application/json")
+        return Response(self._written_for(_server()), content_type="application/json")
 
     def page(self) -> Response:
         """The document as a page, with calls that can be typed as they stand."""
@@ -64,9 +68,9 @@ class Docs:
     def _document(self) -> JsonSchema:
         return build_document(version=self._version)
 
-    @cached_property
-    def _octets(self) -> bytes:
-        return json.dumps(self._document, ensure_ascii=False, indent=1).encode() + b"\n"
+    def _write_for(self, server: str) -> bytes:
+        document = {**self._document, "servers": [{"url": server}]}
+        return json.dumps(document, ensure_ascii=False, indent=1).encode() + b"\n"
 
     @cached_property
     def _chapters(self) -> Sequence[Chapter]:
@@ -75,3 +79,12 @@ class Docs:
     @cached_property
     def _refusals(self) -> Sequence[Refused]:
         return refusals(self._document)
+
+
+def _server() -> str:
+    """Where the API is: its path here, or the address that a proxy has for it."""
+    asked = the_request()
+    forwarded = forwarded_of(asked.environ)
+    if forwarded is not None and forwarded.believed:
+        return asked.url_root.rstrip("/")
+    return asked.script_root or "/"

@@ -50,6 +50,21 @@ def test_nothing_needs_to_be_set_to_try_it_out():
     assert defaults.database_path == Path("email-service.db")
 
 
+def test_trusted_proxies_are_addresses_and_networks():
+    assert settings().trusted_proxies == ()
+    trusted = settings(TRUSTED_PROXIES="127.0.0.1, 10.1.0.0/16,fd12::/64,::1").trusted_proxies
+    assert [str(one) for one in trusted] == ["127.0.0.1/32", "10.1.0.0/16", "fd12::/64", "::1/128"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["nginx", "127.0.0.1;::1", "10.1.2.3/8", "127.0.0.1,", "0.0.0.0/0", "10.0.0.1,::/0", "*"],
+)
+def test_what_is_no_proxy_or_everybody_is_refused(text):
+    [error] = errors(TRUSTED_PROXIES=text)
+    assert error.startswith("TRUSTED_PROXIES must be addresses and networks of proxies")
+
+
 def test_an_empty_variable_is_as_good_as_none():
     assert settings(QUEUE_WORKERS="", SECRET_KEY=" ") == settings()
 

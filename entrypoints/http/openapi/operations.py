@@ -99,9 +99,10 @@ class Operation:
     @property
     def problems(self) -> tuple[int, ...]:
         """Every status of an error that it may answer with."""
-        found = {400, 500, *self.refusals}  # an unknown query parameter is a 400 everywhere
+        # everywhere: 400 for an unknown query parameter, 403 for a proxy while the API is open
+        found = {400, 403, 500, *self.refusals}
         if self.scope is not None:
-            found |= {401, 403, 429, 503}
+            found |= {401, 429, 503}
         if self.body is not None:
             found |= {413, 415}
         if "{" in self.path:

@@ -59,7 +59,7 @@ REFUSALS: Final = {
     ),
     403: Refusal(
         name="Forbidden",
-        meaning="The API key may not do this.",
+        meaning="The API key may not do this, or, without a key, this request may not.",
         codes=("forbidden",),
         detail="this API key lacks the scope admin",
     ),
