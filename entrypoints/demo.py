@@ -130,7 +130,7 @@ def _check(client: FlaskClient, email_ids: list[int], tell: Callable[[str], None
         if status != expected:
             raise DemoFailed(f"email {email_id} ({subject!r}) is {status}, not {expected}")
     arrived = sorted(
-        (message["subject"], *message["to"])
+        (message["subject"], *message["recipients"])
         for message in client.get("/sandbox/messages.json").get_json()
     )
     expected_mail = sorted((subject, to) for to, subject, end in EMAILS if end == "sent")

@@ -23,6 +23,7 @@ from weakref import WeakSet
 import attrs
 from aiosmtpd.smtp import SMTP, AuthResult
 
+from adapters.sandbox_inbox.letter import Letter, read_letter
 from application.ports import Clock
 
 HOST: Final = "127.0.0.1"
@@ -45,13 +46,19 @@ _OUTCOME = re.compile(r"reply-([45][0-9]{2})(?:-(once|dot))?", re.IGNORECASE)
 
 @attrs.frozen(kw_only=True)
 class Received:
-    """One message as it arrived; *number* rises from 1."""
+    """One message as it arrived, and read; *number* rises from 1."""
 
     number: int
     received_at: datetime
     sender: str
     recipients: tuple[str, ...]
     octets: bytes = attrs.field(repr=False)
+    letter: Letter
+
+    @property
+    def size(self) -> int:
+        """The memory that it takes, nearly all of it."""
+        return len(self.octets) + self.letter.size
 
 
 class Outcome(NamedTuple):
@@ -109,6 +116,7 @@ class SandboxInbox:
 
     def keep(self, sender: str, recipients: Sequence[str], octets: bytes) -> Received:
         """Put a message in, and what is too much out."""
+        letter = read_letter(octets, recipients)
         with self._lock:
             self._count += 1
             received = Received(
@@ -117,11 +125,12 @@ class SandboxInbox:
                 sender=sender,
                 recipients=tuple(recipients),
                 octets=octets,
+                letter=letter,
             )
             self._kept.append(received)
-            self._bytes += len(octets)
+            self._bytes += received.size
             while len(self._kept) > MOST_MESSAGES or self._bytes > MOST_BYTES:
-                self._bytes -= len(self._kept.popleft().octets)
+                self._bytes -= self._kept.popleft().size
             return received
 
     def close(self) -> None:
@@ -197,7 +206,10 @@ class _Handler:
             outcome = _outcome(address)
             if outcome is not None and outcome.when == "dot":
                 return self._told(server, outcome)
-        kept = self._inbox.keep(envelope.mail_from, envelope.rcpt_tos, envelope.original_content)
+        # beside the loop: one that takes long to read must not hold the other connections up
+        kept = await asyncio.to_thread(
+            self._inbox.keep, envelope.mail_from, envelope.rcpt_tos, envelope.original_content
+        )
         return f"250 2.0.0 Ok: kept in the sandbox as number {kept.number}"
 
     def _was_told(self, address: str, outcome: Outcome) -> bool:

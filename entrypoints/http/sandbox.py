@@ -1,17 +1,15 @@
 """The sandbox's pages: what arrived in the local inbox, rendered so that no message can do harm.
 
-A message is somebody else's text. It is escaped everywhere; its HTML is shown only in a frame that
-can neither run scripts, load anything, nor reach the page around it.
+A message is somebody else's text. The inbox has read it and cleaned its HTML. Here it is escaped
+everywhere; its HTML is shown only in a frame that can neither run scripts, load anything, nor reach
+the page around it.
 """
 
 import shlex
 from collections.abc import Sequence
 from datetime import datetime
-from email import message_from_bytes, policy
-from email.message import EmailMessage
 from typing import Final, Protocol
 
-import attrs
 from flask import Blueprint, Response, abort, jsonify, render_template, request
 
 from entrypoints.http.operations import SANDBOX
@@ -33,6 +31,38 @@ OUTCOMES: Final = (
 )
 
 
+class Letter(Protocol):
+    """What stands in a message. *to*, *cc* and *bcc* are the envelope's recipients."""
+
+    @property
+    def subject(self) -> str: ...
+
+    @property
+    def to(self) -> tuple[str, ...]: ...
+
+    @property
+    def cc(self) -> tuple[str, ...]: ...
+
+    @property
+    def bcc(self) -> tuple[str, ...]: ...
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]: ...
+
+    @property
+    def text(self) -> str | None: ...
+
+    @property
+    def html(self) -> str | None:
+        """Without whatever does more than look like something."""
+        ...
+
+    @property
+    def cut(self) -> bool:
+        """Whether the message is longer than what is here."""
+        ...
+
+
 class Received(Protocol):
     """A message in the inbox."""
 
@@ -51,6 +81,9 @@ class Received(Protocol):
     @property
     def octets(self) -> bytes: ...
 
+    @property
+    def letter(self) -> Letter: ...
+
 
 class Inbox(Protocol):
     """Where mail arrives."""
@@ -68,33 +101,6 @@ class Inbox(Protocol):
     def get(self, number: int) -> Received | None:
         """One of them, or None."""
         ...
-
-
-@attrs.frozen(kw_only=True)
-class Letter:
-    """A message as a page shows it."""
-
-    number: int
-    received_at: datetime
-    sender: str
-    recipients: tuple[str, ...]
-    subject: str
-    size: int
-    headers: tuple[tuple[str, str], ...]
-    text: str | None
-    html: str | None
-
-    @property
-    def summary(self) -> dict[str, object]:
-        """What programs read."""
-        return {
-            "number": self.number,
-            "received_at": self.received_at.strftime("%Y-%m-%dT%H:%M:%S.%f"),
-            "from": self.sender,
-            "to": list(self.recipients),
-            "subject": self.subject,
-            "size": self.size,
-        }
 
 
 class Sandbox:
@@ -126,7 +132,7 @@ class Sandbox:
         """What has arrived, and how to send something."""
         return render_template(
             "sandbox/index.html",
-            letters=self._letters(),
+            messages=self._inbox.messages(),
             inbox=self._inbox,
             configs_url=shlex.quote(f"{request.url_root}api/smtp-configs"),
             emails_url=shlex.quote(f"{request.url_root}api/emails"),
@@ -135,16 +141,16 @@ class Sandbox:
 
     def messages(self) -> Response:
         """What has arrived, for programs."""
-        return jsonify([letter.summary for letter in self._letters()])
+        return jsonify([_summary(received) for received in self._inbox.messages()])
 
     def message(self, number: int) -> str:
         """One message as a page."""
-        return render_template("sandbox/message.html", letter=_letter(self._received(number)))
+        return render_template("sandbox/message.html", received=self._received(number))
 
     def html(self, number: int) -> Response:
         """Its HTML, for the frame that can do no harm."""
-        letter = _letter(self._received(number))
-        response = Response(letter.html or "", content_type="text/html; charset=utf-8")
+        html = self._received(number).letter.html
+        response = Response(html or "", content_type="text/html; charset=utf-8")
         response.headers["Content-Security-Policy"] = MESSAGE_CSP
         response.headers["X-Frame-Options"] = "SAMEORIGIN"
         return response
@@ -154,9 +160,6 @@ class Sandbox:
         response = Response(self._received(number).octets, content_type="message/rfc822")
         response.headers["Content-Disposition"] = f'attachment; filename="sandbox-{number}.eml"'
         return response
-
-    def _letters(self) -> list[Letter]:
-        return [_letter(received, bodies=False) for received in self._inbox.messages()]
 
     def _received(self, number: int) -> Received:
         received = self._inbox.get(number)
@@ -175,42 +178,16 @@ def _protected(response: Response) -> Response:
     return response
 
 
-def _letter(received: Received, *, bodies: bool = True) -> Letter:
-    message = message_from_bytes(received.octets, policy=policy.default)
-    return Letter(
-        number=received.number,
-        received_at=received.received_at,
-        sender=received.sender,
-        recipients=received.recipients,
-        subject=_header(message, "Subject"),
-        size=len(received.octets),
-        headers=tuple((name, _header(message, name, at)) for at, name in enumerate(message.keys())),
-        text=_body(message, "plain") if bodies else None,
-        html=_body(message, "html") if bodies else None,
-    )
-
-
-def _header(message: EmailMessage, name: str, at: int | None = None) -> str:
-    """A header decoded; as it stands if it cannot be. *at* is its place, if there are several."""
-    raw = [value for key, value in message.raw_items() if key.lower() == name.lower()]
-    try:
-        value = str(message.get(name, "") if at is None else message.values()[at])
-    except Exception:  # the standard library's header parser raises whatever it stumbles upon
-        value = str(raw[0]) if raw else ""
-    return _clean(value)
-
-
-def _body(message: EmailMessage, kind: str) -> str | None:
-    part = message.get_body((kind,))
-    if part is None:
-        return None
-    try:
-        content = part.get_content()
-    except (LookupError, ValueError):  # a charset or encoding that nobody knows
-        content = part.get_payload()
-    return _clean(str(content))
-
-
-def _clean(text: str) -> str:
-    """*text* as UTF-8 can carry it: octets that nobody could decode become question marks."""
-    return text.encode("utf-8", "replace").decode()
+def _summary(received: Received) -> dict[str, object]:
+    """What programs read."""
+    return {
+        "number": received.number,
+        "received_at": received.received_at.strftime("%Y-%m-%dT%H:%M:%S.%f"),
+        "from": received.sender,
+        "recipients": list(received.recipients),
+        "to": list(received.letter.to),
+        "cc": list(received.letter.cc),
+        "bcc": list(received.letter.bcc),
+        "subject": received.letter.subject,
+        "size": len(received.octets),
+    }

@@ -5,6 +5,7 @@ import logging
 import re
 import smtplib
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from email.message import EmailMessage
 from time import monotonic
@@ -213,8 +214,51 @@ def test_programs_read_the_same_list(client, pages):
     assert (one["subject"], two["subject"]) == ("One", "Two")
     assert one["number"] == 1
     assert one["from"] == "ada@example.com"
-    assert one["to"] == ["bob@example.com"]
+    assert (one["to"], one["cc"], one["bcc"]) == (["bob@example.com"], [], [])
+    assert one["recipients"] == ["bob@example.com"]
     assert one["received_at"] == "2026-01-05T09:00:00.000000"
+
+
+def test_a_blind_copy_is_told_apart_from_the_other_recipients(client, pages):
+    message = a_message()
+    message["Cc"] = "Carol <carol@example.com>"
+    recipients = ["eve@example.com", "carol@example.com", "bob@example.com"]
+    client.sendmail("ada@example.com", recipients, message.as_bytes())
+    [told] = json.loads(pages.get("/sandbox/messages.json").data)
+    assert told["recipients"] == recipients
+    assert told["to"] == ["bob@example.com"]
+    assert told["cc"] == ["carol@example.com"]
+    assert told["bcc"] == ["eve@example.com"]
+    page = pages.get("/sandbox/1").get_data(as_text=True)
+    assert "<dt>To</dt><dd>bob@example.com</dd>" in page
+    assert "<dt>Cc</dt><dd>carol@example.com</dd>" in page
+    assert re.search("<dt>Bcc</dt><dd>eve@example.com <span", page)
+    listed = pages.get("/sandbox").get_data(as_text=True)
+    assert re.search('eve@example.com <span class="note">Bcc</span>', listed)
+
+
+def test_one_that_takes_long_to_read_holds_no_other_connection_up(inbox, client):
+    head = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+    slow = head + b"--b\r\n\r\nx\r\n" * 100_000
+    with smtplib.SMTP(inbox.host, inbox.port, local_hostname="test", timeout=10) as other:
+        other.ehlo()
+        waits = []
+
+        def ask_on(ended: threading.Event) -> None:
+            while not ended.is_set():
+                began = monotonic()
+                other.noop()
+                waits.append(monotonic() - began)
+
+        ended = threading.Event()
+        asking = threading.Thread(target=ask_on, args=(ended,))
+        asking.start()
+        began = monotonic()
+        client.sendmail("ada@example.com", ["bob@example.com"], slow)
+        took = monotonic() - began
+        ended.set()
+        asking.join()
+    assert max(waits) < took / 2
 
 
 def test_the_message_can_be_read_as_it_arrived(inbox, client, pages):
