@@ -2,46 +2,35 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.set-up
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+RUN := $(VENV)/.set-run
+DEV := $(VENV)/.set-dev
 JOBS ?= 2
 IMAGE_EXTRAS := --extra=gunicorn --extra=postgres --extra=celery
+LOCKS := run image dev build tools
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test compat coverage unit check format openapi audit lock clean faults bench
+.PHONY: help setup run test tools-in compat coverage unit check format openapi audit lock clean faults bench
 
 help: ## show what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
-setup: $(STAMP) ## make .venv with the pinned dependencies (the other targets do it too)
+setup: $(DEV) ## make .venv with all pinned packages (what needs them does it too)
 	@:
 
-$(STAMP): requirements/dev.txt pyproject.toml
-	@for python in "$(PYTHON)" python3 python3.14 python3.13 python3.12 python3.11; do \
-	    [ -n "$$python" ] || continue; \
-	    "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; \
-	    python=; \
-	done; \
-	if [ -z "$$python" ]; then \
-	    echo "Python 3.11 or newer is needed. On Debian and Ubuntu:" >&2; \
-	    echo "    sudo apt-get install python3 python3-venv" >&2; \
-	    exit 1; \
-	fi; \
-	if ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
-	    version=$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
-	    echo "Python's venv module is missing. On Debian and Ubuntu:" >&2; \
-	    echo "    sudo apt-get install python$$version-venv" >&2; \
-	    exit 1; \
-	fi; \
-	echo "Setting up $(VENV) with $$("$$python" --version) ..."; \
-	[ -x $(BIN)/python ] || "$$python" -m venv $(VENV)
-	@$(PIP) install --no-deps --require-hashes -r requirements/dev.txt
-	@$(PIP) install --no-deps -e .
-	@$(PIP) check
-	@touch $@
+# What running needs, and what development needs: make run never waits for the second, and leaves it
+# alone where it is.
+$(RUN): requirements/run.txt requirements/build.txt requirements/install pyproject.toml
+	@PYTHON="$(PYTHON)" sh requirements/install run
 
-run: setup ## start the API, delivery and, in development, the sandbox inbox
+$(DEV): requirements/dev.txt requirements/build.txt requirements/install pyproject.toml
+	@PYTHON="$(PYTHON)" sh requirements/install dev
+
+ifeq ($(wildcard $(BIN)/python),) # also where it leads to a Python that is gone
+.PHONY: $(RUN) $(DEV)
+endif
+
+run: $(RUN) ## start the API, delivery and, in development, the sandbox inbox
 	@$(BIN)/email-service migrate
 	@mode=$${FLASK_ENV:-$$(sed -n 's/^FLASK_ENV=//p' .env 2>/dev/null)}; \
 	case "$$mode" in \
@@ -74,28 +63,38 @@ format: setup ## put the code in form
 openapi: setup ## accept a change of the API's contract: write the golden document anew
 	@RENEW_GOLDEN=1 $(PYTEST) -q tests/e2e/test_openapi.py
 
-audit: ## look for known vulnerabilities in the pinned dependencies (needs the Internet)
+audit: ## look for known vulnerabilities in the pinned packages (needs the Internet)
 	@tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
-	$${PYTHON:-python3} -m venv "$$tools" && \
-	"$$tools/bin/pip" --disable-pip-version-check --quiet install pip-audit && \
-	for set in run image dev; do \
+	$(MAKE) --no-print-directory tools-in TOOLS="$$tools" && \
+	for set in $(LOCKS); do \
 	    "$$tools/bin/pip-audit" --strict --disable-pip --require-hashes -r requirements/$$set.txt || exit 1; \
 	done
 
-lock: setup ## pin the dependencies anew (UPGRADE=--upgrade takes the newest)
+# One lock for all Pythons and systems that are supported: pip leaves out what a marker rules out.
+lock: setup ## pin the packages anew (UPGRADE=--upgrade takes the newest)
 	@tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
-	$(BIN)/python -m venv "$$tools" && \
-	"$$tools/bin/pip" --disable-pip-version-check --quiet install pip-tools && \
-	for set in run image dev; do \
+	$(MAKE) --no-print-directory tools-in TOOLS="$$tools" && \
+	for set in $(LOCKS); do \
+	    from=pyproject.toml; \
 	    case $$set in \
-	        run) extra= ;; \
-	        image) extra="$(IMAGE_EXTRAS) --all-build-deps --allow-unsafe" ;; \
-	        dev) extra=--extra=dev ;; \
+	        run) what= ;; \
+	        image) what="$(IMAGE_EXTRAS)" ;; \
+	        dev) what=--extra=dev ;; \
+	        build) what=--no-annotate; from="$$tools/build.in" ;; \
+	        tools) what=--group=pyproject.toml:tools; from= ;; \
 	    esac; \
-	    "$$tools/bin/pip-compile" --quiet $(UPGRADE) $$extra --generate-hashes --strip-extras \
-	        --no-header --annotation-style=line --no-emit-index-url --no-emit-trusted-host \
-	        --no-emit-find-links --output-file=requirements/$$set.txt pyproject.toml || exit 1; \
+	    $(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+	        > "$$tools/build.in" && \
+	    "$$tools/bin/uv" pip compile --quiet $(UPGRADE) $$what --universal --python-version=3.11 \
+	        --generate-hashes --no-header --annotation-style=line --no-emit-index-url \
+	        --output-file=requirements/$$set.txt $$from || exit 1; \
 	done
+
+tools-in:
+	@"$${PYTHON:-python3}" -m venv "$(TOOLS)"
+	@"$(TOOLS)/bin/pip" --disable-pip-version-check --quiet install --no-deps --require-hashes \
+	    -r requirements/tools.txt
+	@"$(TOOLS)/bin/pip" --disable-pip-version-check check > /dev/null
 
 clean: ## remove the environment and all caches; the database and its key stay
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis \

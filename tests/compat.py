@@ -20,6 +20,7 @@ from tests.running import ROOT
 
 OLDEST: Final = (3, 11)
 TESTS: Final = ("tests/unit", "tests/contract", "tests/e2e/test_http_emails.py")
+_LOCKS: Final = ("-r", "requirements/build.txt", "-r", "requirements/dev.txt")
 _ASK: Final = "import sys; print(*sys.version_info[:3]); import ensurepip, venv"
 
 
@@ -63,10 +64,11 @@ def passes(python: str) -> bool:
     """Whether the lock can be installed and the tests pass."""
     with tempfile.TemporaryDirectory(prefix="compat-") as folder:
         own = str(Path(folder, "bin", "python"))
-        pip = (own, "-m", "pip", "--disable-pip-version-check", "--quiet", "install")
+        pip = (own, "-m", "pip", "--disable-pip-version-check", "--quiet")
         for command in (
             (python, "-m", "venv", folder),
-            (*pip, "--require-hashes", "-r", "requirements/dev.txt"),
+            (*pip, "install", "--no-deps", "--require-hashes", *_LOCKS),
+            (*pip, "check"),
             (own, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", *TESTS),
         ):
             if subprocess.run(command, cwd=ROOT).returncode:

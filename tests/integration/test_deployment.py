@@ -22,6 +22,7 @@ from entrypoints.cli import cli
 from entrypoints.http.openapi import build_document
 from entrypoints.settings import Settings, variables
 from tests.builders import OCTETS, an_email
+from tests.lock import lock
 from tests.running import ROOT
 
 DEPLOY = ROOT / "deploy"
@@ -350,23 +351,15 @@ def test_everything_the_image_copies_is_there_and_is_sent_to_the_builder() -> No
     assert "*" in sent
 
 
-def pins(name: str) -> dict[str, str]:
-    """Package and version of each line of a lock file; each must have a hash."""
-    text = (ROOT / f"requirements/{name}.txt").read_text("utf-8")
-    entries = re.findall(r"^(\S+)==(\S+)(?: ; .*?)? \\\n((?:    --hash=.*\n)+)", text, re.MULTILINE)
-    assert len(entries) == len(re.findall(r"^[a-z0-9]", text, re.MULTILINE))
-    return {package: version for package, version, _ in entries}
-
-
 def test_the_image_installs_what_is_pinned_and_nothing_else() -> None:
-    installs = re.findall(r"pip install (.*)", DOCKERFILE)
-    assert len(installs) == 2
-    assert "--require-hashes" in installs[0]
-    assert "requirements/image.txt" in installs[0]
-    assert {"--no-deps", "--no-build-isolation"} <= set(installs[1].split())
-    image = pins("image")
-    assert {"gunicorn", "setuptools"} <= set(image)
-    assert pins("run").items() <= image.items()
+    steps = [rest for word, rest in instructions() if word == "RUN" and "pip install" in rest]
+    assert len(steps) == 2
+    assert {"--no-deps", "--require-hashes", "--only-binary"} <= set(steps[0].split())
+    assert re.findall(r"-r requirements/(\w+)\.txt", steps[0]) == ["build", "image"]
+    assert {"--no-deps", "--no-build-isolation"} <= set(steps[1].split())
+    assert steps[1].endswith("&& pip check")
+    assert "gunicorn" in {pin.name for pin in lock("image")}
+    assert set(lock("run")) <= set(lock("image"))
 
 
 def test_hadolint_finds_nothing() -> None:

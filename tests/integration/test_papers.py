@@ -39,6 +39,24 @@ def test_nothing_tells_to_install_by_a_name_that_is_another_projects_on_the_inde
     assert [f for f in told if re.search("install '?email-service", f.read_text("utf-8"))] == []
 
 
+def test_wherever_packages_are_installed_they_are_pinned_with_hashes_and_not_resolved() -> None:
+    papers = [ROOT / "Makefile", ROOT / "deploy/Dockerfile", *ROOT.glob(".ci/*")]
+    papers += [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "tests/compat.py"]
+    told = [
+        (paper.name, command)
+        for paper in papers
+        for command in re.findall(
+            r"pip\b.*\binstall ([^`\n]*)", paper.read_text("utf-8").replace("\\\n", " ")
+        )
+    ]
+
+    assert len(told) >= 6
+    for paper, command in told:
+        ours = "--no-build-isolation" in command and re.search(r" \.(\s|$)", command)
+        wanted = {"--no-deps"} if ours else {"--no-deps", "--require-hashes", "-r"}
+        assert wanted <= set(command.split()), (paper, command)
+
+
 @pytest.mark.parametrize(("paper", "target"), LINKS)
 def test_every_link_of_the_papers_leads_somewhere(paper: Path, target: str) -> None:
     assert (paper.parent / target).exists()

@@ -1,0 +1,280 @@
+"""`make run` and `make setup` from nothing: the real Makefile and pip, made-up packages."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.running import ROOT
+
+BACKEND = """
+import zipfile
+
+def build_editable(directory, config_settings=None, metadata_directory=None):
+    name = "tiny_service-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(f"{directory}/{name}", "w") as wheel:
+        wheel.writestr("tiny_service.pth", ".")
+        info = "tiny_service-1.0.dist-info"
+        about = "Metadata-Version: 2.1\\nName: tiny-service\\nVersion: 1.0\\n"
+        wheel.writestr(f"{info}/METADATA", about)
+        about = "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
+        wheel.writestr(f"{info}/WHEEL", about)
+        wheel.writestr(f"{info}/RECORD", "")
+    return name
+"""
+
+
+class Project:
+    """A folder with this project's Makefile, and packages that are made up in its place."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "project"
+        self.wheels = folder / "wheels"
+        self.path = folder / "path"
+        for made in (self.folder / "requirements", self.wheels, self.path):
+            made.mkdir(parents=True)
+        shutil.copy(ROOT / "Makefile", self.folder)
+        shutil.copy(ROOT / "requirements/install", self.folder / "requirements")
+        (self.folder / "backend.py").write_text(BACKEND)
+        self.write(
+            "pyproject.toml",
+            '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n',
+        )
+        self.web, self.tests = self.wheel("web", "1.0"), self.wheel("tests", "1.0", "web")
+        self.write("requirements/build.txt", self.wheel("builder", "1.0"))
+        self.write("requirements/run.txt", self.web)
+        self.write("requirements/dev.txt", self.web + self.tests)
+
+    def wheel(self, name: str, version: str, needs: str = "") -> str:
+        """Make a package of that name, prefixed; the line that pins it."""
+        info = f"tiny_{name}-{version}.dist-info"
+        file = self.wheels / f"tiny_{name}-{version}-py3-none-any.whl"
+        with zipfile.ZipFile(file, "w") as wheel:
+            needed = f"Requires-Dist: tiny-{needs}\n" if needs else ""
+            about = f"Metadata-Version: 2.1\nName: tiny-{name}\nVersion: {version}\n{needed}"
+            wheel.writestr(f"{info}/METADATA", about)
+            about = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+            wheel.writestr(f"{info}/WHEEL", about)
+            wheel.writestr(f"{info}/RECORD", "")
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        return f"tiny-{name}=={version} \\\n    --hash=sha256:{digest}\n"
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file and make it newer than what was made of it before."""
+        path = self.folder / name
+        path.write_text(text)
+        stamps = [p.stat().st_mtime for p in self.folder.glob(".venv/.set-*")]
+        later = max([path.stat().st_mtime, *stamps]) + 1
+        os.utime(path, (later, later))
+
+    def command(self, name: str, script: str) -> None:
+        """Put a program in front of the machine's."""
+        (self.path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (self.path / name).chmod(0o755)
+
+    def make(self, target: str) -> "subprocess.CompletedProcess[str]":
+        kept = ("HOME", "LANG", "TMPDIR")
+        environ = {name: os.environ[name] for name in kept if name in os.environ}
+        return subprocess.run(
+            ["make", target, f"PYTHON={sys.executable}"],
+            cwd=self.folder,
+            env=environ
+            | {
+                "PATH": f"{self.path}:/usr/bin:/bin",
+                "PIP_CONFIG_FILE": os.devnull,
+                "PIP_NO_INDEX": "1",
+                "PIP_FIND_LINKS": str(self.wheels),
+                "PIP_NO_CACHE_DIR": "1",
+            },
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    def installed(self) -> set[str]:
+        """Our packages that stand in the environment."""
+        found = self.folder.glob(".venv/lib/python*/site-packages/tiny_*.dist-info")
+        return {path.name.removeprefix("tiny_").removesuffix(".dist-info") for path in found}
+
+
+RUN, SETUP = ".venv/.set-run", "setup"
+SMALL = {"builder-1.0", "web-1.0", "service-1.0"}
+WHOLE = {*SMALL, "tests-1.0"}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+def test_run_installs_what_running_needs_and_setup_adds_the_rest(project):
+    first = project.make(RUN)
+    assert first.returncode == 0, first.stderr
+    assert project.installed() == SMALL
+
+    whole = project.make(SETUP)
+    assert whole.returncode == 0, whole.stderr
+    assert project.installed() == WHOLE
+
+    again = project.make(RUN)
+    assert (again.returncode, project.installed()) == (0, WHOLE)
+    assert "Bringing" not in again.stdout
+
+
+def test_each_step_is_a_line_with_its_time(project):
+    said = project.make(RUN).stdout.splitlines()
+
+    assert re.fullmatch(r"Setting up \.venv with Python 3\.\d+\.\d+\S* and pip:", said[0])
+    assert [re.sub(r" +\d+ s$", "", line) for line in said[1:5]] == [
+        "  a new environment",
+        "  2 packages for running",
+        "  this project",
+        "  checking that they fit together",
+    ]
+    assert all(re.search(r" \d+ s$", line) for line in said[1:5])
+
+
+def test_a_lock_that_changed_is_installed_and_the_development_packages_stay(project):
+    project.make(SETUP)
+    project.write("requirements/run.txt", project.wheel("web", "2.0"))
+
+    done = project.make(RUN)
+
+    assert done.returncode == 0, done.stderr
+    assert project.installed() == {"builder-1.0", "web-2.0", "service-1.0", "tests-1.0"}
+
+
+def test_run_goes_on_where_the_development_packages_no_longer_fit_and_says_so(project):
+    project.write("requirements/dev.txt", project.web + project.wheel("tests", "1.0", "web<2"))
+    project.make(SETUP)
+    project.write("requirements/run.txt", project.wheel("web", "2.0"))
+
+    done = project.make(RUN)
+
+    assert done.returncode == 0, done.stderr
+    assert "development packages are out of date: make setup" in done.stdout
+    assert not (project.folder / ".venv/.set-dev").exists()
+
+
+def test_a_change_of_the_project_installs_the_set_that_is_asked_for_and_no_other(project):
+    project.make(RUN)
+    project.write("pyproject.toml", (project.folder / "pyproject.toml").read_text())
+
+    done = project.make(RUN)
+
+    assert "2 packages for running" in done.stdout
+    assert project.installed() == SMALL
+
+
+@pytest.mark.parametrize("left", ["no pip", "a Python that is gone", "stopped at a package"])
+def test_an_environment_that_was_left_half_made_is_made_anew(project, left):
+    venv = project.folder / ".venv"
+    if left == "stopped at a package":
+        assert project.make(RUN).returncode == 0
+        (venv / ".set-run").unlink()
+        (venv / ".unfinished").touch()
+        [broken] = venv.glob("lib/python*/site-packages/tiny_web-1.0.dist-info")
+        (broken / "RECORD").unlink()  # pip would take it for installed, and could not remove it
+    elif left == "no pip":
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
+    else:
+        (venv / "bin").mkdir(parents=True)
+        (venv / "bin/python").symlink_to("/nowhere/python3")
+        (venv / ".set-run").touch()
+
+    done = project.make(RUN)
+
+    assert done.returncode == 0, done.stderr
+    assert "it is made anew" in done.stdout
+    assert project.installed() == SMALL
+    assert list(venv.glob("lib/python*/site-packages/tiny_web-1.0.dist-info/RECORD"))
+
+
+def test_a_package_with_another_hash_is_not_installed_and_the_next_call_mends_it(project):
+    project.write("requirements/run.txt", re.sub("[0-9a-f]{64}", "0" * 64, project.web))
+    refused = project.make(RUN)
+    assert refused.returncode != 0
+    assert "web-1.0" not in project.installed()
+    assert "HASHES" in refused.stderr.upper()
+
+    project.write("requirements/run.txt", project.web)
+
+    assert project.make(RUN).returncode == 0
+    assert project.installed() == SMALL
+
+
+def test_a_lock_with_a_hole_is_told(project):
+    project.write("requirements/run.txt", project.wheel("web", "1.0", "words"))
+
+    done = project.make(RUN)
+
+    assert done.returncode != 0
+    assert "tiny-words" in done.stderr
+    assert not (project.folder / RUN).exists()
+
+
+def test_uv_installs_where_it_is_on_the_path(project):
+    project.command(
+        "uv",
+        'echo "$*" >> uv.log; own=$5; [ "$2" = check ] && exit 0; shift 5\n'
+        'exec "$own" -m pip --quiet install "$@"',
+    )
+
+    done = project.make(RUN)
+
+    assert done.returncode == 0, done.stderr
+    assert " and uv:" in done.stdout
+    asked = (project.folder / "uv.log").read_text().splitlines()
+    assert [line.split()[:2] for line in asked] == [
+        ["pip", "install"],
+        ["pip", "install"],
+        ["pip", "check"],
+    ]
+    assert "--no-deps --require-hashes" in asked[0]
+    assert "--no-deps --no-build-isolation" in asked[1]
+    assert project.installed() == SMALL
+
+
+def test_pip_takes_over_where_uv_cannot(project):
+    project.command("uv", '[ "$2" = check ]')
+
+    done = project.make(RUN)
+
+    assert done.returncode == 0, done.stderr
+    assert "trying pip" in done.stdout
+    assert project.installed() == SMALL
+
+
+@pytest.mark.parametrize(
+    ("python", "told"),
+    [
+        ("exit 1", "sudo apt-get install python3 python3-venv"),
+        (
+            'case "$*" in *ensurepip*) exit 1;; *%d*) echo 3.11;; esac',
+            "sudo apt-get install python3.11-venv",
+        ),
+    ],
+)
+def test_what_the_machine_lacks_is_said_with_the_command_that_installs_it(project, python, told):
+    for version in ("3", "3.11", "3.12", "3.13", "3.14"):
+        project.command(f"python{version}", python)
+    project.command("python", python)
+
+    done = subprocess.run(
+        ["make", RUN],
+        cwd=project.folder,
+        env={"PATH": f"{project.path}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert done.returncode != 0
+    assert told in done.stderr
+    assert not (project.folder / ".venv").exists()
