@@ -52,8 +52,11 @@ def test_every_call_of_the_readme_gives_the_answer_it_shows(tmp_path: Path) -> N
         with urllib.request.urlopen(f"{service.url}/sandbox/1/raw", timeout=30) as answer:
             octets = answer.read()
         _, one = service.get("/api/emails/1")
+        # whoever has typed all of it has a service that sends
+        after = service.submit("After the walk")
+        wait_until(lambda: service.get(f"/api/emails/{after}")[1]["status"] == "sent", patience=10)
 
-    assert len(CALLS) >= 11
+    assert len(CALLS) >= 12
     [message] = messages
     assert message["from"] == "me@example.com"
     assert message["to"] == ["ada@example.org"]
