@@ -31,7 +31,6 @@ ifeq ($(wildcard $(BIN)/python),) # also where it leads to a Python that is gone
 endif
 
 run: $(RUN) ## start the API, delivery and, in development, the sandbox inbox
-	@$(BIN)/email-service migrate
 	@mode=$${FLASK_ENV:-$$(sed -n 's/^FLASK_ENV=//p' .env 2>/dev/null)}; \
 	case "$$mode" in \
 	    production) exec $(BIN)/email-service serve ;; \

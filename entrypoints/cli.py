@@ -4,12 +4,12 @@ Exit codes: 0 all is well; 1 it failed, or an outcome was left unknown at the en
 the arguments cannot be used.
 """
 
-import os
 import sys
 from collections.abc import Mapping
 
 import click
 
+from entrypoints import listening
 from entrypoints.cli_copy import copy
 from entrypoints.cli_keys import audit, keys
 from entrypoints.cli_service import opened, read_settings, told_plainly
@@ -53,6 +53,7 @@ def serve(
 ) -> None:
     """Run the API and deliver, in one process or with others that deliver beside it."""
     settings = read_settings(HOST=host, PORT=port, SANDBOX=sandbox, PROCESSES=processes)
+    _check_addresses(settings)
     stop = Stop()
     stop.install()
     with opened(settings) as service:
@@ -137,27 +138,33 @@ def _migrated(settings: Settings) -> list[str]:
         service.close()
 
 
+def _check_addresses(settings: Settings) -> None:
+    """ClickException that names every address which cannot be listened on."""
+    places = [listening.api(settings.host, settings.port)]
+    if settings.sandbox:
+        places.append(listening.sandbox(settings.sandbox_port))
+    if refused := listening.refusals(places):
+        raise click.ClickException(listening.explained(refused))
+
+
 def _listen(service: Service, settings: Settings) -> HttpServer:
     admission = service.application.admission
     try:
         return HttpServer(service.http, settings, draining=lambda: admission.draining)
-    except OSError as error:
-        raise _taken("HOST and PORT", settings.host, settings.port, error) from error
+    except OSError as error:  # taken since it was checked
+        place = listening.api(settings.host, settings.port)
+        raise _refused(place, error) from error
 
 
 def _open_sandbox(service: Service, settings: Settings) -> int:
     try:
         return service.open_sandbox()
     except OSError as error:
-        raise _taken("SANDBOX_PORT", "127.0.0.1", settings.sandbox_port, error) from error
+        raise _refused(listening.sandbox(settings.sandbox_port), error) from error
 
 
-def _taken(variable: str, host: str, port: int, error: OSError) -> click.ClickException:
-    reason = os.strerror(error.errno) if error.errno else str(error)
-    return click.ClickException(
-        f"cannot listen on {host} port {port} ({reason}): "
-        f"stop what uses it, or choose another with {variable}"
-    )
+def _refused(place: listening.Place, error: OSError) -> click.ClickException:
+    return click.ClickException(listening.explained([listening.Refusal(place, error)]))
 
 
 def _welcome(server: HttpServer, settings: Settings, smtp_port: int | None) -> str:

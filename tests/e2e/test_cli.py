@@ -155,8 +155,35 @@ def test_a_taken_port_is_said_plainly(tmp_path, variable):
         assert service.process is not None
         assert service.process.wait(20) == 1
     assert f"cannot listen on 127.0.0.1 port {port}" in service.output()
-    assert variable in service.output()
+    assert f"{variable}=" in service.output()
+    assert service.output().count("cannot listen") == 1
     assert "Traceback" not in service.output()
+
+
+def test_a_second_service_names_both_ports_in_one_message_before_anything_is_started(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    with sandboxed(first) as service:
+        taken = {name: service.environ[name] for name in ("PORT", "SANDBOX_PORT")}
+        refused = Running(second, SANDBOX=1, **taken).run("serve")
+
+    assert refused.returncode == 1
+    for name, port in taken.items():
+        assert f"cannot listen on 127.0.0.1 port {port} (Address already in use)" in refused.stderr
+        assert re.search(rf"{name}=\d+ .*make run$", refused.stderr, re.MULTILINE)
+    assert refused.stderr.count("Error:") == 1
+    assert list(second.iterdir()) == []  # neither a database nor a key
+
+
+def test_an_address_of_another_machine_is_said_plainly(tmp_path):
+    service = Running(tmp_path, FLASK_ENV="production", SECRET_KEY=KEY, HOST="192.0.2.1")
+    refused = service.run("serve")
+
+    assert refused.returncode == 1
+    assert "cannot listen on 192.0.2.1" in refused.stderr
+    assert "HOST must be an address of this machine" in refused.stderr
+    assert "make run" not in refused.stderr
 
 
 # -- migrate and demo ------------------------------------------------------------------------------
