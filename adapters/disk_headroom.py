@@ -75,10 +75,23 @@ def _trim(ballast: Path, usage: Usage) -> None:
         if usage.free < BALLAST:
             ballast.unlink(missing_ok=True)
         elif usage.free >= _needed(usage.total) + 2 * BALLAST and not ballast.exists():
-            with ballast.open("xb") as file:
-                os.posix_fallocate(file.fileno(), 0, BALLAST)
+            _lay_out(ballast)
     except OSError:
         return  # another process was quicker, or the disk cannot: there is no reserve then
+
+
+def _lay_out(ballast: Path) -> None:
+    with ballast.open("xb") as file:
+        try:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, BALLAST)
+            else:  # macOS and Windows
+                for _ in range(0, BALLAST, MEGABYTE):
+                    file.write(bytes(MEGABYTE))
+        except OSError:
+            file.close()
+            ballast.unlink()  # it would be taken for a reserve
+            raise
 
 
 def _needed(total: int) -> int:

@@ -23,8 +23,6 @@ from typing import Final, Protocol
 WORTH_IT: Final = 0.25  # of a processor: so much less must the others use where we move to
 LOOK_S: Final = (1.0, 3.0)  # a moment between, by chance: two processes must not dance in step
 
-_TICKS_A_SECOND: Final = os.sysconf("SC_CLK_TCK")
-
 
 class Processors(Protocol):
     """What can be known of the machine's processors, and asked of the system."""
@@ -56,7 +54,7 @@ def give_way() -> None:
     On one processor the other one holds the interpreter's lock, so that an interruption is two
     switches for nothing. A thread that was begun with a policy of somebody's choice keeps it.
     """
-    if hasattr(os, "SCHED_BATCH"):
+    if hasattr(os, "SCHED_BATCH") and hasattr(os, "sched_setscheduler"):
         with suppress(OSError):  # a container may forbid to ask, or to choose
             if os.sched_getscheduler(0) == os.SCHED_OTHER:
                 os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
@@ -166,11 +164,12 @@ class LinuxProcessors:
 
 def _busy_s(lines: Iterable[str]) -> Mapping[int, float]:
     busy = {}
+    ticks_a_second = os.sysconf("SC_CLK_TCK")  # what reads /proc has it
     for line in lines:
         name, *ticks = line.split()
         if name.startswith("cpu") and name != "cpu":
             user, nice, system, _idle, _iowait, irq, softirq, *rest = map(int, ticks)
             steal = rest[0] if rest else 0
             worked = user + nice + system + irq + softirq + steal
-            busy[int(name[3:])] = worked / _TICKS_A_SECOND
+            busy[int(name[3:])] = worked / ticks_a_second
     return busy

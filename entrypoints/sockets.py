@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from waitress import wasyncore
 
-_READING: Final = select.POLLIN | select.POLLPRI
+_READING: Final = getattr(select, "POLLIN", 1) | getattr(select, "POLLPRI", 2)
+_WRITING: Final = getattr(select, "POLLOUT", 4)
 
 
 class Sockets(dict[int, Any]):
@@ -23,7 +24,7 @@ class Sockets(dict[int, Any]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._poll = select.poll()
+        self._poll = select.poll() if hasattr(select, "poll") else _Select()
         self._waited_for: dict[int, int] = {}  # as poll knows it
         self._told: deque[int] = deque()
 
@@ -50,7 +51,7 @@ class Sockets(dict[int, Any]):
         for number, events in self._poll.poll(math.ceil(timeout_s * 1000)):
             one = self.get(number)
             if one is not None:  # it may be gone by what happened to another one
-                wasyncore.readwrite(one, events)
+                _readwrite(one, events)
                 self._told.append(number)
 
     def _ask(self, number: int) -> None:
@@ -59,7 +60,7 @@ class Sockets(dict[int, Any]):
             return
         events = _READING if one.readable() else 0
         if one.writable() and not one.accepting:
-            events |= select.POLLOUT
+            events |= _WRITING
         self._wait_for(number, events)
 
     def _wait_for(self, number: int, events: int) -> None:
@@ -71,3 +72,35 @@ class Sockets(dict[int, Any]):
         else:
             self._poll.unregister(number)
             del self._waited_for[number]
+
+
+def _readwrite(one: Any, events: int) -> None:
+    if hasattr(select, "poll"):
+        wasyncore.readwrite(one, events)
+        return
+    if events & _READING:
+        wasyncore.read(one)
+    if events & _WRITING:
+        wasyncore.write(one)
+
+
+class _Select:
+    """select(2) with the face of poll: Windows has no poll."""
+
+    def __init__(self) -> None:
+        self._waited_for: dict[int, int] = {}
+
+    def register(self, number: int, events: int) -> None:
+        self._waited_for[number] = events
+
+    def unregister(self, number: int) -> None:
+        del self._waited_for[number]
+
+    def poll(self, timeout_ms: float) -> list[tuple[int, int]]:
+        reading = [number for number, events in self._waited_for.items() if events & _READING]
+        writing = [number for number, events in self._waited_for.items() if events & _WRITING]
+        found = select.select(reading, writing, [], timeout_ms / 1000)
+        ready = dict.fromkeys(found[0], _READING)
+        for number in found[1]:
+            ready[number] = ready.get(number, 0) | _WRITING
+        return list(ready.items())

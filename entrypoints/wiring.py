@@ -25,7 +25,7 @@ from adapters.clock import SystemClock
 from adapters.disk_headroom import DiskHeadroom
 from adapters.entropy import SystemEntropy
 from adapters.fernet_vault import FernetVault
-from adapters.file_locks import FileLocks, NoLocks
+from adapters.no_locks import NoLocks
 from adapters.observers import LogObserver
 from adapters.one_processor import OneProcessor, give_way
 from adapters.peewee_store import SqlStore, open_store
@@ -303,7 +303,12 @@ def _celery_bell(settings: Settings) -> "CeleryBell | None":
 
 
 def _siblings(settings: Settings, observe: LogObserver, one_processor: OneProcessor) -> Siblings:
-    """What delivers beside this process, on the same settings."""
+    """What delivers beside this process, on the same settings. SettingsError where none can."""
+    if settings.processes > 1 and not hasattr(os, "fork"):
+        raise SettingsError(
+            "PROCESSES must be 1 on this system (Windows, for one): "
+            "it has no signals by which other processes are asked to stop"
+        )
     number = str(settings.processes)
     command = (sys.executable, "-m", "entrypoints", "worker", "--processes", number, "--sibling")
     return Siblings(
@@ -347,7 +352,9 @@ def _locks(settings: Settings) -> Locks:
     What no file tells, for other machines or where there is no folder for them, the leases do.
     """
     if settings.database_path is not None:
-        return FileLocks(settings.database_path)
+        return locks_beside(settings.database_path)
+    if not hasattr(os, "getuid"):
+        return NoLocks()  # Windows does not tell so simply whose a folder is
     folder = Path(tempfile.gettempdir()) / f"email-service-{os.getuid()}"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -357,7 +364,18 @@ def _locks(settings: Settings) -> Locks:
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
         return NoLocks()  # not made by us: nobody else may say who is dead
     name = hashlib.sha256(settings.database.encode()).hexdigest()[:16]
-    return FileLocks(folder / name)
+    return locks_beside(folder / name)
+
+
+def locks_beside(path: Path) -> Locks:
+    """Files beside *path*: by flock where the system has it, otherwise by SQLite's locks."""
+    try:
+        from adapters.file_locks import FileLocks
+    except ImportError:  # Windows has no fcntl
+        from adapters.sqlite_locks import SqliteLocks
+
+        return SqliteLocks(path)
+    return FileLocks(path)
 
 
 def _headroom(settings: Settings) -> Headroom:

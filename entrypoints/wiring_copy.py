@@ -9,13 +9,13 @@ from urllib.parse import urlsplit, urlunsplit
 
 from adapters.clock import SystemClock
 from adapters.entropy import SystemEntropy
-from adapters.file_locks import FileLocks
 from adapters.peewee_store import SqliteStore, open_store
 from adapters.peewee_store.moving import MigratedStore, Moving, release
 from adapters.thread_dispatcher import leaders
 from application.ports import Store
 from domain.errors import Conflict, NotFound
 from entrypoints.settings import MOST_PROCESSES, SettingsError
+from entrypoints.wiring import locks_beside
 
 LOOK_S: Final = 0.5
 
@@ -82,7 +82,7 @@ def _seize_file(store: SqliteStore, option: str, url: str, held: ExitStack) -> N
         raise NotFound(f"there is no {store.path}: {option} names an existing store")
     if not store.path.parent.is_dir():
         raise NotFound(f"there is no folder {store.path.parent} for {option}")
-    locks = FileLocks(store.path)
+    locks = locks_beside(store.path)
     for leader in leaders(MOST_PROCESSES):
         if not locks.acquire(leader):
             raise Conflict(f"a process delivers from {named(url)}, or a copy runs: stop it first")

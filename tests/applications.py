@@ -13,8 +13,8 @@ from adapters.fake_clock import FakeClock
 from adapters.fake_entropy import FakeEntropy
 from adapters.fake_sender import FakeSender
 from adapters.fernet_vault import FernetVault
-from adapters.file_locks import NoLocks
 from adapters.memory_store import MemoryStore
+from adapters.no_locks import NoLocks
 from adapters.observers import ListObserver
 from application import Application, Ports, ServiceRules, assemble
 from application.access import KeyWish

@@ -21,7 +21,11 @@ from domain.handoff import Problem
 IP = IPv4Address | IPv6Address
 
 MAX_LOOKUPS: Final = 64
-_NO_ADDRESS: Final = (socket.EAI_NONAME, socket.EAI_NODATA, socket.EAI_ADDRFAMILY)
+_NO_ADDRESS: Final = tuple(
+    getattr(socket, name)
+    for name in ("EAI_NONAME", "EAI_NODATA", "EAI_ADDRFAMILY")
+    if hasattr(socket, name)  # Windows lacks some
+)
 
 
 class Unresolved(Exception):

@@ -5,7 +5,6 @@ timeout starts again with each of them. Nothing here knows what the replies mean
 """
 
 import math
-import select
 import socket
 import ssl
 import threading
@@ -13,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
+from adapters.smtp_sender.readiness import READ, WRITE, Readiness, watch
 from adapters.smtp_sender.replies import Malformed, ReplyParser, ServerReply
 from adapters.smtp_sender.resolve import Endpoint
 from domain.handoff import Problem
@@ -187,11 +187,11 @@ class Wire:
     def _watch(self) -> None:
         self._tls = isinstance(self._socket, ssl.SSLSocket)
         self._more = 0 if self._tls else _MORE
-        self._reading = _poll(self._socket, select.POLLIN)
-        self._writing = _poll(self._socket, select.POLLOUT)
-        self._either = _poll(self._socket, select.POLLIN | select.POLLOUT)
+        self._reading = watch(self._socket, READ)
+        self._writing = watch(self._socket, WRITE)
+        self._either = watch(self._socket, READ | WRITE)
 
-    def _wait(self, ready: "select.poll", deadline: float) -> int:
+    def _wait(self, ready: Readiness, deadline: float) -> int:
         """What it is ready for, as poll says it; 0 if it was not until *deadline*."""
         left = deadline - self._monotonic()
         if left <= 0:
@@ -199,7 +199,7 @@ class Wire:
         found = ready.poll(math.ceil(left * 1000))  # it watches one socket
         return found[0][1] if found else 0
 
-    def _wanted(self, error: OSError, *, otherwise: "select.poll") -> "select.poll | None":
+    def _wanted(self, error: OSError, *, otherwise: Readiness) -> Readiness | None:
         """What to wait for before it is tried again; None if that cannot help."""
         if isinstance(error, ssl.SSLWantReadError):
             return self._reading
@@ -208,7 +208,7 @@ class Wire:
         return otherwise if isinstance(error, BlockingIOError) else None
 
     def _receive(self, deadline: float) -> bytes:
-        wanted: select.poll | None = self._reading
+        wanted: Readiness | None = self._reading
         if self._tls:
             wanted = None  # it may hold what poll cannot see
         while True:
@@ -230,7 +230,7 @@ class Wire:
         events = self._wait(self._either, deadline)
         if not events:
             raise Broken(Problem.TIMEOUT, "the server does not read")
-        return events == select.POLLOUT or self.silent
+        return events == WRITE or self.silent
 
     def _only_tls_spoke(self) -> bool:
         """Whether the bytes that wait are TLS's own (a session ticket, a new key)."""
@@ -267,12 +267,6 @@ def connect(
         raise Broken(Problem.REFUSED, _reason(error)) from None
     connecting.settimeout(0)
     return wire
-
-
-def _poll(watched: socket.socket, events: int) -> "select.poll":
-    poll = select.poll()
-    poll.register(watched, events)
-    return poll
 
 
 def _reason(error: OSError) -> str:

@@ -24,8 +24,8 @@ import trustme
 from adapters.clock import SystemClock
 from adapters.entropy import SystemEntropy
 from adapters.fake_sender import QUIT, RSET, Fault, Rule, Script
-from adapters.file_locks import NoLocks
 from adapters.memory_store import MemoryStore
+from adapters.no_locks import NoLocks
 from adapters.observers import ListObserver
 from adapters.smtp_sender import SmtpSender, Timeouts
 from adapters.thread_dispatcher import Bell, DispatcherRules, ThreadDispatcher
