@@ -4,12 +4,14 @@ What cannot be started here is read by its own tool too where that is installed 
 systemd-analyze, hadolint, kubectl).
 """
 
+import hashlib
 import re
 import shlex
 import shutil
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +20,8 @@ import yaml
 
 from adapters.fake_clock import FakeClock
 from adapters.peewee_store import SqliteStore
+from domain.network import DEFAULT_PORTS
+from domain.network import NetworkPolicy as NetworkPolicyOfOurs
 from entrypoints.cli import cli
 from entrypoints.http.openapi import build_document
 from entrypoints.settings import Settings, variables
@@ -40,12 +44,33 @@ THEIRS = {  # what the images of others read
 KEY = "3f9c1d07b2a84e65aa10c2d4e6f80912"
 PATHS = build_document(version="any")["paths"]
 DRAIN_S = float(variables()["DRAIN_SECONDS"])
+DIGEST = "sha256:[0-9a-f]{64}"
+# As measured (docs/deployment.md, Memory): a process with a million waiting emails, and how many
+# times its size a body takes while its emails are composed. A process takes four of the largest.
+PROCESS_BYTES = 100 * 10**6
+BODY_TAKES = 6.5
+BODIES = 4
+LARGEST_BODY = int(variables()["MAX_BODY_BYTES"])
+WORKER_BYTES = 714 * 10**6  # twenty messages of 20 MB at once
+API_BYTES = PROCESS_BYTES + BODY_TAKES * BODIES * LARGEST_BODY
 
 
 def seconds(text: str) -> float:
     """60s, 2min or 60 as seconds."""
     number, unit = re.fullmatch(r"(\d+)(s|min|m)?", str(text)).groups()  # type: ignore[union-attr]
     return float(number) * (60 if unit in ("m", "min") else 1)
+
+
+def octets(text: str) -> float:
+    """64m, 1g, 2G, 256Mi or 1Gi as octets; docker and systemd count by 1024 too."""
+    number, unit = re.fullmatch(r"(\d+)([kmgKMG])i?", str(text)).groups()  # type: ignore[union-attr]
+    return float(number) * 1024.0 ** (1 + "kmg".index(unit.lower()))
+
+
+def gunicorns_processes() -> int:
+    found = re.search(r"^workers = (\d+)$", (ROOT / "gunicorn.conf.py").read_text(), re.MULTILINE)
+    assert found
+    return int(found[1])
 
 
 def written_environment(path: Path) -> dict[str, str]:
@@ -87,6 +112,62 @@ def test_each_service_is_started_again_watched_and_given_time_to_end(name: str) 
     if name in OURS:
         assert service["environment"]["DRAIN_SECONDS"] == f"{DRAIN_S:g}"
         assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_service_writes_no_core_and_has_the_memory_that_it_was_measured_to_need(
+    name: str,
+) -> None:
+    service = OURS[name]
+    [temporary] = service["tmpfs"]
+    place, options = temporary.split(":")
+    size = dict(part.partition("=")[::2] for part in options.split(","))["size"]
+
+    assert service["ulimits"] == {"core": 0}
+    assert place == "/tmp"
+    assert octets(size) >= BODIES * LARGEST_BODY
+    needed = {"migrate": PROCESS_BYTES, "api": gunicorns_processes() * API_BYTES}
+    assert octets(service["mem_limit"]) >= needed.get(name, WORKER_BYTES)
+
+
+def test_images_of_others_are_pinned_by_their_digest_or_say_why_not() -> None:
+    without = {
+        name
+        for name, service in SERVICES.items()
+        if name not in OURS and not re.fullmatch(rf"[a-z]+:[a-z0-9.-]+@{DIGEST}", service["image"])
+    }
+
+    assert without <= {"rabbitmq"}  # its record does not have the tag: deploy/pin-images pins it
+    assert "pins RabbitMQ's" in (ROOT / "docs/deployment.md").read_text("utf-8")
+
+
+def test_pin_images_writes_the_digest_of_today_behind_every_tag(tmp_path: Path) -> None:
+    folder = shutil.copytree(DEPLOY, tmp_path / "deploy")
+    docker = tmp_path / "docker"
+    docker.write_text(
+        '#!/bin/sh\n[ "$1" = image ] || exit 0\n'
+        'echo "${5%%:*}@sha256:$(echo "$5" | sha256sum | cut -d" " -f1)"\n'
+    )
+    docker.chmod(0o755)
+
+    done = subprocess.run(
+        [folder / "pin-images"],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert done.returncode == 0, done.stderr
+    tags = ["python:3.11-slim-bookworm", "postgres:16-bookworm", "rabbitmq:3.13-alpine"]
+    wanted = [f"{t}@sha256:{hashlib.sha256(f'{t}{chr(10)}'.encode()).hexdigest()}" for t in tags]
+    assert [line.split(": ")[1] for line in done.stdout.splitlines()] == wanted
+    assert f"ARG PYTHON={wanted[0]}\n" in (folder / "Dockerfile").read_text()
+    compose = (folder / "compose.yaml").read_text()
+    assert [f"    image: {image}\n" in compose for image in wanted[1:]] == [True, True]
+    assert re.sub(f"@{DIGEST}", "", compose) == re.sub(
+        f"@{DIGEST}", "", (DEPLOY / "compose.yaml").read_text()
+    )
 
 
 def test_a_service_waits_for_what_it_needs() -> None:
@@ -170,6 +251,73 @@ def test_a_pod_has_more_time_to_end_than_its_drain(name: str) -> None:
     pause = sum(float(p["exec"]["command"][1]) for p in pauses if p)
 
     assert pod["terminationGracePeriodSeconds"] >= pause + DRAIN_S + 15
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_a_pod_has_the_memory_that_was_measured_and_a_bound_on_its_disk(name: str) -> None:
+    pod = DEPLOYMENTS[name]["spec"]["template"]["spec"]
+    api = name == "email-service-api"
+    needed = gunicorns_processes() * API_BYTES if api else WORKER_BYTES
+
+    for container in pod["containers"]:
+        asked = container["resources"]
+        assert octets(asked["limits"]["memory"]) >= needed
+        assert PROCESS_BYTES <= octets(asked["requests"]["memory"]) <= needed * 3
+    for container in pod["initContainers"]:
+        assert octets(container["resources"]["limits"]["memory"]) >= PROCESS_BYTES
+    volumes = {volume["name"]: volume["emptyDir"] for volume in pod["volumes"]}
+    assert set(volumes) == {"tmp"}
+    assert octets(volumes["tmp"]["sizeLimit"]) >= BODIES * LARGEST_BODY
+
+
+POLICIES = objects("NetworkPolicy")
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_a_pod_is_called_by_whom_it_serves_and_calls_what_it_needs(name: str) -> None:
+    [pod] = [p["spec"] for p in POLICIES.values() if selects(p, DEPLOYMENTS[name])]
+    api = name == "email-service-api"
+
+    assert pod["policyTypes"] == ["Ingress", "Egress"]
+    assert [rule["ports"] for rule in pod["ingress"]] == (
+        [[{"port": "http", "protocol": "TCP"}]] if api else []
+    )
+    assert all(rule["from"] for rule in pod["ingress"])
+    names, database, mail = pod["egress"]
+    assert {(p["port"], p["protocol"]) for p in names["ports"]} == {(53, "UDP"), (53, "TCP")}
+    assert [p["port"] for p in database["ports"]] == [5432]
+    assert {p["port"] for p in mail["ports"]} == DEFAULT_PORTS
+
+
+def selects(policy: Mapping[str, Any], deployment: Mapping[str, Any]) -> bool:
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    return bool(policy["spec"]["podSelector"]["matchLabels"] == labels)
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_mail_goes_to_no_address_that_the_service_refuses_in_production(name: str) -> None:
+    """The metadata of clouds and private networks among them: a second fence behind our own."""
+    allows = NetworkPolicyOfOurs(private=False).allows
+    blocks = [to["ipBlock"] for to in POLICIES[name]["spec"]["egress"][2]["to"]]
+
+    for address in ("169.254.169.254", "10.1.2.3", "172.16.0.1", "192.168.1.1", "100.64.0.1"):
+        assert not allows(ip_address(address))
+        assert not is_open(blocks, address)
+    for address in ("fd00::1", "fe80::1"):
+        assert not allows(ip_address(address))
+        assert not is_open(blocks, address)
+    for address in ("8.8.8.8", "2606:4700::1111"):
+        assert allows(ip_address(address))
+        assert is_open(blocks, address)
+
+
+def is_open(blocks: list[dict[str, Any]], text: str) -> bool:
+    address = ip_address(text)
+    return any(
+        address in ip_network(block["cidr"])
+        and not any(address in ip_network(other) for other in block["except"])
+        for block in blocks
+    )
 
 
 def test_every_probe_asks_for_a_path_that_the_app_answers() -> None:
@@ -266,6 +414,16 @@ def test_a_unit_starts_what_there_is_and_waits_for_the_drain(unit: Path) -> None
     assert told["Service.User"] == ["email-service"]
 
 
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_a_unit_writes_no_core_and_has_the_memory_that_was_measured(unit: Path) -> None:
+    told = directives(unit)
+    api = unit.name == "email-service.service"
+
+    assert told["Service.LimitCORE"] == ["0"]
+    [most] = told["Service.MemoryMax"]
+    assert octets(most) >= (gunicorns_processes() * API_BYTES if api else WORKER_BYTES)
+
+
 def test_the_database_of_the_units_lies_where_they_may_write() -> None:
     for unit in UNITS:
         told = directives(unit)
@@ -329,7 +487,7 @@ def test_the_image_is_built_in_stages_and_runs_as_nobody_in_particular() -> None
 
 def test_the_image_holds_no_secret_and_an_exact_python() -> None:
     [python] = [rest.split("=", 1)[1] for word, rest in instructions() if word == "ARG"]
-    assert re.fullmatch(r"python:3\.(1[1-9]|[2-9]\d)-slim-\w+", python)
+    assert re.fullmatch(rf"python:3\.(1[1-9]|[2-9]\d)-slim-\w+@{DIGEST}", python)
     for word, rest in instructions():
         if word in ("ARG", "ENV"):
             assert not re.search(r"(SECRET|PASSWORD|TOKEN)\w*=", rest)
