@@ -110,6 +110,27 @@ def test_the_other_commands_run_too(tmp_path: Path, system: str, command: tuple[
     assert "Traceback" not in done.stderr
 
 
+def test_a_store_is_copied_and_not_while_somebody_delivers(tmp_path: Path, system: str) -> None:
+    smtp_port = free_port()
+    service = Running(
+        tmp_path, SANDBOX=1, SANDBOX_PORT=smtp_port, **environment(tmp_path, SYSTEMS[system])
+    )
+    urls = [f"sqlite:///{tmp_path / name}" for name in ("service.db", "copy.db")]
+    copying = ("copy", "--from", urls[0], "--to", urls[1])
+    try:
+        service.start()
+        refused = service.run(*copying)
+        service.stop()
+        copied = service.run(*copying)
+    finally:
+        if service.process is not None and service.process.poll() is None:
+            service.kill()
+
+    assert refused.returncode == 1
+    assert "a process delivers from" in refused.stderr
+    assert copied.returncode == 0, copied.stderr
+
+
 def test_more_processes_are_refused_in_a_line_where_there_are_no_signals(tmp_path: Path) -> None:
     done = Running(tmp_path, **environment(tmp_path, WINDOWS)).run("serve", "--processes", "2")
 

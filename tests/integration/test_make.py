@@ -78,15 +78,16 @@ class Project:
         (self.path / name).write_text(f"#!/bin/sh\n{script}\n")
         (self.path / name).chmod(0o755)
 
-    def make(self, target: str) -> "subprocess.CompletedProcess[str]":
+    def make(self, target: str, *, activated: bool = False) -> "subprocess.CompletedProcess[str]":
         kept = ("HOME", "LANG", "TMPDIR")
         environ = {name: os.environ[name] for name in kept if name in os.environ}
+        path = f"{self.path}:/usr/bin:/bin"
         return subprocess.run(
-            ["make", target, f"PYTHON={sys.executable}"],
+            ["make", target] if activated else ["make", target, f"PYTHON={sys.executable}"],
             cwd=self.folder,
             env=environ
             | {
-                "PATH": f"{self.path}:/usr/bin:/bin",
+                "PATH": f"{self.folder}/.venv/bin:{path}" if activated else path,
                 "PIP_CONFIG_FILE": os.devnull,
                 "PIP_NO_INDEX": "1",
                 "PIP_FIND_LINKS": str(self.wheels),
@@ -194,6 +195,20 @@ def test_an_environment_that_was_left_half_made_is_made_anew(project, left):
     assert "it is made anew" in done.stdout
     assert project.installed() == SMALL
     assert list(venv.glob("lib/python*/site-packages/tiny_web-1.0.dist-info/RECORD"))
+
+
+def test_an_activated_environment_can_be_made_anew_with_the_same_python(project):
+    made = project.folder / ".venv/pyvenv.cfg"
+    project.make(RUN)
+    before = re.findall("version.*", made.read_text())
+    (made.parent / ".set-run").unlink()
+    (made.parent / ".unfinished").touch()
+
+    done = project.make(RUN, activated=True)
+
+    assert done.returncode == 0, done.stderr
+    assert "it is made anew" in done.stdout
+    assert re.findall("version.*", made.read_text()) == before
 
 
 def test_a_package_with_another_hash_is_not_installed_and_the_next_call_mends_it(project):
