@@ -69,8 +69,9 @@ audit: ## look for known vulnerabilities in the pinned packages (needs the Inter
 	    "$$tools/bin/pip-audit" --strict --disable-pip --require-hashes -r requirements/$$set.txt || exit 1; \
 	done
 
-# One lock for all Pythons and systems that are supported: pip leaves out what a marker rules out.
-lock: setup ## pin the packages anew (UPGRADE=--upgrade takes the newest)
+# One lock for all Pythons and systems that are supported: pip leaves out what a marker rules out. It
+# needs no environment: after a change in pyproject.toml the one of before does not fit.
+lock: ## pin the packages anew (UPGRADE=--upgrade takes the newest)
 	@tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
 	$(MAKE) --no-print-directory tools-in TOOLS="$$tools" && \
 	for set in $(LOCKS); do \
@@ -82,7 +83,7 @@ lock: setup ## pin the packages anew (UPGRADE=--upgrade takes the newest)
 	        build) what=--no-annotate; from="$$tools/build.in" ;; \
 	        tools) what=--group=pyproject.toml:tools; from= ;; \
 	    esac; \
-	    $(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+	    "$$tools/bin/python" -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 	        > "$$tools/build.in" && \
 	    "$$tools/bin/uv" pip compile --quiet $(UPGRADE) $$what --universal --python-version=3.11 \
 	        --generate-hashes --no-header --annotation-style=line --no-emit-index-url \

@@ -266,6 +266,17 @@ def test_pip_takes_over_where_uv_cannot(project):
     assert project.installed() == SMALL
 
 
+@pytest.mark.parametrize("target", ["lock", "audit"])
+def test_the_lock_can_be_made_anew_where_it_does_not_fit_the_project(project, target):
+    done = subprocess.run(
+        ["make", "--dry-run", target], cwd=project.folder, capture_output=True, text=True
+    )
+
+    assert "requirements/tools.txt" in done.stdout
+    assert "requirements/install" not in done.stdout
+    assert ".venv" not in done.stdout
+
+
 @pytest.mark.parametrize(
     ("python", "told"),
     [
