@@ -18,6 +18,7 @@ from entrypoints.cli_service import opened, read_settings
 _UNITS: Final = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _LIFETIME: Final = re.compile(r"([1-9][0-9]{0,3})([hdw])")
 _NAME: Final = 200
+LARGEST: Final = 2**63 - 1  # what a database can hold
 
 
 def _lifetime(
@@ -50,13 +51,13 @@ def keys() -> None:
     "--account",
     "accounts",
     multiple=True,
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, LARGEST),
     help="Limit it to this SMTP configuration. May be repeated.",
 )
 @click.option("--expires", callback=_lifetime, help="Such as 12h, 90d or 4w.  [never]")
 @click.option(
     "--daily-recipients",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, LARGEST),
     help="Recipients it may name in 24 hours.  [KEY_DAILY_RECIPIENTS]",
 )
 def create(

@@ -8,6 +8,7 @@ from zlib import crc32
 from domain.errors import FieldError, InvalidInput
 
 _ID_OCTETS: Final = 8
+_IDS: Final = range(1, 2**63)  # what a database can hold
 _CURSOR: Final = re.compile(r"[A-Za-z0-9_-]{16}")
 
 
@@ -21,11 +22,12 @@ def email_id_before(cursor: str) -> int:
     """The id that *cursor* stands behind. InvalidInput for a cursor that is not one of ours."""
     octets = urlsafe_b64decode(cursor) if _CURSOR.fullmatch(cursor) else b""
     head, check = octets[:_ID_OCTETS], octets[_ID_OCTETS:]
-    if not octets or check != _check(head):
+    email_id = int.from_bytes(head)
+    if check != _check(head) or email_id not in _IDS:
         raise InvalidInput(
             FieldError("/cursor", "must come from the Link header of the page before")
         )
-    return int.from_bytes(head)
+    return email_id
 
 
 def _check(octets: bytes) -> bytes:

@@ -125,6 +125,14 @@ def test_t_auth_2_production_does_not_start_without_a_key_of_its_own(key):
     assert "SECRET_KEY" in result.output
 
 
+@pytest.mark.parametrize("option", ["--account", "--daily-recipients"])
+def test_a_number_that_no_database_holds_is_refused(tmp_path, option):
+    wanted = ("keys", "create", "--name", "test", "--scope", "send", option, str(2**63))
+    result = run(*wanted, DATABASE_URL=database(tmp_path))
+    assert result.exit_code == 2
+    assert option in result.output
+
+
 def test_t_auth_2_in_development_it_does_not_listen_to_the_network():
     result = run("serve", "--host", "0.0.0.0")
     assert result.exit_code == 2
