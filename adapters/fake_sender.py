@@ -314,6 +314,9 @@ class _Dialogue:
         raise AssertionError("a dialogue ends with the dot at the latest")
 
     def _open(self) -> None:
+        if self._account.authenticates and self._account.sealed_password is None:
+            self._stage = Stage.AUTH
+            raise _End(problem=Problem.NO_PASSWORD)
         for stage in (Stage.RESOLVE, Stage.CONNECT):
             self._stage = stage
             self._raise_problem(self._server.playback.answer(stage))
@@ -364,8 +367,7 @@ class _Dialogue:
         self._expect(Stage.AUTH, good)
 
     def _password(self, vault: Vault) -> str:
-        if self._account.sealed_password is None:
-            raise _End(problem=Problem.SECRET)
+        assert self._account.sealed_password is not None
         context = f"account:{self._account.id}"
         try:
             return vault.open(self._account.sealed_password, context=context)

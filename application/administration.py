@@ -10,7 +10,6 @@ from application.ports import Clock, Observe, Sender, Store, Transaction, Vault,
 from domain.access import LOCAL, Caller, Scope
 from domain.account import Account, OnUnknown, Security, check, security_of
 from domain.address import Address
-from domain.congestion import Health
 from domain.errors import Conflict, FieldError, Forbidden, InvalidInput
 from domain.events import Event
 from domain.handoff import Handoff
@@ -93,17 +92,20 @@ class Administration:
     def update(self, account_id: int, fields: AccountFields, *, caller: Caller = LOCAL) -> Account:
         """The account with *fields* changed, in force from the next claim on.
 
+        It may await its password then: see `Account.changed`.
         Forbidden, NotFound, NameTaken, InvalidInput.
         """
         _allow(caller, account_id)
         now = self._clock.now()
 
         def work(tx: Transaction) -> Account:
-            account = check(self._written(tx.accounts.lock(account_id), fields, now=now))
+            before = tx.accounts.lock(account_id)
+            account = check(self._written(before, fields, now=now))
             if "host" in fields or "port" in fields:
                 self._check_reach(account.host, account.port)
             tx.accounts.save(account)
-            _note(tx, caller, "account_updated", account, fields, at=now)
+            forgot = account.awaits_password and not before.awaits_password
+            _note(tx, caller, "account_updated", account, fields, at=now, forgot=forgot)
             return account
 
         account = self._store.write(work)
@@ -140,14 +142,14 @@ class Administration:
         return self._set_health(
             account_id,
             "account_paused",
-            lambda health, now: health.halted("by_hand", now=now),
+            lambda account, now: account.paused_by_hand(now=now),
             caller=caller,
         )
 
     def resume(self, account_id: int, *, caller: Caller = LOCAL) -> Account:
-        """Forget its faults and hand mail off again."""
+        """Forget its faults and hand mail off again. Conflict while it awaits its password."""
         return self._set_health(
-            account_id, "account_resumed", lambda health, _: health.resumed(), caller=caller
+            account_id, "account_resumed", lambda account, _: account.resumed(), caller=caller
         )
 
     def verify(self, account_id: int, *, caller: Caller = LOCAL) -> Handoff:
@@ -159,7 +161,7 @@ class Administration:
         self,
         account_id: int,
         name: str,
-        step: Callable[[Health, datetime], Health],
+        step: Callable[[Account, datetime], Account],
         *,
         caller: Caller,
     ) -> Account:
@@ -167,8 +169,7 @@ class Administration:
         now = self._clock.now()
 
         def work(tx: Transaction) -> Account:
-            account = tx.accounts.lock(account_id)
-            account = attrs.evolve(account, health=step(account.health, now))
+            account = step(tx.accounts.lock(account_id), now)
             tx.accounts.save(account)
             _note(tx, caller, name, account, at=now)
             return account
@@ -236,10 +237,15 @@ def _note(
     fields: AccountFields | None = None,
     *,
     at: datetime,
+    forgot: bool = False,
 ) -> None:
-    """The audit's entry: which fields were written, never what."""
-    names = {"fields": ", ".join(sorted(fields))} if fields else {}
-    tx.audit.add(caller.did(action, f"account {account.id}", at=at, name=account.name, **names))
+    """The audit's entry: which fields were written, never what. *forgot* is of the password."""
+    detail = {"name": account.name}
+    if fields:
+        detail["fields"] = ", ".join(sorted(fields))
+    if forgot:
+        detail["password"] = "forgotten"  # noqa: S105 - a word about it
+    tx.audit.add(caller.did(action, f"account {account.id}", at=at, **detail))
 
 
 def _blank(fields: AccountFields, *, now: datetime) -> Account:

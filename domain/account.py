@@ -1,5 +1,6 @@
 """An SMTP account: where mail is handed off, as whom, within which limits, and how it fares."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -8,12 +9,16 @@ import attrs
 
 from domain.address import Address, is_loopback
 from domain.congestion import Health
-from domain.errors import FieldError, InvalidInput
+from domain.errors import Conflict, FieldError, InvalidInput
 from domain.limits import Limits
 from domain.message import from_line
 
 # Only these ask for a new session: whoever changes them gets a new configuration version.
 CONNECTION_FIELDS: Final = ("host", "port", "security", "username", "sealed_password")
+# A password was given for these: whoever changes one of them gives it again.
+DESTINATION_FIELDS: Final = ("host", "port", "security", "username")
+PASSWORD_MISSING: Final = "password_missing"  # noqa: S105 - the reason of a pause
+_FORGOTTEN: Final = "the server, the TLS mode or the username changed: send the password again"
 
 
 class Security(StrEnum):
@@ -70,16 +75,50 @@ class Account:
         """Whether AUTH is spoken: a relay may be used without."""
         return bool(self.username)
 
+    @property
+    def awaits_password(self) -> bool:
+        """Whether its password was forgotten: it is paused and opens no connection until then."""
+        pause = self.health.pause
+        forgotten = pause is not None and pause.reason == PASSWORD_MISSING
+        return forgotten and self.authenticates and self.sealed_password is None
+
     def changed(self, *, now: datetime, **changes: object) -> "Account":
         """This account with what its owner changed; its faults are forgiven if they may be cured.
 
         New credentials or a new server resume an account that was paused because of the old ones.
+        A new server, TLS mode or username without *sealed_password* among the changes forgets the
+        password: whoever may change the server must not learn what was meant for another one.
         """
         # attrs.evolve cannot know the names that arrive from a parsed request
         changed = attrs.evolve(self, updated_at=now, **changes)  # type: ignore[arg-type]
-        if any(getattr(self, name) != getattr(changed, name) for name in CONNECTION_FIELDS):
-            changed = attrs.evolve(changed, version=self.version + 1, health=Health())
+        password_given = "sealed_password" in changes
+        if self._differs(changed, DESTINATION_FIELDS) and not password_given:
+            changed = attrs.evolve(changed, sealed_password=None)
+        if self._differs(changed, CONNECTION_FIELDS) or password_given:
+            changed = attrs.evolve(changed, health=Health())
+        if self._differs(changed, CONNECTION_FIELDS):
+            changed = attrs.evolve(changed, version=self.version + 1)
+        had_one = self.sealed_password is not None or self.awaits_password
+        missing = changed.authenticates and changed.sealed_password is None
+        if missing and had_one and not password_given and not changed.awaits_password:
+            health = changed.health.halted(PASSWORD_MISSING, now=now, text=_FORGOTTEN)
+            changed = attrs.evolve(changed, health=health)
         return changed
+
+    def paused_by_hand(self, *, now: datetime) -> "Account":
+        """Paused until a person resumes it; one that awaits its password is paused already."""
+        if self.awaits_password:
+            return self
+        return attrs.evolve(self, health=self.health.halted("by_hand", now=now))
+
+    def resumed(self) -> "Account":
+        """Its faults forgiven. Conflict while it awaits its password."""
+        if self.awaits_password:
+            raise Conflict(f"the SMTP configuration {self.name!r} has no password: send it first")
+        return attrs.evolve(self, health=self.health.resumed())
+
+    def _differs(self, other: "Account", names: Sequence[str]) -> bool:
+        return any(getattr(self, name) != getattr(other, name) for name in names)
 
     def state(self, now: datetime) -> AccountState:
         """The one word for whether it may send now, limits aside."""
@@ -118,7 +157,8 @@ def security_of(
 def check(account: Account) -> Account:
     """The account, if its fields go together. InvalidInput names those that do not."""
     errors = []
-    if bool(account.username) != (account.sealed_password is not None):
+    together = account.authenticates == (account.sealed_password is not None)
+    if not together and not account.awaits_password:
         missing = "/password" if account.username else "/username"
         errors.append(FieldError(missing, "username and password are given together or not at all"))
     exposed = account.security is Security.PLAIN and account.authenticates

@@ -48,6 +48,7 @@ class Problem(StrEnum):
     NOT_OFFERED = "not_offered"  # STARTTLS is required and not offered, or bytes came before TLS
     NO_MECHANISM = "no_mechanism"  # no AUTH mechanism in common
     SECRET = "secret"  # noqa: S105 - our own key does not open the sealed password
+    NO_PASSWORD = "password_missing"  # noqa: S105 - the account speaks AUTH and has none stored
     SMTPUTF8 = "smtputf8"  # an address needs SMTPUTF8 and the server does not offer it
     TOO_BIG = "too_big"  # larger than the SIZE the server announced
     STOPPED = "stopped"  # we gave up before the dot: fence lost, shutdown

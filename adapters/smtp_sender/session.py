@@ -112,6 +112,7 @@ class Session:
     def open(self, brake: Brake) -> Handoff:
         """Connect, TLS, EHLO, AUTH. Stage MAIL without reply or problem if all went well."""
         try:
+            self._expect_password()
             endpoint = self._connect(brake)
             self._greet(brake)
             if self._account.authenticates:
@@ -121,6 +122,12 @@ class Session:
         self._stage = Stage.MAIL
         self.usable = True
         return Handoff(stage=Stage.MAIL, usable=True)
+
+    def _expect_password(self) -> None:
+        """A server is not troubled for an account that cannot log in."""
+        if self._account.authenticates and self._account.sealed_password is None:
+            self._stage = Stage.AUTH
+            raise Ended(problem=Problem.NO_PASSWORD, detail="no password is stored")
 
     @property
     def _encrypted(self) -> bool:
@@ -249,8 +256,7 @@ class Session:
         raise Ended(problem=Problem.NO_MECHANISM, detail="no AUTH mechanism in common")
 
     def _password(self) -> str:
-        if self._account.sealed_password is None:
-            raise Ended(problem=Problem.SECRET, detail="no password is stored")
+        assert self._account.sealed_password is not None
         context = f"account:{self._account.id}"
         try:
             return self._terms.vault.open(self._account.sealed_password, context=context)

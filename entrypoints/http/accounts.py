@@ -34,6 +34,10 @@ from entrypoints.http.validation import parse
 
 _ROWS: Final = TypeAdapter(list[SmtpConfigRow])
 _PORT_WITH_SSL: Final = 465
+_MISSING: Final = (
+    "its password was forgotten, because the server, the TLS mode or the username changed: "
+    "it is paused (password_missing) until you send the password again"
+)
 
 # the word of the API -> ours
 _WORDS: Final = {
@@ -109,8 +113,8 @@ class SmtpConfigs:
         fields = _fields(parse(SmtpConfigChanges, read_object()))
         if not fields:
             raise InvalidInput(FieldError("", "name at least one field to change"))
-        self._administration.update(config_id, fields, caller=the_caller())
-        return reply(Done(message="SMTP configuration updated successfully"))
+        account = self._administration.update(config_id, fields, caller=the_caller())
+        return reply(Done(message=_updated(account)))
 
     def delete(self, config_id: int) -> Response:
         """Remove it, if no mail waits on it."""
@@ -137,6 +141,11 @@ class SmtpConfigs:
     def _state(self, config_id: int, message: str) -> Response:
         view = self._overview.account(config_id, caller=the_caller())
         return reply(PauseChanged(message=message, state=view.account.state(view.now).value))
+
+
+def _updated(account: Account) -> str:
+    message = "SMTP configuration updated successfully"
+    return f"{message}, but {_MISSING}" if account.awaits_password else message
 
 
 def _not_found(error: NotFound) -> Response:

@@ -460,12 +460,25 @@ class SenderContract:
             handoff = played.send()
         assert handoff == Handoff(stage=Stage.AUTH, problem=Problem.NO_MECHANISM)
 
-    @pytest.mark.parametrize("sealed", [None, b"account:8|of another row"])
-    def test_a_password_that_cannot_be_opened_ends_at_auth(self, sealed: bytes | None) -> None:
+    def test_a_password_that_cannot_be_opened_ends_at_auth(self) -> None:
         with self.played() as played:
-            account = attrs.evolve(played.account, sealed_password=sealed)
+            account = attrs.evolve(played.account, sealed_password=b"account:8|of another row")
             handoff = attrs.evolve(played, account=account).send()
         assert handoff == Handoff(stage=Stage.AUTH, problem=Problem.SECRET)
+
+    def test_an_account_whose_password_is_missing_opens_no_connection(self) -> None:
+        with self.played(Rule(Stage.BANNER, "554 5.3.2 nobody was to come")) as played:
+            account = attrs.evolve(played.account, sealed_password=None)
+            handoff = attrs.evolve(played, account=account).send()
+            probed = played.sender.probe(account)
+        assert handoff == plain(probed) == Handoff(stage=Stage.AUTH, problem=Problem.NO_PASSWORD)
+
+    def test_a_pooled_connection_is_not_used_once_the_password_is_missing(self) -> None:
+        with self.played() as played:
+            assert played.send().accepted
+            moved = attrs.evolve(played.account, sealed_password=None, version=2)
+            handoff = attrs.evolve(played, account=moved).send()
+        assert handoff == Handoff(stage=Stage.AUTH, problem=Problem.NO_PASSWORD)
 
     def test_an_account_without_a_user_does_not_log_in(self) -> None:
         with self.played(mechanisms=()) as played:

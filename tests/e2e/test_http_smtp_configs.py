@@ -223,6 +223,67 @@ def test_a_relay_without_auth_may_be_plain():
     assert a_client().post("/api/smtp-configs", json=body).status_code == 201
 
 
+@pytest.mark.parametrize(
+    "move",
+    [
+        {"smtp_host": "evil.example.net"},
+        {"smtp_port": 2525},
+        {"username": "somebody.else"},
+        {"use_ssl": True},
+        {"use_tls": False, "use_ssl": True, "smtp_port": 465},
+    ],
+)
+def test_a_password_is_not_taken_to_another_server_or_user(move):
+    sender = FakeSender()
+    client = a_client_with_config(an_application(sender=sender))
+
+    reply = client.put("/api/smtp-configs/1", json=move)
+
+    assert reply.status_code == 200
+    assert "send the password again" in reply.json["message"]
+    now = client.get("/api/smtp-configs/1").json
+    assert (now["state"], now["pause_reason"]) == ("paused", "password_missing")
+    assert (now["password_set"], now["username"]) == (False, move.get("username", now["username"]))
+    verified = client.post("/api/smtp-configs/1/verify").json
+    assert (verified["ok"], verified["stage"]) == (False, "auth")
+    assert verified["problem"] == "password_missing"
+    assert client.post("/api/smtp-configs/1/resume").status_code == 409
+    assert client.post("/api/smtp-configs/1/pause").json["state"] == "paused"
+
+    cured = client.put("/api/smtp-configs/1", json={"password": PASSWORD})
+    assert cured.json == {"message": "SMTP configuration updated successfully"}
+    now = client.get("/api/smtp-configs/1").json
+    assert (now["state"], now["password_set"]) == ("open", True)
+
+
+def test_the_values_that_it_has_already_cost_no_password():
+    client = a_client_with_config()
+    same = {name: a_config_body()[name] for name in ("smtp_host", "smtp_port", "username")}
+    same |= {"use_tls": True, "use_ssl": False, "smtp_host": "SMTP.example.com"}
+
+    reply = client.put("/api/smtp-configs/1", json=same)
+
+    assert reply.json == {"message": "SMTP configuration updated successfully"}
+    now = client.get("/api/smtp-configs/1").json
+    assert (now["state"], now["password_set"]) == ("open", True)
+
+
+@pytest.mark.parametrize("password", [None, ""])
+def test_another_server_with_no_password_is_refused_while_there_is_a_username(password):
+    client = a_client_with_config()
+    before = client.get("/api/smtp-configs/1").json
+    for body in (
+        {"smtp_host": "mail.example.net", "password": password},
+        {"password": password},
+    ):
+        assert pointers(client.put("/api/smtp-configs/1", json=body)) == ["/password"]
+    assert client.get("/api/smtp-configs/1").json == before
+
+    client.put("/api/smtp-configs/1", json={"smtp_host": "mail.example.net"})
+    reply = client.put("/api/smtp-configs/1", json={"password": password})
+    assert pointers(reply) == ["/password"]
+
+
 def test_username_and_password_are_given_together():
     client = a_client()
     body = a_config_body(password="")

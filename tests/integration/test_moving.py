@@ -411,3 +411,15 @@ def test_the_sealed_password_travels_as_it_is(folder: Folder) -> None:
     moved(source, target)
 
     assert target.read(lambda tx: tx.accounts.get(1)) == attrs.evolve(account, id=1)
+
+
+def test_a_missing_password_is_missing_in_the_copy_too(folder: Folder) -> None:
+    source, target = folder.store("old"), folder.store("new")
+    moved_away = an_account().changed(now=at(1), host="elsewhere.example.com")
+    source.write(lambda tx: tx.accounts.add(moved_away))
+
+    moved(source, target)
+
+    copied = target.read(lambda tx: tx.accounts.get(1))
+    assert copied == source.read(lambda tx: tx.accounts.get(1))
+    assert copied.awaits_password

@@ -1,11 +1,13 @@
 """The switches of an account, and what changes forgive."""
 
+from datetime import timedelta
+
 import pytest
 
-from domain.account import AccountState, Security, check, security_of
+from domain.account import Account, AccountState, Security, check, security_of
 from domain.address import is_loopback
-from domain.congestion import Health
-from domain.errors import InvalidInput
+from domain.congestion import Health, Pause
+from domain.errors import Conflict, InvalidInput
 from tests.builders import an_account, at
 
 
@@ -67,6 +69,110 @@ def test_new_credentials_resume_a_paused_account_and_end_its_sessions():
 
     assert changed.version == paused.version + 1
     assert changed.state(at(1)) is AccountState.OPEN
+
+
+MOVES = [
+    {"host": "elsewhere.example.com"},
+    {"port": 2525},
+    {"security": Security.TLS},
+    {"username": "somebody.else"},
+]
+
+
+@pytest.mark.parametrize("move", MOVES)
+def test_another_server_or_user_without_a_password_forgets_the_one_there_was(move):
+    account = an_account()
+
+    changed = check(account.changed(now=at(1), **move))
+
+    assert (changed.sealed_password, changed.version) == (None, account.version + 1)
+    assert changed.health.pause == Pause(
+        reason="password_missing",
+        text="the server, the TLS mode or the username changed: send the password again",
+        since=at(1),
+    )
+    assert changed.awaits_password
+    assert changed.opens_at(at(10**6)) is None
+    assert not changed.health.wants_probe(at(10**6), timedelta(hours=1))
+
+
+@pytest.mark.parametrize("move", MOVES)
+def test_another_server_or_user_with_a_password_is_open(move):
+    changed = check(an_account().changed(now=at(1), sealed_password=b"other", **move))
+
+    assert changed.sealed_password == b"other"
+    assert changed.state(at(1)) is AccountState.OPEN
+
+
+def test_the_same_server_and_user_again_keep_the_password_and_the_pause():
+    account = an_account(health=Health().halted("auth_failed", now=at(0)))
+    same = {name: getattr(account, name) for name in ("host", "port", "security", "username")}
+
+    assert account.changed(now=account.updated_at, **same) == account
+
+
+def test_a_relay_without_login_has_no_password_to_forget():
+    relay = an_account(username="", sealed_password=None)
+
+    changed = check(relay.changed(now=at(1), host="elsewhere.example.com"))
+
+    assert changed.state(at(1)) is AccountState.OPEN
+
+
+def test_without_its_username_an_account_is_a_relay():
+    changed = check(an_account().changed(now=at(1), username=""))
+
+    assert (changed.sealed_password, changed.awaits_password) == (None, False)
+    assert changed.state(at(1)) is AccountState.OPEN
+
+
+def test_a_username_is_not_added_without_a_password():
+    relay = an_account(username="", sealed_password=None)
+
+    with pytest.raises(InvalidInput):
+        check(relay.changed(now=at(1), username="me"))
+
+
+@pytest.fixture
+def forgetful() -> Account:
+    """An account whose password was forgotten."""
+    return an_account().changed(now=at(1), host="elsewhere.example.com")
+
+
+@pytest.mark.parametrize("changes", [{"display_name": "Other"}, *MOVES[1:], {"host": "third.de"}])
+def test_a_missing_password_is_missed_until_it_comes(forgetful, changes):
+    changed = check(forgetful.changed(now=at(2), **changes))
+
+    assert changed.awaits_password
+    assert changed.state(at(2)) is AccountState.PAUSED
+
+
+def test_the_password_cures_a_missing_one(forgetful):
+    cured = check(forgetful.changed(now=at(2), sealed_password=b"new"))
+
+    assert (cured.state(at(2)), cured.awaits_password) == (AccountState.OPEN, False)
+    assert cured.version == forgetful.version + 1
+
+
+def test_without_its_username_nothing_is_missed_any_more(forgetful):
+    cured = check(forgetful.changed(now=at(2), username=""))
+
+    assert cured.state(at(2)) is AccountState.OPEN
+
+
+@pytest.mark.parametrize("account", [an_account(), an_account().changed(now=at(1), port=25)])
+def test_no_password_is_no_cure(account):
+    with pytest.raises(InvalidInput):
+        check(account.changed(now=at(2), sealed_password=None))
+
+
+def test_nobody_resumes_an_account_without_its_password(forgetful):
+    with pytest.raises(Conflict, match="'main' has no password"):
+        forgetful.resumed()
+
+
+def test_a_pause_by_hand_does_not_hide_that_the_password_is_missing(forgetful):
+    assert forgetful.paused_by_hand(now=at(2)) == forgetful
 
 
 def test_a_new_limit_keeps_sessions_and_pauses():

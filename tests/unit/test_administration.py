@@ -5,6 +5,7 @@ import pytest
 from domain.account import AccountState, Security
 from domain.email import Status
 from domain.errors import Conflict, InvalidInput, NameTaken, NotFound
+from domain.handoff import Problem
 from tests.builders import an_address
 from tests.world import World
 
@@ -76,6 +77,58 @@ def test_an_update_changes_what_it_names_and_nothing_else():
     after = stored(world, account_id)
     assert (after.active, after.limits.daily, after.limits.hourly) == (False, 1000, 7)
     assert (after.sealed_password, after.version) == (before.sealed_password, before.version)
+
+
+def test_a_forgotten_password_is_in_the_audit_once():
+    world = World()
+    account_id = create(world, username="me", password="one")
+    administration = world.application.administration
+
+    administration.update(account_id, {"host": "elsewhere.example.com"})
+    administration.update(account_id, {"daily": 7})
+
+    later, forgot, _ = world.store.read(lambda tx: tx.audit.latest(limit=3))
+    assert dict(forgot.detail) == {"name": "main", "fields": "host", "password": "forgotten"}
+    assert dict(later.detail) == {"name": "main", "fields": "daily"}
+
+
+def test_a_claim_from_before_takes_the_old_password_to_the_old_server_alone():
+    world = World()
+    account_id = create(world, username="me", password="one")
+    world.submit()
+    world.submit()
+    [batch] = world.claim()
+
+    world.application.administration.update(account_id, {"host": "elsewhere.example.com"})
+    world.deliver(batch)
+
+    assert (batch.account.host, batch.account.sealed_password) == (
+        "smtp.example.com",
+        b"account:1\0one",
+    )
+    after = stored(world, account_id)
+    assert after.awaits_password
+    assert world.claim() == ()
+
+
+def test_an_account_without_its_password_sends_nothing_until_it_comes():
+    world = World()
+    account_id = create(world, username="me", password="one")
+    administration = world.application.administration
+    administration.update(account_id, {"port": 2525})
+    email_id = world.submit()
+
+    world.clock.tick(10**5)
+    world.application.upkeep.sweep()
+    world.run()
+    assert world.email(email_id).status is Status.QUEUED
+    with pytest.raises(Conflict):
+        administration.resume(account_id)
+    assert administration.verify(account_id).problem is Problem.NO_PASSWORD
+
+    administration.update(account_id, {"password": "two"})
+    world.run()
+    assert world.email(email_id).status is Status.SENT
 
 
 def test_an_update_of_nothing_there_is_not_found():

@@ -134,7 +134,12 @@ def _email_change(
 
 
 def _config_change(
-    verb: str, summary: str, description: str, *, example: Mapping[str, Any]
+    verb: str,
+    summary: str,
+    description: str,
+    *,
+    example: Mapping[str, Any],
+    refusals: tuple[int, ...] = (),
 ) -> Operation:
     return Operation(
         id=f"{verb}SmtpConfig",
@@ -147,6 +152,7 @@ def _config_change(
         description=description,
         body=_NOTHING,
         answer=Answer(description="Its new state.", model=PauseChanged, example=example),
+        refusals=refusals,
     )
 
 
@@ -359,7 +365,9 @@ _ACCOUNTS: Final = (
         summary="Change a configuration",
         description=(
             "What is left out stays as it is; at least one field is named. In force from the next "
-            "email on. New credentials or another server end a pause that was their fault."
+            "email on. New credentials or another server end a pause that was their fault. Another "
+            "server, port, TLS mode or username without password forgets the password: the "
+            "configuration is paused (password_missing) until it is sent, and message says so."
         ),
         body=Body(model=SmtpConfigChanges, examples={"switch off": shown.CONFIG_CHANGES}),
         answer=Answer(description="Changed.", model=Done, example=shown.CONFIG_CHANGED),
@@ -386,8 +394,10 @@ _ACCOUNTS: Final = (
     _config_change(
         "resume",
         "Resume a configuration",
-        "Forgets its faults, whoever paused it, and hands mail off again.",
+        "Forgets its faults, whoever paused it, and hands mail off again. 409 while its password "
+        "is missing: send that instead.",
         example=shown.CONFIG_RESUMED,
+        refusals=(409,),
     ),
     Operation(
         id="verifySmtpConfig",
