@@ -1,9 +1,14 @@
-"""What a caller without the scope `admin` is not told: how the network around the service looks.
+"""What some callers are not told.
 
-Whether a port is closed, filtered or answers something else is the owner's business. Everybody else
-reads one text for all of it, or mail accounts would be a way to scan from here.
+Without the scope `admin`: how the network around the service looks. Whether a port is closed,
+filtered or answers something else is the owner's business. Everybody else reads one text for all of
+it, or mail accounts would be a way to scan from here.
+
+Limited to some accounts: anything of the others. An email that names no account may have been tried
+through one of them.
 """
 
+from collections.abc import Collection
 from typing import Final
 
 import attrs
@@ -12,10 +17,11 @@ from domain.account import Account
 from domain.congestion import Pause
 from domain.email import Attempt, Email, Recipient
 from domain.gates import Gate
-from domain.handoff import Stage
+from domain.handoff import Reply, Stage
 
 UNREACHED: Final = "the mail server could not be reached"
 REASON: Final = "unreachable"
+ELSEWHERE: Final = "another SMTP configuration"
 _BEFORE_ITS_WORD: Final = frozenset({Stage.RESOLVE, Stage.CONNECT, Stage.TLS, Stage.BANNER})
 _TELLING_REASONS: Final = frozenset({"blocked_host", "dns", "protocol", "connection_lost"})
 _TELLING_GATES: Final = frozenset({"account_paused", "server_unreachable"})
@@ -38,6 +44,37 @@ def discreet_email(email: Email, last: Attempt | None) -> Email:
         reason_code=email.reason_code and REASON,
         error_message=email.error_message and UNREACHED,
     )
+
+
+def attempt_elsewhere(attempt: Attempt) -> Attempt:
+    """The attempt through an account that the caller may not know: that there was one, and when."""
+    return attrs.evolve(
+        attempt,
+        account_id=0,
+        account_name=ELSEWHERE,
+        duration=None,
+        stage=None,
+        reply=None,
+        reason=None,
+        text="",
+    )
+
+
+def email_tried_elsewhere(email: Email, *, own: Collection[Reply | None], last: bool) -> Email:
+    """The email without what the servers of other accounts said of it.
+
+    *own* are the replies of the caller's accounts; *last* is whether the last result is from
+    another one.
+    """
+    recipients = tuple(_without_text(each, own) for each in email.recipients)
+    email = attrs.evolve(email, recipients=recipients)
+    return attrs.evolve(email, reason_code=None, error_message=None) if last else email
+
+
+def _without_text(recipient: Recipient, own: Collection[Reply | None]) -> Recipient:
+    if recipient.reply is None or recipient.reply in own:
+        return recipient
+    return attrs.evolve(recipient, reply=attrs.evolve(recipient.reply, text=""))
 
 
 def discreet_gate(gate: Gate) -> Gate:

@@ -6,10 +6,12 @@ from datetime import datetime
 import attrs
 
 from application.discretion import (
+    attempt_elsewhere,
     discreet_account,
     discreet_attempt,
     discreet_email,
     discreet_gate,
+    email_tried_elsewhere,
 )
 from application.placing import room_at
 from application.ports import Clock, Store, Transaction
@@ -61,6 +63,7 @@ class Overview:
         caller.require(Scope.READ)
         now = self._clock.now()
         view = self._store.read(lambda tx: self._email_view(tx, email_id, caller, now=now))
+        view = _of_its_accounts(view, caller)
         return view if caller.is_admin else _discreet(view)
 
     def emails(
@@ -114,7 +117,7 @@ class Overview:
         self, tx: Transaction, email_id: int, caller: Caller, *, now: datetime
     ) -> EmailView:
         email = seen_by(caller, tx.emails.get(email_id))
-        account = self._account_of(tx, email, now=now)
+        account = self._account_of(tx, email, caller, now=now)
         use = self._use(tx, account, now=now) if account and email.status in WAITING else None
         return EmailView(
             email=email,
@@ -124,13 +127,19 @@ class Overview:
             now=now,
         )
 
-    def _account_of(self, tx: Transaction, email: Email, *, now: datetime) -> Account | None:
-        """The account it is or was handed off through, or the one it would go to next."""
+    def _account_of(
+        self, tx: Transaction, email: Email, caller: Caller, *, now: datetime
+    ) -> Account | None:
+        """The account it is or was handed off through, or the one it would go to next.
+
+        Only one that this caller may know: of the others it is as if they were not there.
+        """
         if email.status in WAITING and not email.pinned:
-            best = roomiest(tx, tx.accounts.all(), windows=self._windows, now=now)
+            known = [account for account in tx.accounts.all() if caller.may_use(account.id)]
+            best = roomiest(tx, known, windows=self._windows, now=now)
             if best is not None:
                 return best
-        if email.account_id is None:
+        if email.account_id is None or not caller.may_use(email.account_id):
             return None
         try:
             return tx.accounts.get(email.account_id)
@@ -155,6 +164,21 @@ class Overview:
             used=tx.ledger.used(account.id, self._windows),
             room_at=room_at(tx, account, self._windows, now=now),
         )
+
+
+def _of_its_accounts(view: EmailView, caller: Caller) -> EmailView:
+    """The view without what the accounts that are not this caller's have to do with it."""
+    elsewhere = {a.attempt_no for a in view.attempts if not caller.may_use(a.account_id)}
+    if not elsewhere:
+        return view
+    ended = [a.attempt_no for a in view.attempts if a.ended_at is not None]
+    own = [a.reply for a in view.attempts if a.attempt_no not in elsewhere]
+    last = bool(ended) and ended[-1] in elsewhere
+    return attrs.evolve(
+        view,
+        email=email_tried_elsewhere(view.email, own=own, last=last),
+        attempts=[attempt_elsewhere(a) if a.attempt_no in elsewhere else a for a in view.attempts],
+    )
 
 
 def _discreet(view: EmailView) -> EmailView:
