@@ -27,6 +27,7 @@ from domain.account import Account, Security
 from domain.address import Address
 from domain.errors import SecretUnreadable
 from domain.handoff import Handoff, Parcel, Problem, RecipientReply, Reply, Stage
+from domain.secret_forms import SecretForms
 
 GROUP: Final = 100  # commands in one write; their replies fit into any socket's buffer
 DOT: Final = b".\r\n"
@@ -104,7 +105,7 @@ class Session:
         self._dirty = False
         self._answered: list[RecipientReply] = []
         self._announced: Parcel | None = None
-        self._secrets: tuple[bytes, ...] = ()
+        self._secret: SecretForms | None = None  # only while it may be repeated
         self._listening = False
 
     # --- from nothing to a session that takes mail
@@ -230,10 +231,9 @@ class Session:
             raise Ended(problem=Problem.BLOCKED, detail="a password is not sent without TLS")
         mechanism = self._mechanism()
         user, password = self._account.username.encode(), self._password().encode()
-        plain = _b64(b"\0" + user + b"\0" + password)
-        self._secrets = (plain, _b64(password), password)
+        self._keep_back(password)
         if mechanism == "PLAIN":
-            reply = self._answer(b"AUTH PLAIN " + plain)
+            reply = self._answer(b"AUTH PLAIN " + _b64(b"\0" + user + b"\0" + password))
         elif mechanism == "LOGIN":
             reply = self._answer(b"AUTH LOGIN")
             for answer in (_b64(user), _b64(password)):
@@ -241,9 +241,16 @@ class Session:
         else:
             reply = self._answer(b"AUTH CRAM-MD5")
             if reply.intermediate:
-                reply = self._answer(_cram_md5(user, password, challenge=reply.lines[-1]))
+                digest = _cram_md5(password, challenge=reply.lines[-1])
+                answer = _b64(user + b" " + digest.encode())
+                self._keep_back(password, digest, answer.decode())
+                reply = self._answer(answer)
         self._expect_positive(reply)
-        self._secrets = ()
+        self._secret = None
+
+    def _keep_back(self, password: bytes, *said: str) -> None:
+        username = self._account.username
+        self._secret = SecretForms(username=username, password=password.decode(), said=said)
 
     def _answer(self, line: bytes) -> ServerReply:
         return self._ask(Stage.AUTH, line, self._timeouts.auth)
@@ -533,10 +540,9 @@ class Session:
 
     def _clean(self, reply: ServerReply) -> Reply:
         """The reply without our credentials: some servers repeat what they were sent."""
-        lines = reply.lines
-        for secret in filter(None, self._secrets):
-            lines = tuple(line.replace(secret.decode(), "***") for line in lines)
-        return ServerReply(reply.code, lines).as_reply()
+        if self._secret is None:
+            return reply.as_reply()
+        return self._secret.kept_of(reply.code, reply.lines)
 
     def _ended(self, end: Broken | Ended, brake: Brake) -> Handoff:
         reply = end.reply if isinstance(end, Ended) else None
@@ -602,9 +608,9 @@ def _b64(octets: bytes) -> bytes:
     return base64.b64encode(octets)
 
 
-def _cram_md5(user: bytes, password: bytes, *, challenge: str) -> bytes:
+def _cram_md5(password: bytes, *, challenge: str) -> str:
     try:
         nonce = base64.b64decode(challenge, validate=True)
     except ValueError:
         raise Broken(Problem.PROTOCOL, "a challenge that is not base64") from None
-    return _b64(user + b" " + hmac.new(password, nonce, "md5").hexdigest().encode())
+    return hmac.new(password, nonce, "md5").hexdigest()

@@ -6,8 +6,8 @@ import logging
 import attrs
 import pytest
 
-from adapters.fake_sender import Rule
-from domain.handoff import Stage
+from adapters.fake_sender import Rule, Script
+from domain.handoff import Reply, Stage
 from tests.contract.sender_suite import VAULT
 from tests.integration.smtp_sending import a_line
 
@@ -29,3 +29,38 @@ def test_t_sec_3_no_log_line_and_no_handoff_holds_what_was_said_in_auth(
     assert PASSWORD not in told
     assert base64.b64encode(f"\0user\0{PASSWORD}".encode()).decode() not in told
     assert base64.b64encode(PASSWORD.encode()).decode() not in told
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])
+@pytest.mark.parametrize("code", [535, 454, 421])
+@pytest.mark.parametrize(
+    "repeated",
+    [
+        PASSWORD[9:15],
+        PASSWORD.upper(),
+        base64.b64encode(f"\0user\0{PASSWORD}".encode()).decode(),
+        base64.b64encode(f"pass={PASSWORD}".encode()).decode(),
+        "".join(f"%{octet:02x}" for octet in PASSWORD.encode()),
+        f"{PASSWORD[:4]}\n{PASSWORD[4:]}",
+    ],
+)
+def test_of_a_reply_to_auth_that_repeats_the_secret_code_and_status_are_kept(
+    repeated: str, code: int, mechanism: str
+) -> None:
+    sealed = VAULT.seal(PASSWORD, context="account:7")
+    status = f"{code // 100}.7.8"
+    *more, last = f"{status} refused: {repeated}".split("\n")
+    lines = [*(f"{code}-{line}" for line in more), f"{code} {last}"]
+    rule = Rule(Stage.AUTH, "\n".join(lines))
+    with a_line(script=Script((rule,), mechanisms=(mechanism,))) as line:
+        account = attrs.evolve(line.account, username="user", sealed_password=sealed)
+        handoff = line.send(account=account)
+    assert (handoff.stage, handoff.reply) == (Stage.AUTH, Reply(code, status, status))
+
+
+def test_a_reply_to_auth_that_does_not_is_kept_whole() -> None:
+    text = (
+        "5.7.8 Username and word not accepted. Learn more at https://example.com/?p=BadCredentials"
+    )
+    with a_line(Rule(Stage.AUTH, f"535 {text}")) as line:
+        assert line.send().reply == Reply.of(535, text)

@@ -1,0 +1,158 @@
+"""What of a server's reply is kept when it may repeat the login's secret."""
+
+import base64
+import html
+import quopri
+import time
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.handoff import Reply
+from domain.secret_forms import SecretForms
+
+USER = "user@example.com"
+PASSWORD = "pl4nted-s3cr3t.w0rd/0123 + ü?=~"
+ANSWER = base64.b64encode(b"user@example.com 0fa31f21d4bd7bc2c2fd1cbbcb9adbd8").decode()
+
+
+def secret(password: str = PASSWORD, *said: str) -> SecretForms:
+    return SecretForms(username=USER, password=password, said=said)
+
+
+def b64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def every_octet(pattern: str, text: str = PASSWORD) -> str:
+    return "".join(pattern.format(octet) for octet in text.encode())
+
+
+FORMS = {
+    "plain": PASSWORD,
+    "upper case": PASSWORD.upper(),
+    "swapped case": PASSWORD.swapcase(),
+    "base64": b64(PASSWORD),
+    "base64 of AUTH PLAIN": b64(f"\0{USER}\0{PASSWORD}"),
+    "base64 of AUTH PLAIN with another identity": b64(f"{USER}\0{USER}\0{PASSWORD}"),
+    "base64 inside of a text": b64(f"your password is {PASSWORD} and wrong"),
+    "base64 one octet on": b64(f"1{PASSWORD}"),
+    "base64 two octets on": b64(f"12{PASSWORD}!"),
+    "base64 for URLs": base64.urlsafe_b64encode(f"??>{PASSWORD}".encode()).decode(),
+    "base64 in lines": "\n".join(base64.encodebytes(PASSWORD.encode() * 5).decode().split()),
+    "percent": quote(PASSWORD, safe=""),
+    "percent, every octet": every_octet("%{:02X}"),
+    "percent, small letters": every_octet("%{:02x}"),
+    "form": quote(PASSWORD).replace("%20", "+"),
+    "quoted-printable": quopri.encodestring(PASSWORD.encode(), quotetabs=True).decode(),
+    "quoted-printable, every octet": every_octet("={:02X}"),
+    "quoted-printable, soft line break": "pl4n=\nted-s3=\ncr3t.w",
+    "hex": PASSWORD.encode().hex(),
+    "hex, large letters": PASSWORD.encode().hex().upper(),
+    "hex with blanks": PASSWORD.encode().hex(" "),
+    "entities": "".join(f"&#{ord(c)};" for c in PASSWORD),
+    "named entities": html.escape(PASSWORD),
+    "backslash x": every_octet("\\x{:02x}"),
+    "backslash u": "".join(f"\\u{ord(c):04x}" for c in PASSWORD),
+    "blanks between": " ".join(PASSWORD),
+    "control characters between": "\x00".join(PASSWORD),
+    "six from the middle": "xx" + PASSWORD[7:13] + "yy",
+    "six at the end": PASSWORD[-6:],
+    "two lines": f"wrong: {PASSWORD[:3]}\n{PASSWORD[3:9]}",
+    "three lines with a status each": f"5.7.8 no {PASSWORD[:2]}\n5.7.8 {PASSWORD[2:4]}\n5.7.8 "
+    + PASSWORD[4:8],
+    "base64 over two lines": "\n".join((b64(PASSWORD)[:4], b64(PASSWORD)[4:])),
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_of_a_reply_that_holds_the_secret_code_and_status_are_kept(form):
+    lines = f"5.7.8 rejected: {form}".split("\n")
+
+    assert secret().kept_of(535, lines) == Reply(535, "5.7.8", "5.7.8")
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_without_a_status_the_code_alone_is_kept(form):
+    assert secret().kept_of(535, f"rejected {form}".split("\n")) == Reply(535, "", None)
+
+
+@pytest.mark.parametrize("at", range(len(PASSWORD) - 5))
+def test_any_six_characters_in_a_row_are_enough(at):
+    piece = PASSWORD[at : at + 6]
+
+    assert secret().in_lines([f"no <{piece}>"])
+    assert secret().in_lines([f"no <{quote(piece, safe='')}>"])
+
+
+@pytest.mark.parametrize("at", range(len(b64(PASSWORD)) - 6))
+def test_any_six_letters_of_its_base64_are_enough(at):
+    assert secret().in_lines([f"no <{b64(PASSWORD)[at : at + 6]}>"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("5.7.8 Error: authentication failed", f"5.7.8 unknown user {USER}", "pl4nt", "w0rd/"),
+        *(b64(USER), b64(USER)[:8], "5.7.14 <https://example.com/signin?p=1&q=%20>", ""),
+        *("Incorrect authentication data \\x", "4.7.0 Try again later, closing connection. (EHLO)"),
+    ],
+)
+def test_a_reply_without_it_is_kept_as_it_is(text):
+    assert secret().kept_of(535, [text]) == Reply.of(535, text)
+
+
+def test_lines_are_joined_as_ever():
+    kept = secret().kept_of(535, ["5.7.8 Username and Password", "5.7.8 not accepted"])
+
+    assert kept == Reply.of(535, "5.7.8 Username and Password 5.7.8 not accepted")
+
+
+@pytest.mark.parametrize("password", ["a", "ab", "abc", "hunter", "12345"])
+def test_all_of_a_short_secret_is_needed(password):
+    short = secret(password)
+
+    assert short.in_lines([f"no {password}"])
+    assert short.in_lines([f"no {b64(password)}"])
+    assert not short.in_lines(["5.7.8 ++++"])
+    assert len(password) < 3 or not short.in_lines([f"no {password[:-1]}"])
+
+
+@pytest.mark.parametrize(
+    "form", [ANSWER, ANSWER[5:15], "0fa31f21d4bd7bc2c2fd1cbbcb9adbd8", b64(ANSWER)]
+)
+def test_the_answer_to_a_challenge_is_as_secret(form):
+    digest = "0fa31f21d4bd7bc2c2fd1cbbcb9adbd8"
+
+    assert secret(PASSWORD, ANSWER, digest).in_lines([f"no {form}"])
+
+
+def test_without_a_secret_everything_is_kept():
+    assert secret("").kept_of(535, ["5.7.8 anything"]) == Reply.of(535, "5.7.8 anything")
+
+
+def test_it_shows_nothing_of_itself():
+    assert PASSWORD[:6] not in repr(secret())
+
+
+passwords = st.text(st.characters(codec="utf-8", exclude_characters="\0\r\n"), min_size=1)
+
+
+@given(passwords, st.text(max_size=20), st.text(max_size=20))
+def test_no_password_gets_through_wherever_it_stands(password, before, after):
+    made = secret(password)
+    assert made.in_lines([before + password + after])
+    if len(password.encode()) >= 4:
+        assert made.in_lines(["x " + b64(before + password + after)])
+        assert made.in_lines(["x " + every_octet("%{:02x}", password)])
+
+
+def test_a_huge_reply_is_judged_quickly():
+    lines = ["%41=41&amp;\\x41 " * 40] * 100
+    made = secret("p" * 500 + "q" * 500)
+    began = time.process_time()
+
+    assert not made.in_lines(lines)
+    assert time.process_time() - began < 1
