@@ -43,6 +43,7 @@ def make_app() -> "Celery":
 
     def check(**_: object) -> None:
         """The database up to date and every setting usable, before there are children."""
+        logs.warn_of(settings)
         try:
             _migrate(settings)
         except SettingsError as error:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import click
 
-from entrypoints import listening
+from entrypoints import listening, logs
 from entrypoints.cli_copy import copy
 from entrypoints.cli_keys import audit, keys
 from entrypoints.cli_service import opened, read_settings, told_plainly
@@ -53,6 +53,7 @@ def serve(
 ) -> None:
     """Run the API and deliver, in one process or with others that deliver beside it."""
     settings = read_settings(HOST=host, PORT=port, SANDBOX=sandbox, PROCESSES=processes)
+    logs.warn_of(settings)
     _check_addresses(settings)
     stop = Stop()
     stop.install()
@@ -79,6 +80,8 @@ def worker(context: click.Context, processes: int | None, sibling: int) -> None:
     number of machines; from a SQLite file as many as PROCESSES says, and the others stand by.
     """
     settings = read_settings(DISPATCHER=Dispatcher.THREADS.value, PROCESSES=processes)
+    if not sibling:
+        logs.warn_of(settings)
     stop = Stop()
     stop.install()
     with opened(settings) as service:

@@ -31,6 +31,13 @@ def configure(settings: Settings) -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
+def warn_of(settings: Settings) -> None:
+    """Say what is risky about *settings*: to whoever starts the service, and in the log."""
+    for warning in settings.warnings:
+        print(f"warning: {warning}", file=sys.stderr, flush=True)
+        logging.getLogger(__name__).warning("%s", warning)
+
+
 class GatheredLines(logging.Handler):
     """Writes what was logged within `GATHER_S` at once; from a warning on immediately.
 

@@ -11,7 +11,7 @@ import ipaddress
 import os
 import re
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -24,12 +24,15 @@ from dotenv import dotenv_values
 from domain.account import OnUnknown
 from domain.address import is_loopback
 from domain.network import Network
+from entrypoints.guessable import is_guessable
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
 
 MIN_KEY_LENGTH: Final = 32
-MIN_KEY_CHARACTERS: Final = 10  # different ones: "aaaa…" is long and no secret
+MIN_KEY_CHARACTERS: Final = (
+    8  # different ones: of 32 random hex digits it is practically never fewer
+)
 MASK: Final = "***"
 POSTGRESQL: Final = "postgresql://"
 MOST_PROCESSES: Final = 16
@@ -405,6 +408,17 @@ class Settings:
         return self.flask_env is FlaskEnv.PRODUCTION
 
     @property
+    def warnings(self) -> Sequence[str]:
+        """What is allowed, and should be said aloud to whoever starts the service."""
+        if not self.production or not _opens_nearly_everything(self.smtp_allowed_cidrs):
+            return ()
+        return (
+            f"SMTP_ALLOWED_CIDRS={_written(self.smtp_allowed_cidrs)} opens nearly everything: an "
+            "SMTP configuration may lead to this machine and to every host of the networks around "
+            "it. Name the networks of your mail servers only",
+        )
+
+    @property
     def database_path(self) -> Path | None:
         """Where the SQLite file lies; None if the database is a server."""
         if self.database_url.startswith(POSTGRESQL):
@@ -535,6 +549,8 @@ def _unsafe(settings: Settings) -> Iterator[str]:
             yield f"SECRET_KEY must be set in production: {_HOW_TO_MAKE_ONE}"
         elif weakness := _weakness(settings.secret_key):
             yield f"SECRET_KEY {weakness}: {_HOW_TO_MAKE_ONE}"
+        if settings.allow_test_knobs:
+            yield "ALLOW_TEST_KNOBS must be 0 in production: it is for tests"
         if settings.sandbox:
             yield "SANDBOX must be 0 in production: its page shows every email to anybody"
     elif not is_loopback(settings.host):
@@ -556,7 +572,26 @@ def _weakness(key: str) -> str | None:
         return f"has {len(key)} characters and must have at least {MIN_KEY_LENGTH}"
     if len(set(key)) < MIN_KEY_CHARACTERS:
         return f"must have at least {MIN_KEY_CHARACTERS} different characters"
+    if is_guessable(key):
+        return "can be guessed: it is made of repeats, sequences, dates or common words"
     return None
+
+
+_HOUSE: Final = tuple(
+    map(ipaddress.IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8"))
+)
+
+
+def _opens_nearly_everything(networks: Sequence[Network]) -> bool:
+    """Whether a range is wider than any private one, or all private IPv4 ranges are in them."""
+    v4 = [network for network in networks if isinstance(network, ipaddress.IPv4Network)]
+    v6 = [network for network in networks if isinstance(network, ipaddress.IPv6Network)]
+    joined = tuple(ipaddress.collapse_addresses(v4))
+    return (
+        any(network.prefixlen < 8 for network in joined)
+        or any(network.prefixlen < 7 for network in ipaddress.collapse_addresses(v6))
+        or all(any(house.subnet_of(network) for network in joined) for house in _HOUSE)
+    )
 
 
 def _is_ip(text: str) -> bool:

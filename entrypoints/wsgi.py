@@ -44,6 +44,7 @@ def _checked() -> Service:
     try:
         settings = Settings.from_environment(load_environment())
         logs.configure(settings)
+        logs.warn_of(settings)
         service = build(settings)
         service.migrate()
         service.check_keys()

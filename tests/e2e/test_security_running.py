@@ -71,6 +71,52 @@ def test_t_auth_2_production_does_not_start_while_there_is_no_api_key(tmp_path, 
     assert "Traceback" not in service.output()
 
 
+@pytest.mark.parametrize(
+    ("command", "setting", "reason"),
+    [
+        ("serve", {"ALLOW_TEST_KNOBS": 1}, "ALLOW_TEST_KNOBS must be 0 in production"),
+        ("worker", {"ALLOW_TEST_KNOBS": 1}, "ALLOW_TEST_KNOBS must be 0 in production"),
+        ("serve", {"SECRET_KEY": "0123456789abcdef" * 4}, "SECRET_KEY can be guessed"),
+        ("worker", {"SECRET_KEY": "correct-horse-battery-staple-correct"}, "can be guessed"),
+    ],
+)
+def test_t_auth_2_production_does_not_start_on_what_is_for_tests_or_guessable(
+    tmp_path, command, setting, reason
+):
+    done = Running(tmp_path, **{**PRODUCTION, **setting}).run(command)
+    assert done.returncode == 2
+    assert reason in done.stderr
+    assert "correct-horse" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [None, (sys.executable, "-m", "entrypoints", "worker"), GUNICORN],
+    ids=["serve", "worker", "gunicorn"],
+)
+def test_t_ssrf_2_networks_that_open_nearly_everything_are_said_aloud(tmp_path, command):
+    service = Running(
+        tmp_path, command=command, **PRODUCTION, SMTP_ALLOWED_CIDRS="0.0.0.0/0", LOG_FORMAT="json"
+    ).with_key("admin")
+    service.start(ready=False)
+    try:
+        warning = "SMTP_ALLOWED_CIDRS=0.0.0.0/0 opens nearly everything"
+        plain = wait_until(lambda: service.output().count(f"warning: {warning}"))
+        logged = wait_until(
+            lambda: [
+                line
+                for line in service.output().splitlines()
+                if line.startswith("{") and warning in line
+            ]
+        )
+        assert plain
+        assert json.loads(logged[0])["level"] == "warning"
+        if command is None or command is GUNICORN:
+            wait_until(service.is_ready)
+    finally:
+        assert service.stop() == 0
+
+
 def test_t_auth_2_a_key_that_was_revoked_or_has_expired_is_none(tmp_path):
     service = Running(tmp_path, **PRODUCTION).with_key("admin")
     assert service.key is not None

@@ -214,6 +214,10 @@ def test_t_auth_2_in_production_a_secret_key_is_needed():
         "short-but-random-9c1d07",
         "0" * 64,
         "abcabcabcabcabcabcabcabcabcabcabcabcabc",
+        "0123456789abcdef0123456789abcdef",
+        "qwertyuiopasdfghjklzxcvbnm123456",
+        "correct-horse-battery-staple-correct",
+        "2024-01-01T2024-01-02T2024-01-03",
     ],
 )
 def test_t_auth_2_in_production_a_short_or_placeholder_key_is_refused_and_not_repeated(key):
@@ -245,6 +249,33 @@ def test_a_loopback_address_is_fine_in_development(host):
 
 def test_in_production_any_address_may_be_listened_on():
     assert production(HOST="0.0.0.0").host == "0.0.0.0"
+
+
+def test_the_knobs_of_tests_are_not_for_production():
+    with pytest.raises(SettingsError, match="ALLOW_TEST_KNOBS must be 0 in production"):
+        production(ALLOW_TEST_KNOBS="1")
+    assert settings(ALLOW_TEST_KNOBS="1").allow_test_knobs
+
+
+WIDE_OPEN = [
+    *("0.0.0.0/0", "::/0", "10.1.0.0/16,0.0.0.0/0", "0.0.0.0/1,128.0.0.0/1", "8.0.0.0/7"),
+    *("fc00::/6", "::/1,8000::/1", "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,127.0.0.0/8"),
+    ",".join(f"{first}.0.0.0/8" for first in range(1, 224)),
+]
+
+
+@pytest.mark.parametrize("networks", WIDE_OPEN)
+def test_networks_that_open_nearly_everything_are_said_aloud_in_production(networks):
+    (warning,) = production(SMTP_ALLOWED_CIDRS=networks).warnings
+    assert warning.startswith(f"SMTP_ALLOWED_CIDRS={networks} opens nearly everything")
+    assert settings(SMTP_ALLOWED_CIDRS=networks).warnings == ()
+
+
+@pytest.mark.parametrize(
+    "networks", ["", "10.0.0.0/8", "10.1.0.0/16,192.168.0.0/16,127.0.0.0/8", "fc00::/7", "::1/128"]
+)
+def test_networks_of_ones_own_are_nothing_to_warn_of(networks):
+    assert production(SMTP_ALLOWED_CIDRS=networks).warnings == ()
 
 
 def test_the_sandbox_is_not_for_production():
