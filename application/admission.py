@@ -33,9 +33,12 @@ class Admission:
 
     def check_depth(self, tx: Transaction, *, emails: int = 1) -> None:
         """NotAccepting if so many *emails* more than there are would be too many in the queue."""
-        if self._max_depth is None:
-            return
-        if tx.emails.waiting().waiting + emails > self._max_depth:
+        if self._max_depth is not None:
+            self.check_room(tx.emails.waiting().waiting, emails=emails)
+
+    def check_room(self, waiting: int, *, emails: int) -> None:
+        """NotAccepting if so many *emails* more than *waiting* would be too many in the queue."""
+        if self._max_depth is not None and waiting + emails > self._max_depth:
             raise NotAccepting(
                 f"the queue holds {self._max_depth} emails", retry_after=timedelta(seconds=30)
             )

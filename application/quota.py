@@ -3,9 +3,36 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+import attrs
+
 from application.ports import Transaction
 from domain.access import DAY, HOUR, Caller, hour_of
 from domain.errors import TooMany
+
+
+@attrs.frozen(kw_only=True)
+class Quota:
+    """What a caller may name in a day; ``hours`` is what it has named, oldest first."""
+
+    most: int
+    hours: Sequence[tuple[datetime, int]]
+
+    def check(self, recipients: int, *, now: datetime) -> None:
+        """TooMany if *recipients* more were over the day's number."""
+        over = sum(count for _, count in self.hours) + recipients - self.most
+        if over > 0:
+            raise TooMany(
+                f"this API key may name {self.most} recipients a day",
+                retry_after=_until_gone(self.hours, over, now=now),
+            )
+
+
+def quota_of(tx: Transaction, caller: Caller, *, now: datetime) -> Quota | None:
+    """The caller's quota as it stands; None for one without."""
+    if caller.key_id is None or caller.daily_recipients is None:
+        return None
+    hours = tx.key_usage.hours(caller.key_id, since=hour_of(now - DAY))
+    return Quota(most=caller.daily_recipients, hours=hours)
 
 
 def use_quota(tx: Transaction, caller: Caller, recipients: int, *, now: datetime) -> None:
@@ -13,15 +40,10 @@ def use_quota(tx: Transaction, caller: Caller, recipients: int, *, now: datetime
 
     The day is made of hours, and one that has begun to leave counts in full: never too many.
     """
-    if caller.key_id is None or caller.daily_recipients is None:
+    quota = quota_of(tx, caller, now=now)
+    if quota is None or caller.key_id is None:
         return
-    hours = tx.key_usage.hours(caller.key_id, since=hour_of(now - DAY))
-    over = sum(count for _, count in hours) + recipients - caller.daily_recipients
-    if over > 0:
-        raise TooMany(
-            f"this API key may name {caller.daily_recipients} recipients a day",
-            retry_after=_until_gone(hours, over, now=now),
-        )
+    quota.check(recipients, now=now)
     tx.key_usage.add(caller.key_id, hour=hour_of(now), recipients=recipients)
 
 

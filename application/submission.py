@@ -10,7 +10,8 @@ import attrs
 
 from application.admission import Admission
 from application.ports import Clock, Entropy, Observe, Store, Transaction, Wake
-from application.quota import use_quota
+from application.quota import Quota, quota_of, use_quota
+from application.throttle import VainWork
 from domain.access import LOCAL, Caller, IdempotencyRecord, Scope
 from domain.account import Account, AccountState
 from domain.address import Address
@@ -22,6 +23,7 @@ from domain.errors import (
     IdempotencyMismatch,
     InvalidInput,
     NotFound,
+    TooMany,
 )
 from domain.events import Event
 from domain.limits import WindowLengths
@@ -34,6 +36,11 @@ P = ParamSpec("P")
 # What concerns one draft alone; anything else concerns the call.
 Refusal: TypeAlias = InvalidInput | NotFound | Conflict
 
+_NO_ACCOUNT: Final = "there is no SMTP configuration yet: create one first"
+# Recipients of refused calls: two batches as large as they may be, then what takes a process a
+# twentieth of its time (an international address takes a millisecond to validate).
+FREE_IN_VAIN: Final = 20_000
+IN_VAIN_A_SECOND: Final = 50.0
 LONGEST_SCHEDULE: Final = timedelta(days=30)
 
 
@@ -61,6 +68,54 @@ class IdempotencyKey:
     key: str
     scope: str
     digest: str
+
+
+@attrs.frozen(kw_only=True)
+class Demand:
+    """What an email asks for, counted before it is parsed: *recipients* are different texts."""
+
+    recipients: int
+    account_id: int | None = None
+
+
+class Budget:
+    """What there was for one call when it came: refuses emails before they cost anything.
+
+    It only reads. The exact judgement is made again where the emails are stored.
+    """
+
+    def __init__(
+        self,
+        *,
+        admission: Admission,
+        quota: Quota | None,
+        accounts: frozenset[int],
+        waiting: int,
+        now: datetime,
+    ) -> None:
+        self._admission = admission
+        self._quota = quota
+        self._accounts = accounts
+        self._emails = waiting
+        self._recipients = 0
+        self._now = now
+
+    def check(self, *demands: Demand) -> None:
+        """TooMany, NotAccepting, NotFound or Conflict if not all of *demands* can be met."""
+        if self._quota is not None:
+            named = sum(demand.recipients for demand in demands)
+            self._quota.check(self._recipients + named, now=self._now)
+        self._admission.check_room(self._emails, emails=len(demands))
+        for demand in demands:
+            if demand.account_id is not None and demand.account_id not in self._accounts:
+                raise NotFound(f"there is no SMTP configuration {demand.account_id}")
+        if not self._accounts:
+            raise Conflict(_NO_ACCOUNT)
+
+    def spend(self, demand: Demand) -> None:
+        """Count an email that will be stored."""
+        self._emails += 1
+        self._recipients += demand.recipients
 
 
 @attrs.frozen
@@ -94,6 +149,48 @@ class Submission:
         self._windows = windows
         self._wake = wake
         self._observe = observe
+        self._in_vain = VainWork(free=FREE_IN_VAIN, rate=IN_VAIN_A_SECOND, clock=clock)
+
+    def budget(self, *, caller: Caller) -> Budget:
+        """What this caller may use now. Forbidden, NotAccepting.
+
+        TooMany after too many recipients of calls that were `refused`.
+        """
+        caller.require(Scope.SEND)
+        self._admission.check()
+        wait = None if caller.key_id is None else self._in_vain.wait(caller.key_id)
+        if wait is not None:
+            raise TooMany("too many recipients in calls that were refused", retry_after=wait)
+        now = self._clock.now()
+
+        def look(tx: Transaction) -> Budget:
+            accounts = (account.id for account in tx.accounts.all())
+            return Budget(
+                admission=self._admission,
+                quota=quota_of(tx, caller, now=now),
+                accounts=frozenset(filter(caller.may_use, accounts)),
+                waiting=tx.emails.waiting().waiting,
+                now=now,
+            )
+
+        return self._store.glance(look)
+
+    def refused(self, recipients: int, *, caller: Caller) -> None:
+        """Count the *recipients* of a call that was refused for what its fields hold."""
+        if caller.key_id is not None:
+            self._in_vain.add(caller.key_id, recipients)
+
+    def answered(
+        self, key: str, *, scope: str, digest: Callable[[], str]
+    ) -> tuple[int, ...] | None:
+        """The ids that a call with this Idempotency-Key got before; None if there was none.
+
+        IdempotencyMismatch if it came with another body. *digest* is asked only if there was one.
+        """
+        if self._store.glance(lambda tx: tx.idempotency.find(key, scope=scope)) is None:
+            return None
+        idempotency = IdempotencyKey(key=key, scope=scope, digest=digest())
+        return self._store.glance(lambda tx: _remembered(tx, idempotency))
 
     def submit(
         self,
@@ -124,7 +221,11 @@ class Submission:
 
         An InvalidInput names each field under the place of its draft: ``/1/subject``.
         """
-        prepared = self._prepare(drafts, caller)
+        now = self._clock.now()
+        chosen = self._choose(drafts, caller, now=now)
+        if any(isinstance(one, Refusal) for one in chosen):
+            raise _why_none(chosen)  # before any is composed: that is what costs
+        prepared = self._compose_each(drafts, chosen, caller, now=now)
         right = [one for one in prepared if isinstance(one, Prepared)]
         if len(right) < len(prepared):
             raise _why_none(prepared)
@@ -147,15 +248,31 @@ class Submission:
 
     def _prepare(self, drafts: Sequence[Draft], caller: Caller) -> Sequence["Prepared | Refusal"]:
         """Each draft composed, outside of any write, or what is wrong with it."""
+        now = self._clock.now()
+        chosen = self._choose(drafts, caller, now=now)
+        return self._compose_each(drafts, chosen, caller, now=now)
+
+    def _choose(
+        self, drafts: Sequence[Draft], caller: Caller, *, now: datetime
+    ) -> Sequence[Account | Refusal | None]:
+        """The account of each draft, or why it is refused whatever it holds."""
         caller.require(Scope.SEND)
         self._admission.check()
-        now = self._clock.now()
 
         def choose(tx: Transaction) -> Sequence[Account | Refusal | None]:
             choice = _Choice(tx, caller, windows=self._windows, now=now)
             return [_caught(choice.account_for, draft) for draft in drafts]
 
-        accounts = self._store.glance(choose)
+        return self._store.glance(choose)
+
+    def _compose_each(
+        self,
+        drafts: Sequence[Draft],
+        accounts: Sequence[Account | Refusal | None],
+        caller: Caller,
+        *,
+        now: datetime,
+    ) -> Sequence["Prepared | Refusal"]:
         return [
             account
             if isinstance(account, Refusal)
@@ -265,7 +382,6 @@ class Submission:
     def _compose(
         self, draft: Draft, account: Account | None, caller: Caller, *, now: datetime
     ) -> "Prepared":
-        _check_schedule(draft, now=now)
         recipients = _recipients(draft)
         domain = account.address.domain if account else "email-service.invalid"
         token = self._entropy.token()
@@ -325,12 +441,13 @@ class _Choice:
 
     def account_for(self, draft: Draft) -> Account | None:
         """The one it names; else the roomiest, None if none is active and it stays unpinned."""
+        _check_schedule(draft, now=self._now)
         if draft.account_id is not None:
             account = self._get(draft.account_id)
             _check_size(draft, account)
             return account
         if not self._usable:
-            raise Conflict("there is no SMTP configuration yet: create one first")
+            raise Conflict(_NO_ACCOUNT)
         if self._caller.accounts is None:
             return self._roomiest
         # it will be pinned: if none is active now, it waits for the first of them
@@ -361,14 +478,14 @@ def _caught(make: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T | R
         return error
 
 
-def _why_none(prepared: Sequence[Prepared | Refusal]) -> Refusal:
+def _why_none(prepared: Sequence[Prepared | Account | Refusal | None]) -> Refusal:
     """Why nothing of a batch is accepted: all that is wrong with its fields, or the first reason.
 
     Each pointer begins with the place of its draft.
     """
     wrong = {place: one for place, one in enumerate(prepared) if isinstance(one, InvalidInput)}
     if not wrong:
-        return next(one for one in prepared if not isinstance(one, Prepared))
+        return next(one for one in prepared if isinstance(one, Refusal))
     errors = [
         attrs.evolve(field, pointer=f"/{place}{field.pointer}")
         for place, error in wrong.items()

@@ -57,6 +57,35 @@ class TokenBuckets:
         )
 
 
+class VainWork:
+    """Recipients that each API key named in calls that were refused after they were validated.
+
+    So many are free, and more every second; a key that has used them waits until some are back.
+    """
+
+    def __init__(self, *, free: int, rate: float, clock: Clock) -> None:
+        self._free = float(free)
+        self._rate = rate
+        self._clock = clock
+        self._lock = Lock()
+        self._used: dict[int, tuple[float, float]] = {}  # key id -> (recipients, when)
+
+    def add(self, key_id: int, recipients: int) -> None:
+        """Count *recipients* that were validated for nothing."""
+        with self._lock:
+            self._used[key_id] = (self._now(key_id) + recipients, self._clock.monotonic())
+
+    def wait(self, key_id: int) -> timedelta | None:
+        """How long the key has to wait; None if it need not."""
+        with self._lock:
+            over = self._now(key_id) - self._free
+        return None if over < 0 else timedelta(seconds=(over + 1) / self._rate)
+
+    def _now(self, key_id: int) -> float:
+        used, since = self._used.get(key_id, (0.0, 0.0))
+        return max(0.0, used - (self._clock.monotonic() - since) * self._rate)
+
+
 class Strikes:
     """Refused keys by address: after *most* within a minute the address has to wait.
 

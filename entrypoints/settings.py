@@ -328,6 +328,7 @@ class Settings:
     max_queue_depth: int = _setting("MAX_QUEUE_DEPTH", 1_000_000, _whole(0, 10**9))
     max_body_bytes: int = _setting("MAX_BODY_BYTES", 31_457_280, _whole(1024, 100 * 1024**2))
     max_recipients: int = _setting("MAX_RECIPIENTS", 100, _whole(1, 10_000))
+    max_call_recipients: int = _setting("MAX_CALL_RECIPIENTS", 10_000, _whole(1, 10**6))
     rate_limit: int = _setting("RATE_LIMIT", 50, _whole(1, 100_000))
     rate_burst: int = _setting("RATE_BURST", 100, _whole(1, 1_000_000))
     key_daily_recipients: int = _setting("KEY_DAILY_RECIPIENTS", 10_000, _whole(1, 10**9))
@@ -525,6 +526,11 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         yield (
             f"MAX_WORKERS must be at least QUEUE_WORKERS ({settings.queue_workers}), "
             f"not {settings.max_workers}"
+        )
+    if settings.max_call_recipients < settings.max_recipients:
+        yield (
+            f"MAX_CALL_RECIPIENTS must be at least MAX_RECIPIENTS ({settings.max_recipients}), "
+            f"not {settings.max_call_recipients}"
         )
     if settings.heartbeat * 2 > settings.lease:
         yield (

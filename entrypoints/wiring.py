@@ -91,6 +91,7 @@ class Service:
             version=version("email-service"),
             max_body_bytes=settings.max_body_bytes,
             max_recipients=settings.max_recipients,
+            max_call_recipients=settings.max_call_recipients,
             document_needs_key=settings.production,
             test_ids=settings.allow_test_knobs,
             trusted_proxies=settings.trusted_proxies,

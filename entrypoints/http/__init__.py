@@ -28,6 +28,7 @@ from entrypoints.http.validation import MOST_ERRORS, UNKNOWN_IN_QUERY, pointer
 
 MAX_BODY_BYTES: Final = 30 * 1024 * 1024
 MAX_RECIPIENTS: Final = 100
+MAX_CALL_RECIPIENTS: Final = 10_000
 _WITH_QUERY: Final = frozenset({"emails.page", "emails.page_by_status"})
 
 
@@ -50,6 +51,7 @@ def create_http(
     version: str,
     max_body_bytes: int = MAX_BODY_BYTES,
     max_recipients: int = MAX_RECIPIENTS,
+    max_call_recipients: int = MAX_CALL_RECIPIENTS,
     document_needs_key: bool = False,
     test_ids: bool = False,
     trusted_proxies: Sequence[Network] = (),
@@ -65,7 +67,12 @@ def create_http(
     for calls in (
         Operations(application, version=version),
         SmtpConfigs(application),
-        Emails(application, max_recipients=max_recipients, test_ids=test_ids),
+        Emails(
+            application,
+            max_recipients=max_recipients,
+            max_call_recipients=max_call_recipients,
+            test_ids=test_ids,
+        ),
         Docs(version=version),
     ):
         routes = calls.routes()

@@ -8,6 +8,7 @@ import re
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
+from unicodedata import normalize
 
 from email_validator import EmailNotValidError, validate_email
 
@@ -15,6 +16,8 @@ from domain.address import Address
 
 LONGEST_ADDRESS: Final = 254
 LONGEST_HOST: Final = 253
+LONGEST_LABEL: Final = 63
+_DOTS: Final = re.compile("[.\u3002\uff0e\uff61]")  # those of IDNA (RFC 3490 section 3.1)
 _NO_ADDRESS: Final = "must be an email address such as ada@example.com"
 _NO_HOST: Final = "must be a host name or an IP address, without scheme, port or path"
 
@@ -42,6 +45,8 @@ def email_address(text: object) -> Address:
 def _address(text: str) -> Address:
     if "=?" in text:
         raise ValueError("must not contain =?")  # a reader may decode it to something else
+    if not text.isascii() and _has_long_label(text):
+        raise ValueError(_NO_ADDRESS)
     house = _HOUSE_DOMAIN.search(text)
     local, domain = _validated(text[: house.start()] + _STAND_IN if house else text)
     if house:
@@ -50,6 +55,12 @@ def _address(text: str) -> Address:
         return Address(local, domain)
     except ValueError:
         raise ValueError(_NO_ADDRESS) from None
+
+
+def _has_long_label(text: str) -> bool:
+    """Whether a label has more characters than its ASCII form may: found before that is made."""
+    domain = normalize("NFC", text.rpartition("@")[2])
+    return any(len(label) > LONGEST_LABEL for label in _DOTS.split(domain))
 
 
 def _validated(text: str) -> tuple[str, str]:

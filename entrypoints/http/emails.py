@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
 from typing import Final, TypeAlias
 from urllib.parse import urlencode
@@ -13,9 +14,16 @@ from pydantic import TypeAdapter
 
 from application import Application
 from application.overview import EmailView
-from application.submission import Draft, IdempotencyKey
+from application.submission import Budget, Demand, Draft, IdempotencyKey
 from domain.email import Attempt, Email, EmailSummary, Kind, Page, Recipient, Status
-from domain.errors import EmailServiceError, FieldError, InvalidInput, NotFound
+from domain.errors import (
+    EmailServiceError,
+    FieldError,
+    InvalidInput,
+    NotAccepting,
+    NotFound,
+    TooMany,
+)
 from domain.gates import Gate, next_attempt_at, waiting_reason
 from domain.handoff import Reply
 from entrypoints.http.access import the_caller
@@ -24,6 +32,7 @@ from entrypoints.http.json_reader import BATCH, JsonObject, read_object, read_op
 from entrypoints.http.lean import the_request
 from entrypoints.http.replies import reply, reply_list
 from entrypoints.http.schemas import (
+    MOST_EMAILS,
     AttemptReply,
     BatchAccepted,
     BatchError,
@@ -45,7 +54,7 @@ from entrypoints.http.schemas import (
     StatusChanged,
 )
 from entrypoints.http.times import shown, shown_if_any
-from entrypoints.http.validation import parse, parse_query
+from entrypoints.http.validation import MOST_ERRORS, parse, parse_query
 
 PREFIX: Final = "/api/emails"
 _ROWS: Final = TypeAdapter(list[EmailRow])
@@ -53,6 +62,10 @@ _IDEMPOTENCY_KEY: Final = re.compile(r"[!-~]{1,256}")
 _TEST_ID: Final = "X-Test-Id"
 _TEST_ID_VALUE: Final = re.compile(r"[ -~]{1,200}")
 _ADDRESS_FIELDS: Final = ("recipients", "cc", "bcc")
+_TEXT_FIELDS: Final = ("html_content", "text_content")
+# An email of up to so much is parsed, composed and refused where it is stored in two milliseconds.
+CHEAP_RECIPIENTS: Final = 4
+CHEAP_TEXT: Final = 20_000
 _RESOLVED: Final = {
     "sent": "Email resolved as sent",
     "resend": "Email queued to be sent again",
@@ -65,12 +78,18 @@ class Emails:
     """The calls under /api/emails. With *test_ids* an X-Test-Id is passed on with the message."""
 
     def __init__(
-        self, application: Application, *, max_recipients: int, test_ids: bool = False
+        self,
+        application: Application,
+        *,
+        max_recipients: int,
+        max_call_recipients: int,
+        test_ids: bool = False,
     ) -> None:
         self._admission = application.admission
         self._submission = application.submission
         self._overview = application.overview
         self._max_recipients = max_recipients
+        self._max_call_recipients = max_call_recipients
         self._test_ids = test_ids
 
     def routes(self) -> Blueprint:
@@ -92,30 +111,38 @@ class Emails:
         self._admission.check()  # before a body of megabytes is read for nothing
         headers = self._passed_on()
         body = read_object()
-        wanted = parse(EmailRequest, body, *self._too_many(body))
+        too_many = self._too_many(body)
+        if _is_costly(body):
+            self._refuse_too_many(too_many)
+            known = self._judged_early(body, [body])
+            if known is not None:
+                return _accepted(known[0])
+        with self._counting([body]):
+            wanted = parse(EmailRequest, body, *too_many)
         try:
             email_id = self._submission.submit(
                 _draft(wanted, headers), idempotency=_idempotency(body), caller=the_caller()
             )
         except NotFound:
             raise NotFound(f"there is no SMTP configuration {wanted.smtp_config_id}") from None
-        accepted = reply(
-            EmailAccepted(message="Email created and queued successfully", email_id=email_id), 201
-        )
-        # spelled out: to build it from the routes takes longer than to store the email
-        accepted.headers["Location"] = f"{the_request().script_root}{PREFIX}/{email_id}"
-        return accepted
+        return _accepted(email_id)
 
     def submit_batch(self) -> Response:
         """Accept many emails at once: all of them or none, or each that is right."""
         self._admission.check()
         headers = self._passed_on()
         body = read_object(times=BATCH)
-        if body.get("mode") == "each":
-            return self._submit_each(parse(LooseBatch, body).emails, headers)
         emails = body.get("emails")
         fields = emails if isinstance(emails, list) else []
-        wanted = parse(BatchRequest, body, *self._too_many_of(fields))
+        self._refuse_too_many(self._too_many_in_call(fields))
+        if body.get("mode") == "each":
+            return self._submit_each(parse(LooseBatch, body).emails, headers)
+        self._refuse_too_many(self._too_many_of(fields))
+        known = self._judged_early(body, fields)
+        if known is not None:
+            return _batch_reply(list(known), None)
+        with self._counting(fields):
+            wanted = parse(BatchRequest, body)
         try:
             ids = self._submission.submit_all(
                 [_draft(one, headers) for one in wanted.emails],
@@ -127,21 +154,74 @@ class Emails:
         return _batch_reply(list(ids), None)
 
     def _submit_each(self, emails: list[object], headers: Headers) -> Response:
-        judged = [self._judged(fields) for fields in emails]
+        budget = self._submission.budget(caller=the_caller())
+        judged = [self._judged(fields, budget) for fields in emails]
         right = [_draft(one, headers) for one in judged if isinstance(one, EmailRequest)]
         answers = iter(self._submission.submit_each(right, caller=the_caller()))
         outcomes = [next(answers) if isinstance(one, EmailRequest) else one for one in judged]
         ids = [outcome for outcome in outcomes if isinstance(outcome, int)]
         return _batch_reply(ids, [_batch_result(outcome) for outcome in outcomes])
 
-    def _judged(self, fields: object) -> EmailRequest | InvalidInput:
-        """One email of a batch, or what is wrong with it."""
+    def _judged(self, fields: object, budget: Budget) -> EmailRequest | EmailServiceError:
+        """One email of a batch, or why it is refused: what costs least is looked at first."""
         if not isinstance(fields, dict):
             return InvalidInput(FieldError("", "must be an object"))
         try:
-            return parse(EmailRequest, fields, *self._too_many(fields))
-        except InvalidInput as error:
+            self._refuse_too_many(self._too_many(fields))
+            demand = _demand(fields)
+            budget.check(demand)
+            with self._counting([fields]):
+                wanted = parse(EmailRequest, fields)
+        except EmailServiceError as error:
             return error
+        budget.spend(demand)
+        return wanted
+
+    def _judged_early(self, body: JsonObject, emails: list[object]) -> tuple[int, ...] | None:
+        """Refuse a call that cannot be accepted before its addresses and contents cost anything.
+
+        The ids that it got when it was made before, with the same Idempotency-Key: the quota may be
+        used up since, by the call itself.
+        """
+        try:
+            budget = self._submission.budget(caller=the_caller())
+            budget.check(*[_demand(fields) for fields in emails if isinstance(fields, dict)])
+        except (TooMany, NotAccepting):
+            key = _idempotency_key()
+            known = None if key is None else self._answered(key, body)
+            if known is None:
+                raise
+            return known
+        return None
+
+    @contextmanager
+    def _counting(self, emails: list[object]) -> Iterator[None]:
+        """Count the recipients of what is refused: they were validated for nothing."""
+        try:
+            yield
+        except InvalidInput:
+            named = sum(_named(fields) for fields in emails if isinstance(fields, dict))
+            self._submission.refused(named, caller=the_caller())
+            raise
+
+    def _answered(self, key: str, body: JsonObject) -> tuple[int, ...] | None:
+        return self._submission.answered(
+            key, scope=the_caller().idempotency_scope, digest=lambda: _digest(body)
+        )
+
+    def _too_many_in_call(self, emails: list[object]) -> tuple[FieldError, ...]:
+        """More emails or recipients than one call may have: of those nothing else is looked at."""
+        if len(emails) > MOST_EMAILS:
+            return (FieldError("/emails", f"must have at most {MOST_EMAILS} items"),)
+        named = sum(_named(fields) for fields in emails if isinstance(fields, dict))
+        if named <= self._max_call_recipients:
+            return ()
+        most = self._max_call_recipients
+        return (FieldError("/emails", f"at most {most} recipients over all emails, not {named}"),)
+
+    def _refuse_too_many(self, errors: tuple[FieldError, ...]) -> None:
+        if errors:
+            raise InvalidInput(*errors[:MOST_ERRORS])
 
     def _too_many_of(self, emails: list[object]) -> tuple[FieldError, ...]:
         return tuple(
@@ -220,15 +300,52 @@ class Emails:
         return ((_TEST_ID, value),)
 
     def _too_many(self, body: JsonObject) -> tuple[FieldError, ...]:
-        named = 0
-        for field in _ADDRESS_FIELDS:
-            addresses = body.get(field)
-            if isinstance(addresses, list):
-                named += len(addresses)
+        named = _named(body)
         if named <= self._max_recipients:
             return ()
         message = f"at most {self._max_recipients} over recipients, cc and bcc, not {named}"
         return (FieldError("/recipients", message),)
+
+
+def _accepted(email_id: int) -> Response:
+    accepted = reply(
+        EmailAccepted(message="Email created and queued successfully", email_id=email_id), 201
+    )
+    # spelled out: to build it from the routes takes longer than to store the email
+    accepted.headers["Location"] = f"{the_request().script_root}{PREFIX}/{email_id}"
+    return accepted
+
+
+def _named(body: JsonObject) -> int:
+    """How many addresses it has, whatever they are."""
+    named = 0
+    for field in _ADDRESS_FIELDS:
+        addresses = body.get(field)
+        if isinstance(addresses, list):
+            named += len(addresses)
+    return named
+
+
+def _is_costly(body: JsonObject) -> bool:
+    """Whether to parse and compose it costs far more than to ask the store for the quota."""
+    length = 0
+    for field in _TEXT_FIELDS:
+        text = body.get(field)
+        if isinstance(text, str):
+            length += len(text)
+    return length > CHEAP_TEXT or _named(body) > CHEAP_RECIPIENTS
+
+
+def _demand(body: JsonObject) -> Demand:
+    """What it asks for, as far as that can be told at once."""
+    named: set[str] = set()
+    for field in _ADDRESS_FIELDS:
+        addresses = body.get(field)
+        if isinstance(addresses, list):
+            named.update(text.lower() for text in addresses if isinstance(text, str))
+    account_id = body.get("smtp_config_id")
+    known = isinstance(account_id, int) and not isinstance(account_id, bool)
+    return Demand(recipients=len(named), account_id=account_id if known else None)
 
 
 def _draft(wanted: EmailRequest, headers: Headers) -> Draft:
@@ -272,7 +389,15 @@ def _batch_result(outcome: int | EmailServiceError) -> BatchResult:
 
 
 def _idempotency(body: JsonObject) -> IdempotencyKey | None:
-    key = the_request().environ.get("HTTP_IDEMPOTENCY_KEY")
+    key = _idempotency_key()
+    if key is None:
+        return None
+    scope = the_caller().idempotency_scope
+    return IdempotencyKey(key=key, scope=scope, digest=_digest(body))
+
+
+def _idempotency_key() -> str | None:
+    key: str | None = the_request().environ.get("HTTP_IDEMPOTENCY_KEY")
     if key is None:
         return None
     if not _IDEMPOTENCY_KEY.fullmatch(key):
@@ -280,10 +405,13 @@ def _idempotency(body: JsonObject) -> IdempotencyKey | None:
             FieldError("", "the Idempotency-Key header must be 1 to 256 visible ASCII characters"),
             code="invalid_idempotency_key",
         )
+    return key
+
+
+def _digest(body: JsonObject) -> str:
     # the same object in another order or spacing is the same request
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
-    digest = sha256(canonical.encode()).hexdigest()
-    return IdempotencyKey(key=key, scope=the_caller().idempotency_scope, digest=digest)
+    return sha256(canonical.encode()).hexdigest()
 
 
 def _status(word: str) -> Status:

@@ -32,6 +32,7 @@ T = TypeVar("T")
 LARGEST_ID: Final = 2**63 - 1
 LARGEST_BODY: Final = 10 * 1024 * 1024
 LONGEST_SUBJECT: Final = 989
+MOST_EMAILS: Final = 500  # of one batch
 
 
 def _without_null_defaults(schema: dict[str, Any]) -> None:
@@ -227,7 +228,7 @@ class BatchRequest(RequestModel):
 
     emails: Annotated[
         list[EmailRequest],
-        Field(min_length=1, max_length=500, description="Each as for POST /api/emails."),
+        Field(min_length=1, max_length=MOST_EMAILS, description="Each as for POST /api/emails."),
     ]
     mode: Annotated[
         Literal["all", "each"],
@@ -238,7 +239,7 @@ class BatchRequest(RequestModel):
 class LooseBatch(RequestModel):
     """A batch whose emails are judged one by one."""
 
-    emails: Annotated[list[object], Field(min_length=1, max_length=500)]
+    emails: Annotated[list[object], Field(min_length=1, max_length=MOST_EMAILS)]
     mode: Literal["each"]
 
 

@@ -195,9 +195,10 @@ _EMAILS: Final = (
         scope=Scope.SEND,
         summary="Send many emails",
         description=(
-            "Up to 500 in one call. With mode all (the default) every email is accepted, or none "
-            "and every wrong field of every email is named. With mode each those that are right "
-            "are accepted, and results tells in order what became of each."
+            "Up to 500 in one call, up to 10,000 recipients in all (MAX_CALL_RECIPIENTS). With "
+            "mode all (the default) every email is accepted, or none and every wrong field of "
+            "every email is named. With mode each those that are right are accepted, and results "
+            "tells in order what became of each."
         ),
         idempotent=True,
         body=Body(model=BatchRequest, examples={"two": shown.BATCH}),
