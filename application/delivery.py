@@ -37,7 +37,7 @@ from domain.limits import LimitUnit, WindowLengths
 from domain.message import from_line
 from domain.reply import Rules, classify
 from domain.retry import RetryPolicy
-from domain.verdict import ACCOUNT_GATES, AccountEffect, Blame, Result, Verdict
+from domain.verdict import ACCOUNT_GATES, AccountEffect, Result, Subject, Verdict
 
 SHUTDOWN = Lapse(reason="shutdown", text="the service stopped before it was sent", crashed=False)
 # So long a connection may go on claiming for itself before others that wait get their turn.
@@ -608,7 +608,7 @@ class Delivery:
                 email_id=email.id,
                 account_id=email.account_id,
                 attempt=email.attempt_no,
-                level="info" if verdict.blame is Blame.NOBODY else "warning",
+                level="info" if verdict.subject is Subject.NOBODY else "warning",
                 fields={
                     "stage": attempt.stage,
                     "reason": verdict.reason,

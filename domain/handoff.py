@@ -125,7 +125,8 @@ class Handoff:
 
     ``stage`` is where it ended. ``reply`` is the well-formed reply that ended it, or None with the
     ``problem``. ``recipients`` is in the order of the envelope and holds every RCPT that was
-    answered. ``connection`` tells whether the session was left usable.
+    answered. ``usable`` tells whether the session was left usable. ``delivered`` is how many emails
+    this connection had taken before: a server may end a session after so many.
     """
 
     stage: Stage
@@ -133,6 +134,7 @@ class Handoff:
     problem: Problem | None = None
     recipients: tuple[RecipientReply, ...] = ()
     detail: str = ""
+    delivered: int = attrs.field(default=0, eq=False)
     usable: bool = attrs.field(default=False, eq=False)
 
     @property

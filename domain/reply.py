@@ -1,6 +1,6 @@
 """Judging what a mail server said: rules that are data, and the fold over the recipients.
 
-A rule says when it matches (stage, code, enhanced status, text, problem) and what follows (blame,
+A rule says when it matches (stage, code, enhanced status, text, problem) and what follows (subject,
 result, effect on the account). The first rule that matches decides; the table in
 ``smtp_rules.toml`` ends with one for every stage, so that there always is one.
 """
@@ -13,7 +13,15 @@ from typing import Any, Final
 import attrs
 
 from domain.handoff import Handoff, Problem, RecipientReply, Reply, Stage
-from domain.verdict import AccountEffect, Blame, RecipientVerdict, Result, Verdict
+from domain.verdict import (
+    AccountEffect,
+    Evidence,
+    Limit,
+    RecipientVerdict,
+    Result,
+    Subject,
+    Verdict,
+)
 
 SHORTEST_WISH: Final = timedelta(seconds=10)
 LONGEST_WISH: Final = timedelta(hours=6)
@@ -28,6 +36,7 @@ _STRENGTH: Final = (
     AccountEffect.NONE,
     AccountEffect.STREAK,
     AccountEffect.HEALTHY,
+    AccountEffect.RECONNECT,
     AccountEffect.SLOW,
     AccountEffect.UNREACHABLE,
     AccountEffect.PAUSE,
@@ -57,7 +66,13 @@ class Rule:
     text: re.Pattern[str] | None = None
     problems: frozenset[Problem] = frozenset()
     after_accepted: bool = False
-    blame: Blame
+    used_connection: bool = False
+    subject: Subject
+    evidence: Evidence = Evidence.CERTAIN
+    limit: Limit | None = None
+    suppress: bool = False
+    cured_by_login: bool = False
+    told_without_admin: bool = True
     result: Result
     effect: AccountEffect = AccountEffect.NONE
     pause_for: timedelta | None = None
@@ -72,11 +87,18 @@ class Rule:
         reply: Reply | None,
         problem: Problem | None,
         accepted_before: bool = False,
+        used_connection: bool = False,
     ) -> bool:
-        """Whether the rule speaks of this; *accepted_before*: a recipient was accepted already."""
+        """Whether the rule speaks of this.
+
+        *accepted_before*: a recipient was accepted already. *used_connection*: the connection has
+        delivered an email before.
+        """
         if self.stages and stage not in self.stages:
             return False
         if self.after_accepted and not accepted_before:
+            return False
+        if self.used_connection and not used_connection:
             return False
         if reply is None:
             return problem in self.problems
@@ -99,6 +121,16 @@ class Rules:
 
     rules: tuple[Rule, ...]
 
+    @property
+    def cured_by_login(self) -> frozenset[str]:
+        """The reasons of pauses that a working login ends."""
+        return frozenset(rule.reason for rule in self.rules if rule.cured_by_login)
+
+    @property
+    def told_to_admins_only(self) -> frozenset[str]:
+        """The reasons that say how the network around the service looks."""
+        return frozenset(rule.reason for rule in self.rules if not rule.told_without_admin)
+
     def find(
         self,
         stage: Stage,
@@ -106,17 +138,24 @@ class Rules:
         reply: Reply | None = None,
         problem: Problem | None = None,
         accepted_before: bool = False,
+        used_connection: bool = False,
     ) -> Rule:
         """The first rule that matches, or one that lets the email wait and blames the server."""
         for rule in self.rules:
-            if rule.matches(stage, reply=reply, problem=problem, accepted_before=accepted_before):
+            if rule.matches(
+                stage,
+                reply=reply,
+                problem=problem,
+                accepted_before=accepted_before,
+                used_connection=used_connection,
+            ):
                 return rule
         return _LAST_RESORT
 
 
 _LAST_RESORT: Final = Rule(
     reason="not_understood",
-    blame=Blame.SERVER,
+    subject=Subject.SERVER,
     result=Result.WAIT,
     effect=AccountEffect.UNREACHABLE,
 )
@@ -147,6 +186,7 @@ def classify(handoff: Handoff, *, recipients: int, rules: Rules) -> Verdict:
             reply=handoff.reply,
             problem=handoff.problem,
             accepted_before=accepted_before,
+            used_connection=handoff.delivered > 0,
         )
         fallback, base = rule.result, _of(rule, handoff)
     judged = _judge_recipients(handoff, recipients, rules, fallback=fallback, base=base)
@@ -158,7 +198,7 @@ def _taken_by_all(handoff: Handoff, recipients: int) -> Verdict:
     one = RecipientVerdict(result=Result.SENT, reason=_ACCEPTED.reason, reply=handoff.reply)
     return Verdict(
         result=_ACCEPTED.result,
-        blame=_ACCEPTED.blame,
+        subject=_ACCEPTED.subject,
         reason=_ACCEPTED.reason,
         text=handoff.text,
         recipients=(one,) * recipients,
@@ -167,7 +207,7 @@ def _taken_by_all(handoff: Handoff, recipients: int) -> Verdict:
 
 
 _ACCEPTED: Final = Verdict(
-    result=Result.SENT, blame=Blame.NOBODY, reason="accepted", effect=AccountEffect.HEALTHY
+    result=Result.SENT, subject=Subject.NOBODY, reason="accepted", effect=AccountEffect.HEALTHY
 )
 
 
@@ -184,7 +224,13 @@ def _of(rule: Rule, handoff: Handoff) -> Verdict:
     wish = _wish(handoff.reply)
     return Verdict(
         result=rule.result,
-        blame=rule.blame,
+        subject=rule.subject,
+        evidence=rule.evidence,
+        limit=rule.limit,
+        wait=wish,
+        suppress=rule.suppress,
+        cured_by_login=rule.cured_by_login,
+        told_without_admin=rule.told_without_admin,
         reason=rule.reason,
         text=handoff.text,
         effect=rule.effect,
@@ -208,8 +254,20 @@ def _judge_recipients(
             accepted_before |= reply is not None
             judged.append(shared)
             continue
-        rule = rules.find(Stage.RCPT, reply=reply, accepted_before=accepted_before)
-        verdict = RecipientVerdict(result=rule.result, reason=rule.reason, reply=reply)
+        rule = rules.find(
+            Stage.RCPT,
+            reply=reply,
+            accepted_before=accepted_before,
+            used_connection=handoff.delivered > 0,
+        )
+        verdict = RecipientVerdict(
+            result=rule.result,
+            reason=rule.reason,
+            reply=reply,
+            subject=rule.subject,
+            evidence=rule.evidence,
+            suppress=rule.suppress,
+        )
         judged.append(_Judged(verdict=verdict, rule=rule))
     return tuple(judged)
 
@@ -231,7 +289,7 @@ def _folded(base: Verdict, judged: tuple[_Judged, ...]) -> Verdict:
             effect=strongest.effect,
             pause_for=strongest.pause_for,
             after=strongest.after,
-            blame=strongest.blame if base.result is not Result.SENT else base.blame,
+            subject=strongest.subject if base.result is not Result.SENT else base.subject,
         )
     told = _most_telling(own)
     return attrs.evolve(
@@ -241,6 +299,7 @@ def _folded(base: Verdict, judged: tuple[_Judged, ...]) -> Verdict:
         reason=base.reason if base.result is Result.UNKNOWN else told.verdict.reason,
         text=str(told.verdict.reply) if base.result is not Result.UNKNOWN else base.text,
         retry_after=_wait_of(base, own),
+        suppress=base.suppress or any(one.verdict.suppress for one in own),
     )
 
 
@@ -288,8 +347,9 @@ def _like(enhanced: str | None, wanted: str) -> bool:
 
 
 _FIELDS: Final = frozenset(
-    "reason stages codes enhanced text problems after_accepted blame result effect pause_for after"
-    " retry_after samples".split()
+    "reason stages codes enhanced text problems after_accepted used_connection subject blame"
+    " evidence limit suppress cured_by_login told_without_admin result effect pause_for after"
+    " retry_after samples near_miss".split()
 )
 
 
@@ -307,7 +367,14 @@ def _parse_rule(entry: Mapping[str, Any]) -> Rule:
             text=re.compile(entry["text"], re.IGNORECASE) if "text" in entry else None,
             problems=frozenset(Problem(problem) for problem in entry.get("problems", ())),
             after_accepted=bool(entry.get("after_accepted", False)),
-            blame=Blame(entry["blame"]),
+            used_connection=bool(entry.get("used_connection", False)),
+            # `blame` is what `subject` was called before
+            subject=Subject(entry["subject"] if "subject" in entry else entry["blame"]),
+            evidence=Evidence(entry.get("evidence", "certain")),
+            limit=Limit(entry["limit"]) if "limit" in entry else None,
+            suppress=bool(entry.get("suppress", False)),
+            cured_by_login=bool(entry.get("cured_by_login", False)),
+            told_without_admin=bool(entry.get("told_without_admin", True)),
             result=Result(entry["result"]),
             effect=AccountEffect(entry.get("effect", "none")),
             pause_for=_duration(entry.get("pause_for")),

@@ -13,15 +13,36 @@ import attrs
 from domain.handoff import Reply
 
 
-class Blame(StrEnum):
-    """Whose fault it was. Only MESSAGE and RECIPIENT use up a retry."""
+class Subject(StrEnum):
+    """What a reply is about."""
 
-    NOBODY = "nobody"
-    MESSAGE = "message"
-    RECIPIENT = "recipient"
-    ACCOUNT = "account"
-    SERVER = "server"
-    US = "us"
+    NOBODY = "nobody"  # accepted
+    MESSAGE = "message"  # this email: its content, its size
+    RECIPIENT = "recipient"  # this recipient, or the mailbox behind it
+    ACCOUNT = "account"  # the sender: its address, credentials, quota
+    CLIENT = "client"  # this host: its IP address, its EHLO name
+    SERVER = "server"  # the mail server, or the network up to it
+    US = "us"  # what this service wrote
+
+
+class Evidence(StrEnum):
+    """How sure the subject is.
+
+    Circumstantial evidence against an account or a client counts only when another email, to other
+    recipients, got the same with no success between.
+    """
+
+    CERTAIN = "certain"
+    CIRCUMSTANTIAL = "circumstantial"
+
+
+class Limit(StrEnum):
+    """Which limit of the provider a reply names."""
+
+    QUOTA = "quota"  # so many emails an hour or a day
+    RATE = "rate"  # too fast
+    CONNECTIONS = "connections"  # too many at once
+    SESSION = "session"  # so many emails on one connection
 
 
 class Result(StrEnum):
@@ -43,6 +64,7 @@ class AccountEffect(StrEnum):
     UNREACHABLE = "unreachable"  # breaker
     PAUSE = "pause"  # stop now, for `pause_for` or until a person or a probe resumes it
     STREAK = "streak"  # count it; pause after `after` in a row without a success
+    RECONNECT = "reconnect"  # the session has ended: a new connection at once, no breaker
 
 
 ACCOUNT_GATES: Final = frozenset(
@@ -52,11 +74,17 @@ ACCOUNT_GATES: Final = frozenset(
 
 @attrs.frozen(kw_only=True)
 class RecipientVerdict:
-    """What follows for the recipient at this place of the envelope."""
+    """What follows for the recipient at this place of the envelope.
+
+    ``suppress`` says that the address does not exist or is closed: it should not be tried again.
+    """
 
     result: Result
     reason: str
     reply: Reply | None = None
+    subject: Subject = Subject.NOBODY
+    evidence: Evidence = Evidence.CERTAIN
+    suppress: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -67,11 +95,23 @@ class Verdict:
     shown as ``reason_code``. ``retry_after`` is what the server asked for ("try again in N"), zero
     for "the rest at once" (too many recipients in one transaction), None for our own schedule.
     ``pause_for`` is None when only a person, a probe or new credentials end the pause.
+
+    ``subject`` and ``evidence`` belong to ``effect``: whom it holds responsible, and how sure that
+    is. ``limit`` is the provider's limit that was met, if the reply names one. ``wait`` is what the
+    server asked for in words, whatever follows from it. ``cured_by_login`` says that a working
+    login ends the pause; ``told_without_admin`` that callers without the scope `admin` may read the
+    reason. ``suppress`` is set if any recipient's is.
     """
 
     result: Result
-    blame: Blame
+    subject: Subject
     reason: str
+    evidence: Evidence = Evidence.CERTAIN
+    limit: Limit | None = None
+    wait: timedelta | None = None
+    suppress: bool = False
+    cured_by_login: bool = False
+    told_without_admin: bool = True
     text: str = ""
     recipients: tuple[RecipientVerdict, ...] = ()
     retry_after: timedelta | None = None

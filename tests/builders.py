@@ -12,7 +12,7 @@ from domain.address import Address
 from domain.email import Attempt, Email, Recipient
 from domain.handoff import Envelope, Handoff, Reply, Stage
 from domain.limits import Limits
-from domain.verdict import AccountEffect, Blame, Result, Verdict
+from domain.verdict import AccountEffect, Result, Subject, Verdict
 
 NOW: Final = START
 OCTETS: Final = b"Message-ID: <1@example.org>\r\nSubject: Hello\r\n\r\nHello.\r\n"
@@ -135,6 +135,6 @@ def a_handoff(**changes: Any) -> Handoff:
 def a_verdict(**changes: Any) -> Verdict:
     """The verdict on a hand-off that went well, without recipients."""
     verdict = Verdict(
-        result=Result.SENT, blame=Blame.NOBODY, reason="accepted", effect=AccountEffect.HEALTHY
+        result=Result.SENT, subject=Subject.NOBODY, reason="accepted", effect=AccountEffect.HEALTHY
     )
     return attrs.evolve(verdict, **changes)

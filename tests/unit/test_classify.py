@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from domain.handoff import Handoff, Problem, RecipientReply, Reply, Stage
 from domain.reply import classify, parse_rules
-from domain.verdict import AccountEffect, Blame, Result, Verdict
+from domain.verdict import AccountEffect, Result, Subject, Verdict
 from tests.builders import an_address
 
 RULES = parse_rules(
@@ -144,7 +144,7 @@ def test_421_at_one_recipient_lets_the_whole_message_wait():
 def test_bad_credentials_pause_the_account_and_wait():
     verdict = judge(stage=Stage.AUTH, said="535 5.7.8 no")
 
-    assert (verdict.result, verdict.blame) == (Result.WAIT, Blame.ACCOUNT)
+    assert (verdict.result, verdict.subject) == (Result.WAIT, Subject.ACCOUNT)
     assert (verdict.effect, verdict.pause_for) == (AccountEffect.PAUSE, None)
 
 

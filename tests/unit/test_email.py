@@ -23,7 +23,7 @@ from domain.email import (
 )
 from domain.errors import IllegalTransition
 from domain.retry import RetryPolicy
-from domain.verdict import AccountEffect, Blame, RecipientVerdict, Result, Verdict
+from domain.verdict import AccountEffect, RecipientVerdict, Result, Subject, Verdict
 from tests.builders import a_reply, an_address, an_email, at, recipients
 
 POLICY = RetryPolicy(max_retries=3)
@@ -43,7 +43,7 @@ def verdict(*results: Result, overall: Result | None = None, **changes: object) 
     """What was said to each recipient in turn."""
     made = Verdict(
         result=overall or results[0],
-        blame=Blame.NOBODY,
+        subject=Subject.NOBODY,
         reason="a_reason",
         text="250 as the server said",
         recipients=tuple(

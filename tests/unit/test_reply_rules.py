@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from domain.congestion import CURED_BY_LOGIN
 from domain.handoff import Problem, Reply, Stage
 from domain.reply import Rule, Rules, Sample, parse_rules
-from domain.verdict import AccountEffect, Blame, Result
+from domain.verdict import AccountEffect, Evidence, Result, Subject
 
 TABLE = tomllib.loads((Path(__file__).parents[2] / "domain/smtp_rules.toml").read_text("utf-8"))
 RULES = parse_rules(TABLE)
@@ -74,5 +75,16 @@ def test_a_rule_that_cannot_be_understood_is_named(change, complaint):
 def test_without_a_rule_the_email_waits():
     rule = Rules(()).find(Stage.DOT, reply=Reply(250))
 
-    assert (rule.result, rule.blame) == (Result.WAIT, Blame.SERVER)
+    assert (rule.result, rule.subject) == (Result.WAIT, Subject.SERVER)
     assert rule.effect is AccountEffect.UNREACHABLE
+
+
+def test_what_the_code_asks_of_a_reason_stands_in_the_file():
+    assert RULES.cured_by_login == CURED_BY_LOGIN
+    assert RULES.told_to_admins_only == {"blocked_host", "dns", "protocol", "connection_lost"}
+
+
+def test_an_owners_file_of_before_still_names_the_subject_blame():
+    (rule,) = parse_rules({"rule": [{"reason": "x", "blame": "server", "result": "wait"}]}).rules
+
+    assert (rule.subject, rule.evidence) == (Subject.SERVER, Evidence.CERTAIN)
