@@ -35,8 +35,9 @@ from domain.events import Event
 from domain.handoff import Handoff, Parcel, Problem, Stage
 from domain.limits import LimitUnit, WindowLengths
 from domain.message import from_line
-from domain.reply import Rules, classify
+from domain.reply import classify
 from domain.retry import RetryPolicy
+from domain.rules import Rules
 from domain.verdict import ACCOUNT_GATES, AccountEffect, Result, Subject, Verdict
 
 SHUTDOWN = Lapse(reason="shutdown", text="the service stopped before it was sent", crashed=False)
@@ -367,7 +368,10 @@ class Delivery:
         elapsed = self._clock.monotonic() - started
         self._placing.took_time(account.id, elapsed, of_server=elapsed - mark.took)
         verdict = classify(
-            handoff, recipients=len(email.open_recipients), rules=self._rules.replies
+            handoff,
+            recipients=len(email.open_recipients),
+            rules=self._rules.replies,
+            echoes=(email.subject,),
         )
         self._settle(account, email, handoff, verdict, seconds=elapsed)
         return verdict.effect

@@ -9,7 +9,7 @@ import stat
 import sys
 import tempfile
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -17,7 +17,7 @@ from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import attrs
 
@@ -42,8 +42,8 @@ from domain.address import is_loopback
 from domain.congestion import CongestionPolicy
 from domain.limits import WindowLengths
 from domain.network import DEFAULT_PORTS, NetworkPolicy
-from domain.reply import Rules, parse_rules
 from domain.retry import RetryPolicy
+from domain.rules import Rules, parse_rules
 from entrypoints.settings import Dispatcher, Settings, SettingsError, development_key
 
 if TYPE_CHECKING:
@@ -430,12 +430,17 @@ def _rules(settings: Settings) -> ServiceRules:
     )
 
 
-def _reply_rules(own: Path | None) -> Rules:
+def shipped_rules(*, first: Mapping[str, Any] | None = None) -> Rules:
+    """What replies mean, an owner's rules *first*. ValueError names a rule that cannot be used."""
     shipped = tomllib.loads(files("domain").joinpath("smtp_rules.toml").read_text("utf-8"))
+    return parse_rules(shipped, first=first)
+
+
+def _reply_rules(own: Path | None) -> Rules:
     if own is None:
-        return parse_rules(shipped)
+        return shipped_rules()
     try:
-        return parse_rules(shipped, first=tomllib.loads(own.read_text("utf-8")))
+        return shipped_rules(first=tomllib.loads(own.read_text("utf-8")))
     except (ValueError, OSError) as error:
         raise SettingsError(f"SMTP_RULES_FILE: {own}: {error}") from error
 

@@ -19,16 +19,16 @@ from adapters.observers import ListObserver
 from application import Application, Ports, ServiceRules, assemble
 from application.access import KeyWish
 from application.delivery import DeliveryRules
-from domain import reply
+from domain import rules as rule_table
 from domain.access import Scope
-from domain.reply import Rules, parse_rules
+from domain.rules import Rules, parse_rules
 from entrypoints.http import create_http
 
 
 @cache
 def the_reply_rules() -> Rules:
     """The rules that are shipped."""
-    path = Path(reply.__file__).with_name("smtp_rules.toml")
+    path = Path(rule_table.__file__).with_name("smtp_rules.toml")
     return parse_rules(tomllib.loads(path.read_text(encoding="utf-8")))
 
 

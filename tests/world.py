@@ -19,7 +19,7 @@ from domain.account import Account
 from domain.address import Address
 from domain.email import Email
 from domain.limits import Limits
-from domain.reply import parse_rules
+from domain.rules import parse_rules
 from tests.builders import an_account, an_address
 
 REPLIES = parse_rules(

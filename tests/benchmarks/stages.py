@@ -27,7 +27,7 @@ from application.delivery import DeliveryRules
 from application.ports import Conversation, Transaction
 from domain.account import Account
 from domain.handoff import Handoff, Parcel
-from domain.reply import parse_rules
+from domain.rules import parse_rules
 from entrypoints.http import create_http
 from tests.benchmarks.client import an_email
 from tests.benchmarks.figures import Benchmark, Figure, Reached, Scene

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.handoff import Handoff, Problem, RecipientReply, Reply, Stage
-from domain.reply import classify, parse_rules
-from domain.verdict import AccountEffect, Result, Subject, Verdict
+from domain.reply import classify
+from domain.rules import parse_rules
+from domain.verdict import AccountEffect, Limit, Result, Subject, Verdict
 from tests.builders import an_address
 
 RULES = parse_rules(
@@ -104,11 +105,70 @@ def test_a_quota_reply_to_one_recipient_pauses_the_account_and_refuses_nobody():
     assert (verdict.effect, verdict.pause_for) == (AccountEffect.PAUSE, timedelta(hours=1))
 
 
+def test_a_pause_carries_the_reply_that_caused_it_and_not_another_recipients():
+    verdict = judge(GREYLISTED, QUOTA, UNKNOWN_USER, stage=Stage.RCPT, said=UNKNOWN_USER)
+
+    assert results(verdict) == [Result.RETRY, Result.WAIT, Result.FAILED]
+    assert (verdict.effect, verdict.subject) == (AccountEffect.PAUSE, Subject.ACCOUNT)
+    assert (verdict.reason, verdict.text) == ("quota_exceeded", QUOTA)
+    assert verdict.limit is Limit.QUOTA
+
+
+def test_only_the_recipient_who_does_not_exist_is_suppressed():
+    verdict = judge(UNKNOWN_USER, OK, GREYLISTED, said="250 2.0.0 queued")
+
+    assert [one.suppress for one in verdict.recipients] == [True, False, False]
+    assert [one.subject for one in verdict.recipients] == [
+        Subject.RECIPIENT, Subject.NOBODY, Subject.RECIPIENT,
+    ]  # fmt: skip
+
+
+def test_a_reply_about_one_of_several_recipients_after_the_dot_suppresses_none():
+    alone, together = judge(OK, said=UNKNOWN_USER), judge(OK, OK, said=UNKNOWN_USER)
+
+    assert (alone.subject, alone.suppress) == (Subject.RECIPIENT, True)
+    assert (together.subject, together.suppress) == (Subject.MESSAGE, False)
+    assert not any(one.suppress for one in together.recipients)
+
+
+def test_a_connection_that_has_delivered_is_told_from_a_fresh_one():
+    said = "421 4.7.0 closing"
+    fresh = Handoff(stage=Stage.MAIL, reply=reply(said))
+    used = Handoff(stage=Stage.MAIL, reply=reply(said), delivered=20)
+
+    assert classify(fresh, recipients=1, rules=RULES).effect is AccountEffect.UNREACHABLE
+    verdict = classify(used, recipients=1, rules=RULES)
+
+    assert (verdict.effect, verdict.limit) == (AccountEffect.RECONNECT, Limit.SESSION)
+    assert verdict.retry_after == timedelta(0)
+
+
+def test_the_subject_of_the_email_is_no_word_of_the_server():
+    handoff = Handoff(
+        stage=Stage.DOT, reply=reply("550 5.7.1 Unwanted: Sending paused for this account")
+    )
+    told = classify(handoff, recipients=1, rules=RULES, echoes=["Sending paused for this account"])
+
+    assert classify(handoff, recipients=1, rules=RULES).effect is AccountEffect.PAUSE
+    assert (told.subject, told.result) == (Subject.MESSAGE, Result.FAILED)
+
+
+def test_the_verdict_says_what_the_server_asked_for_whatever_follows():
+    assert judge(stage=Stage.MAIL, said="451 try again in 3 minutes").wait == timedelta(minutes=3)
+    assert judge(stage=Stage.MAIL, said="451 try again").wait is None
+
+
+def test_a_quota_waits_as_long_as_the_server_says_even_if_it_is_shorter():
+    verdict = judge(stage=Stage.MAIL, said="550 hourly limit reached, try again in 10 minutes")
+
+    assert verdict.pause_for == timedelta(minutes=10)
+
+
 def test_a_refusal_at_the_dot_leaves_refused_recipients_their_own_reply():
     verdict = judge(OK, UNKNOWN_USER, said="451 4.3.0 later")
 
     assert results(verdict) == [Result.RETRY, Result.FAILED]
-    assert not verdict.charged
+    assert (verdict.result, verdict.charged) == (Result.RETRY, False)
 
 
 @pytest.mark.parametrize("problem", [Problem.TIMEOUT, Problem.CLOSED, Problem.PROTOCOL])

@@ -74,7 +74,7 @@ def test_a_full_account_tells_when_room_returns():
     ("rule", "expected"),
     [
         (Rule(Stage.AUTH, "535 5.7.8 no"), "account_paused"),
-        (Rule(Stage.MAIL, "452 4.3.1 disk full"), "server_unreachable"),
+        (Rule(Stage.MAIL, "451 4.3.0 try later"), "server_unreachable"),
     ],
 )
 def test_trouble_of_the_account_is_named(rule, expected):
