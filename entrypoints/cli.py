@@ -11,6 +11,7 @@ import click
 
 from entrypoints import listening, logs
 from entrypoints.cli_copy import copy
+from entrypoints.cli_explain import explain_reply
 from entrypoints.cli_keys import audit, keys
 from entrypoints.cli_service import opened, read_settings, told_plainly
 from entrypoints.server import HttpServer, Stop, run_http, run_worker
@@ -124,6 +125,7 @@ def demo() -> None:
 
 
 cli.add_command(copy)
+cli.add_command(explain_reply)
 cli.add_command(keys)
 cli.add_command(audit)
 
