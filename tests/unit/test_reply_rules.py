@@ -188,3 +188,13 @@ def test_without_a_rule_the_email_waits():
 
     assert (rule.result, rule.subject) == (Result.WAIT, Subject.SERVER)
     assert rule.effect is AccountEffect.UNREACHABLE
+
+
+def test_the_rule_in_the_documentation_can_be_used():
+    document = (Path(__file__).parents[2] / "docs/replies.md").read_text("utf-8")
+    block = document[document.index("    [[rule]]") :].split("\n\n")[0]
+    own = tomllib.loads("\n".join(line.removeprefix("    ") for line in block.splitlines()))
+    rules = parse_rules(TABLE, first=own)
+
+    said = reply_of("550 5.7.1 outside sending window")
+    assert rules.find(Stage.MAIL, reply=said).reason == "tuesday_window"
