@@ -3,6 +3,7 @@
 import tomllib
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -270,3 +271,14 @@ def test_whatever_happened_there_is_one_verdict_for_every_recipient(
     assert verdict.reason
     if verdict.charged:
         assert handoff.accepted or handoff.unknown
+
+
+def test_an_email_that_all_took_asks_no_rule():
+    handoff = Handoff(
+        stage=Stage.DOT,
+        reply=reply("250 2.0.0 queued"),
+        recipients=(RecipientReply(an_address(), reply(OK)),),
+    )
+    no_rules_to_ask: Any = None
+
+    assert classify(handoff, recipients=1, rules=no_rules_to_ask).reason == "accepted"

@@ -60,7 +60,11 @@ def test_a_word_in_an_address_blames_nobody_but_the_recipient(line):
         ("550 5.1.8 <s@e.org>: Sender address rejected: Domain not found", "account", "sender"),
         ("550 Sender verify failed", "account", "sender"),
         ("550-Verification failed for <s@e.org>\n550 Sender verify failed", "account", "sender"),
-        ("553 sender address must match the authenticated user", "account", "sender"),
+        (
+            "550 5.7.1 <s@e.org>: Sender address rejected: undeliverable address",
+            "account",
+            "sender",
+        ),
         ("504 5.5.2 <h>: Helo command rejected: need fully-qualified hostname", "client", "helo"),
         ("550 5.7.1 <h.example>: Helo command rejected: Host not found", "client", "helo"),
         ("550 HELO argument does not match calling host", "client", "helo"),
@@ -175,6 +179,64 @@ def test_a_closed_account_waits_for_a_person(stage, line):
 
     assert (rule.subject, rule.result) == (Subject.ACCOUNT, Result.WAIT)
     assert (rule.effect, rule.pause_for) == (AccountEffect.PAUSE, None)
+
+
+@pytest.mark.parametrize(
+    ("stage", "line"),
+    [
+        ("rcpt", "550 5.7.1 Your message to <ada@x.org> was blocked by the recipient"),
+        ("rcpt", "550 5.7.1 The recipient does not accept mail from your domain"),
+        ("rcpt", "550 5.7.1 Delivery not authorized, message refused"),
+        ("rcpt", "550 5.2.1 Account is disabled, too many messages per day"),
+        ("rcpt", "550 User account is not active"),
+        ("rcpt", "550 This user is not allowed to receive mail from outside"),
+        ("rcpt", "550 5.7.1 Sender not in allowed senders list of the group"),
+        ("rcpt", "550 You are not allowed to send mail to this list"),
+        ("rcpt", "550 5.7.1 You are not permitted to send to this recipient"),
+        ("rcpt", "550 5.7.1 Not authorized to send to this distribution list"),
+        ("rcpt", "550 the recipient's account has been suspended for exceeding limits"),
+        ("rcpt", "550 The email account ada has been locked"),
+        ("rcpt", "550 account closed by owner"),
+        ("rcpt", "550 5.7.1 recipient requires authenticated sender"),
+        ("rcpt", "550 user has been deactivated"),
+        ("rcpt", "550 5.1.1 sender unknown"),
+        ("rcpt", "550 domain not found"),
+        ("rcpt", "550 5.1.2 unknown host"),
+        ("rcpt", "550 Domain is not verified to receive mail here"),
+        ("rcpt", "550 5.7.1 recipient limits mail to 10 messages per day"),
+        ("rcpt", "452 4.2.2 user has exceeded max messages per day"),
+        ("rcpt", "450 recipient mailbox busy, 1 message per minute allowed"),
+        ("rcpt", "550 5.7.0 This address is not used any more, see our website"),
+        ("rcpt", "550 authentication server down for user"),
+        ("rcpt", "451 4.3.0 auth lookup failed"),
+        ("rcpt", "550 No such user - login required to see directory"),
+        ("dot", "554 5.7.1 Message rejected: sender name is spoofed"),
+        (
+            "dot",
+            "550 5.7.1 The message was rejected as it contains prohibited virus or spam content",
+        ),
+        ("dot", "554 5.7.1 header From does not match"),
+        ("dot", "550 5.7.1 Message has too many recipients"),
+        ("dot", "550 Too many recipients in header"),
+        ("dot", "552 5.7.0 attachment blocked: your file type is not allowed"),
+        ("dot", "554 message expired: exceeded 3 days"),
+        ("dot", "554 5.6.0 date header older than 24 hours"),
+        ("dot", "550 5.7.1 email with links to our competitors is blocked"),
+        ("dot", "554 Message body contains your account has been suspended phishing"),
+        ("dot", '554 5.7.1 phishing: "your account has been suspended"'),
+        ("dot", "550 message rejected as spam, score 12.5 exceeds limit 5.0"),
+        ("dot", "550 5.7.1 Your email has been rejected because it contains a daily newsletter"),
+        ("dot", "554 5.7.1 DKIM-Signature header malformed"),
+        ("dot", "550 5.7.1 This message exceeds the maximum number of attachments per message"),
+        ("dot", "552 The message exceeds the maximum size allowed per day"),
+        ("dot", "550 HTML part contains blocked sending IP address link"),
+        ("dot", "554 bulk mail not accepted; limit your recipients"),
+        ("dot", "550 duplicate message within 1 hour"),
+        ("dot", "550 5.7.1 Reply-To not allowed"),
+    ],
+)
+def test_what_sounds_like_the_account_and_is_not_stops_nothing(stage, line):
+    assert judge(stage, line).effect in (AccountEffect.NONE, AccountEffect.STREAK)
 
 
 @pytest.mark.parametrize(
