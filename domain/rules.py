@@ -8,7 +8,7 @@ import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import attrs
 
@@ -18,6 +18,9 @@ from domain.verdict import AccountEffect, Evidence, Limit, Result, Subject
 
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
 _DURATION: Final = re.compile(r"(\d+)\s*([smh])")
+
+# Named patterns, each one regular expression or the alternatives of one.
+Words: TypeAlias = Mapping[str, str | Sequence[str]]
 
 
 @attrs.frozen(kw_only=True)
@@ -161,7 +164,7 @@ def parse_rules(table: Mapping[str, Any], *, first: Mapping[str, Any] | None = N
     return Rules((*own, *_parsed(table, words)))
 
 
-def _parsed(table: Mapping[str, Any], words: Mapping[str, str]) -> list[Rule]:
+def _parsed(table: Mapping[str, Any], words: Words) -> list[Rule]:
     return [_parse_rule(entry, words) for entry in table.get("rule", ())]
 
 
@@ -183,7 +186,7 @@ _FIELDS: Final = frozenset(
 )
 
 
-def _parse_rule(entry: Mapping[str, Any], words: Mapping[str, str]) -> Rule:
+def _parse_rule(entry: Mapping[str, Any], words: Words) -> Rule:
     name = entry.get("reason", "without a reason")
     unknown = set(entry) - _FIELDS
     if unknown:
@@ -250,7 +253,7 @@ _LITERAL: Final = re.compile(r"[A-Za-z]{3,}")  # names are ASCII
 
 
 def _pattern(
-    text: str | Sequence[str] | None, words: Mapping[str, str], *, linted: bool = True
+    text: str | Sequence[str] | None, words: Words, *, linted: bool = True
 ) -> re.Pattern[str] | None:
     """One pattern of all alternatives. ValueError if one is too slow or can match in a name."""
     if text is None:
@@ -260,7 +263,7 @@ def _pattern(
     return re.compile(whole, re.IGNORECASE)
 
 
-def _checked(text: str, words: Mapping[str, str], *, linted: bool) -> str:
+def _checked(text: str, words: Words, *, linted: bool) -> str:
     whole = _expanded(text, words)
     compiled = re.compile(whole, re.IGNORECASE)
     if _NESTED.search(whole) or len(_UNBOUNDED.findall(whole)) > MOST_UNBOUNDED:
@@ -273,11 +276,12 @@ def _checked(text: str, words: Mapping[str, str], *, linted: bool) -> str:
     return whole
 
 
-def _expanded(text: str, words: Mapping[str, str]) -> str:
+def _expanded(text: str, words: Words) -> str:
     def named(match: re.Match[str]) -> str:
         if match[1] not in words:
             raise ValueError(f"text names the words {match[1]!r}, which are not there")
-        return f"(?:{_expanded(words[match[1]], words)})"
+        word = words[match[1]]
+        return f"(?:{_expanded(word if isinstance(word, str) else '|'.join(word), words)})"
 
     return _NAMED.sub(named, text)
 
