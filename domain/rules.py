@@ -8,7 +8,8 @@ import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Final, TypeAlias
+from functools import cached_property
+from typing import Any, Final, Protocol, TypeAlias
 
 import attrs
 
@@ -21,6 +22,20 @@ _DURATION: Final = re.compile(r"(\d+)\s*([smh])")
 
 # Named patterns, each one regular expression or the alternatives of one.
 Words: TypeAlias = Mapping[str, str | Sequence[str]]
+
+
+class Searchable(Protocol):
+    """What a compiled pattern can do that rules need."""
+
+    def search(self, text: str, /) -> re.Match[str] | None:
+        """The first place that matches."""
+        ...
+
+
+class _PatternMaker(Protocol):
+    def __call__(
+        self, text: str | Sequence[str] | None, words: Words, *, linted: bool = True
+    ) -> Searchable | None: ...
 
 
 @attrs.frozen(kw_only=True)
@@ -45,8 +60,8 @@ class Rule:
     codes: frozenset[str] = frozenset()
     enhanced: tuple[str, ...] = ()
     but_enhanced: tuple[str, ...] = ()
-    text: re.Pattern[str] | None = None
-    but_text: re.Pattern[str] | None = None
+    text: Searchable | None = None
+    but_text: Searchable | None = None
     problems: frozenset[Problem] = frozenset()
     after_accepted: bool = False
     used_connection: bool = False
@@ -153,19 +168,24 @@ _LAST_RESORT: Final = Rule(
 )
 
 
-def parse_rules(table: Mapping[str, Any], *, first: Mapping[str, Any] | None = None) -> Rules:
+def parse_rules(
+    table: Mapping[str, Any], *, first: Mapping[str, Any] | None = None, trusted: bool = False
+) -> Rules:
     """The rules of a parsed TOML file, those of *first* (an owner's own) in front.
 
     Both may have a table ``words`` of patterns that rules name as ``(?&name)``; the owner's file
-    may use those of the shipped one. ValueError names the rule that cannot be understood.
+    may use those of the shipped one. ValueError names the rule that cannot be understood. The
+    patterns of a *trusted* table are neither checked nor compiled before they are needed, which is
+    most of the time that a start would spend here.
     """
     words = dict(table.get("words", {}))
     own = [] if first is None else _parsed(first, {**words, **first.get("words", {})})
-    return Rules((*own, *_parsed(table, words)))
+    return Rules((*own, *_parsed(table, words, trusted=trusted)))
 
 
-def _parsed(table: Mapping[str, Any], words: Words) -> list[Rule]:
-    return [_parse_rule(entry, words) for entry in table.get("rule", ())]
+def _parsed(table: Mapping[str, Any], words: Words, *, trusted: bool = False) -> list[Rule]:
+    pattern = _lazy_pattern if trusted else _pattern
+    return [_parse_rule(entry, words, pattern) for entry in table.get("rule", ())]
 
 
 def _any_like(status: str | None, wanted: Iterable[str]) -> bool:
@@ -186,7 +206,7 @@ _FIELDS: Final = frozenset(
 )
 
 
-def _parse_rule(entry: Mapping[str, Any], words: Words) -> Rule:
+def _parse_rule(entry: Mapping[str, Any], words: Words, pattern: _PatternMaker) -> Rule:
     name = entry.get("reason", "without a reason")
     unknown = set(entry) - _FIELDS
     if unknown:
@@ -198,8 +218,8 @@ def _parse_rule(entry: Mapping[str, Any], words: Words) -> Rule:
             codes=frozenset(str(code) for code in entry.get("codes", ())),
             enhanced=tuple(_checked_status(text) for text in entry.get("enhanced", ())),
             but_enhanced=tuple(_checked_status(text) for text in entry.get("but_enhanced", ())),
-            text=_pattern(entry.get("text"), words),
-            but_text=_pattern(entry.get("but_text"), words, linted=False),
+            text=pattern(entry.get("text"), words),
+            but_text=pattern(entry.get("but_text"), words, linted=False),
             problems=frozenset(Problem(problem) for problem in entry.get("problems", ())),
             after_accepted=bool(entry.get("after_accepted", False)),
             used_connection=bool(entry.get("used_connection", False)),
@@ -254,13 +274,37 @@ _LITERAL: Final = re.compile(r"[A-Za-z]{3,}")  # names are ASCII
 
 def _pattern(
     text: str | Sequence[str] | None, words: Words, *, linted: bool = True
-) -> re.Pattern[str] | None:
+) -> Searchable | None:
     """One pattern of all alternatives. ValueError if one is too slow or can match in a name."""
     if text is None:
         return None
     alternatives = [text] if isinstance(text, str) else text
     whole = "|".join([_checked(one, words, linted=linted) for one in alternatives])
     return re.compile(whole, re.IGNORECASE)
+
+
+def _lazy_pattern(
+    text: str | Sequence[str] | None, words: Words, *, linted: bool = True
+) -> Searchable | None:
+    """The same pattern, unchecked, and compiled when it is first searched for."""
+    if text is None:
+        return None
+    return _LazyPattern([text] if isinstance(text, str) else text, words)
+
+
+class _LazyPattern:
+    def __init__(self, alternatives: Sequence[str], words: Words) -> None:
+        self._alternatives = alternatives
+        self._words = words
+
+    @cached_property
+    def _compiled(self) -> re.Pattern[str]:
+        whole = "|".join([_expanded(one, self._words) for one in self._alternatives])
+        return re.compile(whole, re.IGNORECASE)
+
+    def search(self, text: str, /) -> re.Match[str] | None:
+        """As a compiled pattern does it."""
+        return self._compiled.search(text)
 
 
 def _checked(text: str, words: Words, *, linted: bool) -> str:

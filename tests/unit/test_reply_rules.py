@@ -198,3 +198,20 @@ def test_the_rule_in_the_documentation_can_be_used():
 
     said = reply_of("550 5.7.1 outside sending window")
     assert rules.find(Stage.MAIL, reply=said).reason == "tuesday_window"
+
+
+def test_a_trusted_table_judges_as_a_checked_one_does() -> None:
+    trusted = parse_rules(TABLE, trusted=True)
+    for rule in RULES.rules:
+        for sample in (*rule.samples, *rule.near_misses):
+            if not sample.line[:1].isdigit():
+                continue
+            reply = Reply.of(int(sample.line[:3]), sample.line[4:])
+            found = trusted.find(sample.stage, reply=reply)
+            assert found.reason == RULES.find(sample.stage, reply=reply).reason
+
+
+def test_a_rule_of_the_owner_is_checked_beside_a_trusted_table() -> None:
+    own = {"rule": [{**OURS, "text": "relay"}]}
+    with pytest.raises(ValueError, match="matches inside a name"):
+        parse_rules(TABLE, first=own, trusted=True)
