@@ -81,7 +81,9 @@ def worker(context: click.Context, processes: int | None, sibling: int) -> None:
     number of machines; from a SQLite file as many as PROCESSES says, and the others stand by.
     """
     settings = read_settings(DISPATCHER=Dispatcher.THREADS.value, PROCESSES=processes)
-    if not sibling:
+    if sibling:
+        _check_database_exists(settings)
+    else:
         logs.warn_of(settings)
     stop = Stop()
     stop.install()
@@ -150,6 +152,13 @@ def _check_addresses(settings: Settings) -> None:
         places.append(listening.sandbox(settings.sandbox_port))
     if refused := listening.refusals(places):
         raise click.ClickException(listening.explained(refused))
+
+
+def _check_database_exists(settings: Settings) -> None:
+    """Who is begun beside another process must not make a new database where that one's was."""
+    path = settings.database_path
+    if path is not None and not path.exists():
+        raise click.ClickException(f"the database {path} is gone: there is nothing to deliver from")
 
 
 def _listen(service: Service, settings: Settings) -> HttpServer:

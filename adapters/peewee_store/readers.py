@@ -39,8 +39,11 @@ class ReaderPool:
         *,
         at_work: AtWork,
         bound: Bound | None = None,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
+        """*check* raises StoreUnavailable where there is nothing to read; the connections stay."""
         self._connect = connect
+        self._check = check
         self._at_work = at_work
         self._bound = bound
         self._places = threading.BoundedSemaphore(bound.most) if bound else None
@@ -53,6 +56,7 @@ class ReaderPool:
         a work.
         """
         self._at_work.refuse()
+        self._check()
         if self._places is None:
             return self._read_at_last(work, begin=begin)
         with self._place():

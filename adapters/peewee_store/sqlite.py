@@ -22,6 +22,7 @@ from playhouse.migrations import Runner
 
 from adapters.peewee_store.changes import Change
 from adapters.peewee_store.checkpoints import MOST_PAGES, Checkpoints, Unbound
+from adapters.peewee_store.database_files import DatabaseFiles
 from adapters.peewee_store.failures import unavailable
 from adapters.peewee_store.rows import Row
 from adapters.peewee_store.session import Cursor, Keeping, marks, values
@@ -61,9 +62,11 @@ class SqliteSession(Keeping):
         *,
         checkpoints: Checkpoints | None,
         busy_timeout_s: float,
+        files: DatabaseFiles,
     ) -> None:
         super().__init__()
         self._connection = connection
+        self._files = files
         self._checkpoints = checkpoints
         self._busy_timeout_s = busy_timeout_s
         self._wrong: Exception | None = None
@@ -188,7 +191,10 @@ class SqliteSession(Keeping):
         """Let go of the file."""
         if self._checkpoints is not None:
             self._checkpoints.close()
+        if self._files.log_is_foreign():
+            self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         self._connection.close()
+        self._files.closed()
 
 
 @lru_cache(maxsize=512)
@@ -206,18 +212,31 @@ def _insert(into: str, *, columns: int, rows: int) -> str:
     return f"{into} {values(columns, rows=rows)}"
 
 
-def connect(path: Path, *, busy_timeout_s: float, writing: bool, unbound: Unbound) -> SqliteSession:
-    """A connection that is proved to be durable. StoreUnavailable if it cannot be had."""
+def connect(
+    path: Path, *, busy_timeout_s: float, writing: bool, unbound: Unbound, files: DatabaseFiles
+) -> SqliteSession:
+    """A connection that is proved to be durable, to the same files as those before.
+
+    StoreUnavailable if it cannot be had.
+    """
+    files.check_now()
     pragmas = _pragmas(0 if writing else busy_timeout_s, foreign_keys=True)
     if not writing:
         pragmas |= {"query_only": 1, "cache_size": -_READERS_CACHE_KIB}
-    connection = open_connection(path, pragmas, busy_timeout_s)
-    beside = partial(open_connection, path, pragmas, busy_timeout_s)
-    return SqliteSession(
+    connection = open_connection(path, pragmas, busy_timeout_s, make=not files.known)
+    beside = partial(open_connection, path, pragmas, busy_timeout_s, make=False)
+    session = SqliteSession(
         connection,
         checkpoints=Checkpoints(beside, unbound=unbound) if writing else None,
         busy_timeout_s=busy_timeout_s,
+        files=files,
     )
+    try:
+        files.opened()
+    except StoreUnavailable:
+        session.close()
+        raise
+    return session
 
 
 def in_use(path: Path) -> bool:
@@ -298,12 +317,16 @@ def _time_as_text(_cursor: apsw.Cursor, _number: int, value: object) -> str:
 
 
 def open_connection(
-    path: Path, pragmas: Mapping[str, Any], busy_timeout_s: float
+    path: Path, pragmas: Mapping[str, Any], busy_timeout_s: float, *, make: bool = True
 ) -> apsw.Connection:
-    """A connection with these pragmas, each read back. StoreUnavailable if one is refused."""
+    """A connection with these pragmas, each read back. StoreUnavailable if one is refused.
+
+    *make* a file that is not there, or refuse.
+    """
     connection: apsw.Connection | None = None
     try:
-        _create_private(path)
+        if make:
+            _create_private(path)
         connection = _connected(path, busy_timeout_s)
         _set(connection, pragmas, busy_timeout_s)
     except (apsw.Error, OSError, StoreUnavailable) as error:

@@ -14,6 +14,7 @@ import attrs
 
 from adapters.peewee_store import sqlite
 from adapters.peewee_store.checkpoints import Unbound
+from adapters.peewee_store.database_files import DatabaseFiles
 from adapters.peewee_store.readers import Bound, ReaderPool
 from adapters.peewee_store.transaction import AtWork, SqlTransaction
 from adapters.peewee_store.writer import GroupWriter
@@ -122,11 +123,24 @@ class SqlStore(ABC):
     def _new_connections(self) -> "_Connections":
         at_work = AtWork()
         return _Connections(
-            writer=GroupWriter(partial(self._open, writing=True), at_work=at_work),
+            writer=GroupWriter(
+                partial(self._open, writing=True), at_work=at_work, check=self._check_to_write
+            ),
             readers=ReaderPool(
-                partial(self._open, writing=False), at_work=at_work, bound=self._bound
+                partial(self._open, writing=False),
+                at_work=at_work,
+                bound=self._bound,
+                check=self._check_to_read,
             ),
         )
+
+    @abstractmethod
+    def _check_to_write(self) -> None:
+        """StoreUnavailable if what this process has open is not the database any more."""
+
+    @abstractmethod
+    def _check_to_read(self) -> None:
+        """The same before a read."""
 
     def _open(self, *, writing: bool) -> SqlTransaction:
         self._opened = True
@@ -152,6 +166,7 @@ class SqliteStore(SqlStore):
         self._clock = clock
         self._busy_timeout_s = busy_timeout_s
         self._unbound = unbound
+        self._files = DatabaseFiles(self._path)
         super().__init__()
 
     @property
@@ -176,12 +191,19 @@ class SqliteStore(SqlStore):
             f"{self._path} was open when this process forked: open it after the fork"
         )
 
+    def _check_to_write(self) -> None:
+        self._files.check_now()
+
+    def _check_to_read(self) -> None:
+        self._files.check()
+
     def _connect(self, *, writing: bool) -> SqlTransaction:
         session = sqlite.connect(
             self._path,
             busy_timeout_s=self._busy_timeout_s,
             writing=writing,
             unbound=self._unbound,
+            files=self._files,
         )
         return SqlTransaction(session, clock=self._clock)
 
@@ -219,6 +241,12 @@ class PostgresStore(SqlStore):
     def _after_a_fork(self) -> None:
         # kept, not closed: to say goodbye on a socket of the parent would end the parent's session
         self._inherited.append(self._connections)
+
+    def _check_to_write(self) -> None:
+        return  # a connection to a database that was dropped fails by itself
+
+    def _check_to_read(self) -> None:
+        return
 
     def _connect(self, *, writing: bool) -> SqlTransaction:
         return SqlTransaction(self._server.connect(writing=writing), clock=self._clock)

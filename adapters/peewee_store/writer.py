@@ -103,8 +103,16 @@ class GroupWriter:
     was lost.
     """
 
-    def __init__(self, connect: Callable[[], SqlTransaction], *, at_work: AtWork) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], SqlTransaction],
+        *,
+        at_work: AtWork,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        """*check* raises StoreUnavailable where nothing may be written; the connection stays."""
         self._connect = connect
+        self._check = check
         self._at_work = at_work
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._gate = threading.Lock()
@@ -181,6 +189,12 @@ class GroupWriter:
         return group, job is None
 
     def _serve(self, group: Sequence[_Job]) -> None:
+        try:
+            self._check()
+        except StoreUnavailable as error:
+            for job in group:
+                job.tell(_Failure(unavailable(error)))
+            return
         self._at_work.here = True
         try:
             answers = self._commit_at_last(group)
