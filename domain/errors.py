@@ -13,6 +13,7 @@ EmailServiceError
 ├── Unavailable             not now; try again (503)
 │   ├── StoreUnavailable    the store cannot be reached, is locked or full
 │   └── NotAccepting        the queue is at its depth, the disk is low, or the service drains
+├── SchemaTooNew            a newer version has changed the database: this one must not run on it
 ├── StaleAttempt            a write of an attempt that is no longer the current one
 └── SecretUnreadable        a sealed secret was made with another key or for another row
 """
@@ -120,6 +121,12 @@ class NotAccepting(Unavailable):
     """The service takes no email for now: draining, queue at its depth, disk low."""
 
     code = "not_accepting"
+
+
+class SchemaTooNew(EmailServiceError):
+    """A newer version of this program has changed the database: this one must not run on it."""
+
+    code = "schema_too_new"
 
 
 class StaleAttempt(EmailServiceError):

@@ -101,6 +101,7 @@ class Service:
         """Bring the database up to date; the names of the migrations that were applied.
 
         SettingsError if it was copied to another one, or if a copy has only begun to arrive.
+        SchemaTooNew.
         """
         applied = list(self._store.migrate())
         if reason := why_not(self._store):
@@ -322,7 +323,10 @@ def _siblings(settings: Settings, observe: LogObserver, one_processor: OneProces
 
 
 def pending_migrations(settings: Settings) -> list[str]:
-    """The names of the migrations that `Service.migrate` would apply. No file is made for it."""
+    """The names of the migrations that `Service.migrate` would apply. No file is made for it.
+
+    SchemaTooNew.
+    """
     store = _store(settings, SystemClock())
     try:
         return list(store.pending())

@@ -18,12 +18,12 @@ from typing import Any, Final
 import attrs
 import peewee
 import psycopg
-from playhouse.migrations import Runner
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import LockNotAvailable
 from psycopg.pq import TransactionStatus
 from psycopg.types.numeric import Int8BinaryDumper
 
+from adapters.peewee_store import schema
 from adapters.peewee_store.changes import Change, array, arrays, together
 from adapters.peewee_store.failures import Overtaken, unavailable
 from adapters.peewee_store.rows import Row
@@ -399,17 +399,21 @@ class Server:
         return PostgresSession(connection, writing=writing, slot=slot)
 
     def migrate(self, *, directory: Path = MIGRATIONS) -> Sequence[str]:
-        """Apply what is pending, in one transaction under an advisory lock; the names applied."""
+        """Apply what is pending, in one transaction under an advisory lock; the names applied.
+
+        SchemaTooNew.
+        """
         with self._database() as database, database.atomic():
             database.execute_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")  # type: ignore[no-untyped-call]
-            applied: Sequence[str] = Runner(database, str(directory)).up()
-        return applied
+            return schema.upgrade(database, directory)
 
     def pending(self, *, directory: Path = MIGRATIONS) -> Sequence[str]:
-        """The names of the migrations that are to be applied; nothing is changed."""
+        """The names of the migrations that are to be applied; nothing is changed.
+
+        SchemaTooNew.
+        """
         with self._database() as database:
-            return [step.name for step in Runner(database, str(directory)).status()
-                    if step.path is not None and not step.applied]  # fmt: skip
+            return schema.pending(database, directory)
 
     def _connected(self, *, writing: bool) -> "psycopg.Connection[Any]":
         settings = {**_SETTINGS, **(_WRITING if writing else _READING)}

@@ -18,8 +18,8 @@ from typing import Any, Final
 import apsw
 import peewee
 from playhouse.apsw_ext import APSWDatabase
-from playhouse.migrations import Runner
 
+from adapters.peewee_store import schema
 from adapters.peewee_store.changes import Change
 from adapters.peewee_store.checkpoints import MOST_PAGES, Checkpoints, Unbound
 from adapters.peewee_store.database_files import DatabaseFiles
@@ -260,6 +260,7 @@ def migrate(path: Path, *, directory: Path = MIGRATIONS) -> Sequence[str]:
     """Apply what is pending, in one transaction under the write lock; the names applied.
 
     Where nothing is pending nobody who writes is held up: each process asks as it begins.
+    SchemaTooNew.
     """
     if not pending(path, directory=directory):
         return []
@@ -268,7 +269,7 @@ def migrate(path: Path, *, directory: Path = MIGRATIONS) -> Sequence[str]:
     with closing(SqliteSchema(open_connection(path, pragmas, MIGRATION_TIMEOUT_S))) as database:
         try:
             with database.atomic("EXCLUSIVE"):
-                applied: Sequence[str] = Runner(database, str(directory)).up()
+                applied = schema.upgrade(database, directory)
                 # of everything there is: a quarter of a second for a million emails
                 orphan = database.pragma("foreign_key_check") if applied else None
                 if orphan:
@@ -281,17 +282,16 @@ def migrate(path: Path, *, directory: Path = MIGRATIONS) -> Sequence[str]:
 
 
 def pending(path: Path, *, directory: Path = MIGRATIONS) -> Sequence[str]:
-    """The names of the migrations that are to be applied; nothing is changed, no file is made."""
+    """The names of the migrations that are to be applied; nothing is changed, no file is made.
+
+    SchemaTooNew.
+    """
     if not path.exists():
         return sorted(step.stem for step in directory.glob("[0-9]*.py"))
     pragmas = _pragmas(MIGRATION_TIMEOUT_S, foreign_keys=True)
     with closing(SqliteSchema(open_connection(path, pragmas, 5.0))) as database:
         try:
-            return [
-                step.name
-                for step in Runner(database, str(directory)).status()
-                if step.path is not None and not step.applied
-            ]
+            return schema.pending(database, directory)
         except peewee.DatabaseError as error:
             raise unavailable(error) from error
 

@@ -96,12 +96,16 @@ class SqlStore(ABC):
         """Bring the schema up to date; the names of the migrations that were applied.
 
         All of them or none, under a lock: of two processes the second finds nothing to do.
-        StoreUnavailable if the lock is not to be had.
+        StoreUnavailable if the lock is not to be had; SchemaTooNew if the schema is one that a
+        newer version has made for newer programs only.
         """
 
     @abstractmethod
     def pending(self) -> Sequence[str]:
-        """The names of the migrations that `migrate` would apply; nothing is changed."""
+        """The names of the migrations that `migrate` would apply; nothing is changed.
+
+        SchemaTooNew.
+        """
 
     @abstractmethod
     def _connect(self, *, writing: bool) -> SqlTransaction: ...

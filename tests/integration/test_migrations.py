@@ -5,12 +5,17 @@ from contextlib import closing
 from pathlib import Path
 
 import apsw
+import pytest
+from playhouse.apsw_ext import APSWDatabase
+from playhouse.migrations import Migration, Runner
 
 from adapters.fake_clock import FakeClock
 from adapters.peewee_store import SqliteStore, sqlite
 from domain.email import Status
+from domain.errors import SchemaTooNew
 from domain.limits import Window, WindowLengths
 from tests.builders import OCTETS, a_key_row, an_email
+from tests.newer_version import NEWEST, newer_version
 
 
 def migrated_to(number: int, path: Path, folder: Path) -> None:
@@ -130,3 +135,73 @@ def test_a_keys_list_goes_along_its_own_index(tmp_path: Path) -> None:
     assert [step[3] for step in plan] == [
         "SEARCH email USING COVERING INDEX email_by_key (key_id=? AND id<?)"
     ]
+
+
+def test_every_migration_says_what_a_program_must_know_and_knows_it_itself() -> None:
+    for step in Migration.load_directory(str(sqlite.MIGRATIONS)):
+        assert 1 <= step.load().OLDEST_READER <= step.idx, step.name
+
+
+def test_a_newer_schema_that_is_made_for_this_version_too_is_served(tmp_path: Path) -> None:
+    path = tmp_path / "mail.db"
+    sqlite.migrate(path, directory=newer_version(tmp_path / "newer", oldest_reader=NEWEST))
+    with closing(SqliteStore(path, clock=FakeClock())) as store:
+        assert list(store.pending()) == []
+        assert list(store.migrate()) == []
+        assert store.write(lambda tx: tx.emails.add(an_email(), OCTETS)).id == 1
+
+
+def test_a_newer_schema_that_is_made_for_newer_versions_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mail.db"
+    sqlite.migrate(path, directory=newer_version(tmp_path / "newer", oldest_reader=NEWEST + 1))
+    with closing(SqliteStore(path, clock=FakeClock())) as store:
+        for call in (store.pending, store.migrate):
+            with pytest.raises(SchemaTooNew, match=rf"9999_later.*{NEWEST + 1:04d}.*{NEWEST:04d}"):
+                call()
+
+
+def test_an_unknown_migration_that_records_nothing_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mail.db"
+    sqlite.migrate(path, directory=newer_version(tmp_path / "newer", oldest_reader=None))
+    with (
+        closing(SqliteStore(path, clock=FakeClock())) as store,
+        pytest.raises(SchemaTooNew, match=r"9999_later.*not recorded"),
+    ):
+        store.migrate()
+
+
+def test_a_newer_schema_is_refused_where_something_is_pending_too(tmp_path: Path) -> None:
+    path, newer = tmp_path / "mail.db", newer_version(tmp_path / "newer", oldest_reader=9999)
+    last = max(newer.glob(f"{NEWEST:04d}_*.py"))
+    last.unlink()
+    sqlite.migrate(path, directory=newer)
+    with (
+        closing(SqliteStore(path, clock=FakeClock())) as store,
+        pytest.raises(SchemaTooNew, match="9999_later"),
+    ):
+        store.migrate()
+    assert _column(path, "SELECT name FROM schema_migration").count(last.stem) == 0
+
+
+def test_what_was_migrated_before_anything_was_recorded_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "mail.db"
+    migrated_to(NEWEST, path, tmp_path / "same")
+    _execute(path, "ALTER TABLE schema_migration DROP COLUMN oldest_reader")
+    with closing(SqliteStore(path, clock=FakeClock())) as store:
+        assert list(store.pending()) == []
+        assert list(store.migrate()) == []
+    sqlite.migrate(path, directory=newer_version(tmp_path / "newer", oldest_reader=NEWEST))
+    assert None not in _column(path, "SELECT oldest_reader FROM schema_migration")
+
+
+def test_the_runner_of_versions_before_reads_the_history_with_the_column(tmp_path: Path) -> None:
+    path = tmp_path / "mail.db"
+    migrated_to(NEWEST, path, tmp_path / "same")
+    with closing(APSWDatabase(str(path))) as database:
+        steps = Runner(database, str(sqlite.MIGRATIONS)).status()
+    assert all(step.applied for step in steps)
+
+
+def _column(path: Path, sql: str) -> list[object]:
+    with closing(apsw.Connection(str(path))) as connection:
+        return [row[0] for row in connection.execute(sql)]

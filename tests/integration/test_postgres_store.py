@@ -28,6 +28,7 @@ from domain.email import Status
 from domain.errors import (
     IllegalTransition,
     NameTaken,
+    SchemaTooNew,
     StaleAttempt,
     StoreUnavailable,
 )
@@ -44,6 +45,7 @@ from tests.builders import (
     no_limits,
 )
 from tests.missing import missing
+from tests.newer_version import NEWEST, newer_version
 from tests.postgres import Database, NoPostgres, Server, private_server
 
 REPOSITORY = Path(__file__).parents[2]
@@ -775,3 +777,30 @@ def _closing_every_connection_of(listener: socket.socket) -> list[float]:
 
     threading.Thread(target=run, daemon=True).start()
     return knocks
+
+
+# -- a schema of a newer version ------------------------------------------------------------------
+
+
+def test_a_newer_schema_that_is_made_for_this_version_too_is_served(
+    postgres: Server, tmp_path: Path
+) -> None:
+    newer = newer_version(tmp_path / "newer", oldest_reader=NEWEST)
+    with postgres.database() as database:
+        PostgresServer(database.url).migrate(directory=newer)
+        with contextlib.closing(PostgresStore(database.url, clock=FakeClock())) as store:
+            assert list(store.pending()) == list(store.migrate()) == []
+            assert store.write(lambda tx: tx.emails.add(an_email(), OCTETS)).id == 1
+
+
+@pytest.mark.parametrize("oldest_reader", [NEWEST + 1, None])
+def test_a_newer_schema_that_is_not_is_refused_and_the_migration_named(
+    postgres: Server, tmp_path: Path, oldest_reader: int | None
+) -> None:
+    newer = newer_version(tmp_path / "newer", oldest_reader=oldest_reader)
+    with postgres.database() as database:
+        PostgresServer(database.url).migrate(directory=newer)
+        with contextlib.closing(PostgresStore(database.url, clock=FakeClock())) as store:
+            for call in (store.pending, store.migrate):
+                with pytest.raises(SchemaTooNew, match="9999_later"):
+                    call()

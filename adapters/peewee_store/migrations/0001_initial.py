@@ -11,6 +11,8 @@ stand in each (queue, status), so that nobody has to count a million rows.
 
 from typing import Any
 
+OLDEST_READER = 1
+
 _SQLITE = {
     "id": "INTEGER PRIMARY KEY AUTOINCREMENT",
     "blob": "BLOB",

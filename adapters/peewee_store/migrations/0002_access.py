@@ -6,6 +6,8 @@ first for its owner's lists.
 
 from typing import Any
 
+OLDEST_READER = 1
+
 _SQLITE = {
     "id": "INTEGER PRIMARY KEY AUTOINCREMENT",
     "blob": "BLOB",

@@ -7,6 +7,8 @@ change all the time are swept early.
 
 from typing import Any
 
+OLDEST_READER = 3  # the key of the tally is another one in PostgreSQL
+
 _STATEMENTS = """
 ALTER TABLE tally ADD COLUMN slot INTEGER NOT NULL DEFAULT 0
 """

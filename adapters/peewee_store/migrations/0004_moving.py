@@ -5,6 +5,8 @@ A few rows of words; a store that was never copied has none.
 
 from typing import Any
 
+OLDEST_READER = 4  # an older program would start on a store that was copied away
+
 
 def up(migrator: Any, db: Any) -> None:
     """Create the table."""

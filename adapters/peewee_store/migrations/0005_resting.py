@@ -6,6 +6,8 @@ changes of it, a twelfth of a claim. What is sending is few, and has an index of
 
 from typing import Any
 
+OLDEST_READER = 4
+
 _STATEMENTS = """
 DROP INDEX email_by_status;
 CREATE INDEX email_by_status ON email (status, id) WHERE status <> 'sending'

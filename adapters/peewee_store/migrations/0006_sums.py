@@ -10,6 +10,8 @@ one's commit.
 
 from typing import Any
 
+OLDEST_READER = 4
+
 _WIDTHS = (10, 600)  # seconds
 
 _TABLE = """
