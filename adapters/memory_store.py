@@ -26,7 +26,14 @@ from domain.email import (
     Status,
     Waiting,
 )
-from domain.errors import Conflict, NameTaken, NotFound, StaleAttempt, StoreUnavailable
+from domain.errors import (
+    Conflict,
+    NameTaken,
+    NotFound,
+    StaleAttempt,
+    StoreUnavailable,
+    no_smtp_configuration,
+)
 from domain.limits import Window, WindowLengths
 
 T = TypeVar("T")
@@ -200,7 +207,7 @@ class _Accounts:
     def get(self, account_id: int) -> Account:
         account = self._tables.accounts.get(account_id)
         if account is None:
-            raise NotFound(f"there is no account {account_id}")
+            raise no_smtp_configuration(account_id)
         return account
 
     def all(self) -> Sequence[Account]:
@@ -233,7 +240,7 @@ class _Accounts:
 
     def _refuse_taken_name(self, name: str, *, but: int | None) -> None:
         if any(a.name == name and a.id != but for a in self._tables.accounts.values()):
-            raise NameTaken(f"another account is called {name!r}")
+            raise NameTaken(f"another SMTP configuration is called {name!r}")
 
 
 class _Emails:
@@ -656,7 +663,7 @@ def _refuse_unclaimable(email: Email) -> None:
     if email.priority not in PRIORITIES:
         raise Conflict(f"priority {email.priority} is not one of 1 to 5")
     if email.pinned and email.account_id is None:
-        raise Conflict("an email can be pinned only to an account")
+        raise Conflict("an email can be pinned only to an SMTP configuration")
 
 
 def _summary(email: Email) -> EmailSummary:

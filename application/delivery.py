@@ -44,7 +44,9 @@ SHUTDOWN = Lapse(reason="shutdown", text="the service stopped before it was sent
 # So long a connection may go on claiming for itself before others that wait get their turn.
 TURN_SECONDS: Final = 0.2
 READ_AHEAD: Final = 1024 * 1024  # octets of the messages that a worker holds at once
-PUT_BACK = Lapse(reason="account_busy", text="the account took no more for now", crashed=False)
+PUT_BACK = Lapse(
+    reason="account_busy", text="the SMTP configuration took no more for now", crashed=False
+)
 
 
 @attrs.frozen(kw_only=True)

@@ -9,7 +9,10 @@ from typing import Final
 
 import attrs
 
-from domain.errors import Forbidden, NotFound
+from domain.errors import (
+    Forbidden,
+    no_smtp_configuration,
+)
 
 KEY_MARK: Final = "es"  # so that a leaked key is recognised by those who scan for secrets
 PREFIX_LENGTH: Final = 8
@@ -99,7 +102,7 @@ class Caller:
     def check_account(self, account_id: int) -> None:
         """NotFound for an account that is not this caller's: it may not learn that it exists."""
         if not self.may_use(account_id):
-            raise NotFound(f"there is no SMTP configuration {account_id}")
+            raise no_smtp_configuration(account_id)
 
     def sees(self, owner_key: int | None, account_id: int | None) -> bool:
         """Whether an email submitted with *owner_key* may be seen: one's own, or any as admin."""

@@ -315,15 +315,20 @@ class Email:
             "expired", self.error_message or "its lifetime ended while it waited", now=now
         )
 
-    def retried(self, *, now: datetime, policy: RetryPolicy) -> "Email":
-        """Tried again because somebody asked for it: whoever was not accepted, from the start."""
+    def retried(
+        self, *, now: datetime, policy: RetryPolicy, account_id: int | None = None
+    ) -> "Email":
+        """Tried again because somebody asked for it: whoever was not accepted, from the start.
+
+        With *account_id* on that account, and on no other from now on.
+        """
         reopened = tuple(
             attrs.evolve(recipient, fate=Fate.OPEN, reason=None)
             if recipient.fate in (Fate.REJECTED, Fate.UNKNOWN)
             else recipient
             for recipient in self.recipients
         )
-        return self._to(
+        retried = self._to(
             Status.RETRY,
             Happening.RETRIED,
             now=now,
@@ -334,11 +339,20 @@ class Email:
             eligible_at=now,
             expires_at=now + policy.max_age,
         )
+        if account_id is None:
+            return retried
+        return retried._changed(account_id=account_id, pinned=True)
 
-    def resent(self, *, now: datetime, policy: RetryPolicy) -> "Email":
-        """Somebody looked: the server did not have it, or a second copy does no harm."""
+    def resent(
+        self, *, now: datetime, policy: RetryPolicy, account_id: int | None = None
+    ) -> "Email":
+        """Somebody looked: the server did not have it, or a second copy does no harm.
+
+        *account_id* as for `retried`.
+        """
         self._check_unknown()
-        return self.retried(now=now, policy=policy)._changed(possibly_delivered=True)
+        retried = self.retried(now=now, policy=policy, account_id=account_id)
+        return retried._changed(possibly_delivered=True)
 
     def accepted_late(self, verdict: Verdict, *, now: datetime) -> "Email | None":
         """The holder of an older attempt learnt that the server did take it.

@@ -77,6 +77,11 @@ class NotFound(EmailServiceError):
     code = "not_found"
 
 
+def no_smtp_configuration(account_id: int) -> NotFound:
+    """The error for an account that is not there, or not the caller's, in the API's words."""
+    return NotFound(f"there is no SMTP configuration {account_id}")
+
+
 class Conflict(EmailServiceError):
     """The state of the thing forbids what was asked."""
 

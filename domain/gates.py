@@ -44,7 +44,10 @@ def gates(
         )
     ]
     if account is None or use is None:
-        return [*found, Gate(name="no_account", open=False, detail="no account is active")]
+        return [
+            *found,
+            Gate(name="no_account", open=False, detail="no SMTP configuration is active"),
+        ]
     return [*found, *_account_gates(email, account, use, now=now)]
 
 

@@ -14,7 +14,11 @@ from adapters.peewee_store.tables import AccountRow, IdempotencyRow, InstanceRow
 from adapters.peewee_store.touches import Touches
 from domain.access import IdempotencyRecord
 from domain.account import Account
-from domain.errors import Conflict, NameTaken, NotFound
+from domain.errors import (
+    Conflict,
+    NameTaken,
+    no_smtp_configuration,
+)
 
 _ACCOUNT: Final = f"SELECT {', '.join(records.ACCOUNT_COLUMNS)} FROM account"
 _GET: Final = f"{_ACCOUNT} WHERE id = ?"
@@ -107,12 +111,12 @@ class SqlAccounts:
         self.forget()
         query = AccountRow.delete().where(AccountRow.id == account_id)
         if self._session.query(query).rowcount != 1:
-            raise NotFound(f"there is no account {account_id}")
+            raise no_smtp_configuration(account_id)
 
     def _found(self, cursor: Cursor, account_id: int) -> Account:
         row = cursor.fetchone()
         if row is None:
-            raise NotFound(f"there is no account {account_id}")
+            raise no_smtp_configuration(account_id)
         self._rows[account_id] = row
         return self._account(row)
 
@@ -122,7 +126,7 @@ class SqlAccounts:
 
     def _refuse_taken_name(self, account: Account) -> None:
         if self._session.execute(_NAMED, (account.name, account.id)).fetchone():
-            raise NameTaken(f"another account is called {account.name!r}")
+            raise NameTaken(f"another SMTP configuration is called {account.name!r}")
 
 
 class SqlInstances:

@@ -379,4 +379,4 @@ def _refuse_unclaimable(email: Email) -> None:
     if email.priority not in PRIORITIES:
         raise Conflict(f"priority {email.priority} is not one of 1 to 5")
     if email.pinned and email.account_id is None:
-        raise Conflict("an email can be pinned only to an account")
+        raise Conflict("an email can be pinned only to an SMTP configuration")

@@ -21,7 +21,6 @@ from domain.errors import (
     FieldError,
     InvalidInput,
     NotAccepting,
-    NotFound,
     TooMany,
 )
 from domain.gates import Gate, next_attempt_at, waiting_reason
@@ -51,6 +50,7 @@ from entrypoints.http.schemas import (
     NoFields,
     RecipientReply,
     ResolveRequest,
+    RetryRequest,
     StatusChanged,
 )
 from entrypoints.http.times import shown, shown_if_any
@@ -119,12 +119,9 @@ class Emails:
                 return _accepted(known[0])
         with self._counting([body]):
             wanted = parse(EmailRequest, body, *too_many)
-        try:
-            email_id = self._submission.submit(
-                _draft(wanted, headers), idempotency=_idempotency(body), caller=the_caller()
-            )
-        except NotFound:
-            raise NotFound(f"there is no SMTP configuration {wanted.smtp_config_id}") from None
+        email_id = self._submission.submit(
+            _draft(wanted, headers), idempotency=_idempotency(body), caller=the_caller()
+        )
         return _accepted(email_id)
 
     def submit_batch(self) -> Response:
@@ -279,15 +276,22 @@ class Emails:
 
     def retry(self, email_id: int) -> Response:
         """Put a failed email back to the queue."""
-        parse(NoFields, read_optional_object())
-        email = self._submission.retry(email_id, caller=the_caller())
+        wanted = parse(RetryRequest, read_optional_object())
+        email = self._submission.retry(
+            email_id, account_id=wanted.smtp_config_id, caller=the_caller()
+        )
         return _changed(email, "Email queued for retry")
 
     def resolve(self, email_id: int) -> Response:
         """Settle an unknown outcome."""
-        verdict = parse(ResolveRequest, read_object()).verdict
-        email = self._submission.resolve(email_id, as_sent=verdict == "sent", caller=the_caller())
-        return _changed(email, _RESOLVED[verdict])
+        wanted = parse(ResolveRequest, read_object())
+        email = self._submission.resolve(
+            email_id,
+            as_sent=wanted.verdict == "sent",
+            account_id=wanted.smtp_config_id,
+            caller=the_caller(),
+        )
+        return _changed(email, _RESOLVED[wanted.verdict])
 
     def _passed_on(self) -> Headers:
         """The request's headers that the message gets too: a test recognises its mail by them."""

@@ -17,6 +17,7 @@ from pydantic import (
     GetJsonSchemaHandler,
     PlainValidator,
     WithJsonSchema,
+    model_validator,
 )
 from pydantic_core import CoreSchema
 
@@ -375,6 +376,15 @@ class NoFields(RequestModel):
     """Nothing needs to be said; the body may be left out."""
 
 
+class RetryRequest(RequestModel):
+    """How a failed email is tried again; the body may be left out."""
+
+    smtp_config_id: Annotated[
+        Absent[Id],
+        Field(description="The SMTP configuration it goes by from now on; else as before."),
+    ] = None
+
+
 class ResolveRequest(RequestModel):
     """How an unknown outcome is settled."""
 
@@ -383,6 +393,16 @@ class ResolveRequest(RequestModel):
         Literal["sent", "resend"],
         Field(alias="as", description="It was sent, as somebody saw; or it is to be sent again."),
     ]
+    smtp_config_id: Annotated[
+        Absent[Id],
+        Field(description="With resend: the SMTP configuration it goes by from now on."),
+    ] = None
+
+    @model_validator(mode="after")
+    def _nothing_is_sent_again_as_sent(self) -> "ResolveRequest":
+        if self.verdict == "sent" and self.smtp_config_id is not None:
+            raise ValueError("smtp_config_id goes with resend only")
+        return self
 
 
 _PageSize: TypeAlias = Annotated[int, Field(ge=1, le=500), BeforeValidator(_decimal)]

@@ -1,21 +1,24 @@
 """The calls about emails, as published and as added."""
 
 import pytest
+from flask.testing import FlaskClient
 
 from adapters.fake_clock import FakeClock
 from adapters.fake_sender import FakeSender, Fault, Rule, Script
 from adapters.memory_store import MemoryStore
-from application import ServiceRules
+from application import Application, ServiceRules
 from domain.account import OnUnknown
 from domain.email import Status
 from tests.applications import (
     a_client,
     a_client_with_config,
     a_config_body,
+    a_keyed_client,
     an_application,
     an_email_body,
     deliver,
     delivery_rules,
+    pointers,
 )
 
 
@@ -452,3 +455,125 @@ def test_international_domains_stand_in_the_envelope_in_ascii():
     deliver(application)
     (accepted,) = sender.accepted
     assert [str(a) for a in accepted.envelope.recipients] == ["a@xn--bcher-kva.de"]
+
+
+# -- retry on another SMTP configuration -----
+
+
+def refused_everywhere() -> tuple[Application, FlaskClient]:
+    """A service whose one email has failed and whose SMTP configuration 1 was then removed."""
+    application = an_application(sender=FakeSender(Script([Rule("rcpt", "550 5.1.1 no")])))
+    client = a_client_with_config(application)
+    submitted(client, smtp_config_id=1)
+    deliver(application)
+    assert client.delete("/api/smtp-configs/1").status_code == 200
+    return application, client
+
+
+def test_an_email_whose_smtp_configuration_is_gone_is_not_retried_for_nothing():
+    _, client = refused_everywhere()
+    reply = client.post("/api/emails/1/retry")
+    assert (reply.status_code, reply.json["code"]) == (409, "conflict")
+    assert "SMTP configuration 1" in reply.json["detail"]
+    assert "smtp_config_id" in reply.json["detail"]
+    assert client.get("/api/emails/1").json["status"] == "failed"
+
+
+def test_it_is_retried_on_the_smtp_configuration_that_is_named():
+    application, client = refused_everywhere()
+    client.post("/api/smtp-configs", json=a_config_body(name="other"))
+    reply = client.post("/api/emails/1/retry", json={"smtp_config_id": 2})
+    assert (reply.status_code, reply.json["status"]) == (200, "retry")
+    deliver(application)
+    assert client.get("/api/emails/1").json["attempts"][-1]["account"] == "other"
+
+
+@pytest.mark.parametrize("number", [1, 7])
+def test_an_smtp_configuration_that_is_not_there_retries_nothing(number):
+    _, client = refused_everywhere()
+    reply = client.post("/api/emails/1/retry", json={"smtp_config_id": number})
+    assert reply.status_code == 404
+    assert reply.json["detail"] == f"there is no SMTP configuration {number}"
+    assert client.get("/api/emails/1").json["status"] == "failed"
+
+
+def test_an_unpinned_email_is_not_retried_while_there_is_no_smtp_configuration_at_all():
+    application = an_application(sender=FakeSender(Script([Rule("rcpt", "550 5.1.1 no")])))
+    client = a_client_with_config(application)
+    submitted(client)
+    deliver(application)
+    client.delete("/api/smtp-configs/1")
+    assert client.post("/api/emails/1/retry").status_code == 409
+    client.post("/api/smtp-configs", json=a_config_body())
+    assert client.post("/api/emails/1/retry").status_code == 200
+
+
+def test_a_key_retries_on_its_own_smtp_configurations_only():
+    application = an_application(sender=FakeSender(Script([Rule("rcpt", "550 5.1.1 no")])))
+    client = a_client_with_config(application)
+    for name in ("second", "third"):
+        client.post("/api/smtp-configs", json=a_config_body(name=name))
+    limited = a_keyed_client(application, "send", accounts=frozenset({1, 2}))
+    submitted(limited, smtp_config_id=1)
+    deliver(application)
+    assert limited.post("/api/emails/1/retry", json={"smtp_config_id": 3}).status_code == 404
+    assert limited.post("/api/emails/1/retry", json={"smtp_config_id": 2}).status_code == 200
+
+
+def test_a_key_that_may_only_read_retries_nothing():
+    application = an_application(sender=FakeSender(Script([Rule("rcpt", "550 5.1.1 no")])))
+    client = a_client_with_config(application)
+    submitted(client)
+    deliver(application)
+    reader = a_keyed_client(application, "read")
+    assert reader.post("/api/emails/1/retry", json={"smtp_config_id": 1}).status_code == 403
+
+
+def test_an_email_for_more_than_the_limits_allow_is_not_retried_there():
+    application = an_application(sender=FakeSender(Script([Rule("rcpt", "550 5.1.1 no")])))
+    client = a_client_with_config(application)
+    submitted(client, recipients=["a@example.org", "b@example.org"])
+    deliver(application)
+    small = a_config_body(name="small", hourly_limit=1, limit_unit="recipients")
+    client.post("/api/smtp-configs", json=small)
+    reply = client.post("/api/emails/1/retry", json={"smtp_config_id": 2})
+    assert pointers(reply) == ["/smtp_config_id"]
+
+
+def unknown_of_a_removed_configuration() -> FlaskClient:
+    application = an_application(
+        sender=FakeSender(Script([Rule("dot", Fault.ACCEPT_CLOSE)])),
+        rules=ServiceRules(delivery=delivery_rules(on_unknown=OnUnknown.HOLD)),
+    )
+    client = a_client_with_config(application)
+    submitted(client)
+    deliver(application)
+    assert client.delete("/api/smtp-configs/1").status_code == 200
+    assert client.post("/api/smtp-configs", json=a_config_body(name="other")).status_code == 201
+    return client
+
+
+def test_an_unknown_outcome_is_not_sent_again_on_what_was_removed():
+    client = unknown_of_a_removed_configuration()
+    reply = client.post("/api/emails/1/resolve", json={"as": "resend"})
+    assert (reply.status_code, reply.json["code"]) == (409, "conflict")
+    reply = client.post("/api/emails/1/resolve", json={"as": "resend", "smtp_config_id": 2})
+    assert (reply.status_code, reply.json["status"]) == (200, "retry")
+
+
+def test_an_unknown_outcome_that_was_sent_needs_no_smtp_configuration():
+    client = unknown_of_a_removed_configuration()
+    both = {"as": "sent", "smtp_config_id": 2}
+    assert client.post("/api/emails/1/resolve", json=both).status_code == 400
+    assert client.post("/api/emails/1/resolve", json={"as": "sent"}).status_code == 200
+
+
+def test_a_batch_names_the_smtp_configuration_that_is_not_there():
+    client = a_client_with_config()
+    emails = [an_email_body(smtp_config_id=7)]
+    for mode in ("all", "each"):
+        reply = client.post("/api/emails/batch", json={"emails": emails, "mode": mode})
+        detail = (
+            reply.json["detail"] if mode == "all" else reply.json["results"][0]["error"]["detail"]
+        )
+        assert detail == "there is no SMTP configuration 7"

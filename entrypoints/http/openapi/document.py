@@ -27,7 +27,7 @@ another method than those described a 405.
 """
 _TAGS: Final = {
     Tag.EMAILS: "Send them, look after them, take them back.",
-    Tag.ACCOUNTS: "The SMTP accounts that mail is handed off through.",
+    Tag.ACCOUNTS: "The SMTP configurations that mail is handed off through.",
     Tag.OPERATIONS: "For whoever runs the service.",
 }
 _HEADERS: Final[JsonSchema] = {

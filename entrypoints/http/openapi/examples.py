@@ -103,7 +103,7 @@ EXPLAINED: Final[Example] = {
         {
             "name": "account_inactive",
             "open": False,
-            "detail": "the account is switched off",
+            "detail": "Main is not active",
             "until": None,
         },
         {"name": "hour_limit", "open": True, "detail": "0 of 50 used", "until": None},

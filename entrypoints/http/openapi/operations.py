@@ -28,6 +28,7 @@ from entrypoints.http.schemas import (
     ReplyModel,
     RequestModel,
     ResolveRequest,
+    RetryRequest,
     SmtpConfigChanges,
     SmtpConfigCreated,
     SmtpConfigReply,
@@ -284,8 +285,13 @@ _EMAILS: Final = (
     _email_change(
         "retry",
         "Try a failed email again",
-        "Only recipients that nothing was accepted for get it; 409 unless it has failed.",
-        body=_NOTHING,
+        "Only recipients that nothing was accepted for get it; 409 unless it has failed, and if"
+        " its SMTP configuration was removed and no other one is named.",
+        body=Body(
+            model=RetryRequest,
+            examples={"as before": {}, "elsewhere": {"smtp_config_id": 2}},
+            required=False,
+        ),
         example=shown.RETRIED,
     ),
     _email_change(

@@ -1,0 +1,36 @@
+"""What the code calls an account is an SMTP configuration in every text of the API."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TOLD = (
+    *(ROOT / "domain").glob("*.py"),
+    *(ROOT / "application").glob("*.py"),
+    *(ROOT / "entrypoints/http").rglob("*.py"),
+    *(ROOT / "adapters/peewee_store").glob("*.py"),
+    ROOT / "adapters/memory_store.py",
+)
+VALUES = {"FieldError", "Gate", "Lapse", "NotFound", "Conflict", "NameTaken", "Forbidden", "Field"}
+
+
+def texts(tree: ast.AST) -> Iterator[str]:
+    """Every text of an error, a gate or a field's description."""
+    for node in ast.walk(tree):
+        raised = isinstance(node, ast.Raise) and node.exc is not None
+        called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        if raised or (called and node.func.id in VALUES):  # type: ignore[union-attr, attr-defined]
+            for part in ast.walk(node):
+                if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                    yield part.value
+
+
+@pytest.mark.parametrize("path", TOLD, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_error_calls_an_smtp_configuration_an_account(path: Path) -> None:
+    found = [text for text in texts(ast.parse(path.read_text("utf-8")))
+             if re.search(r"\baccounts?\b(?!:)", text, re.IGNORECASE)]  # fmt: skip
+    assert found == []
