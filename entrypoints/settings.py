@@ -213,7 +213,9 @@ def _existing_file() -> Rule[Path]:
 def _database_url() -> Rule[str]:
     def parse(text: str) -> str:
         if text.startswith(POSTGRESQL):
-            if not re.fullmatch(r"[^\s/]*/[^\s/?]+(\?\S*)?", text.removeprefix(POSTGRESQL)):
+            # unquoted, libpq would take a part of a password with `@` or `/` for the host
+            place = r"([^\s/@]*@)?[^\s/@]*/[^\s/?@]+(\?[^\s=]+=\S*)?"
+            if not re.fullmatch(place, text.removeprefix(POSTGRESQL)):
                 raise ValueError
             return text
         path = text.removeprefix("sqlite:///")
@@ -223,15 +225,28 @@ def _database_url() -> Rule[str]:
 
     return Rule(
         "sqlite:///relative/path.db, sqlite:////absolute/path.db"
-        " or postgresql://user:password@host:port/database",
+        " or postgresql://user:password@host:port/database"
+        " (special characters of the password as %40 and so on)",
         parse,
     )
 
 
 def without_password(url: str) -> str:
-    """The URL as it may be shown. It may be one that is written wrongly."""
-    url = re.sub(r"(?<=://)([^:/@?]*):.*@", rf"\1:{MASK}@", url)
-    return re.sub(r"(password=)[^&]*", rf"\1{MASK}", url)
+    """The URL as it may be shown. It may be one that is written wrongly: then rather too little of
+    it is shown than a part of the password.
+    """
+    scheme, there, rest = url.partition("://")
+    if scheme == "sqlite":
+        return url
+    if not there:
+        return re.sub(r":.*", f":{MASK}", url)
+    rest = re.sub(r"(password=).*", rf"\1{MASK}", rest, flags=re.IGNORECASE)
+    user, colon, secret = rest.partition(":")
+    if "@" in secret:
+        rest = f"{user}:{MASK}@{secret.rpartition('@')[2]}"
+    elif colon and not re.match(r"[0-9]*([/,?]|$)", secret) and "[" not in user:
+        rest = f"{user}:{MASK}"
+    return f"{scheme}://{rest}"
 
 
 def _broker_url() -> Rule[str]:
@@ -241,6 +256,8 @@ def _broker_url() -> Rule[str]:
         parts = urlsplit(text)
         if parts.scheme not in schemes or not parts.hostname or parts.port == 0:
             raise ValueError
+        if "@" in parts.path + parts.query + parts.fragment:
+            raise ValueError  # a `/`, `?` or `#` of the password: the rest would be the vhost
         if parts.scheme.startswith("redis") and not re.fullmatch(r"(/[0-9]*)?", parts.path):
             raise ValueError
         return text

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from typing import Final
-from urllib.parse import urlsplit, urlunsplit
 
 from adapters.clock import SystemClock
 from adapters.entropy import SystemEntropy
@@ -14,7 +13,7 @@ from adapters.peewee_store.moving import MigratedStore, Moving, release
 from adapters.thread_dispatcher import leaders
 from application.ports import Store
 from domain.errors import Conflict, NotFound
-from entrypoints.settings import MOST_PROCESSES, SettingsError
+from entrypoints.settings import MASK, MOST_PROCESSES, SettingsError, without_password
 from entrypoints.wiring import locks_beside
 
 LOOK_S: Final = 0.5
@@ -50,11 +49,7 @@ def released(url: str, *, lease: timedelta, tell: Callable[[str], object]) -> No
 
 def named(url: str) -> str:
     """*url* without its password."""
-    parts = urlsplit(url)
-    if not parts.netloc:
-        return url
-    user, at, place = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=user.partition(":")[0] + at + place, query=""))
+    return without_password(url).replace(f":{MASK}", "").partition("?")[0]
 
 
 @contextmanager

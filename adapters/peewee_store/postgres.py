@@ -8,6 +8,7 @@ locked, and every change of a status is guarded by the status it was made for.
 
 import contextlib
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -512,11 +513,20 @@ def _own_slot(connection: "psycopg.Connection[Any]") -> int:
     return _CHANCE.randrange(SLOTS) if row is None else int(row[0])
 
 
+# libpq takes what follows the first `@`, and a port that is no number, for the host or the port, and
+# repeats them in its errors: of a password with an unquoted `@` or `/` they would tell a part.
+_HOST_AND_PORT: Final = r"(?:\[[^\]\s/@]*\]|[^\s/@:\[\],]*)(?::[0-9]*)?"
+_URL: Final = re.compile(
+    rf"postgresql://(?:[^\s/@]*@)?{_HOST_AND_PORT}(?:,{_HOST_AND_PORT})*"
+    r"(?:/[^\s/?@]*)?(?:\?(?:[A-Za-z_]+=[^&\s]*)(?:&[A-Za-z_]+=[^&\s]*)*)?"
+)
+
+
 def _parsed(url: str) -> dict[str, Any]:
     """The parts of the URL. ValueError, which does not repeat it: it may hold a password."""
     try:
-        where = conninfo_to_dict(url)
-    except psycopg.Error:
+        where = conninfo_to_dict(url) if _URL.fullmatch(url) else {}
+    except (psycopg.Error, UnicodeDecodeError):
         where = {}
     if not where.get("dbname"):
         raise ValueError(

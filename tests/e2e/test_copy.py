@@ -225,6 +225,13 @@ def test_a_source_that_was_given_up_can_be_released(tmp_path: Path) -> None:
     assert service.run("keys", "list").returncode == 0
 
 
+@pytest.mark.parametrize("character", "@:/#%?&[]")
+def test_no_part_of_a_password_is_in_a_stores_name(character: str) -> None:
+    shown = named(f"postgresql://me:abcd{character}efgh@host/db")
+    assert "abcd" not in shown
+    assert "efgh" not in shown
+
+
 @pytest.mark.parametrize(
     ("given", "shown"),
     [

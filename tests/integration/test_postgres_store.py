@@ -779,6 +779,16 @@ def _closing_every_connection_of(listener: socket.socket) -> list[float]:
     return knocks
 
 
+@pytest.mark.parametrize("character", "@:/#%?&[] =")
+def test_no_part_of_a_password_is_in_an_error(character: str) -> None:
+    url = f"postgresql://mail:abcd{character}efgh@127.0.0.1:1/mail"
+    with pytest.raises((StoreUnavailable, ValueError)) as caught:
+        PostgresServer(url).connect(writing=False)
+    told = f"{caught.value} {caught.value!r}"
+    assert "abcd" not in told
+    assert "efgh" not in told
+
+
 # -- a schema of a newer version ------------------------------------------------------------------
 
 

@@ -431,6 +431,58 @@ def test_a_database_server_is_shown_without_its_password(url, shown):
     assert "s3cret" not in repr(chosen)
 
 
+SPECIAL = "@:/#%?&[]=+ \\;,é"
+
+
+def told_of(**environ: str) -> str:
+    """Everything that is said of these settings, whether they can be used or not."""
+    try:
+        chosen = settings(**environ)
+    except SettingsError as error:
+        return str(error)
+    return f"{chosen!r} {chosen.describe()} {chosen.database}"
+
+
+@pytest.mark.parametrize("character", SPECIAL)
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://mail:{}@127.0.0.1:1/mail",
+        "postgresql://mail:{}@127.0.0.1/",
+        "postgresql://m@il:{}@127.0.0.1/mail",
+        "postgresql://127.0.0.1:1/mail?user=me&password={}",
+        "postgres://mail:{}@127.0.0.1/mail",
+        "mail:{}@127.0.0.1/mail",
+    ],
+)
+def test_no_part_of_a_database_password_is_told(character, url):
+    for secret in (f"abcd{character}efgh", f"{character}abcdefgh", f"abcdefgh{character}"):
+        told = told_of(DATABASE_URL=url.format(secret))
+        assert "abcd" not in told
+        assert "efgh" not in told
+
+
+@pytest.mark.parametrize("character", SPECIAL)
+@pytest.mark.parametrize("url", ["amqp://mail:{}@127.0.0.1:1//", "redis://:{}@127.0.0.1:1/0"])
+def test_no_part_of_a_broker_password_is_told(character, url):
+    secret = f"1234{character}efgh"
+    told = told_of(DISPATCHER="celery", CELERY_BROKER_URL=url.format(secret))
+    assert "1234" not in told
+    assert "efgh" not in told
+
+
+@pytest.mark.parametrize("character", "/?#")
+def test_a_broker_url_whose_password_would_be_read_as_something_else_is_refused(character):
+    (error,) = errors(CELERY_BROKER_URL=f"amqp://mail:1234{character}efgh@127.0.0.1:5672//")
+    assert error.startswith("CELERY_BROKER_URL must be ")
+
+
+@pytest.mark.parametrize("character", "@/")
+def test_a_database_url_whose_password_would_be_read_as_something_else_is_refused(character):
+    (error,) = errors(DATABASE_URL=f"postgresql://mail:abcd{character}efgh@127.0.0.1/mail")
+    assert "special characters of the password as %40" in error
+
+
 def test_the_generated_key_lies_beside_the_file_or_in_this_folder():
     assert settings(DATABASE_URL="sqlite:////data/mail.db").key_path == Path("/data/mail.key")
     assert settings(DATABASE_URL="postgresql:///mail").key_path == Path("email-service.key")
