@@ -513,8 +513,8 @@ def _own_slot(connection: "psycopg.Connection[Any]") -> int:
     return _CHANCE.randrange(SLOTS) if row is None else int(row[0])
 
 
-# libpq takes what follows the first `@`, and a port that is no number, for the host or the port, and
-# repeats them in its errors: of a password with an unquoted `@` or `/` they would tell a part.
+# libpq takes what follows the first `@` for the host, and what stands before the first `/` for the
+# port, and repeats both in its errors: of a password with either, unquoted, they would tell a part.
 _HOST_AND_PORT: Final = r"(?:\[[^\]\s/@]*\]|[^\s/@:\[\],]*)(?::[0-9]*)?"
 _URL: Final = re.compile(
     rf"postgresql://(?:[^\s/@]*@)?{_HOST_AND_PORT}(?:,{_HOST_AND_PORT})*"

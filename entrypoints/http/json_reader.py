@@ -7,6 +7,7 @@ and falls over at depth; here each of them is refused (RFC 8259, RFC 7493).
 import json
 import math
 import re
+from codecs import BOM_UTF8
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -16,6 +17,11 @@ from domain.errors import FieldError, InvalidInput
 from entrypoints.http.lean import the_request
 
 JsonObject = dict[str, Any]
+
+
+class ContentEncoded(UnsupportedMediaType):
+    """The body is compressed, or coded in another way."""
+
 
 MAX_DEPTH: Final = 20
 MAX_NAMES: Final = 1_000
@@ -79,12 +85,16 @@ def _check_content_type() -> None:
         charset = asked.mimetype_params.get("charset", "utf-8")
         if asked.mimetype != JSON or charset.lower() not in ("utf-8", "utf8"):
             raise UnsupportedMediaType("send the body as application/json, in UTF-8")
-    if environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
-        raise UnsupportedMediaType("send the body without a content encoding")
+    if environ.get("HTTP_CONTENT_ENCODING", "").strip().lower() not in ("", "identity"):
+        raise ContentEncoded
 
 
 def parse_object(octets: bytes, *, times: int = 1) -> JsonObject:
-    """The JSON object that *octets* hold. InvalidInput says why it is none."""
+    """The JSON object that *octets* hold. InvalidInput says why it is none.
+
+    A byte order mark before it is skipped: some editors and libraries write one (RFC 8259, 8.1).
+    """
+    octets = octets.removeprefix(BOM_UTF8)
     try:
         text = octets.decode("utf-8")
     except UnicodeDecodeError:

@@ -24,12 +24,14 @@ from domain.errors import (
     Unauthorized,
     Unavailable,
 )
+from entrypoints.http.json_reader import ContentEncoded
 from entrypoints.http.lean import LeanResponse, the_request
 from entrypoints.http.schemas import FieldProblem, Problem
 
 log = logging.getLogger("email_service.http")
 
 _TOLD: Final = 5
+CONTENT_ENCODED: Final = "send the body as it is, without compression (no Content-Encoding)"
 
 # HTTP status -> (code, what is told)
 _HTTP: Final = {
@@ -135,7 +137,11 @@ def _later(status: int, error: Unavailable | TooMany, *, detail: str) -> Respons
 def _http(error: HTTPException) -> Response:
     status = error.code if error.code in _HTTP else 500 if (error.code or 500) >= 500 else 400
     code, detail = _HTTP[status]
+    if isinstance(error, ContentEncoded):
+        detail = CONTENT_ENCODED
     reply = problem(status, code=code, detail=detail)
+    if isinstance(error, ContentEncoded):
+        reply.headers["Accept-Encoding"] = "identity"  # RFC 9110, 15.5.16
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         reply.allow.update(error.valid_methods)
     return reply

@@ -1,6 +1,7 @@
 """What clients should not send: every case of the threat model whose subject exists."""
 
 import email.policy
+import gzip
 import json
 import tracemalloc
 from email.parser import BytesParser
@@ -208,9 +209,33 @@ def test_t_ct_json_in_utf_8_is_taken(content_type):
     assert sent_raw(a_client_with_config(), body, content_type).status_code == 201
 
 
-def test_t_ct_a_compressed_body_is_refused(client):
-    reply = client.post("/api/emails", json={}, headers={"Content-Encoding": "gzip"})
-    assert (reply.status_code, reply.json["code"]) == (415, "unsupported_media_type")
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "br", "deflate", "zstd", "gzip, identity"])
+def test_t_ct_a_compressed_body_is_refused_in_words_that_say_so(client, encoding):
+    octets = gzip.compress(json.dumps(an_email_body()).encode())
+    headers = {"Content-Encoding": encoding, "Content-Type": "application/json"}
+    for path in ("/api/emails", "/api/emails/batch", "/api/emails/1/retry", "/api/smtp-configs"):
+        reply = client.post(path, data=octets, headers=headers)
+        assert (reply.status_code, reply.json["code"]) == (415, "unsupported_media_type")
+        assert "compression" in reply.json["detail"]
+        assert reply.headers["Accept-Encoding"] == "identity"
+
+
+@pytest.mark.parametrize("encoding", ["identity", "Identity", ""])
+def test_t_ct_a_body_that_says_it_is_not_compressed_is_taken(encoding):
+    client = a_client_with_config()
+    headers = {"Content-Encoding": encoding}
+    assert client.post("/api/emails", json=an_email_body(), headers=headers).status_code == 201
+
+
+def test_t_ct_a_body_of_another_type_is_told_the_type_and_not_the_encoding(client):
+    reply = client.post("/api/emails", data=b"x", content_type="text/plain")
+    assert "application/json" in reply.json["detail"]
+    assert "Accept-Encoding" not in reply.headers
+
+
+def test_t_ct_a_byte_order_mark_is_skipped():
+    body = b"\xef\xbb\xbf" + json.dumps(an_email_body()).encode()
+    assert sent_raw(a_client_with_config(), body).status_code == 201
 
 
 @pytest.mark.parametrize("size", [1001, 1002, 100_000])

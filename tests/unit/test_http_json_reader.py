@@ -41,7 +41,10 @@ def with_names(number: int) -> bytes:
         '{"a":"x"}'.encode("utf-16"),
         '{"a":"x"}'.encode("utf-16-le"),
         '{"a":"x"}'.encode("utf-32"),
-        b'\xef\xbb\xbf{"a":1}',
+        b'\xef\xbb\xbf\xef\xbb\xbf{"a":1}',
+        b'{\xef\xbb\xbf"a":1}',
+        b"\xef\xbb\xbf",
+        b'\xff\xfe{"a":1}',
         b'{"a":"\xed\xa0\x80"}',
         b'{"a":NaN}',
         b'{"a":[Infinity]}',
@@ -102,3 +105,7 @@ def test_signs_inside_of_strings_count_for_nothing():
 def test_what_is_as_large_as_allowed_is_read():
     assert parse_object(nested(MAX_DEPTH))
     assert len(parse_object(with_names(MAX_NAMES))) == MAX_NAMES
+
+
+def test_a_byte_order_mark_before_the_object_is_skipped():
+    assert parse_object(b'\xef\xbb\xbf{"a":1}') == parse_object(b'{"a":1}') == {"a": 1}

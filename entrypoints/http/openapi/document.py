@@ -75,6 +75,11 @@ _HEADERS: Final[JsonSchema] = {
         "schema": {"type": "integer", "minimum": 1},
         "example": 5,
     },
+    "Accept-Encoding": {
+        "description": "Sent if the body was compressed: what this service takes.",
+        "schema": {"type": "string"},
+        "example": "identity",
+    },
     "Allow": {
         "description": "The methods that the path takes.",
         "required": True,

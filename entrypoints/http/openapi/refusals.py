@@ -90,9 +90,10 @@ REFUSALS: Final = {
     ),
     415: Refusal(
         name="UnsupportedMediaType",
-        meaning="The body is not sent as JSON in UTF-8.",
+        meaning="The body is not sent as JSON in UTF-8, or it is compressed.",
         codes=("unsupported_media_type",),
         detail="send the body as application/json, in UTF-8",
+        headers=("Accept-Encoding",),
     ),
     429: Refusal(
         name="TooManyRequests",
