@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from domain.errors import EmailServiceError, StoreUnavailable
 from entrypoints import logs
-from entrypoints.settings import Settings, SettingsError, load_environment
+from entrypoints.settings import Settings, SettingsError, load_settings
 from entrypoints.wiring import Service, build, build_celery
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def __getattr__(name: str) -> "Celery":
 def make_app() -> "Celery":
     """The Celery application. Exits with 2 if the settings are wrong."""
     try:
-        settings = Settings.from_environment(load_environment())
+        settings, doubts = load_settings()
         app = build_celery(settings, open_service=lambda: _settled(settings))
     except SettingsError as error:
         raise _refused(error) from error
@@ -44,6 +44,7 @@ def make_app() -> "Celery":
     def check(**_: object) -> None:
         """The database up to date and every setting usable, before there are children."""
         logs.warn_of(settings)
+        logs.warn(doubts)
         try:
             _migrate(settings)
         except SettingsError as error:

@@ -8,7 +8,7 @@ import click
 
 from domain.errors import EmailServiceError
 from entrypoints import logs
-from entrypoints.settings import Settings, SettingsError, load_environment
+from entrypoints.settings import Settings, SettingsError, load_settings
 from entrypoints.wiring import Service, build
 
 
@@ -26,8 +26,9 @@ def read_settings(**options: Any) -> Settings:
     """The settings, with what was given on the command line in the place of the environment's."""
     given = {name: _text(value) for name, value in options.items() if value is not None}
     with told_plainly():
-        settings = Settings.from_environment(load_environment() | given)
+        settings, doubts = load_settings(given=given)
     logs.configure(settings)
+    logs.warn(doubts)
     return settings
 
 

@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -36,6 +37,12 @@ def warn_of(settings: Settings) -> None:
     for warning in settings.warnings:
         print(f"warning: {warning}", file=sys.stderr, flush=True)
         logging.getLogger(__name__).warning("%s", warning)
+
+
+def warn(doubts: Iterable[str]) -> None:
+    """Log what looks wrong and ends nothing, one line each."""
+    for doubt in doubts:
+        logging.getLogger("email_service.settings").warning(doubt)
 
 
 class GatheredLines(logging.Handler):

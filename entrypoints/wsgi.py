@@ -11,7 +11,7 @@ from flask import Flask
 
 from domain.errors import EmailServiceError
 from entrypoints import logs
-from entrypoints.settings import Settings, SettingsError, load_environment
+from entrypoints.settings import SettingsError, load_settings
 from entrypoints.wiring import Service, build
 
 _EXTENSION = "email_service"
@@ -42,9 +42,10 @@ def check() -> None:
 
 def _checked() -> Service:
     try:
-        settings = Settings.from_environment(load_environment())
+        settings, doubts = load_settings()
         logs.configure(settings)
         logs.warn_of(settings)
+        logs.warn(doubts)
         service = build(settings)
         service.migrate()
         service.check_keys()

@@ -18,6 +18,7 @@ from entrypoints.settings import (
     SettingsError,
     development_key,
     load_environment,
+    load_settings,
     variables,
 )
 
@@ -335,6 +336,126 @@ def test_the_environment_wins_over_the_file(tmp_path):
 
 def test_without_a_file_the_environment_is_all(tmp_path):
     assert load_environment({"PORT": "7000"}, path=tmp_path / ".env") == {"PORT": "7000"}
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("PORT: 6000", "write PORT=value, with an equals sign in the place of the colon"),
+        ("PORT : 6000", "write PORT=value, with an equals sign"),
+        ("PORT:6000", "write PORT=value, with an equals sign"),
+        ("export PORT: 6000", "write PORT=value, with an equals sign"),
+        ("PORT 6000", "write PORT=value: there is no equals sign"),
+        ("export PORT 6000", "write PORT=value: there is no equals sign"),
+        ('PORT="6000', "the value of PORT has a quote that is not closed"),
+        (
+            "PORT='6000' and more",
+            "the value of PORT has a quote that is not closed, or text behind",
+        ),
+        ("=6000", "it is not NAME=value"),
+    ],
+)
+def test_a_line_that_is_no_setting_is_refused_by_its_number(tmp_path, line, says):
+    file = tmp_path / ".env"
+    file.write_text(f"# a comment\n\nLOG_LEVEL=INFO\n\n{line}\nQUEUE_WORKERS=4\n")
+    with pytest.raises(SettingsError) as caught:
+        load_environment({}, path=file)
+    (error,) = caught.value.errors
+    assert error.startswith(f".env line 5: {says}")
+    assert "6000" not in error
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "PORT=6000",
+        "export PORT=6000",
+        "PORT = 6000",
+        "PORT='6000'",
+        'PORT="6000"  # why',
+        "PORT=6000 # why",
+        "\ufeffPORT=6000",
+        "'PORT'=6000",
+    ],
+)
+def test_a_line_may_be_written_as_in_a_shell(tmp_path, line):
+    file = tmp_path / ".env"
+    file.write_text(line, "utf-8")
+    assert load_environment({}, path=file) == {"PORT": "6000"}
+
+
+def test_every_line_that_cannot_be_read_is_named(tmp_path):
+    file = tmp_path / ".env"
+    file.write_text("PORT: 1\r\nHOST: 2\r\n")
+    with pytest.raises(SettingsError) as caught:
+        load_environment({}, path=file)
+    assert [error.split(":")[0] for error in caught.value.errors] == [".env line 1", ".env line 2"]
+
+
+def doubts_about(tmp_path, text="", **environ):
+    file = tmp_path / ".env"
+    file.write_text(text)
+    return load_settings(environ, path=file)[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("DATABSE_URL", "DATABASE_URL"),
+        ("DATABASE_URI", "DATABASE_URL"),
+        ("DATABASEURL", "DATABASE_URL"),
+        ("DATABASE-URL", "DATABASE_URL"),
+        ("database_url", "DATABASE_URL"),
+        ("SMTP_ALLOWED_CIDR", "SMTP_ALLOWED_CIDRS"),
+        ("MAX_RECIPENTS", "MAX_RECIPIENTS"),
+        ("PROT", "PORT"),
+        ("port", "PORT"),
+    ],
+)
+def test_a_name_of_the_file_that_resembles_a_setting_is_a_warning(tmp_path, name, meant):
+    (doubt,) = doubts_about(tmp_path, f"LOG_LEVEL=INFO\n{name}=x\n")
+    assert doubt == f"{name} (.env line 2) is no setting: did you mean {meant}?"
+
+
+@pytest.mark.parametrize("name", ["TEST_DATABASE_URL", "REDIS_URL", "SENTRY_DSN", "FLASK_APP"])
+def test_a_name_of_another_program_in_the_file_is_no_warning(tmp_path, name):
+    assert not doubts_about(tmp_path, f"{name}=x\n")
+
+
+def test_a_name_of_the_environment_that_resembles_a_setting_is_a_warning(tmp_path):
+    (doubt,) = doubts_about(tmp_path, DATABSE_URL="sqlite:///x.db")
+    assert doubt == "DATABSE_URL (in the environment) is no setting: did you mean DATABASE_URL?"
+
+
+def test_a_name_beside_the_setting_that_it_resembles_is_no_warning(tmp_path):
+    assert not doubts_about(tmp_path, DATABASE_URL="sqlite:///x.db", DATABASE_URI="x")
+    assert not doubts_about(tmp_path, "DATABASE_URL=sqlite:///x.db\n", DATABASE_URI="x")
+
+
+def test_a_real_environment_is_no_warning(tmp_path):
+    common = (
+        "HOME HOSTNAME HOSTTYPE HOST_IP LANG LANGUAGE LC_ALL LESS LOGNAME LS_COLORS MAIL OLDPWD"
+        " PATH PWD SHELL SHLVL TERM TMPDIR TZ USER VIRTUAL_ENV XDG_RUNTIME_DIR _ host port ports"
+        " http_proxy https_proxy no_proxy HTTP_PROXY SSH_AUTH_SOCK SSL_CERT_FILE PYTHONPATH"
+        " PYTHONUNBUFFERED PIP_CACHE_DIR FLASK_APP FLASK_DEBUG FLASK_RUN_PORT DJANGO_SECRET_KEY"
+        " SECRET_KEY_BASE REDIS_URL MAIL_SERVER SMTP_HOST SMTP_PORT SMTP_USER SMTP_PASSWORD"
+        " WEB_CONCURRENCY GUNICORN_CMD_ARGS CELERY_RESULT_BACKEND CELERY_QUEUES_FILE PGHOST PGPORT"
+        " POSTGRES_PASSWORD POSTGRES_DB DB_HOST KUBERNETES_SERVICE_HOST KUBERNETES_PORT"
+        " KUBERNETES_SERVICE_PORT MAIL_PORT_5000_TCP_PORT AWS_REGION AWS_SECRET_ACCESS_KEY CI"
+        " GITHUB_ACTIONS LOG_DIR LOG_FILE MAX_CONNECTIONS TIMEOUT_SECONDS INVOCATION_ID"
+        " JOURNAL_STREAM NOTIFY_SOCKET SYSTEMD_EXEC_PID DEBIAN_FRONTEND EDITOR PAGER DISPLAY"
+    ).split()
+    assert not doubts_about(tmp_path, **(dict(os.environ) | dict.fromkeys(common, "x")))
+
+
+def test_what_was_meant_is_told_with_what_is_missing(tmp_path):
+    file = tmp_path / ".env"
+    file.write_text("FLASK_ENV=production\nSECRTE_KEY=x\n")
+    with pytest.raises(SettingsError) as caught:
+        load_settings({}, path=file)
+    told = "\n".join(caught.value.errors)
+    assert "SECRET_KEY must be set" in told
+    assert "SECRTE_KEY (.env line 2) is no setting: did you mean SECRET_KEY?" in told
 
 
 def test_a_file_that_is_no_text_is_settings_that_cannot_be_used(tmp_path):
