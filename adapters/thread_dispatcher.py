@@ -122,6 +122,8 @@ class ThreadDispatcher:
         self._lock = Lock()
         self._threads: list[Thread] = []
         self._cpu = _CpuShare()
+        self._standing_by = False
+        self._tell_turn: Callable[[bool], object] = lambda delivers: None
         if rules.rest is None:
             self._awake.set()
 
@@ -142,8 +144,12 @@ class ThreadDispatcher:
             self._awake.set()
         self._bell()
 
-    def start(self) -> None:
-        """Begin to deliver, or to wait for the process that does to end."""
+    def start(self, *, tell_turn: Callable[[bool], object] = lambda delivers: None) -> None:
+        """Begin to deliver, or to stand by until the process that does ends.
+
+        *tell_turn* is called with False when this one stands by, and with True when it takes over.
+        """
+        self._tell_turn = tell_turn
         for target, name in ((self._feed, "feeder"), (self._sweep, "sweeper")):
             thread = Thread(target=target, name=name, daemon=True)
             thread.start()
@@ -187,6 +193,7 @@ class ThreadDispatcher:
                 elif self._rules.rest is not None:
                     self._sleep()  # who leads is looking, and looks again before it rests
                 else:
+                    self._stand_by()
                     self._bell.wait(self._rules.elect.total_seconds())
             except StoreUnavailable as error:
                 self._tell("store_unavailable", error)
@@ -203,7 +210,19 @@ class ThreadDispatcher:
             self._worked_at = self._clock.monotonic()
             self._leading.set()
             self._observe(Happened(name="delivery_started"))
+            if self._standing_by:
+                self._standing_by = False
+                self._tell_turn(True)
         return self._leading.is_set()
+
+    def _stand_by(self) -> None:
+        """Say so, once: an operator who looks why this process sends nothing must find it."""
+        if self._standing_by:
+            return
+        self._standing_by = True
+        text = "another process delivers from this database: this one takes over when it ends"
+        self._observe(Happened(name="delivery_stands_by", fields={"text": text}))
+        self._tell_turn(False)
 
     def _may_lead(self) -> bool:
         for name in self._leaders:

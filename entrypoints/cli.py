@@ -63,7 +63,7 @@ def serve(
         smtp_port = _open_sandbox(service, settings) if settings.sandbox else None
         server = _listen(service, settings)
         service.settle()
-        service.start_delivery()
+        service.start_delivery(tell_turn=_tell_turn)
         service.start_siblings()
         click.echo(_welcome(server, settings, smtp_port))
         exit_code = run_http(server, service, stop)
@@ -89,7 +89,7 @@ def worker(context: click.Context, processes: int | None, sibling: int) -> None:
     stop.install()
     with opened(settings) as service:
         service.settle(sibling=sibling)
-        service.start_delivery()
+        service.start_delivery(tell_turn=_tell_turn)
         if sibling:
             service.be_sibling(sys.stdin.buffer, ended=stop.ask)
         else:
@@ -198,6 +198,16 @@ def _next_step(server: HttpServer, smtp_port: int | None) -> str:
     if smtp_port is not None:
         return "open the sandbox in a browser: it shows the two calls that send a first mail"
     return f"create an SMTP configuration: POST {server.url}/api/smtp-configs (see the README)"
+
+
+def _tell_turn(delivers: bool) -> None:
+    if delivers:
+        click.echo("  This process delivers now: the one before it has ended.")
+    else:
+        click.echo(
+            "  Standing by: another process delivers from this database;"
+            " this one takes over when it ends."
+        )
 
 
 def _block(title: str, lines: Mapping[str, str]) -> str:

@@ -133,12 +133,18 @@ class Service:
         if self._settings.one_processor:
             self._one_processor.start((os.getppid() if sibling else os.getpid()) + sibling)
 
-    def start_delivery(self) -> None:
-        """Deliver in this process, unless that is switched off. Safe to call twice."""
+    def start_delivery(
+        self, *, tell_turn: Callable[[bool], object] = lambda delivers: None
+    ) -> None:
+        """Deliver in this process, unless that is switched off. Safe to call twice.
+
+        *tell_turn* is called with False when this process stands by because another one delivers
+        from the same file, and with True when it takes over.
+        """
         wanted = self._settings.dispatcher is Dispatcher.THREADS
         if wanted and not self._delivering and not self._drained:
             self._delivering = True
-            self._dispatcher.start()
+            self._dispatcher.start(tell_turn=tell_turn)
 
     def start_siblings(self) -> None:
         """Begin the other processes that deliver, if the settings want any. Call it once."""

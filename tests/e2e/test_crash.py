@@ -107,6 +107,25 @@ def test_gunicorn_workers_share_one_database_and_send_nothing_twice(tmp_path: Pa
     assert service.output().count("delivery_started") == 1
 
 
+def test_a_second_process_says_that_it_stands_by_and_when_it_takes_over(tmp_path: Path) -> None:
+    with running(tmp_path) as first:
+        wait_until(lambda: "delivery_started" in first.output())
+        second = Running(tmp_path)
+        second.log = tmp_path / "second.log"
+        try:
+            second.start()
+            wait_until(lambda: "delivery_stands_by" in second.output())
+            wait_until(lambda: "  Standing by: another process delivers" in second.output())
+            assert "delivery_started" not in second.output()
+            first.kill()
+            wait_until(lambda: "delivery_started" in second.output())
+            wait_until(lambda: "  This process delivers now" in second.output())
+        finally:
+            second.kill()
+    assert second.output().count("delivery_stands_by") == 1
+    assert "tanding by" not in first.output()
+
+
 def test_a_second_process_takes_over_when_the_first_is_killed(tmp_path: Path) -> None:
     with SmtpServer(Script(latency_s=0.01)) as server, running(tmp_path) as first:
         second = Running(tmp_path, RETRY_SCHEDULE="1")

@@ -245,6 +245,54 @@ def test_it_stays_awake_while_an_email_is_in_other_hands_and_takes_it_from_the_d
     dispatcher.drain(timeout=1)
 
 
+def test_who_stands_by_says_it_once_and_says_when_it_takes_over() -> None:
+    locks = Locks()
+    locks.held = True
+    world, told = World(), []
+    rules = {"elect": timedelta(seconds=0.01)}
+    dispatcher = a_dispatcher(world, Bell(), locks=locks, **rules)
+    dispatcher.start(tell_turn=told.append)
+    try:
+        wait_until(lambda: locks.asked > 5)
+        assert world.heard.names.count("delivery_stands_by") == 1
+        assert told == [False]
+        locks.held = False
+        wait_until(lambda: dispatcher.leading)
+        wait_until(lambda: told == [False, True])
+    finally:
+        dispatcher.drain(timeout=5)
+
+
+def test_who_leads_at_once_says_nothing_of_standing_by() -> None:
+    world, told = World(), []
+    dispatcher = a_dispatcher(world, Bell())
+    dispatcher.start(tell_turn=told.append)
+    try:
+        wait_until(lambda: dispatcher.leading)
+        assert not told
+        assert "delivery_stands_by" not in world.heard.names
+    finally:
+        dispatcher.drain(timeout=5)
+
+
+class Locks:
+    """Those of a machine on which another process holds them, as long as it is said to."""
+
+    def __init__(self) -> None:
+        self.held = False
+        self.asked = 0
+
+    def acquire(self, name: str) -> bool:
+        self.asked += 1
+        return not self.held
+
+    def release(self, name: str) -> None:
+        return
+
+    def abandoned(self, name: str) -> bool:
+        return False
+
+
 def test_who_finds_another_one_leading_leaves_it_to_that_one() -> None:
     one, two = OneLeader(), OneLeader()
     world = World(clock=SystemClock())
