@@ -179,7 +179,7 @@ class Access:
             token = token_of(prefix, secret)
             key = tx.keys.add(
                 ApiKey(
-                    name=wish.name,
+                    name=wish.name.strip(),
                     prefix=prefix,
                     digest=self._vault.fingerprints(token)[0],
                     scopes=wish.scopes,

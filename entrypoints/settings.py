@@ -182,6 +182,7 @@ def _text() -> Rule[str]:
 
 def _host() -> Rule[str]:
     def parse(text: str) -> str:
+        text = text.removesuffix(".")
         if not _is_ip(text) and not _HOST_NAME.fullmatch(text):
             raise ValueError
         return text
@@ -191,6 +192,7 @@ def _host() -> Rule[str]:
 
 def _ehlo_name() -> Rule[str]:
     def parse(text: str) -> str:
+        text = text.removesuffix(".")
         literal = re.fullmatch(r"\[(?:IPv6:)?([0-9A-Fa-f:.]+)\]", text)
         if literal and _is_ip(literal[1]):
             return text
@@ -457,6 +459,7 @@ class Settings:
         """How this client names itself; *machine* is its host name, used if it is a full one."""
         if self.ehlo_hostname is not None:
             return self.ehlo_hostname
+        machine = machine.removesuffix(".")
         full = "." in machine and not machine.startswith("localhost") and not _is_ip(machine)
         return machine if full and _HOST_NAME.fullmatch(machine) else "[127.0.0.1]"
 

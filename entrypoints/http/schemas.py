@@ -432,22 +432,47 @@ class EmailsByStatusQuery(RequestModel):
 
 # -- SMTP configurations ------------------------------------------------------------------------
 
+# tab and the spaces of every script; never a line end, which is refused wherever it stands
+_BLANKS: Final = "\t \u00a0\u1680\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+
+
+def _trimmed(text: object) -> object:
+    """Without outer blanks, which a copied text often has and nobody sees."""
+    return text.strip(_BLANKS) if isinstance(text, str) else text
+
+
 _Name: TypeAlias = Annotated[
     str,
-    Field(min_length=1, max_length=200, description="Unique.", examples=["main"]),
+    Field(
+        min_length=1,
+        max_length=200,
+        description="Unique; blanks around it are removed first.",
+        examples=["main"],
+    ),
     AfterValidator(_header_text),
+    BeforeValidator(_trimmed),
     _NO_CONTROLS,
 ]
 _DisplayName: TypeAlias = Annotated[
     str,
-    Field(max_length=200, description="The name in the From line.", examples=["Example Shop"]),
+    Field(
+        max_length=200,
+        description="The name in the From line; blanks around it are removed.",
+        examples=["Example Shop"],
+    ),
     AfterValidator(_header_text),
+    BeforeValidator(_trimmed),
     _NO_CONTROLS,
 ]
 _Host: TypeAlias = Annotated[
     str,
-    Field(min_length=1, max_length=253, description="Host name or IP address of the mail server."),
+    Field(
+        min_length=1,
+        max_length=254,
+        description="Host name or IP address of the mail server; a trailing dot is removed.",
+    ),
     AfterValidator(server_name),
+    BeforeValidator(_trimmed),
 ]
 _Port: TypeAlias = Annotated[int, Field(ge=1, le=65_535)]
 _Username: TypeAlias = Annotated[

@@ -8,6 +8,7 @@ from tests.applications import (
     a_client,
     a_client_with_config,
     a_config_body,
+    a_keyed_client,
     an_application,
     an_email_body,
     deliver,
@@ -520,3 +521,41 @@ def test_t_sec_1_no_reply_ever_holds_a_password(caplog):
         assert planted not in reply.text
         assert planted not in str(reply.headers)
     assert planted not in caplog.text
+
+
+# -- what is trimmed -----
+
+
+@pytest.mark.parametrize("name", [" main", "main ", "\tmain", "\u00a0main\u3000", "  main  "])
+def test_blanks_around_a_name_are_removed_before_it_is_compared(name):
+    client = a_client_with_config()
+    assert client.get("/api/smtp-configs/1").json["name"] == "main"
+    reply = client.post("/api/smtp-configs", json=a_config_body(name=name))
+    assert (reply.status_code, reply.json["code"]) == (409, "name_taken")
+    other = a_client()
+    assert other.post("/api/smtp-configs", json=a_config_body(name=name)).status_code == 201
+    assert other.get("/api/smtp-configs/1").json["name"] == "main"
+    assert other.put("/api/smtp-configs/1", json={"name": f" {name} "}).status_code == 200
+    assert other.get("/api/smtp-configs/1").json["name"] == "main"
+
+
+@pytest.mark.parametrize("name", ["", " ", "\t", "\u00a0", "main\n", "\nmain", "ma\tin"])
+def test_a_name_of_nothing_or_with_a_line_end_stays_refused(name):
+    reply = a_client().post("/api/smtp-configs", json=a_config_body(name=name))
+    assert pointers(reply) == ["/name"]
+
+
+def test_a_host_may_end_with_a_dot_and_stand_between_blanks():
+    client = a_client()
+    body = a_config_body(smtp_host=" smtp.example.org. ", display_name="  Example Shop ")
+    assert client.post("/api/smtp-configs", json=body).status_code == 201
+    shown = client.get("/api/smtp-configs/1").json
+    assert shown["smtp_host"] == "smtp.example.org"
+    assert shown["display_name"] == "Example Shop"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1.", "localhost.", "169.254.169.254."])
+def test_a_dot_behind_it_opens_no_forbidden_server(host):
+    client = a_keyed_client(an_application(closed=True), "admin")
+    reply = client.post("/api/smtp-configs", json=a_config_body(smtp_host=host))
+    assert pointers(reply) == ["/smtp_host"]

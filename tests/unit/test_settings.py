@@ -307,6 +307,16 @@ def test_logs_are_text_in_development_and_json_in_production():
     assert production(LOG_FORMAT="text").log_format is LogFormat.TEXT
 
 
+@pytest.mark.parametrize("name", ["HOST", "EHLO_HOSTNAME"])
+def test_the_dot_of_a_fully_qualified_name_is_removed(name):
+    chosen = settings(**{name: "localhost."} if name == "HOST" else {name: "mail.example.org."})
+    assert chosen.describe()[name] in ("localhost", "mail.example.org")
+
+
+def test_the_machines_name_is_said_without_its_dot():
+    assert settings().ehlo_name("mail.example.org.") == "mail.example.org"
+
+
 @pytest.mark.parametrize(
     ("configured", "machine", "name"),
     [
