@@ -17,7 +17,16 @@ import attrs
 from application.ports import Vault
 from domain.account import Account, Security
 from domain.errors import SecretUnreadable
-from domain.handoff import Envelope, Handoff, Parcel, Problem, RecipientReply, Reply, Stage
+from domain.handoff import (
+    Envelope,
+    Handoff,
+    Parcel,
+    Problem,
+    RecipientReply,
+    Reply,
+    Stage,
+    joined,
+)
 
 RSET: Final = "rset"
 QUIT: Final = "quit"
@@ -492,7 +501,7 @@ _AT_HANDSHAKE: Final = {
 def _reply(text: str) -> Reply:
     """The reply that a server's text is read as."""
     lines = text.split("\n")
-    return Reply.of(int(lines[-1][:3]), " ".join(line[4:] for line in lines))
+    return Reply.of(int(lines[-1][:3]), joined([line[4:] for line in lines]))
 
 
 def _names(envelope: Envelope) -> tuple[str, ...]:

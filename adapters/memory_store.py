@@ -368,10 +368,15 @@ class _Emails:
         ended = (email for email in self._waiting() if email.expires_at <= now)
         return sorted(ended, key=lambda email: (email.expires_at, email.id))[:limit]
 
-    def next_due(self, account_ids: Sequence[int]) -> datetime | None:
+    def next_due(self, account_ids: Sequence[int], *, urgent_only: bool = False) -> datetime | None:
         if not account_ids:
             return None
-        due = (e for e in self._waiting() if not e.pinned or e.account_id in account_ids)
+        due = (
+            e
+            for e in self._waiting()
+            if (not e.pinned or e.account_id in account_ids)
+            and (e.priority <= _URGENT or not urgent_only)
+        )
         return min((email.eligible_at for email in due), default=None)
 
     def waiting(self, account_id: int | None = None) -> Waiting:

@@ -13,7 +13,7 @@ from domain.address import Address
 from domain.errors import Conflict, FieldError, Forbidden, InvalidInput
 from domain.events import Event
 from domain.handoff import Handoff
-from domain.limits import Limits, LimitUnit
+from domain.limits import NEW_RESERVE, Limits, LimitUnit
 from domain.network import NetworkPolicy
 
 
@@ -256,7 +256,7 @@ def _blank(fields: AccountFields, *, now: datetime) -> Account:
         host=fields["host"],
         port=fields["port"],
         security=Security.STARTTLS,
-        limits=Limits(),
+        limits=Limits(priority_reserve=NEW_RESERVE),
         created_at=now,
         updated_at=now,
     )

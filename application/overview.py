@@ -21,7 +21,7 @@ from domain.account import Account
 from domain.email import WAITING, Attempt, Email, Page, Status
 from domain.errors import NotFound
 from domain.gates import AccountUse, Gate, gates
-from domain.limits import Window, WindowLengths
+from domain.limits import URGENT, Window, WindowLengths
 
 
 @attrs.frozen(kw_only=True)
@@ -39,7 +39,8 @@ class EmailView:
 class AccountView:
     """An account with its use: *used* counts reservations too, *sent* only what was handed off.
 
-    ``room_at`` is when there is room for one more; None while only a result can tell.
+    ``room_at`` is when there is room for one more of any priority; None while only a result can
+    tell.
     """
 
     account: Account
@@ -118,7 +119,9 @@ class Overview:
     ) -> EmailView:
         email = seen_by(caller, tx.emails.get(email_id))
         account = self._account_of(tx, email, caller, now=now)
-        use = self._use(tx, account, now=now) if account and email.status in WAITING else None
+        waits = account is not None and email.status in WAITING
+        urgent = email.priority <= URGENT
+        use = self._use(tx, account, urgent=urgent, now=now) if account and waits else None
         return EmailView(
             email=email,
             account=account,
@@ -135,8 +138,9 @@ class Overview:
         Only one that this caller may know: of the others it is as if they were not there.
         """
         if email.status in WAITING and not email.pinned:
+            urgent = email.priority <= URGENT
             known = [account for account in tx.accounts.all() if caller.may_use(account.id)]
-            best = roomiest(tx, known, windows=self._windows, now=now)
+            best = roomiest(tx, known, windows=self._windows, urgent=urgent, now=now)
             if best is not None:
                 return best
         if email.account_id is None or not caller.may_use(email.account_id):
@@ -154,15 +158,15 @@ class Overview:
             account=account if caller.is_admin else discreet_account(account),
             used={window: units for window, (units, _) in totals.items()},
             sent={window: number for window, (_, number) in totals.items()},
-            room_at=room_at(tx, account, self._windows, now=now),
+            room_at=room_at(tx, account, self._windows, urgent=False, now=now),
             in_flight=tx.emails.waiting(account.id).sending,
             now=now,
         )
 
-    def _use(self, tx: Transaction, account: Account, *, now: datetime) -> AccountUse:
+    def _use(self, tx: Transaction, account: Account, *, urgent: bool, now: datetime) -> AccountUse:
         return AccountUse(
             used=tx.ledger.used(account.id, self._windows),
-            room_at=room_at(tx, account, self._windows, now=now),
+            room_at=room_at(tx, account, self._windows, urgent=urgent, now=now),
         )
 
 

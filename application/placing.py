@@ -120,12 +120,25 @@ class Placing:
             opens = account.opens_at(now)
             if opens is None or not self._free_connections(account, owner=owner, members=members):
                 continue
-            due = tx.emails.next_due([account.id])
-            returns = room_at(tx, account, self._windows, now=now) if due else None
-            if due is not None and returns is not None:
-                times.append(max(opens, due, returns))
+            due = self._due(tx, account, now=now)
+            if due is not None:
+                times.append(max(opens, due))
                 if times[-1] <= now:
                     break  # there is no earlier time than now
+        return min(times, default=None)
+
+    def _due(self, tx: Transaction, account: Account, *, now: datetime) -> datetime | None:
+        """When one of its emails is due and there is room for it; the reserve is for some only."""
+        due = tx.emails.next_due([account.id])
+        if due is None:
+            return None
+        returns = room_at(tx, account, self._windows, urgent=False, now=now)
+        times = [] if returns is None else [max(due, returns)]
+        if account.limits.priority_reserve and returns != now:
+            urgent = tx.emails.next_due([account.id], urgent_only=True)
+            returns = room_at(tx, account, self._windows, urgent=True, now=now) if urgent else None
+            if urgent is not None and returns is not None:
+                times.append(max(urgent, returns))
         return min(times, default=None)
 
     def joined(self, members: Sequence[int]) -> bool:
@@ -253,16 +266,19 @@ def _is_open(account: Account, now: datetime) -> bool:
 
 
 def room_at(
-    tx: Transaction, account: Account, windows: WindowLengths, *, now: datetime
+    tx: Transaction, account: Account, windows: WindowLengths, *, urgent: bool, now: datetime
 ) -> datetime | None:
-    """When the account has room for one more unit: *now*, later, or None if it cannot be told."""
+    """When the account has room for one more unit: *now*, later, or None if it cannot be told.
+
+    Only *urgent* mail may use the reserve.
+    """
     limits = account.limits.finite()
     if not limits:
         return now
     used = tx.ledger.used(account.id, windows)
     latest = now
-    for window, limit in limits.items():
-        over = used.get(window, 0) - limit + 1
+    for window in limits:
+        over = used.get(window, 0) - account.limits.share(window, urgent=urgent) + 1
         if over <= 0:
             continue
         returns = tx.ledger.room_returns_at(account.id, window, windows, units=over)

@@ -297,8 +297,11 @@ class EmailRepository(Protocol):
         """Up to *limit* waiting emails whose lifetime has ended."""
         ...
 
-    def next_due(self, account_ids: Sequence[int]) -> datetime | None:
-        """The earliest eligible_at that one of these accounts may claim, or None."""
+    def next_due(self, account_ids: Sequence[int], *, urgent_only: bool = False) -> datetime | None:
+        """The earliest eligible_at that one of these accounts may claim, or None.
+
+        *urgent_only*: of the emails that may use an account's reserve.
+        """
         ...
 
     def waiting(self, account_id: int | None = None) -> Waiting:

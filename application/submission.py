@@ -26,7 +26,8 @@ from domain.errors import (
     TooMany,
 )
 from domain.events import Event
-from domain.limits import WindowLengths
+from domain.forecast import Forecast, Outlook, combined, forecast
+from domain.limits import URGENT, WindowLengths
 from domain.message import Content, compose
 from domain.retry import RetryPolicy
 
@@ -126,6 +127,14 @@ class Prepared:
     octets: bytes = attrs.field(repr=False)
 
 
+@attrs.frozen
+class Accepted:
+    """Emails that were stored together, and what to expect of them."""
+
+    ids: tuple[int, ...]
+    forecast: Forecast
+
+
 class Submission:
     """The client's use cases."""
 
@@ -208,7 +217,8 @@ class Submission:
         [prepared] = self._prepare((draft,), caller)
         if not isinstance(prepared, Prepared):
             raise prepared
-        return self._submit((prepared,), idempotency=idempotency, caller=caller)[0]
+        ids, _ = self._submit((prepared,), idempotency=idempotency, caller=caller)
+        return ids[0]
 
     def submit_all(
         self,
@@ -216,8 +226,8 @@ class Submission:
         *,
         idempotency: IdempotencyKey | None = None,
         caller: Caller = LOCAL,
-    ) -> tuple[int, ...]:
-        """The ids of the accepted emails, in order: all of them, or none and an error of `submit`.
+    ) -> "Accepted":
+        """The accepted emails, in order: all of them, or none and an error of `submit`.
 
         An InvalidInput names each field under the place of its draft: ``/1/subject``.
         """
@@ -229,14 +239,18 @@ class Submission:
         right = [one for one in prepared if isinstance(one, Prepared)]
         if len(right) < len(prepared):
             raise _why_none(prepared)
-        return self._submit(right, idempotency=idempotency, caller=caller)
+        told = self._forecast([one.email for one in right])
+        ids, stored = self._submit(right, idempotency=idempotency, caller=caller)
+        return Accepted(ids, told if stored else Forecast())
 
     def submit_each(
         self, drafts: Sequence[Draft], *, caller: Caller = LOCAL
-    ) -> tuple[int | EmailServiceError, ...]:
-        """For each draft its id, or the error of `submit` for it alone."""
+    ) -> tuple[Sequence[int | EmailServiceError], Forecast]:
+        """For each draft its id, or the error of `submit` for it alone; and when they go."""
         answers: list[EmailServiceError | Future[Sequence[Email]]] = []
-        for prepared in self._prepare(drafts, caller):
+        all_prepared = self._prepare(drafts, caller)
+        told = self._forecast([one.email for one in all_prepared if isinstance(one, Prepared)])
+        for prepared in all_prepared:
             if isinstance(prepared, Prepared):
                 work = partial(self._add, prepared=(prepared,), caller=caller)
                 answers.append(self._store.post(work))
@@ -244,7 +258,7 @@ class Submission:
                 answers.append(prepared)
         done = [_outcome(answer) for answer in answers]
         self._welcome([email for email in done if isinstance(email, Email)])
-        return tuple(email.id if isinstance(email, Email) else email for email in done)
+        return [email.id if isinstance(email, Email) else email for email in done], told
 
     def _prepare(self, drafts: Sequence[Draft], caller: Caller) -> Sequence["Prepared | Refusal"]:
         """Each draft composed, outside of any write, or what is wrong with it."""
@@ -280,13 +294,43 @@ class Submission:
             for draft, account in zip(drafts, accounts, strict=True)
         ]
 
+    def _forecast(self, emails: Sequence[Email]) -> Forecast:
+        """What to expect of emails that are about to be stored: one look, whatever their number."""
+        now = self._clock.now()
+
+        def look(tx: Transaction) -> Forecast:
+            by_account = _by_account(tx, emails)
+            if by_account is None:
+                return Forecast()
+            return combined(
+                [
+                    forecast(some, self._outlook(tx, account), windows=self._windows, now=now)
+                    for account, some in by_account
+                ]
+            )
+
+        return self._store.glance(look) if emails else Forecast()
+
+    def _outlook(self, tx: Transaction, account: Account) -> Outlook:
+        windows = self._windows
+        return Outlook(
+            account=account,
+            used=dict(tx.ledger.used(account.id, windows)) if account.limits.finite() else {},
+            waiting=_waiting_for(tx, account),
+            returns_at=lambda window, units: tx.ledger.room_returns_at(
+                account.id, window, windows, units=units
+            ),
+        )
+
     def _submit(
         self,
         prepared: Sequence["Prepared"],
         *,
         idempotency: IdempotencyKey | None,
         caller: Caller,
-    ) -> tuple[int, ...]:
+    ) -> tuple[tuple[int, ...], bool]:
+        """The ids, and whether the emails were stored by this call and not by one before."""
+
         def work(tx: Transaction) -> tuple[tuple[int, ...], Sequence[Email]]:
             if idempotency is not None:
                 known = _remembered(tx, idempotency)
@@ -300,7 +344,7 @@ class Submission:
 
         ids, fresh = self._store.write(work)
         self._welcome(fresh)
-        return ids
+        return ids, bool(fresh)
 
     def _add(
         self, tx: Transaction, prepared: Sequence["Prepared"], caller: Caller
@@ -488,10 +532,11 @@ class _Choice:
             return account
         if not self._usable:
             raise Conflict(_NO_ACCOUNT)
+        roomiest = self._roomiest_for_urgent if draft.priority <= URGENT else self._roomiest
         if self._caller.accounts is None:
-            return self._roomiest
+            return roomiest
         # it will be pinned: if none is active now, it waits for the first of them
-        chosen = self._roomiest or self._usable[0]
+        chosen = roomiest or self._usable[0]
         _check_size(draft, chosen)
         return chosen
 
@@ -507,7 +552,14 @@ class _Choice:
 
     @cached_property
     def _roomiest(self) -> Account | None:
-        return roomiest(self._tx, self._usable, windows=self._windows, now=self._now)
+        return self._roomiest_of_all(urgent=False)
+
+    @cached_property
+    def _roomiest_for_urgent(self) -> Account | None:
+        return self._roomiest_of_all(urgent=True)
+
+    def _roomiest_of_all(self, *, urgent: bool) -> Account | None:
+        return roomiest(self._tx, self._usable, windows=self._windows, urgent=urgent, now=self._now)
 
 
 def _caught(make: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T | Refusal:
@@ -516,6 +568,34 @@ def _caught(make: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T | R
         return make(*args, **kwargs)
     except (InvalidInput, NotFound, Conflict) as error:
         return error
+
+
+def _by_account(
+    tx: Transaction, emails: Sequence[Email]
+) -> Sequence[tuple[Account, Sequence[Email]]] | None:
+    """The emails by the account that each will go by; None if several might take one of them."""
+    accounts = tx.accounts.all()
+    active = [account for account in accounts if account.active]
+    shared = active[0].id if len(active) == 1 else None
+    found: dict[int, list[Email]] = {}
+    for email in emails:
+        account_id = email.account_id if email.pinned else shared
+        if account_id is None:
+            return None
+        found.setdefault(account_id, []).append(email)
+    return [(account, found[account.id]) for account in accounts if account.id in found]
+
+
+def _waiting_for(tx: Transaction, account: Account) -> int:
+    """How many emails wait that this account may have to send: its own, and those of nobody if no
+    other account could take them.
+    """
+    own = tx.emails.waiting(account.id).waiting
+    accounts = tx.accounts.all()
+    if any(other.active for other in accounts if other.id != account.id):
+        return own
+    pinned = sum(tx.emails.waiting(each.id).waiting for each in accounts)
+    return own + tx.emails.waiting().waiting - pinned
 
 
 def _why_none(prepared: Sequence[Prepared | Account | Refusal | None]) -> Refusal:
@@ -553,9 +633,16 @@ def seen_by(caller: Caller, email: Email) -> Email:
 
 
 def roomiest(
-    tx: Transaction, accounts: Sequence[Account], *, windows: WindowLengths, now: datetime
+    tx: Transaction,
+    accounts: Sequence[Account],
+    *,
+    windows: WindowLengths,
+    urgent: bool,
+    now: datetime,
 ) -> Account | None:
     """The active account with the most room left in its limits; None if none is active.
+
+    Only *urgent* mail may use their reserves.
 
     Accounts that are open now come before those that are paused or unreachable.
     """
@@ -566,7 +653,7 @@ def roomiest(
 
     def room(account: Account) -> tuple[int, int]:
         used = tx.ledger.used(account.id, windows) if account.limits.finite() else {}
-        return account.limits.room(used), -account.id
+        return account.limits.room(used, urgent=urgent), -account.id
 
     return max(usable, key=room)
 
@@ -577,7 +664,7 @@ def _check_schedule(draft: Draft, *, now: datetime) -> None:
 
 
 def _check_size(draft: Draft, account: Account) -> None:
-    most = account.limits.smallest()
+    most = account.limits.smallest(urgent=draft.priority <= URGENT)
     if account.limits.units(len(_recipients(draft))) > most:
         raise InvalidInput(
             FieldError(
@@ -589,7 +676,7 @@ def _check_size(draft: Draft, account: Account) -> None:
 
 def _check_fits(email: Email, account: Account) -> None:
     """InvalidInput if the email has more recipients than the account may ever send to at once."""
-    most = account.limits.smallest()
+    most = account.limits.smallest(urgent=email.priority <= URGENT)
     if account.limits.units(len(email.open_recipients)) > most:
         raise InvalidInput(
             FieldError(
@@ -603,7 +690,7 @@ def _check_account_exists(tx: Transaction, email: Email) -> None:
     """Conflict if nothing could ever take the email: its account is gone, or there is none."""
     if not email.pinned:
         if not tx.accounts.all():
-            raise Conflict("there is no SMTP configuration yet: create one first")
+            raise Conflict(_NO_ACCOUNT)
         return
     try:
         tx.accounts.get(email.account_id or 0)

@@ -97,11 +97,13 @@ def _account_gates(
         used = use.used.get(window, 0)
         room = account.limits.room_in(window, used, urgent=urgent)
         fits = account.limits.units(len(email.open_recipients)) <= room
+        kept = 0 if urgent else account.limits.kept(limit)
+        reserve = f", {kept} kept for priorities 1 and 2" if kept else ""
         found.append(
             Gate(
                 name=f"{window.value}_limit",
                 open=fits,
-                detail=f"{used} of {limit} used",
+                detail=f"{used} of {limit} used{reserve}",
                 until=None if fits else use.room_at,
             )
         )

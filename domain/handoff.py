@@ -5,6 +5,7 @@ the email, its recipients and the account is judged elsewhere (`domain/verdict.p
 """
 
 import re
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final
 
@@ -92,6 +93,18 @@ class Reply:
 
     def __str__(self) -> str:
         return f"{self.code} {self.text}".strip()
+
+
+def joined(lines: Sequence[str]) -> str:
+    """One text of several lines. Servers repeat the enhanced status in each (RFC 2034, section 4):
+    it is kept where it stands first.
+    """
+    status = _ENHANCED.match(lines[0])
+    if status is None:
+        return " ".join(lines)
+    repeated = re.compile(rf"{re.escape(status[0])}(?:[ \t]+|$)")
+    rest = [line[found.end() :] if (found := repeated.match(line)) else line for line in lines[1:]]
+    return " ".join([lines[0], *rest])
 
 
 @attrs.frozen(kw_only=True)

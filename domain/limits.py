@@ -46,6 +46,7 @@ class WindowLengths:
 
 
 UNLIMITED: Final = 2**62
+NEW_RESERVE: Final = 10  # percent, of an account for which nobody says another
 URGENT: Final = 2  # priorities up to this one may use what an account keeps in reserve
 
 
@@ -53,7 +54,8 @@ URGENT: Final = 2  # priorities up to this one may use what an account keeps in 
 class Limits:
     """The limits of one account; ``None`` is no limit.
 
-    ``priority_reserve`` is the percentage of each window kept for priorities 1 and 2.
+    ``priority_reserve`` is the percentage of each window kept for priorities 1 and 2, rounded up;
+    at least one unit is left for other mail, so that a limit of 1 keeps none.
     """
 
     daily: int | None = 500
@@ -79,9 +81,13 @@ class Limits:
         """What an email to *recipients* open recipients counts as."""
         return recipients if self.unit is LimitUnit.RECIPIENTS else 1
 
-    def smallest(self) -> int:
+    def smallest(self, *, urgent: bool = True) -> int:
         """The most units that one email may ever have on this account."""
-        return min(self.finite().values(), default=UNLIMITED)
+        return self.room({}, urgent=urgent)
+
+    def share(self, window: Window, *, urgent: bool) -> int:
+        """What mail of this urgency may use of a window's limit in all."""
+        return self.room_in(window, 0, urgent=urgent)
 
     def room(self, used: Mapping[Window, int], *, urgent: bool = True) -> int:
         """How many units may be reserved now, given what each window already holds.
@@ -98,5 +104,9 @@ class Limits:
         limit = self.of(window)
         if limit is None:
             return UNLIMITED
-        kept = 0 if urgent else -(-limit * self.priority_reserve // 100)
+        kept = 0 if urgent else self.kept(limit)
         return max(0, limit - kept - used)
+
+    def kept(self, limit: int) -> int:
+        """How much of a window's *limit* is kept for priorities 1 and 2."""
+        return min(-(-limit * self.priority_reserve // 100), max(0, limit - 1))

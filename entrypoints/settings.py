@@ -23,8 +23,8 @@ import attrs
 from domain.account import OnUnknown
 from domain.address import is_loopback
 from domain.network import Network
-from entrypoints.guessable import is_guessable
 from entrypoints.env_file import Line, UnreadableLines, misspelt, read_lines
+from entrypoints.guessable import is_guessable
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)

@@ -181,6 +181,7 @@ class Running:
                 "use_tls": False,
                 "daily_limit": None,
                 "hourly_limit": None,
+                "priority_reserve": 0,  # whoever sets a limit wants to see all of it used
                 **fields,
             },
         )

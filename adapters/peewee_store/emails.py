@@ -23,6 +23,7 @@ from adapters.peewee_store.tally import Tally
 from domain.account import Account
 from domain.email import WAITING, Email, Page, Status, Waiting
 from domain.errors import Conflict, NotFound, StaleAttempt
+from domain.limits import URGENT
 
 _READ: Final = ("email", "recipient")
 _MOST_PARAMETERS: Final = 500
@@ -272,8 +273,8 @@ class SqlEmails:
         found = self._session.execute(self._expired_rows, (micros(now), limit)).fetchall()
         return self._with_recipients(found)
 
-    def next_due(self, account_ids: Sequence[int]) -> datetime | None:
-        """Five probes for each account."""
+    def next_due(self, account_ids: Sequence[int], *, urgent_only: bool = False) -> datetime | None:
+        """A probe for each priority of each account."""
         if not account_ids:
             return None
         execute = self._session.execute
@@ -281,6 +282,7 @@ class SqlEmails:
             execute(_NEXT_DUE, (queue, priority)).fetchone()[0]
             for queue in {ANY_ACCOUNT, *account_ids}
             for priority in PRIORITIES
+            if priority <= URGENT or not urgent_only
         )
         earliest = min((head for head in heads if head is not None), default=None)
         return None if earliest is None else moment(earliest)

@@ -5,18 +5,16 @@ Here anything that is not a well-formed reply ends the dialogue.
 """
 
 import re
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
 import attrs
 
-from domain.handoff import Reply
+from domain.handoff import Reply, joined
 
 MAX_BYTES: Final = 64 * 1024
 MAX_LINES: Final = 100
 SHORT: Final = 120  # so long a line may be remembered
-_ENHANCED: Final = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?:[ \t]|$)")
 _LINE: Final = re.compile(rb"([2-5][0-9]{2})(?:([ -])([^\r\n]*))?")
 
 
@@ -45,18 +43,6 @@ class ServerReply:
         """The domain's value: one text, its enhanced status recognised."""
         text = self.lines[0] if len(self.lines) == 1 else joined(self.lines)
         return _known_reply(self.code, text) if len(text) <= SHORT else Reply.of(self.code, text)
-
-
-def joined(lines: Sequence[str]) -> str:
-    """One text of several lines. Servers repeat the enhanced status in each (RFC 2034, section 4):
-    it is kept where it stands first.
-    """
-    status = _ENHANCED.match(lines[0])
-    if status is None:
-        return " ".join(lines)
-    repeated = re.compile(rf"{re.escape(status[1])}(?:[ \t]+|$)")
-    rest = [line[found.end() :] if (found := repeated.match(line)) else line for line in lines[1:]]
-    return " ".join([lines[0], *rest])
 
 
 class ReplyParser:

@@ -23,6 +23,7 @@ from domain.errors import (
     NotAccepting,
     TooMany,
 )
+from domain.forecast import Forecast
 from domain.gates import Gate, next_attempt_at, waiting_reason
 from domain.handoff import Reply
 from entrypoints.http.access import the_caller
@@ -53,7 +54,7 @@ from entrypoints.http.schemas import (
     RetryRequest,
     StatusChanged,
 )
-from entrypoints.http.times import shown, shown_if_any
+from entrypoints.http.times import rfc3339_if_any, shown, shown_if_any
 from entrypoints.http.validation import MOST_ERRORS, parse, parse_query
 
 PREFIX: Final = "/api/emails"
@@ -137,27 +138,28 @@ class Emails:
         self._refuse_too_many(self._too_many_of(fields))
         known = self._judged_early(body, fields)
         if known is not None:
-            return _batch_reply(list(known), None)
+            return _batch_reply(list(known), None, Forecast())
         with self._counting(fields):
             wanted = parse(BatchRequest, body)
         try:
-            ids = self._submission.submit_all(
+            accepted = self._submission.submit_all(
                 [_draft(one, headers) for one in wanted.emails],
                 idempotency=_idempotency(body),
                 caller=the_caller(),
             )
         except InvalidInput as error:
             raise _under_emails(error) from None
-        return _batch_reply(list(ids), None)
+        return _batch_reply(list(accepted.ids), None, accepted.forecast)
 
     def _submit_each(self, emails: list[object], headers: Headers) -> Response:
         budget = self._submission.budget(caller=the_caller())
         judged = [self._judged(fields, budget) for fields in emails]
         right = [_draft(one, headers) for one in judged if isinstance(one, EmailRequest)]
-        answers = iter(self._submission.submit_each(right, caller=the_caller()))
+        done, forecast = self._submission.submit_each(right, caller=the_caller())
+        answers = iter(done)
         outcomes = [next(answers) if isinstance(one, EmailRequest) else one for one in judged]
         ids = [outcome for outcome in outcomes if isinstance(outcome, int)]
-        return _batch_reply(ids, [_batch_result(outcome) for outcome in outcomes])
+        return _batch_reply(ids, [_batch_result(outcome) for outcome in outcomes], forecast)
 
     def _judged(self, fields: object, budget: Budget) -> EmailRequest | EmailServiceError:
         """One email of a batch, or why it is refused: what costs least is looked at first."""
@@ -373,9 +375,15 @@ def _under_emails(error: InvalidInput) -> InvalidInput:
     return InvalidInput(*fields, code=error.code)
 
 
-def _batch_reply(ids: list[int], results: list[BatchResult] | None) -> Response:
-    message = f"{len(ids)} emails created and queued successfully"
-    return reply(BatchAccepted(message=message, email_ids=ids, results=results), 201)
+def _batch_reply(ids: list[int], results: list[BatchResult] | None, forecast: Forecast) -> Response:
+    accepted = BatchAccepted(
+        message=f"{len(ids)} emails created and queued successfully",
+        email_ids=ids,
+        results=results,
+        go_now=forecast.go_now,
+        last_due_at=rfc3339_if_any(forecast.last_due_at),
+    )
+    return reply(accepted, 201)
 
 
 def _batch_result(outcome: int | EmailServiceError) -> BatchResult:

@@ -24,7 +24,7 @@ from pydantic_core import CoreSchema
 from domain.account import OnUnknown
 from domain.address import Address
 from domain.encoding import unsafe_character
-from domain.limits import LimitUnit
+from domain.limits import NEW_RESERVE, LimitUnit
 from entrypoints.http.addresses import email_address, server_name
 from entrypoints.http.times import moment
 
@@ -159,6 +159,13 @@ Time: TypeAlias = Annotated[
         examples=["2023-05-24T10:30:00.000000"],
     ),
 ]
+# what this version adds is RFC 3339 whatever API_TIMES says
+Instant: TypeAlias = Annotated[
+    str,
+    WithJsonSchema(
+        {"type": "string", "format": "date-time", "examples": ["2023-05-24T10:30:00.000000Z"]}
+    ),
+]
 StatusName: TypeAlias = Literal[
     "queued", "scheduled", "sending", "sent", "retry", "failed", "cancelled"
 ]
@@ -265,6 +272,17 @@ class BatchAccepted(ReplyModel):
     message: Annotated[str, Field(examples=["2 emails created and queued successfully"])]
     email_ids: Annotated[list[Id], Field(description="Of those accepted, in order.")]
     results: list[BatchResult] | None
+    go_now: Annotated[
+        int | None,
+        Field(
+            description="How many fit the limits now, as far as can be told; null if nothing"
+            " limits them or several SMTP configurations may take them."
+        ),
+    ]
+    last_due_at: Annotated[
+        Instant | None,
+        Field(description="When the last one will fit the limits, as far as can be told now."),
+    ]
 
 
 class EmailRow(ReplyModel):
@@ -523,7 +541,13 @@ _Connections: TypeAlias = Annotated[
     int, Field(ge=1, le=100, description="At most so many to the mail server at once.")
 ]
 _Reserve: TypeAlias = Annotated[
-    int, Field(ge=0, le=90, description="Percent of each limit kept for priorities 1 and 2.")
+    int,
+    Field(
+        ge=0,
+        le=90,
+        description="Percent of each limit kept for priorities 1 and 2, rounded up; one is always"
+        " left for other mail.",
+    ),
 ]
 _OnUnknown: TypeAlias = Annotated[
     Annotated[Literal["resend_once", "hold"], AfterValidator(_on_unknown)] | None,
@@ -552,7 +576,7 @@ class SmtpConfigRequest(RequestModel):
     minute_limit: _MinuteLimit = None
     limit_unit: _Unit = "messages"
     max_connections: _Connections = 2
-    priority_reserve: _Reserve = 0
+    priority_reserve: _Reserve = NEW_RESERVE
     on_unknown: _OnUnknown = None
 
 
@@ -648,7 +672,10 @@ class SmtpConfigReply(SmtpConfigRow):
     used_hour: int
     used_day: int
     next_capacity_at: Annotated[
-        Time | None, Field(description="When there is room for one more; null if nobody can tell.")
+        Time | None,
+        Field(
+            description="When there is room for one more of any priority; null if nobody can tell."
+        ),
     ]
     connections: ConnectionsReply
     last_reply: Annotated[str | None, Field(description="The last trouble the server reported.")]

@@ -25,6 +25,16 @@ def shown(when: datetime) -> str:
     return when.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
 
 
+def rfc3339(when: datetime) -> str:
+    """UTC as RFC 3339: 2023-05-24T10:30:00.000000Z."""
+    return f"{when.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+
+
+def rfc3339_if_any(when: datetime | None) -> str | None:
+    """What `rfc3339` gives, or None."""
+    return None if when is None else rfc3339(when)
+
+
 def shown_if_any(when: datetime | None) -> str | None:
     """What `shown` gives, or None."""
     return None if when is None else shown(when)

@@ -267,7 +267,7 @@ class SenderContract:
             reply = played.send().reply
         assert reply is not None
         assert reply.enhanced == "5.7.1"
-        assert reply.text == "5.7.1 refused 5.7.1 see https://example.org"
+        assert reply.text == "5.7.1 refused see https://example.org"
 
     def test_a_refused_recipient_does_not_stop_the_others(self) -> None:
         with self.played(Rule(Stage.RCPT, "550 5.1.1 unknown", recipient=str(BOB))) as played:

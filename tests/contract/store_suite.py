@@ -868,6 +868,23 @@ class StoreContract:
         store.write(lambda tx: _add(tx, eligible_at=at(25)))
         assert [next_due(1), next_due(2), next_due(3), next_due()] == [at(25), at(20), at(25), None]
 
+    def test_next_due_of_what_may_use_the_reserve(self, store: Store) -> None:
+        store.write(
+            lambda tx: [
+                tx.emails.add(a_pinned_email(1, eligible_at=at(10), priority=3), OCTETS),
+                tx.emails.add(a_pinned_email(1, eligible_at=at(30), priority=2), OCTETS),
+                tx.emails.add(a_pinned_email(2, eligible_at=at(20), priority=5), OCTETS),
+            ]
+        )
+
+        def next_due(*accounts: int) -> object:
+            return store.read(lambda tx: tx.emails.next_due(accounts, urgent_only=True))
+
+        assert [next_due(1), next_due(2), next_due(1, 2)] == [at(30), None, at(30)]
+        assert next_due() is None
+        store.write(lambda tx: _add(tx, eligible_at=at(25), priority=1))
+        assert [next_due(1), next_due(2)] == [at(25), at(25)]
+
     # -- overviews ------------------------------------------------------------------------------
 
     def test_pages_lead_from_the_newest_to_the_oldest(self, store: Store) -> None:

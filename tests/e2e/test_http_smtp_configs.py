@@ -86,7 +86,7 @@ def test_one_is_shown_with_everything_but_its_password():
         "minute_limit": None,
         "limit_unit": "messages",
         "max_connections": 2,
-        "priority_reserve": 0,
+        "priority_reserve": 10,
         "on_unknown": None,
         "sent_count_today": 0,
         "sent_count_hour": 0,
@@ -559,3 +559,29 @@ def test_a_dot_behind_it_opens_no_forbidden_server(host):
     client = a_keyed_client(an_application(closed=True), "admin")
     reply = client.post("/api/smtp-configs", json=a_config_body(smtp_host=host))
     assert pointers(reply) == ["/smtp_host"]
+
+
+# -- the reserve for priorities 1 and 2 -----
+
+
+def test_a_new_configuration_keeps_a_tenth_for_priorities_1_and_2_and_another_one_its_own():
+    client = a_client()
+    client.post("/api/smtp-configs", json=a_config_body())
+    client.post("/api/smtp-configs", json=a_config_body(name="all", priority_reserve=0))
+    assert client.put("/api/smtp-configs/2", json={"daily_limit": 7}).status_code == 200
+    assert [shown(client, number)["priority_reserve"] for number in (1, 2)] == [10, 0]
+
+
+def test_the_reserve_is_told_where_an_email_waits_for_it():
+    application = an_application()
+    client = a_client_with_config(application)
+    client.put("/api/smtp-configs/1", json={"hourly_limit": 10})
+    for _ in range(10):
+        client.post("/api/emails", json=an_email_body())
+    deliver(application)
+    (gate,) = [g for g in client.get("/api/emails/10/explain").json["gates"] if not g["open"]]
+    assert gate["name"] == "hour_limit"
+    assert gate["detail"] == "9 of 10 used, 1 kept for priorities 1 and 2"
+    assert gate["until"] == shown(client)["next_capacity_at"]
+    assert client.post("/api/emails", json=an_email_body(priority=1)).status_code == 201
+    assert deliver(application) == 1

@@ -31,6 +31,24 @@ def test_the_reserve_is_kept_from_mail_that_is_not_urgent(reserve, room):
     assert limits.room(USED) == 20
 
 
+@pytest.mark.parametrize(
+    ("limit", "kept"), [(0, 0), (1, 0), (2, 1), (9, 1), (10, 1), (11, 2), (50, 5), (500, 50)]
+)
+def test_a_reserve_of_10_percent_is_rounded_up_and_leaves_one_for_other_mail(limit, kept):
+    limits = Limits(hourly=limit, daily=None, priority_reserve=10)
+    assert limits.kept(limit) == kept
+    assert limits.room({}, urgent=False) == limit - kept
+    assert limits.room({}) == limit
+
+
+@pytest.mark.parametrize("limit", range(1, 30))
+@pytest.mark.parametrize("reserve", [1, 10, 50, 90])
+def test_no_reserve_leaves_other_mail_without_any_room(limit, reserve):
+    limits = Limits(hourly=limit, daily=None, priority_reserve=reserve)
+    assert limits.room({}, urgent=False) >= 1
+    assert limits.smallest(urgent=False) >= 1
+
+
 def test_an_email_counts_once_or_once_for_each_recipient():
     assert Limits().units(7) == 1
     assert Limits(unit=LimitUnit.RECIPIENTS).units(7) == 7

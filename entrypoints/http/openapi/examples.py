@@ -32,6 +32,8 @@ BATCH_ACCEPTED: Final[Example] = {
     "message": "2 emails created and queued successfully",
     "email_ids": [1, 2],
     "results": None,
+    "go_now": 2,
+    "last_due_at": f"{_TIME}Z",
 }
 EMAIL_ROW: Final[Example] = {
     "id": 1,
