@@ -84,6 +84,13 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
+class ApiTimes(StrEnum):
+    """How the API writes a time."""
+
+    PUBLISHED = "published"  # 2023-05-24T10:30:00.000000, in UTC
+    RFC3339 = "rfc3339"  # 2023-05-24T10:30:00.000000Z
+
+
 @attrs.frozen
 class Rule(Generic[T]):
     """What a variable may be: *parse* raises ValueError for a text that is not *allowed*."""
@@ -344,6 +351,7 @@ class Settings:
     drain: timedelta = _setting("DRAIN_SECONDS", _s(25), _seconds(0, 3600))
     one_processor: bool = _setting("ONE_PROCESSOR", True, _switch())
 
+    api_times: ApiTimes = _setting("API_TIMES", ApiTimes.PUBLISHED, _one_of(ApiTimes))
     max_queue_depth: int = _setting("MAX_QUEUE_DEPTH", 1_000_000, _whole(0, 10**9))
     max_body_bytes: int = _setting("MAX_BODY_BYTES", 31_457_280, _whole(1024, 100 * 1024**2))
     max_recipients: int = _setting("MAX_RECIPIENTS", 100, _whole(1, 10_000))

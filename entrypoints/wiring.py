@@ -44,7 +44,7 @@ from domain.limits import WindowLengths
 from domain.network import DEFAULT_PORTS, NetworkPolicy
 from domain.retry import RetryPolicy
 from domain.rules import Rules, parse_rules
-from entrypoints.settings import Dispatcher, Settings, SettingsError, development_key
+from entrypoints.settings import ApiTimes, Dispatcher, Settings, SettingsError, development_key
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -95,6 +95,7 @@ class Service:
             document_needs_key=settings.production,
             test_ids=settings.allow_test_knobs,
             trusted_proxies=settings.trusted_proxies,
+            rfc3339_times=settings.api_times is ApiTimes.RFC3339,
         )
 
     def migrate(self) -> list[str]:

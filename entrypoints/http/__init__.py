@@ -24,6 +24,7 @@ from entrypoints.http.operations import Operations
 from entrypoints.http.problems import install_problems
 from entrypoints.http.proxies import install_proxies
 from entrypoints.http.schemas import LARGEST_ID
+from entrypoints.http.times import RFC_3339
 from entrypoints.http.validation import MOST_ERRORS, UNKNOWN_IN_QUERY, pointer
 
 MAX_BODY_BYTES: Final = 30 * 1024 * 1024
@@ -55,9 +56,11 @@ def create_http(
     document_needs_key: bool = False,
     test_ids: bool = False,
     trusted_proxies: Sequence[Network] = (),
+    rfc3339_times: bool = False,
 ) -> Flask:
     """The WSGI application that answers for *application*. Nothing is started."""
     app = LeanFlask("email_service")
+    app.config[RFC_3339] = rfc3339_times
     app.config["MAX_CONTENT_LENGTH"] = read_limit(max_body_bytes)
     app.url_map.converters["id"] = IdConverter
     install_headers(app)
@@ -73,7 +76,7 @@ def create_http(
             max_call_recipients=max_call_recipients,
             test_ids=test_ids,
         ),
-        Docs(version=version),
+        Docs(version=version, rfc3339_times=rfc3339_times),
     ):
         routes = calls.routes()
         routes.before_request(_refuse_unknown_query)

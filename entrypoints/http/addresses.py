@@ -26,7 +26,6 @@ _NO_HOST: Final = "must be a host name or an IP address, without scheme, port or
 _HOUSE_DOMAIN: Final = re.compile(r"(?<=\.)(?:local|invalid)\Z", re.IGNORECASE)
 _STAND_IN: Final = "test"
 
-_LAST_DOTS: Final = (".", "\u3002", "\uff0e", "\uff61")  # IDNA takes each of them for a dot
 _HOST_LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST: Final = re.compile(rf"{_HOST_LABEL}(?:\.{_HOST_LABEL})*")
 # "127.1", "2130706433" and "0x7f000001" are addresses to a resolver and names to a careless check.
@@ -80,7 +79,7 @@ def server_name(text: str) -> str:
     The dot of a fully qualified name is removed: certificates and SNI have none (RFC 6066, 3).
     ValueError with what is wrong about it.
     """
-    if text[-1:] in _LAST_DOTS and ":" not in text:
+    if _DOTS.fullmatch(text[-1:]) and ":" not in text:
         text = text[:-1]
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     if ":" in bare or _LIKE_AN_ADDRESS.fullmatch(bare):

@@ -26,9 +26,10 @@ PAGE_CSP: Final = (
 class Docs:
     """The calls that describe the others."""
 
-    def __init__(self, *, version: str) -> None:
+    def __init__(self, *, version: str, rfc3339_times: bool = False) -> None:
         self._version = version
         self._written_for = lru_cache(maxsize=KEPT_ADDRESSES)(self._write_for)
+        self._rfc3339_times = rfc3339_times
 
     def routes(self) -> Blueprint:
         """Every path with what answers it."""
@@ -66,7 +67,7 @@ class Docs:
 
     @cached_property
     def _document(self) -> JsonSchema:
-        return build_document(version=self._version)
+        return build_document(version=self._version, rfc3339_times=self._rfc3339_times)
 
     def _write_for(self, server: str) -> bytes:
         document = {**self._document, "servers": [{"url": server}]}

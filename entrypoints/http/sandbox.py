@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from flask import Blueprint, Response, abort, jsonify, render_template, request
 
 from entrypoints.http.operations import SANDBOX
+from entrypoints.http.times import shown
 
 PAGE_CSP: Final = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
@@ -182,7 +183,7 @@ def _summary(received: Received) -> dict[str, object]:
     """What programs read."""
     return {
         "number": received.number,
-        "received_at": received.received_at.strftime("%Y-%m-%dT%H:%M:%S.%f"),
+        "received_at": shown(received.received_at),
         "from": received.sender,
         "recipients": list(received.recipients),
         "to": list(received.letter.to),

@@ -4,6 +4,7 @@ Requests are strict: no coercion (``true`` is not 1, ``"3"`` is not 3), no unkno
 where it means something. What is published here is a promise: names and types never change.
 """
 
+import json
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 
@@ -30,6 +31,7 @@ from entrypoints.http.times import moment
 
 T = TypeVar("T")
 
+PUBLISHED_TIME: Final = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}$"
 LARGEST_ID: Final = 2**63 - 1
 LARGEST_BODY: Final = 10 * 1024 * 1024
 LONGEST_SUBJECT: Final = 989
@@ -44,8 +46,20 @@ def _without_null_defaults(schema: dict[str, Any]) -> None:
 
 
 def _of_one_field_at_least(schema: dict[str, Any]) -> None:
-    _without_null_defaults(schema)
+    _without_defaults(schema)
     schema["minProperties"] = 1
+
+
+def _without_defaults(schema: dict[str, Any]) -> None:
+    """What may be left out has its default in words: generators of typed clients take a field that
+    has one in the schema for a field that is always there, and let nobody leave it out.
+    """
+    for field in schema.get("properties", {}).values():
+        default = field.pop("default", None)
+        if default not in (None, [], (), ""):
+            shown = json.dumps(default)
+            before = f"{field['description']} " if "description" in field else ""
+            field["description"] = f"{before}If left out: {shown}."
 
 
 class RequestModel(BaseModel):
@@ -56,7 +70,7 @@ class RequestModel(BaseModel):
         extra="forbid",
         frozen=True,
         hide_input_in_errors=True,
-        json_schema_extra=_without_null_defaults,
+        json_schema_extra=_without_defaults,
     )
 
     def given(self) -> dict[str, Any]:
@@ -153,10 +167,14 @@ BodyText: TypeAlias = Annotated[
 Id: TypeAlias = Annotated[int, Field(ge=1, le=LARGEST_ID)]
 Time: TypeAlias = Annotated[
     str,
-    Field(
-        description="UTC, without a suffix.",
-        pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}$",
-        examples=["2023-05-24T10:30:00.000000"],
+    # no "date-time": that is RFC 3339, which asks for an offset
+    WithJsonSchema(
+        {
+            "type": "string",
+            "description": "UTC, without a suffix.",
+            "pattern": PUBLISHED_TIME,
+            "examples": ["2023-05-24T10:30:00.000000"],
+        }
     ),
 ]
 # what this version adds is RFC 3339 whatever API_TIMES says

@@ -4,6 +4,9 @@ import re
 from datetime import UTC, datetime
 from typing import Final
 
+from flask import current_app
+
+RFC_3339: Final = "API_TIMES_RFC_3339"  # in the configuration of the Flask application
 _RFC_3339: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?"
     r"(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
@@ -21,13 +24,19 @@ def moment(text: object) -> datetime:
 
 
 def shown(when: datetime) -> str:
-    """UTC, six digits of a second, no suffix: 2023-05-24T10:30:00.000000."""
-    return when.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+    """UTC, six digits of a second: 2023-05-24T10:30:00.000000, as it was published; with a Z if
+    this application shows RFC 3339 (API_TIMES). For a request's answer only.
+    """
+    return rfc3339(when) if current_app.config.get(RFC_3339) else _published(when)
 
 
 def rfc3339(when: datetime) -> str:
     """UTC as RFC 3339: 2023-05-24T10:30:00.000000Z."""
-    return f"{when.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+    return f"{_published(when)}Z"
+
+
+def _published(when: datetime) -> str:
+    return when.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
 
 
 def rfc3339_if_any(when: datetime | None) -> str | None:

@@ -205,7 +205,7 @@ def test_explain_names_every_gate_and_the_one_that_is_closed():
     assert gates["hour_limit"] == {
         "name": "hour_limit",
         "open": True,
-        "detail": "0 of 50 used",
+        "detail": "0 of 50 used, 5 kept for priorities 1 and 2",
         "until": None,
     }
 

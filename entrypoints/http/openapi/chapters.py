@@ -36,7 +36,6 @@ class Row:
     text: str = ""
     notes: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
-    default: str | None = None
     rows: "tuple[Row, ...]" = ()
 
 
@@ -208,7 +207,6 @@ class _Reader:
             text=schema.get("description") or bare.get("description") or "",
             notes=tuple(_notes(bare)),
             values=tuple(str(value) for value in bare.get("enum", ())),
-            default=json.dumps(schema["default"]) if "default" in schema else None,
             rows=tuple(self._fields(inner, reply=True)),
         )
 

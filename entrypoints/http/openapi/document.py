@@ -9,7 +9,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json
 
 from entrypoints.http.openapi.operations import HTML, OPERATIONS, Answer, Body, Operation, Tag
 from entrypoints.http.openapi.refusals import REFUSALS, Refusal
-from entrypoints.http.schemas import Id, Problem, RequestModel, StatusName
+from entrypoints.http.schemas import PUBLISHED_TIME, Id, Problem, RequestModel, StatusName
 
 JsonSchema = dict[str, Any]
 
@@ -111,6 +111,7 @@ _PARAMETERS: Final[JsonSchema] = {
 }
 # on every reply to a call with an API key
 _ALLOWANCE: Final = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+_PUBLISHED_TIME: Final = re.compile(PUBLISHED_TIME)
 _SECURITY_SCHEMES: Final[JsonSchema] = {
     "apiKey": {
         "type": "apiKey",
@@ -140,8 +141,31 @@ class _Schemas(GenerateJsonSchema):
         return False
 
 
-def build_document(*, version: str) -> JsonSchema:
-    """The OpenAPI 3.1 document of this API. It takes some milliseconds: keep what it gives."""
+def build_document(*, version: str, rfc3339_times: bool = False) -> JsonSchema:
+    """The OpenAPI 3.1 document of this API. It takes some milliseconds: keep what it gives.
+
+    With *rfc3339_times* every time has a Z, as with API_TIMES=rfc3339.
+    """
+    document = _document(version)
+    return _with_rfc3339_times(document) if rfc3339_times else document
+
+
+def _with_rfc3339_times(part: Any) -> Any:
+    """The same document where the published form of a time gives way to RFC 3339."""
+    if isinstance(part, str):
+        return f"{part}Z" if _PUBLISHED_TIME.fullmatch(part) else part
+    if isinstance(part, list):
+        return [_with_rfc3339_times(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    if part.get("pattern") == PUBLISHED_TIME:
+        others = {name: value for name, value in part.items() if name != "pattern"}
+        told = str(part.get("description", "")).replace("UTC, without a suffix.", "UTC.")
+        part = {**others, "format": "date-time", "description": told}
+    return {name: _with_rfc3339_times(value) for name, value in part.items()}
+
+
+def _document(version: str) -> JsonSchema:
     schemas = _schemas()
     return {
         "openapi": "3.1.0",
