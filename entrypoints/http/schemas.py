@@ -158,7 +158,11 @@ Moment: TypeAlias = Annotated[
     datetime,
     PlainValidator(moment),
     WithJsonSchema(
-        {"type": "string", "format": "date-time", "examples": ["2026-01-31T09:30:00+01:00"]}
+        {
+            "type": "string",
+            "anyOf": [{"format": "date-time"}, {"pattern": PUBLISHED_TIME}],
+            "examples": ["2026-01-31T09:30:00+01:00"],
+        }
     ),
 ]
 BodyText: TypeAlias = Annotated[
@@ -225,7 +229,10 @@ class EmailRequest(RequestModel):
     ] = None
     send_at: Annotated[
         Absent[Moment],
-        Field(description="Not before this time, at most 30 days ahead; in the past: now."),
+        Field(
+            description="Not before this time, at most 30 days ahead; in the past: now. RFC 3339"
+            " with an offset, or a time as this API shows it, which is UTC."
+        ),
     ] = None
     at_most_once: Annotated[
         bool,

@@ -577,3 +577,26 @@ def test_a_batch_names_the_smtp_configuration_that_is_not_there():
             reply.json["detail"] if mode == "all" else reply.json["results"][0]["error"]["detail"]
         )
         assert detail == "there is no SMTP configuration 7"
+
+
+# -- a time that was answered is taken -----
+
+
+def test_the_send_at_that_was_answered_can_be_sent_back():
+    client = a_client_with_config()
+    submitted(client, send_at="2026-01-05T11:00:00.250000+01:00")
+    answered = client.get("/api/emails/1").json["send_at"]
+    assert answered == "2026-01-05T10:00:00.250000"
+    submitted(client, send_at=answered)
+    assert client.get("/api/emails/2").json["send_at"] == answered
+
+
+def test_what_is_wrong_with_each_field_is_said_in_its_own_words():
+    body = an_email_body(recipients=["ada", "Ada <ada@example.org>", ["x"]], send_at="2026-01-31")
+    errors = a_client_with_config().post("/api/emails", json=body).json["errors"]
+    assert {error["pointer"]: error["message"].split(",")[0] for error in errors} == {
+        "/recipients/0": "must have an @",
+        "/recipients/1": "must be the address alone",
+        "/recipients/2": "must be one address in a string",
+        "/send_at": "must have a time of day after the date",
+    }

@@ -66,7 +66,7 @@ def test_what_is_no_address_is_refused(text):
 
 @pytest.mark.parametrize("value", [None, 1, True, 1.5, [], {}, ["a@b.com"], b"a@b.com"])
 def test_an_address_is_a_string(value):
-    with pytest.raises(ValueError, match="must be a string"):
+    with pytest.raises(ValueError, match=r"must be (a|one address in a) string"):
         email_address(value)
 
 

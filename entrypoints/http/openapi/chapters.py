@@ -220,7 +220,7 @@ class _Reader:
 
 def _without_null(schema: JsonSchema) -> tuple[JsonSchema, bool]:
     choices = schema.get("anyOf")
-    if choices is None:
+    if choices is None or {"type": "null"} not in choices:
         return schema, False
     [bare] = [choice for choice in choices if choice != {"type": "null"}]
     return bare, True
