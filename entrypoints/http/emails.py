@@ -2,8 +2,9 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from hashlib import sha256
 from typing import Final, TypeAlias
 from urllib.parse import urlencode
@@ -54,7 +55,7 @@ from entrypoints.http.schemas import (
     RetryRequest,
     StatusChanged,
 )
-from entrypoints.http.times import rfc3339_if_any, shown, shown_if_any
+from entrypoints.http.times import rfc3339_if_any, shown, shown_if_any, writer
 from entrypoints.http.validation import MOST_ERRORS, parse, parse_query
 
 PREFIX: Final = "/api/emails"
@@ -439,7 +440,8 @@ def _before(cursor: str | None) -> int | None:
 
 
 def _page_reply(page: Page, query: Mapping[str, object]) -> Response:
-    response = reply_list(_ROWS, [_row(email) for email in page.emails])
+    write_time = writer()
+    response = reply_list(_ROWS, [_row(email, write_time) for email in page.emails])
     if page.next_before is not None:
         asked = the_request()
         following = urlencode({**query, "cursor": cursor_after(page.next_before)})
@@ -451,14 +453,14 @@ def _changed(email: Email, message: str) -> Response:
     return reply(StatusChanged(message=message, status=email.status.value))
 
 
-def _row(email: EmailSummary) -> EmailRow:
+def _row(email: EmailSummary, write_time: Callable[[datetime], str]) -> EmailRow:
     return EmailRow(
         id=email.id,
         subject=email.subject,
         status=email.status.value,
         priority=email.priority,
         retry_count=email.retry_count,
-        created_at=shown(email.created_at),
+        created_at=write_time(email.created_at),
     )
 
 

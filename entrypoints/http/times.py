@@ -1,6 +1,7 @@
 """Times as the API reads and shows them."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from typing import Final
 
@@ -73,7 +74,12 @@ def shown(when: datetime) -> str:
     """UTC, six digits of a second: 2023-05-24T10:30:00.000000, as it was published; with a Z if
     this application shows RFC 3339 (API_TIMES). For a request's answer only.
     """
-    return rfc3339(when) if current_app.config.get(RFC_3339) else _as_published(when)
+    return writer()(when)
+
+
+def writer() -> Callable[[datetime], str]:
+    """What `shown` does in this request, for many times: it is asked for once."""
+    return rfc3339 if current_app.config.get(RFC_3339) else _as_published
 
 
 def rfc3339(when: datetime) -> str:

@@ -442,3 +442,37 @@ def test_t_sec_1_no_secret_is_said_even_at_the_lowest_level(tmp_path):
         service.stop()
     assert password not in service.output()
     assert KEY not in service.output()
+
+
+# -- settings that are written wrongly -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("-m", "entrypoints", "migrate"),
+        ("-c", "from entrypoints import wsgi; wsgi.check()"),
+    ],
+)
+def test_a_misspelt_setting_is_a_warning_at_the_start(tmp_path, command):
+    (tmp_path / ".env").write_text("LOG_LEVL=DEBUG\n")
+    service = Running(tmp_path, DATABSE_URL="sqlite:///x.db")
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=tmp_path,
+        env=service.environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "LOG_LEVL (.env line 1) is no setting: did you mean LOG_LEVEL?" in done.stderr
+    # DATABASE_URL itself is set here: the other name belongs to somebody else
+    assert "DATABSE_URL" not in done.stderr
+
+
+def test_a_line_of_the_file_that_is_no_setting_ends_it_with_its_number(tmp_path):
+    (tmp_path / ".env").write_text("LOG_LEVEL=INFO\nPORT: 5000\n")
+    done = Running(tmp_path).run("migrate")
+    assert done.returncode == 2
+    assert ".env line 2: write PORT=value" in done.stderr
