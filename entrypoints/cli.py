@@ -6,6 +6,7 @@ the arguments cannot be used.
 
 import sys
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,9 +15,12 @@ from entrypoints.cli_copy import copy
 from entrypoints.cli_explain import explain_reply
 from entrypoints.cli_keys import audit, keys
 from entrypoints.cli_service import opened, read_settings, told_plainly
-from entrypoints.server import HttpServer, Stop, run_http, run_worker
 from entrypoints.settings import MOST_PROCESSES, Dispatcher, Settings
+from entrypoints.stopping import Stop, run_worker
 from entrypoints.wiring import Service, build, pending_migrations
+
+if TYPE_CHECKING:
+    from entrypoints.http_server import HttpServer
 
 PORT = click.IntRange(0, 65535)
 PROCESSES = click.option(
@@ -66,7 +70,7 @@ def serve(
         service.start_delivery(tell_turn=_tell_turn)
         service.start_siblings()
         click.echo(_welcome(server, settings, smtp_port))
-        exit_code = run_http(server, service, stop)
+        exit_code = server.run(service, stop)
     context.exit(exit_code)
 
 
@@ -161,10 +165,9 @@ def _check_database_exists(settings: Settings) -> None:
         raise click.ClickException(f"the database {path} is gone: there is nothing to deliver from")
 
 
-def _listen(service: Service, settings: Settings) -> HttpServer:
-    admission = service.application.admission
+def _listen(service: Service, settings: Settings) -> "HttpServer":
     try:
-        return HttpServer(service.http, settings, draining=lambda: admission.draining)
+        return service.listen()
     except OSError as error:  # taken since it was checked
         place = listening.api(settings.host, settings.port)
         raise _refused(place, error) from error
@@ -181,7 +184,7 @@ def _refused(place: listening.Place, error: OSError) -> click.ClickException:
     return click.ClickException(listening.explained([listening.Refusal(place, error)]))
 
 
-def _welcome(server: HttpServer, settings: Settings, smtp_port: int | None) -> str:
+def _welcome(server: "HttpServer", settings: Settings, smtp_port: int | None) -> str:
     lines: dict[str, str] = {"API": server.url}
     if smtp_port is not None:
         lines["Sandbox"] = f"{server.url}/sandbox   (its mail server: 127.0.0.1:{smtp_port})"
@@ -194,7 +197,7 @@ def _welcome(server: HttpServer, settings: Settings, smtp_port: int | None) -> s
     return _block("Email Service is running. Stop it with Ctrl+C.", lines)
 
 
-def _next_step(server: HttpServer, smtp_port: int | None) -> str:
+def _next_step(server: "HttpServer", smtp_port: int | None) -> str:
     if smtp_port is not None:
         return "open the sandbox in a browser: it shows the two calls that send a first mail"
     return f"create an SMTP configuration: POST {server.url}/api/smtp-configs (see the README)"

@@ -15,7 +15,7 @@ from entrypoints.settings import LogFormat, Settings
 
 # They tell every request or command at INFO; what matters of it is told by our own events.
 NOISY: Final = (
-    *("waitress.queue", "mail.log", "asyncio", "peewee.migrations", "psycopg"),
+    *("mail.log", "asyncio", "peewee.migrations", "psycopg"),
     *("celery.worker.strategy", "celery.app.trace", "celery.beat"),
 )
 # Written together: a call of the system for each line is a fifth of what a line costs.

@@ -354,6 +354,7 @@ class Settings:
     api_times: ApiTimes = _setting("API_TIMES", ApiTimes.PUBLISHED, _one_of(ApiTimes))
     max_queue_depth: int = _setting("MAX_QUEUE_DEPTH", 1_000_000, _whole(0, 10**9))
     max_body_bytes: int = _setting("MAX_BODY_BYTES", 31_457_280, _whole(1024, 100 * 1024**2))
+    max_bodies_bytes: int = _setting("MAX_BODIES_BYTES", 0, _whole(0, 16 * 1024**3))
     max_recipients: int = _setting("MAX_RECIPIENTS", 100, _whole(1, 10_000))
     max_call_recipients: int = _setting("MAX_CALL_RECIPIENTS", 10_000, _whole(1, 10**6))
     rate_limit: int = _setting("RATE_LIMIT", 50, _whole(1, 100_000))
@@ -457,6 +458,11 @@ class Settings:
     def database(self) -> str:
         """The database as it may be shown: a file, or a URL without its password."""
         return str(self.database_path or without_password(self.database_url))
+
+    @property
+    def bodies_bytes(self) -> int:
+        """How many octets of request bodies may be in memory at once."""
+        return max(self.max_bodies_bytes or 4 * self.max_body_bytes, self.max_body_bytes)
 
     @property
     def key_path(self) -> Path:

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 
     from adapters.celery_dispatcher import CeleryBell
     from adapters.sandbox_inbox import SandboxInbox
+    from entrypoints.http_server import HttpServer
 
 # How long a process that Celery roused looks for more by itself before it leaves that to others.
 REST: Final = timedelta(seconds=5)
@@ -96,6 +97,22 @@ class Service:
             test_ids=settings.allow_test_knobs,
             trusted_proxies=settings.trusted_proxies,
             rfc3339_times=settings.api_times is ApiTimes.RFC3339,
+        )
+
+    def listen(self) -> "HttpServer":
+        """Its HTTP server, which answers once it is run. OSError if it cannot listen."""
+        from entrypoints.http_server import READS, HttpServer, Limits
+
+        settings, admission = self._settings, self.application.admission
+        return HttpServer(
+            self.http,
+            host=settings.host,
+            port=settings.port,
+            limits=Limits(body_bytes=settings.max_body_bytes, bodies_bytes=settings.bodies_bytes),
+            draining=lambda: admission.draining,
+            reads=None if settings.database_path is None else READS,
+            begin_worker=give_way,
+            trusted=settings.trusted_proxies,
         )
 
     def migrate(self) -> list[str]:

@@ -19,10 +19,10 @@ from entrypoints.http.docs import Docs
 from entrypoints.http.emails import Emails
 from entrypoints.http.headers import install_headers
 from entrypoints.http.json_reader import read_limit
-from entrypoints.http.lean import LeanFlask, the_request
 from entrypoints.http.operations import Operations
 from entrypoints.http.problems import install_problems
 from entrypoints.http.proxies import install_proxies
+from entrypoints.http.requests import ServiceFlask, the_request
 from entrypoints.http.schemas import LARGEST_ID
 from entrypoints.http.times import RFC_3339
 from entrypoints.http.validation import MOST_ERRORS, UNKNOWN_IN_QUERY, pointer
@@ -59,7 +59,8 @@ def create_http(
     rfc3339_times: bool = False,
 ) -> Flask:
     """The WSGI application that answers for *application*. Nothing is started."""
-    app = LeanFlask("email_service")
+    app = ServiceFlask("email_service", static_folder=None, template_folder=None)
+    app.url_map.merge_slashes = False  # "//api" is no path of ours, and nothing to redirect
     app.config[RFC_3339] = rfc3339_times
     app.config["MAX_CONTENT_LENGTH"] = read_limit(max_body_bytes)
     app.url_map.converters["id"] = IdConverter

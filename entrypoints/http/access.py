@@ -5,18 +5,22 @@ is looked at here too, from the table of all calls, so that nobody's megabytes a
 """
 
 import math
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from flask import Flask, Response
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from application import Application
 from application.access import Access
 from domain.access import Caller, Scope
 from domain.address import is_loopback
 from domain.errors import Forbidden, TooMany
-from entrypoints.http.lean import LeanRequest, the_request
+from entrypoints.http.json_reader import check_content_type
+from entrypoints.http.judgement import JUDGEMENT, Judgement
 from entrypoints.http.openapi import OPERATIONS
 from entrypoints.http.proxies import forwarded_of
+from entrypoints.http.requests import ServiceRequest, the_request
 
 # What holds nobody's data: anyone may ask, as an orchestrator or a browser does without a key.
 OPEN: Final = frozenset(
@@ -34,6 +38,7 @@ SANDBOX: Final = "sandbox"
 _SCOPES: Final = {
     row.endpoint: None if row.scope is None else Scope(row.scope.value) for row in OPERATIONS
 }
+_TAKE_A_BODY: Final = {row.endpoint for row in OPERATIONS if row.body is not None}
 _BEARER: Final = "bearer "
 _FOREIGN: Final = frozenset({"cross-site", "same-site"})
 
@@ -57,22 +62,29 @@ class _Door:
         self._access = access
         self._free = free
 
-    def check(self) -> None:
+    def check(self) -> Response | None:
         """Unauthorized, Forbidden or TooMany for a request that may not go on."""
         asked = the_request()
+        judgement: Judgement | None = asked.environ.get(JUDGEMENT)
+        if judgement is not None and judgement.passed:
+            asked.caller, asked.allowance = judgement.caller, judgement.allowance
+            return None
         if asked.blueprint == SANDBOX:
             _refuse_other_sites(asked)
         elif not self._is_free(asked):
             self._recognise(asked)
+        return None if judgement is None else _passed(judgement, asked)
 
-    def _is_free(self, asked: LeanRequest) -> bool:
+    def _is_free(self, asked: ServiceRequest) -> bool:
         """Where there is nothing, only what looks like the API is behind the door."""
         if asked.endpoint is None:
             return not asked.path.lstrip("/").lower().startswith("api")
         return asked.endpoint in self._free
 
-    def _recognise(self, asked: LeanRequest) -> None:
-        caller = self._access.authenticate(_token(asked), remote=asked.remote_addr or "")
+    def _recognise(self, asked: ServiceRequest) -> None:
+        caller = self._access.authenticate(
+            presented_key(asked.environ), remote=asked.remote_addr or ""
+        )
         if caller.key_id is None:
             _refuse_other_sites(asked)
         asked.caller = caller
@@ -86,9 +98,8 @@ class _Door:
             caller.require(scope)
 
 
-def _token(asked: LeanRequest) -> str | None:
-    """The key that came with the request; other ways to authorise are not ours."""
-    environ = asked.environ
+def presented_key(environ: Mapping[str, Any]) -> str | None:
+    """The key that came with the request, good or bad; other ways to authorise are not ours."""
     token: str | None = environ.get("HTTP_X_API_KEY")
     if token is not None:
         return token
@@ -96,13 +107,25 @@ def _token(asked: LeanRequest) -> str | None:
     return given[len(_BEARER) :].strip() if given.lower().startswith(_BEARER) else None
 
 
-def _needed(asked: LeanRequest) -> Scope | None:
+def _passed(judgement: Judgement, asked: ServiceRequest) -> Response:
+    """The request may go on, if it is one that takes a body like this."""
+    if asked.routing_exception is not None:
+        raise asked.routing_exception
+    if asked.endpoint not in _TAKE_A_BODY:
+        raise RequestEntityTooLarge
+    check_content_type()
+    judgement.caller, judgement.allowance = asked.caller, asked.allowance
+    judgement.passed = True
+    return Response(status=204)
+
+
+def _needed(asked: ServiceRequest) -> Scope | None:
     if asked.endpoint is None or asked.method == "OPTIONS":
         return None
     return _SCOPES.get(asked.endpoint, Scope.ADMIN)
 
 
-def _refuse_other_sites(asked: LeanRequest) -> None:
+def _refuse_other_sites(asked: ServiceRequest) -> None:
     """Without a key, a browser on this machine must not be made to ask by somebody else's page.
 
     The client must be on this machine, whatever was bound. The Host gives away a name that was
@@ -120,7 +143,7 @@ def _refuse_other_sites(asked: LeanRequest) -> None:
         raise Forbidden("without an API key only this machine may ask, and no other site's page")
 
 
-def _came_from_elsewhere(asked: LeanRequest) -> bool:
+def _came_from_elsewhere(asked: ServiceRequest) -> bool:
     """Whether what a proxy's headers replaced was not this machine either.
 
     A browser on the proxy's machine can be made to send such headers by the page of a name that was

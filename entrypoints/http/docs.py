@@ -11,10 +11,10 @@ from typing import Final
 
 from flask import Blueprint, Response, render_template, request
 
-from entrypoints.http.lean import the_request
 from entrypoints.http.openapi import JsonSchema, build_document
 from entrypoints.http.openapi.chapters import Chapter, Refused, chapters, refusals
 from entrypoints.http.proxies import forwarded_of
+from entrypoints.http.requests import the_request
 
 KEPT_ADDRESSES: Final = 8
 PAGE_CSP: Final = (

@@ -30,8 +30,8 @@ from domain.handoff import Reply
 from entrypoints.http.access import the_caller
 from entrypoints.http.cursors import cursor_after, email_id_before
 from entrypoints.http.json_reader import BATCH, JsonObject, read_object, read_optional_object
-from entrypoints.http.lean import the_request
 from entrypoints.http.replies import reply, reply_list
+from entrypoints.http.requests import the_request
 from entrypoints.http.schemas import (
     MOST_EMAILS,
     AttemptReply,

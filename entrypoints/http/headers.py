@@ -6,20 +6,18 @@ from typing import Final
 
 from flask import Flask, Response
 
-from entrypoints.http.lean import LeanResponse, the_request
+from entrypoints.http.requests import the_request
 
 REQUEST_ID: Final = "X-Request-Id"
 _GIVEN_ID: Final = "HTTP_X_REQUEST_ID"
 _ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-_ALWAYS: Final = tuple(
-    (name.lower(), (name, value))
-    for name, value in (
-        ("X-Content-Type-Options", "nosniff"),
-        ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
-        ("Referrer-Policy", "no-referrer"),
-    )
+ALWAYS: Final = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("Referrer-Policy", "no-referrer"),
 )
-_OF_THE_API: Final = (*_ALWAYS, ("cache-control", ("Cache-Control", "no-store")))
+_OF_ALL: Final = tuple((name.lower(), name, value) for name, value in ALWAYS)
+_OF_THE_API: Final = (*_OF_ALL, ("cache-control", "Cache-Control", "no-store"))
 
 
 def install_headers(app: Flask) -> None:
@@ -30,16 +28,21 @@ def install_headers(app: Flask) -> None:
 
 def _take_request_id() -> None:
     asked = the_request()
-    given = asked.environ.get(_GIVEN_ID, "")
-    asked.request_id = given if _ID.fullmatch(given) else token_hex(16)
+    asked.request_id = usable_request_id(asked.environ.get(_GIVEN_ID, "")) or token_hex(16)
+
+
+def usable_request_id(given: str) -> str | None:
+    """The id that came with a request, if it is one that may be repeated."""
+    return given if _ID.fullmatch(given) else None
 
 
 def _add_headers(response: Response) -> Response:
     """A route may have set its own; those are kept."""
     asked = the_request()
-    there = {name.lower() for name, _ in response.headers}
-    wanted = _OF_THE_API if asked.path.startswith("/api") else _ALWAYS
-    missing = [header for lower, header in wanted if lower not in there]
-    assert isinstance(response, LeanResponse)
-    response.last_headers = (*missing, (REQUEST_ID, asked.request_id))
+    headers = response.headers
+    there = {name.lower() for name, _ in headers}
+    for lower, name, value in _OF_THE_API if asked.path.startswith("/api") else _OF_ALL:
+        if lower not in there:
+            headers.add(name, value)
+    headers.add(REQUEST_ID, asked.request_id)
     return response

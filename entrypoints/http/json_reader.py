@@ -14,7 +14,7 @@ from typing import Any, Final
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge, UnsupportedMediaType
 
 from domain.errors import FieldError, InvalidInput
-from entrypoints.http.lean import the_request
+from entrypoints.http.requests import the_request
 
 JsonObject = dict[str, Any]
 
@@ -42,7 +42,7 @@ def read_object(*, times: int = 1) -> JsonObject:
 
     InvalidInput if it is none, 415 if its content type says something else, 413 if it is too large.
     """
-    _check_content_type()
+    check_content_type()
     return parse_object(_body(), times=times)
 
 
@@ -51,7 +51,7 @@ def read_optional_object() -> JsonObject:
     octets = _body()
     if not octets:
         return {}
-    _check_content_type()
+    check_content_type()
     return parse_object(octets)
 
 
@@ -78,7 +78,8 @@ def _body() -> bytes:
     return octets
 
 
-def _check_content_type() -> None:
+def check_content_type() -> None:
+    """415 if the headers of the current request say that its body is no JSON."""
     asked = the_request()
     environ = asked.environ
     if environ.get("CONTENT_TYPE") != JSON:

@@ -7,8 +7,8 @@ from flask import Blueprint, Response, current_app, render_template
 
 from application import Application
 from domain.errors import StoreUnavailable
-from entrypoints.http.lean import LeanRequest, the_request
 from entrypoints.http.replies import reply
+from entrypoints.http.requests import ServiceRequest, the_request
 from entrypoints.http.schemas import Health, Welcome
 
 LINKS: Final = {
@@ -67,11 +67,11 @@ class Operations:
         self._overview.ready()
         return reply(Health(status="ready"))
 
-    def _links(self, asked: LeanRequest) -> Response:
+    def _links(self, asked: ServiceRequest) -> Response:
         links = {name: asked.script_root + path for name, path in LINKS.items()}
         return reply(Welcome(name="email-service", version=self._version, links=links))
 
-    def _page(self, asked: LeanRequest) -> Response:
+    def _page(self, asked: ServiceRequest) -> Response:
         page = render_template(
             "welcome/index.html",
             version=self._version,
@@ -93,7 +93,7 @@ class Operations:
             return False
 
 
-def _prefers_html(asked: LeanRequest) -> bool:
+def _prefers_html(asked: ServiceRequest) -> bool:
     """What a browser says; who takes anything, or says nothing, is a program."""
     accept = asked.environ.get("HTTP_ACCEPT", "")
     if "text/" not in accept or len(accept) > _LONGEST_ACCEPT:

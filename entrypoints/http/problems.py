@@ -25,7 +25,7 @@ from domain.errors import (
     Unavailable,
 )
 from entrypoints.http.json_reader import ContentEncoded
-from entrypoints.http.lean import LeanResponse, the_request
+from entrypoints.http.requests import the_request
 from entrypoints.http.schemas import FieldProblem, Problem
 
 log = logging.getLogger("email_service.http")
@@ -61,7 +61,7 @@ def problem(
         if errors is None
         else [FieldProblem(pointer=error.pointer, message=error.message) for error in errors],
     )
-    return LeanResponse(
+    return Response(
         body.model_dump_json(exclude_none=True) + "\n",
         status=status,
         content_type="application/problem+json",

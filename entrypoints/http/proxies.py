@@ -21,7 +21,7 @@ from flask import Flask
 
 from domain.errors import FieldError, Forbidden, InvalidInput
 from domain.network import Address, Network
-from entrypoints.http.lean import the_request
+from entrypoints.http.requests import the_request
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -3,10 +3,10 @@
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
 from html.parser import HTMLParser
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPMessage
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
@@ -26,7 +26,7 @@ WRONG = token_of("ffffffff", bytes(32))
 
 class Reply(NamedTuple):
     status: int
-    headers: Mapping[str, str]
+    headers: HTTPMessage
     body: bytes
 
     @property
@@ -71,7 +71,7 @@ class Outside:
         connection.request(method, path, octets, named)
         reply = connection.getresponse()
         try:
-            return Reply(reply.status, dict(reply.getheaders()), reply.read())
+            return Reply(reply.status, reply.headers, reply.read())
         finally:
             connection.close()
 

@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from entrypoints.cli import cli
-from entrypoints.server import MAX_HEADER_BYTES
+from entrypoints.http_server import Limits
 from tests.running import ROOT, Running, free_port, running, wait_until
 
 KEY = "3f9c1d07b2a84e65aa10c2d4e6f80912"
@@ -278,14 +278,18 @@ def test_the_reply_does_not_tell_which_server_it_is(tmp_path):
 @pytest.mark.parametrize(
     ("request_", "status", "code"),
     [
-        (b"GET /healthz HTTP/1.1\r\nX: ".ljust(MAX_HEADER_BYTES, b"x"), 431, "headers"),
+        (b"GET /healthz HTTP/1.1\r\nX: ".ljust(Limits().header_bytes + 1, b"x"), 431, "headers"),
         (
             b"POST /api/emails HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n",
             413,
             "too",
         ),
         (b"GET /healthz HTTP/1.1\r\nHost: x\r\nBad Header\r\n\r\n", 400, "bad_request"),
-        (b"POST /api/emails HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 501, "not_implemented"),
+        (
+            b"POST /api/emails HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n",
+            501,
+            "not_implemented",
+        ),
     ],
 )
 def test_what_the_server_itself_refuses_is_a_problem_too(tmp_path, request_, status, code):
@@ -298,18 +302,36 @@ def test_what_the_server_itself_refuses_is_a_problem_too(tmp_path, request_, sta
         head, _, body = replies.read().partition(b"\r\n\r\n")
     problem = json.loads(body)
     assert re.match(rb"HTTP/1\.[01] %d " % status, head)
-    assert b"Content-Type: application/problem+json" in head
+    assert b"content-type: application/problem+json" in head.lower()
     assert problem["status"] == status
     assert problem["code"].startswith(code)
     assert problem["error"] == problem["detail"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_asked_to_stop_it_ends_with_zero(tmp_path, number):
-    with running(tmp_path) as service:
-        assert service.process is not None
+@pytest.mark.parametrize("command", ["serve", "worker"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_asked_to_stop_it_ends_with_zero(tmp_path, command, number):
+    service = Running(tmp_path, command=(sys.executable, "-m", "entrypoints", command))
+    service.start(ready=False)
+    assert service.process is not None
+    try:
+        wait_until(lambda: "delivery_started" in service.output())
         service.process.send_signal(number)
         assert service.process.wait(10) == 0
+        assert "stopping" in service.output()
+    finally:
+        service.process.kill()
+
+
+def test_who_asked_that_sighup_be_ignored_is_heeded(tmp_path):
+    """As nohup does."""
+    command = ("nohup", sys.executable, "-m", "entrypoints", "serve")
+    service = Running(tmp_path, command=command).start()
+    assert service.process is not None
+    service.process.send_signal(signal.SIGHUP)
+    time.sleep(0.5)
+    assert service.is_ready()
+    assert service.stop() == 0
 
 
 def test_while_it_drains_it_accepts_nothing_says_so_and_finishes_what_is_under_way(tmp_path):

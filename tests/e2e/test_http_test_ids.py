@@ -72,13 +72,10 @@ def test_a_running_service_passes_it_on_if_the_knob_is_set(tmp_path: Path) -> No
     with SmtpServer() as server, running(tmp_path, ALLOW_TEST_KNOBS=1) as service:
         service.account(server.port)
         assert raw_post(service, "X-Test-Id: run-7").startswith(b"HTTP/1.1 201")
+        folded = raw_post(service, "X-Test-Id: run-8\r\n Bcc: eve@example.org")
+        assert folded.startswith(b"HTTP/1.1 400")
         wait_until(lambda: server.taken == 1)
-        # a server may join the lines of a folded header; then it is one value, and no more
-        raw_post(service, "X-Test-Id: run-8\r\n Bcc: eve@example.org")
-        wait_until(lambda: server.taken == 2)
-    first, second = server.accepted
-    assert (first.test_id, second.test_id) == ("run-7", "run-8 Bcc: eve@example.org")
-    assert second.recipients == ("ada@example.org",)
+    assert [taken.test_id for taken in server.accepted] == ["run-7"]
 
 
 def test_a_running_service_ignores_it_by_default(tmp_path: Path) -> None:

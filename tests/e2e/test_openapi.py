@@ -15,9 +15,9 @@ from domain.access import Scope
 from domain.errors import EmailServiceError, SchemaTooNew, SecretUnreadable, StaleAttempt
 from entrypoints.http import create_http
 from entrypoints.http.docs import Docs
-from entrypoints.http.lean import LeanFlask
 from entrypoints.http.openapi import OPERATIONS, build_document
 from entrypoints.http.openapi.refusals import REFUSALS
+from entrypoints.http.requests import ServiceFlask
 from entrypoints.http.schemas import Problem
 from tests.applications import a_client, an_application
 
@@ -139,7 +139,7 @@ def test_the_document_is_made_when_first_asked_for_and_kept():
     docs = Docs(version="1.2.3")
     docs.routes()
     assert "_document" not in vars(docs)
-    with LeanFlask("docs").test_request_context():
+    with ServiceFlask("docs").test_request_context():
         first = docs.openapi()
         kept = vars(docs)["_document"]
         assert docs.openapi().data == first.data

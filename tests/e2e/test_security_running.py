@@ -3,28 +3,19 @@
 import base64
 import json
 import re
-import socket
 import sqlite3  # noqa: TID251 - it is another process that has the file open
 import sys
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from http.client import HTTPConnection
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import pytest
 from click.testing import CliRunner
-from flask import Flask
 
 from adapters.fake_sender import Script
 from entrypoints.cli import cli
-from entrypoints.server import READS, HttpServer
-from entrypoints.settings import Settings
-from tests.applications import a_client
 from tests.running import ROOT, Running, free_port, running, wait_until
 from tests.smtp_server import SmtpServer
 
@@ -303,116 +294,6 @@ def test_a_key_that_cannot_be_is_refused(tmp_path, arguments):
     assert not (tmp_path / "x.db").exists()
 
 
-# -- T-DOS-1: slow clients -------------------------------------------------------------------------
-
-
-def test_t_dos_1_200_slow_clients_do_not_slow_down_a_healthy_one(tmp_path):
-    with running(tmp_path, DISPATCHER="none") as service, ExitStack() as stack:
-        slow = [
-            stack.enter_context(socket.create_connection(("127.0.0.1", service.port)))
-            for _ in range(200)
-        ]
-        for number, client in enumerate(slow):
-            client.sendall(b"POST /api/emails HTTP/1.1\r\nHost: localhost\r\n")
-            if number % 2:
-                client.sendall(b"Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{")
-        took = []
-        connection = HTTPConnection("127.0.0.1", service.port, timeout=30)
-        for number in range(100):
-            slow[number].sendall(b"x" if number % 2 else b"X-Slow: ")
-            began = time.monotonic()
-            connection.request("GET", "/api/emails")
-            reply = connection.getresponse()
-            reply.read()
-            took.append(time.monotonic() - began)
-            assert reply.status == 200
-        connection.close()
-    assert sorted(took)[98] < 1.0  # half of it on a machine that does nothing else
-
-
-@contextmanager
-def a_server(*, request_s: float = 30.0, app: Any = None) -> Iterator[HttpServer]:
-    """The embedded server in this process, with a deadline of its own."""
-    server = HttpServer(
-        app or a_client().application,
-        Settings.from_environment({"PORT": "0"}),
-        draining=lambda: False,
-        request_s=request_s,
-    )
-    ended = threading.Event()
-    thread = threading.Thread(target=server.serve, kwargs={"until": ended.is_set})
-    thread.start()
-    try:
-        yield server
-    finally:
-        ended.set()
-        thread.join()
-        server.close()
-
-
-def all_that_comes(client: socket.socket) -> bytes:
-    client.settimeout(20)
-    received = bytearray()
-    while octets := client.recv(2**18):
-        received += octets
-    return bytes(received)
-
-
-@pytest.mark.parametrize(
-    "begun",
-    [
-        b"GET /api/emails HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
-        b"POST /api/emails HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999999\r\n\r\n{",
-        b"POST /api/emails HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nfff\r\n",
-    ],
-    ids=["headers", "body", "chunks"],
-)
-def test_t_dos_1_a_request_that_drips_is_ended_at_its_deadline(begun):
-    with (
-        a_server(request_s=1.0) as server,
-        socket.create_connection(("127.0.0.1", server.port)) as client,
-    ):
-        client.sendall(begun)
-        dripping = threading.Thread(target=drip, args=(client,))
-        dripping.start()
-        began = time.monotonic()
-        head, _, body = all_that_comes(client).partition(b"\r\n\r\n")
-        took = time.monotonic() - began
-        dripping.join()
-    assert head.startswith(b"HTTP/1.")
-    assert b" 408 Request Timeout" in head
-    assert json.loads(body)["code"] == "request_timeout"
-    assert took < 10
-
-
-def drip(client: socket.socket) -> None:
-    """An octet every tenth of a second, for most of the time that is given."""
-    for _ in range(8):
-        client.sendall(b"x")
-        time.sleep(0.1)
-
-
-def test_t_dos_1_a_connection_that_asks_nothing_is_closed():
-    with (
-        a_server(request_s=0.5) as server,
-        socket.create_connection(("127.0.0.1", server.port)) as client,
-    ):
-        assert all_that_comes(client) == b""
-
-
-def test_a_connection_that_is_kept_may_rest_between_its_requests():
-    with a_server(request_s=0.5) as server:
-        connection = HTTPConnection("127.0.0.1", server.port, timeout=20)
-        answers: list[Any] = []
-        for _ in range(2):
-            connection.request("GET", "/healthz")
-            reply = connection.getresponse()
-            answers.append((reply.status, reply.read()))
-            time.sleep(1.2)
-        connection.close()
-    assert [status for status, _ in answers] == [200, 200]
-
-
 # -- T-DEP ----------------------------------------------------------------------------------------
 
 
@@ -423,68 +304,3 @@ def test_t_dep_every_dependency_is_pinned_with_its_hashes():
         assert blocks
         assert all("==" in block and "--hash=sha256:" in block for block in blocks)
     assert tuple(int(part) for part in version("aiosmtpd").split(".")[:3]) >= (1, 4, 6)
-
-
-# -- what an answer costs the others ---------------------------------------------------------------
-
-
-def large(environ, start_response):
-    """As many megabytes as the path says: /whole/N in one piece, /pieces/N in as many."""
-    _, how, number = environ["PATH_INFO"].split("/")
-    pieces = [b"x" * 2**20] * int(number)
-    if how == "whole":
-        pieces = [b"".join(pieces)]
-    start_response("200 OK", [("Content-Length", str(int(number) * 2**20))])
-    return iter(pieces) if how == "pieces" else pieces
-
-
-@pytest.mark.parametrize("path", ["/whole/8", "/pieces/8", "/pieces/40"])
-def test_a_reader_who_is_slow_gets_all_of_both_answers(path):
-    """More than the socket takes, and more than is kept before a task has to wait (16 MB)."""
-    asked = f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
-    last = asked.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
-    with a_server(app=large) as server, socket.socket() as client:
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**16)
-        client.connect(("127.0.0.1", server.port))
-        client.sendall(asked + last)
-        time.sleep(0.2)
-        received = all_that_comes(client)
-    assert received.count(b"HTTP/1.1 200 OK") == 2
-    assert received.count(b"x") >= 2 * int(path.rpartition("/")[2]) * 2**20
-
-
-def test_the_loop_leaves_to_a_task_what_the_task_is_writing():
-    """It would find the socket ready and the buffer locked, again and again, and the task waits."""
-    with a_server() as server, socket.create_connection(("127.0.0.1", server.port)):
-        channel = wait_until(lambda: next(iter(server._channels()), None))
-        channel.requests, channel.total_outbufs_len = ["one"], 100
-        busy = (channel.readable(), channel.writable())
-        channel.total_outbufs_len = channel.adj.outbuf_high_watermark + 1
-        too_much = (channel.readable(), channel.writable())
-        channel.requests = []
-        left = (channel.readable(), channel.writable())
-        channel.total_outbufs_len, channel.requests = 0, []
-
-    assert busy == (True, False)
-    assert too_much == (True, True)
-    assert left == (False, True)
-
-
-def test_t_dos_1_reads_that_hang_hold_no_other_read_up():
-    """A disk that is slow, a client who does not take a large answer: the others read on."""
-    app, go = Flask(__name__), threading.Event()
-    app.add_url_rule("/hangs", view_func=lambda: str(go.wait(60)), endpoint="hangs")
-    app.add_url_rule("/reads", view_func=lambda: "here", endpoint="reads")
-
-    with a_server(app=app) as server:
-        hanging = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(READS + 2)]
-        for client in hanging:
-            client.sendall(b"GET /hangs HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        connection = HTTPConnection("127.0.0.1", server.port, timeout=20)
-        connection.request("GET", "/reads")
-        assert connection.getresponse().read() == b"here"
-        connection.close()
-        assert not go.is_set()
-        go.set()
-        for client in hanging:
-            client.close()

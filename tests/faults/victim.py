@@ -9,8 +9,8 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from entrypoints.server import HttpServer, Stop, run_http
 from entrypoints.settings import Settings, load_environment
+from entrypoints.stopping import Stop
 from entrypoints.wiring import build
 
 
@@ -33,11 +33,9 @@ def main() -> int:
         return email_id
 
     submission.submit = submit_and_die  # type: ignore[method-assign]
-    server = HttpServer(
-        service.http, settings, draining=lambda: service.application.admission.draining
-    )
+    server = service.listen()
     service.start_delivery()
-    return run_http(server, service, stop)
+    return server.run(service, stop)
 
 
 if __name__ == "__main__":

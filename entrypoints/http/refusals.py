@@ -1,0 +1,83 @@
+"""What the server refuses by itself, before the application sees it: problem details (RFC 9457)."""
+
+import json
+from collections.abc import Sequence
+from http import HTTPStatus
+from secrets import token_hex
+from typing import Final
+
+import attrs
+
+from entrypoints.http.headers import ALWAYS, REQUEST_ID, usable_request_id
+
+
+@attrs.frozen
+class Refusal:
+    """A reply that is an error; *retry_after* in whole seconds."""
+
+    status: int
+    code: str
+    detail: str
+    retry_after: int | None = None
+
+    @property
+    def title(self) -> str:
+        """The words beside the number."""
+        return HTTPStatus(self.status).phrase
+
+    def headers_and_body(self, given_id: str = "") -> tuple[list[tuple[bytes, bytes]], bytes]:
+        """The reply but for its status line; *given_id* is the request's X-Request-Id."""
+        request_id = usable_request_id(given_id) or token_hex(16)
+        members = {
+            "type": "about:blank",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+            "error": self.detail,
+            "request_id": request_id,
+        }
+        body = json.dumps(members).encode() + b"\n"
+        headers = [
+            ("Content-Type", "application/problem+json"),
+            ("Content-Length", str(len(body))),
+            *ALWAYS,
+            ("Cache-Control", "no-store"),
+            (REQUEST_ID, request_id),
+        ]
+        if self.retry_after is not None:
+            headers.append(("Retry-After", str(self.retry_after)))
+        return encoded(headers), body
+
+    def reply(self) -> bytes:
+        """The whole reply, for a request that does not become one of the application's."""
+        headers, body = self.headers_and_body()
+        lines = [b"%s: %s\r\n" % header for header in headers]
+        status = f"HTTP/1.1 {self.status} {self.title}\r\n".encode()
+        return b"".join([status, *lines, b"Connection: close\r\n\r\n", body])
+
+
+def encoded(headers: Sequence[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    """Headers as ASGI wants them."""
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+
+
+BAD_REQUEST: Final = Refusal(400, "bad_request", "the request cannot be understood")
+TIMEOUT: Final = Refusal(408, "request_timeout", "the request took too long")
+TOO_LARGE: Final = Refusal(413, "too_large", "the body is larger than this service takes")
+HEADERS_TOO_LARGE: Final = Refusal(
+    431, "headers_too_large", "the request's headers are larger than this service takes"
+)
+NOT_IMPLEMENTED: Final = Refusal(
+    501, "not_implemented", "the request is transferred in a way this service does not know"
+)
+NO_ROOM: Final = Refusal(
+    503, "unavailable", "too many bodies are being received: try again", retry_after=1
+)
+NO_CONNECTION: Final = Refusal(
+    503, "unavailable", "too many connections are open: try again", retry_after=1
+)
+NO_PLACE: Final = Refusal(
+    429, "too_many_requests", "too many calls with this API key run at once", retry_after=1
+)
+INTERNAL: Final = Refusal(500, "internal_error", "something went wrong here: the log has it")

@@ -1,0 +1,159 @@
+"""Runs uvicorn in a thread of its own, and ends it."""
+
+import asyncio
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import uvicorn
+
+from domain.network import Network
+from entrypoints.http_server.connections import Connections
+from entrypoints.http_server.front import Front
+from entrypoints.http_server.guard import Guard
+from entrypoints.http_server.limits import Limits
+from entrypoints.stopping import LOOK_S, Drain, Draining, Stop
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+log = logging.getLogger("email_service.server")
+
+THREADS: Final = 16
+READS: Final = 2  # at a time, from a file: while one waits for the disk the other one works
+LAST_REPLIES_S: Final = 5
+BACKLOG: Final = 1024
+START_S: Final = 30.0
+
+
+class HttpServer:
+    """Serves *app*, which is WSGI, on *host* and *port*. OSError if it cannot listen there.
+
+    *reads* bounds how many GETs run at once; *draining* says whether replies are the last ones;
+    *begin_worker* is called by each thread that answers; of *trusted* proxies any number of
+    connections is taken.
+    """
+
+    def __init__(
+        self,
+        app: "WSGIApplication",
+        *,
+        host: str,
+        port: int,
+        limits: Limits | None = None,
+        draining: Callable[[], bool] = lambda: False,
+        reads: int | None = READS,
+        threads: int = THREADS,
+        begin_worker: Callable[[], object] = lambda: None,
+        trusted: Sequence[Network] = (),
+    ) -> None:
+        limits = limits or Limits()
+        self.host = host
+        self._sockets = _listen(host, port)
+        self.port = int(self._sockets[0].getsockname()[1])
+        self._guard = Guard(
+            app, limits, workers=threads, reads=reads, draining=draining, begin=begin_worker
+        )
+        config = uvicorn.Config(
+            self._guard,
+            http=_front_class(limits, trusted),
+            loop="asyncio",
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            log_level="error",
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            backlog=BACKLOG,
+            timeout_keep_alive=limits.idle_s + 1,
+            timeout_graceful_shutdown=LAST_REPLIES_S,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._run, name="http-server", daemon=True)
+
+    @property
+    def url(self) -> str:
+        """Where a browser on this machine finds it."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    @property
+    def body_bytes_left(self) -> int:
+        """How much memory for bodies nobody uses."""
+        return self._guard.body_bytes_left
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still serves."""
+        return self._thread.is_alive()
+
+    def start(self) -> None:
+        """Answer requests from now on."""
+        self._thread.start()
+        deadline = time.monotonic() + START_S
+        while not self._server.started and self.alive and time.monotonic() < deadline:
+            time.sleep(0.005)
+
+    def run(self, service: Draining, stop: Stop) -> int:
+        """Serve until asked to stop, then drain, still answering; the exit code."""
+        self.start()
+        while not stop.asked and self.alive:
+            time.sleep(LOOK_S)
+        failed = not stop.asked
+        log.info("stopping")
+        drain = Drain(service)
+        drain.start()
+        while drain.is_alive():
+            drain.join(LOOK_S)  # in pieces: a second signal is heard between them
+        self.close()
+        return 1 if failed else drain.exit_code
+
+    def close(self) -> None:
+        """Accept no connection more, let the requests under way end, and close them all."""
+        self._server.should_exit = True
+        if self._thread.ident is not None:
+            self._thread.join(LAST_REPLIES_S + 2)
+        for listening in self._sockets:
+            listening.close()
+        self._guard.stop()
+
+    def _run(self) -> None:
+        try:
+            self._server.run(sockets=list(self._sockets))
+        except BaseException:  # also SystemExit: the main thread sees that this one has ended
+            log.exception("the HTTP server has ended")
+
+
+def _front_class(limits: Limits, trusted: Sequence[Network]) -> type[asyncio.Protocol]:
+    """uvicorn makes one for each connection, and passes only what it knows itself."""
+
+    class OurFront(Front):
+        pass
+
+    OurFront.limits = limits
+    OurFront.connections = Connections(
+        most=limits.connections, most_of_address=limits.most_of_address, trusted=trusted
+    )
+    return OurFront
+
+
+def _listen(host: str, port: int) -> list[socket.socket]:
+    """A socket for each address of *host*, all on the same port."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    made: list[socket.socket] = []
+    try:
+        for family, _, _, _, address in dict.fromkeys(found):
+            wanted: Any = address
+            if port == 0 and made:
+                wanted = (address[0], made[0].getsockname()[1], *address[2:])
+            made.append(socket.create_server(wanted, family=family, backlog=BACKLOG))
+    except OSError:
+        for listening in made:
+            listening.close()
+        raise
+    return made
