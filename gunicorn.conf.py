@@ -29,6 +29,8 @@ timeout = _drain_s + 30  # the drain does not report to the master while it wait
 control_socket_disable = True
 limit_request_line = 8190
 forwarded_allow_ips = ""  # TRUSTED_PROXIES says whom to believe, and the application reads it
+limit_request_field_size = 4094  # so that what it reads before it refuses stays small
+header_map = "refuse"  # a name with an underscore, which WSGI could not tell from one with a dash
 
 
 def on_starting(server):

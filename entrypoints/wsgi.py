@@ -6,21 +6,33 @@ when the server says so (gunicorn.conf.py does) or else with the first request.
 
 import os
 import sys
+from typing import Final
 
 from flask import Flask
 
 from domain.errors import EmailServiceError
 from entrypoints import logs
+from entrypoints.loopback import keep_to_loopback, under_gunicorn
 from entrypoints.settings import SettingsError, load_settings
 from entrypoints.wiring import Service, build
+from entrypoints.wsgi_guard import GuardedCalls
 
 _EXTENSION = "email_service"
+_NOT_BOOTED: Final = 3  # gunicorn's WORKER_BOOT_ERROR: it ends
 
 
 def create_app() -> Flask:
-    """The WSGI application, its database up to date. Exits with 2 if the settings are wrong."""
-    service = _checked()
+    """The WSGI application, its database up to date. Exits with 2 if the settings are wrong.
+
+    Under gunicorn with the code by which it knows that it need not try again.
+    """
+    try:
+        service = _checked()
+    except SystemExit as error:
+        raise SystemExit(_NOT_BOOTED if under_gunicorn() else error.code) from error
     app = service.http
+    # the documented place for a middleware of WSGI
+    app.wsgi_app = GuardedCalls(app.wsgi_app)  # type: ignore[method-assign]
     app.extensions[_EXTENSION] = (service, os.getpid())
 
     def deliver_too() -> None:
@@ -46,6 +58,8 @@ def _checked() -> Service:
         logs.configure(settings)
         logs.warn_of(settings)
         logs.warn(doubts)
+        if not settings.production:
+            keep_to_loopback()
         service = build(settings)
         service.migrate()
         service.check_keys()

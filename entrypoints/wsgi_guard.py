@@ -1,0 +1,114 @@
+"""What gunicorn leaves to do before a call: the form of the request, and 4 calls of a key at once.
+
+The embedded server does the same in `http_server`, where waiting for a place holds no thread.
+"""
+
+import threading
+from collections.abc import Callable, Iterable
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
+
+from werkzeug.wsgi import ClosingIterator
+
+from entrypoints.http.access import presented_key
+from entrypoints.http.refusals import BAD_REQUEST, NO_PLACE, Refusal
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+MOST: Final = 4
+WAIT_S: Final = 5.0
+MOST_WAITING: Final = 4  # of the 16 threads that gunicorn.conf.py has
+_HEALTH: Final = frozenset({"/healthz", "/readyz"})
+
+
+class GuardedCalls:
+    """A WSGI application that lets *app* answer a good request when its key has a place."""
+
+    def __init__(
+        self,
+        app: "WSGIApplication",
+        *,
+        most: int = MOST,
+        wait_s: float = WAIT_S,
+        most_waiting: int = MOST_WAITING,
+    ) -> None:
+        self._app = app
+        self._places = ThreadPlaces(most=most, wait_s=wait_s, most_waiting=most_waiting)
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        """Answer a call."""
+        if not _is_well_formed(environ):
+            return _refused(BAD_REQUEST, environ, start_response)
+        key = presented_key(environ)
+        if key is None or environ.get("PATH_INFO") in _HEALTH:
+            return self._app(environ, start_response)
+        place = sha256(key.encode("latin-1")).digest()
+        if not self._places.take(place):
+            return _refused(NO_PLACE, environ, start_response)
+        try:
+            answer = self._app(environ, start_response)
+        except BaseException:
+            self._places.leave(place)
+            raise
+        leave: Callable[[], None] = lambda: self._places.leave(place)  # noqa: E731
+        return ClosingIterator(answer, [leave])
+
+
+def _is_well_formed(environ: "WSGIEnvironment") -> bool:
+    """Whether it is for a path of some host; HTTP/1.0 knows no hosts."""
+    has_host = environ.get("HTTP_HOST") or environ["SERVER_PROTOCOL"] == "HTTP/1.0"
+    return bool(has_host) and environ["PATH_INFO"].startswith("/")
+
+
+def _refused(
+    refusal: Refusal, environ: "WSGIEnvironment", start_response: "StartResponse"
+) -> list[bytes]:
+    headers, body = refusal.headers_and_body(environ.get("HTTP_X_REQUEST_ID", ""))
+    text = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+    start_response(f"{refusal.status} {refusal.title}", text)
+    return [body]
+
+
+class ThreadPlaces:
+    """At most *most* calls of each key; others wait for *wait_s* at most, and each holds a thread.
+
+    So at most *most_waiting* calls wait, of all keys together; one more is refused at once.
+    """
+
+    def __init__(self, *, most: int, wait_s: float, most_waiting: int) -> None:
+        self._most = most
+        self._wait_s = wait_s
+        self._most_waiting = most_waiting
+        self._waiting = 0
+        self._running: dict[bytes, int] = {}
+        self._changed = threading.Condition()
+
+    def take(self, key: bytes) -> bool:
+        """Whether there was a place in time. It is to be given back with `leave`."""
+        with self._changed:
+            if not self._is_free(key):
+                if self._waiting >= self._most_waiting:
+                    return False
+                self._waiting += 1
+                try:
+                    if not self._changed.wait_for(lambda: self._is_free(key), self._wait_s):
+                        return False
+                finally:
+                    self._waiting -= 1
+            self._running[key] = self._running.get(key, 0) + 1
+            return True
+
+    def leave(self, key: bytes) -> None:
+        """Give a place back."""
+        with self._changed:
+            self._running[key] -= 1
+            if not self._running[key]:
+                del self._running[key]
+            if self._waiting:
+                self._changed.notify_all()
+
+    def _is_free(self, key: bytes) -> bool:
+        return self._running.get(key, 0) < self._most
