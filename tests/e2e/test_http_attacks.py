@@ -315,13 +315,13 @@ def test_bodies_of_clients_that_left_are_not_kept(target: Target) -> None:
 # -- many and slow clients: gunicorn meets them behind nginx only --------------------------------
 
 
-def skip_gunicorn_alone(target: Target) -> None:
-    if target.name == "gunicorn":
-        pytest.skip("gunicorn's threads wait for slow clients: it is run behind nginx")
+for_slow_clients = pytest.mark.parametrize(
+    "target", ["serve", "nginx-serve", "nginx-gunicorn"], indirect=True
+)
 
 
+@for_slow_clients
 def test_a_thousand_half_open_connections_of_one_address_lock_nobody_out(target: Target) -> None:
-    skip_gunicorn_alone(target)
     with ExitStack() as stack:
         before = target.cpu_s()
         for _ in range(1_000):
@@ -333,8 +333,8 @@ def test_a_thousand_half_open_connections_of_one_address_lock_nobody_out(target:
     assert cost < 1.0  # 1 ms each
 
 
+@for_slow_clients
 def test_slow_headers_and_bodies_are_ended_and_hold_nobody_up(target: Target) -> None:
-    skip_gunicorn_alone(target)
     key = f"X-API-Key: {target.service.key}\r\n".encode()
     began = time.monotonic()
     with ExitStack() as stack:
