@@ -8,7 +8,15 @@ import attrs
 
 from application.ports import Clock, Observe, Sender, Store, Transaction, Vault, Wake
 from domain.access import LOCAL, Caller, Scope
-from domain.account import Account, OnUnknown, Security, check, security_of
+from domain.account import (
+    Account,
+    AuthMechanism,
+    OnUnknown,
+    check,
+    initial_security,
+    security_after_move,
+    security_of,
+)
 from domain.address import Address
 from domain.errors import Conflict, FieldError, Forbidden, InvalidInput
 from domain.events import Event
@@ -27,6 +35,8 @@ class AccountFields(TypedDict, total=False):
     port: int
     username: str
     password: str | None
+    auth_mechanism: AuthMechanism | None
+    announce_next: bool
     use_tls: bool
     use_ssl: bool
     active: bool
@@ -197,9 +207,14 @@ class Administration:
         limits = {name: value for name, value in fields.items() if name in LIMIT_FIELDS}
         # the names are those of Limits: AccountFields has them from there
         changes["limits"] = attrs.evolve(account.limits, **limits)  # type: ignore[arg-type]
-        changes["security"] = security_of(
-            account.security, use_tls=fields.get("use_tls"), use_ssl=fields.get("use_ssl")
-        )
+        if "use_tls" in fields or "use_ssl" in fields:
+            changes["security"] = security_of(
+                account.security, use_tls=fields.get("use_tls"), use_ssl=fields.get("use_ssl")
+            )
+        else:
+            changes["security"] = security_after_move(
+                account.security, old_port=account.port, new_port=fields.get("port", account.port)
+            )
         if "password" in fields:
             changes["sealed_password"] = self._sealed(account.id, fields["password"])
         return account.changed(now=now, **changes)
@@ -255,7 +270,9 @@ def _blank(fields: AccountFields, *, now: datetime) -> Account:
         address=fields["address"],
         host=fields["host"],
         port=fields["port"],
-        security=Security.STARTTLS,
+        security=initial_security(
+            fields["port"], use_tls=fields.get("use_tls"), use_ssl=fields.get("use_ssl")
+        ),
         limits=Limits(priority_reserve=NEW_RESERVE),
         created_at=now,
         updated_at=now,

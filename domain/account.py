@@ -14,7 +14,16 @@ from domain.limits import Limits
 from domain.message import from_line
 
 # Only these ask for a new session: whoever changes them gets a new configuration version.
-CONNECTION_FIELDS: Final = ("host", "port", "security", "username", "sealed_password")
+CONNECTION_FIELDS: Final = (
+    "host",
+    "port",
+    "security",
+    "username",
+    "sealed_password",
+    "auth_mechanism",
+)
+# RFC 8314: submission with TLS from the first byte; 2465 is what providers offer beside it.
+IMPLICIT_TLS_PORTS: Final = frozenset({465, 2465})
 # A password was given for these: whoever changes one of them gives it again.
 DESTINATION_FIELDS: Final = ("host", "port", "security", "username")
 PASSWORD_MISSING: Final = "password_missing"  # noqa: S105 - the reason of a pause
@@ -27,6 +36,14 @@ class Security(StrEnum):
     STARTTLS = "starttls"
     TLS = "tls"
     PLAIN = "plain"
+
+
+class AuthMechanism(StrEnum):
+    """How the password is presented (RFC 4954); the names of SASL in small letters."""
+
+    PLAIN = "plain"
+    LOGIN = "login"
+    CRAM_MD5 = "cram-md5"
 
 
 class OnUnknown(StrEnum):
@@ -49,7 +66,9 @@ class AccountState(StrEnum):
 class Account:
     """One SMTP account. ``sealed_password`` is ciphertext bound to this row; plain text never is.
 
-    ``version`` rises with every change that makes an open session unusable.
+    ``version`` rises with every change that makes an open session unusable. ``auth_mechanism`` None
+    takes the first that the server offers. ``announce_next`` lets the next email's envelope be
+    written together with a final dot, before its reply: two well-known servers break on that.
     """
 
     id: int = 0
@@ -62,6 +81,8 @@ class Account:
     security: Security = Security.STARTTLS
     username: str = ""
     sealed_password: bytes | None = attrs.field(default=None, repr=False)
+    auth_mechanism: AuthMechanism | None = None
+    announce_next: bool = False
     active: bool = True
     limits: Limits = attrs.field(factory=Limits)
     on_unknown: OnUnknown | None = None
@@ -135,6 +156,24 @@ class Account:
         if not self.active:
             return None
         return self.health.opens_at(now)
+
+
+def default_security(port: int) -> Security:
+    """How a connection to *port* is protected unless its owner says otherwise."""
+    return Security.TLS if port in IMPLICIT_TLS_PORTS else Security.STARTTLS
+
+
+def initial_security(
+    port: int, *, use_tls: bool | None = None, use_ssl: bool | None = None
+) -> Security:
+    """The protection of a new account. InvalidInput if both switches are on."""
+    start = Security.STARTTLS if use_ssl is False else default_security(port)
+    return security_of(start, use_tls=use_tls, use_ssl=use_ssl)
+
+
+def security_after_move(current: Security, *, old_port: int, new_port: int) -> Security:
+    """The protection after a change of the port alone: a default follows it, a choice stays."""
+    return default_security(new_port) if current is default_security(old_port) else current
 
 
 def security_of(

@@ -17,7 +17,7 @@ from adapters.peewee_store.rows import (
     value_of,
 )
 from domain.access import IdempotencyRecord
-from domain.account import Account, OnUnknown, Security
+from domain.account import Account, AuthMechanism, OnUnknown, Security
 from domain.address import Address
 from domain.congestion import Health, Pause
 from domain.email import Attempt
@@ -111,6 +111,8 @@ ACCOUNT_COLUMNS: Final = (
     "security",
     "username",
     "sealed_password",
+    "auth_mechanism",
+    "announce_next",
     "active",
     "daily",
     "hourly",
@@ -139,6 +141,8 @@ def new_account(account: Account) -> dict[str, Any]:
         "security": account.security.value,
         "username": account.username,
         "sealed_password": account.sealed_password,
+        "auth_mechanism": value_of(account.auth_mechanism),
+        "announce_next": int(account.announce_next),
         "active": int(account.active),
         "daily": limits.daily,
         "hourly": limits.hourly,
@@ -168,13 +172,15 @@ def account_of(row: Row) -> Account:
         security=Security(row[7]),
         username=row[8],
         sealed_password=None if row[9] is None else bytes(row[9]),
-        active=bool(row[10]),
-        limits=_limits_of(*row[11:17]),
-        on_unknown=None if row[17] is None else OnUnknown(row[17]),
-        health=_health_of(row[18]),
-        created_at=moment(row[19]),
-        updated_at=moment(row[20]),
-        last_sent_at=moment_or_none(row[21]),
+        auth_mechanism=None if row[10] is None else AuthMechanism(row[10]),
+        announce_next=bool(row[11]),
+        active=bool(row[12]),
+        limits=_limits_of(*row[13:19]),
+        on_unknown=None if row[19] is None else OnUnknown(row[19]),
+        health=_health_of(row[20]),
+        created_at=moment(row[21]),
+        updated_at=moment(row[22]),
+        last_sent_at=moment_or_none(row[23]),
     )
 
 

@@ -28,6 +28,8 @@ class AccountRow(Model):
     security = TextField()
     username = TextField()
     sealed_password = BlobField(null=True)
+    auth_mechanism = TextField(null=True)
+    announce_next = IntegerField()
     active = IntegerField()
     daily = BigIntegerField(null=True)
     hourly = BigIntegerField(null=True)

@@ -22,7 +22,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema
 
-from domain.account import OnUnknown
+from domain.account import AuthMechanism, OnUnknown
 from domain.address import Address
 from domain.encoding import unsafe_character
 from domain.limits import NEW_RESERVE, LimitUnit
@@ -536,6 +536,12 @@ _UseTls: TypeAlias = Annotated[
 _UseSsl: TypeAlias = Annotated[
     bool, Field(description="TLS from the first byte (port 465). Excludes use_tls.")
 ]
+_TLS_DEFAULT: Final = (
+    "STARTTLS, required and verified. Excludes use_ssl. The default on every port but 465 and 2465."
+)
+_SSL_DEFAULT: Final = (
+    "TLS from the first byte. Excludes use_tls. The default on the ports 465 and 2465."
+)
 _Active: TypeAlias = Annotated[bool, Field(description="While false, its mail waits.")]
 _Limit: TypeAlias = Annotated[int, Field(ge=1, le=1_000_000_000)]
 _DailyLimit: TypeAlias = Annotated[
@@ -551,6 +557,10 @@ _MinuteLimit: TypeAlias = Annotated[
 
 def _limit_unit(name: str) -> LimitUnit:  # the enum itself has no signature since Python 3.12
     return LimitUnit(name)
+
+
+def _auth_mechanism(name: str) -> AuthMechanism:
+    return AuthMechanism(name)
 
 
 def _on_unknown(name: str) -> OnUnknown:
@@ -583,6 +593,20 @@ _OnUnknown: TypeAlias = Annotated[
 ]
 
 
+_AuthMechanism: TypeAlias = Annotated[
+    Annotated[Literal["plain", "login", "cram-md5"], AfterValidator(_auth_mechanism)] | None,
+    Field(description="How to log in; null takes the first of the three that the server offers."),
+]
+_AnnounceNext: TypeAlias = Annotated[
+    bool,
+    Field(
+        description="Write the next email's envelope together with the end of the one before it, "
+        "without waiting for the reply. Saves a round trip; some servers break on it (Dovecot, "
+        "Haraka). Turned off for good at the first bad sign."
+    ),
+]
+
+
 class SmtpConfigRequest(RequestModel):
     """A new SMTP configuration."""
 
@@ -593,8 +617,9 @@ class SmtpConfigRequest(RequestModel):
     display_name: _DisplayName = ""
     username: _Username = ""
     password: Annotated[_Password | None, Field(repr=False)] = None
-    use_tls: _UseTls = True
-    use_ssl: _UseSsl = False
+    auth_mechanism: _AuthMechanism = None
+    use_tls: Annotated[Absent[_UseTls], Field(description=_TLS_DEFAULT)] = None
+    use_ssl: Annotated[Absent[_UseSsl], Field(description=_SSL_DEFAULT)] = None
     active: _Active = True
     daily_limit: _DailyLimit = 500
     hourly_limit: _HourlyLimit = 50
@@ -603,6 +628,7 @@ class SmtpConfigRequest(RequestModel):
     max_connections: _Connections = 2
     priority_reserve: _Reserve = NEW_RESERVE
     on_unknown: _OnUnknown = None
+    announce_next: _AnnounceNext = False
 
 
 class SmtpConfigChanges(RequestModel):
@@ -617,6 +643,7 @@ class SmtpConfigChanges(RequestModel):
     display_name: Absent[_DisplayName] = None
     username: Absent[_Username] = None
     password: Annotated[_Password | None, Field(repr=False)] = None
+    auth_mechanism: _AuthMechanism = None
     use_tls: Absent[_UseTls] = None
     use_ssl: Absent[_UseSsl] = None
     active: Absent[_Active] = None
@@ -627,6 +654,7 @@ class SmtpConfigChanges(RequestModel):
     max_connections: Absent[_Connections] = None
     priority_reserve: Absent[_Reserve] = None
     on_unknown: _OnUnknown = None
+    announce_next: Absent[_AnnounceNext] = None
 
 
 class SmtpConfigCreated(ReplyModel):
@@ -677,6 +705,7 @@ class SmtpConfigReply(SmtpConfigRow):
     smtp_port: int
     username: str
     password_set: bool
+    auth_mechanism: Literal["plain", "login", "cram-md5"] | None
     use_tls: bool
     use_ssl: bool
     hourly_limit: int | None
@@ -685,6 +714,7 @@ class SmtpConfigReply(SmtpConfigRow):
     max_connections: int
     priority_reserve: int
     on_unknown: Literal["resend_once", "hold"] | None
+    announce_next: bool
     last_sent: Time | None
     created_at: Time
     updated_at: Time

@@ -17,7 +17,7 @@ import pytest
 from adapters.fake_clock import FakeClock
 from application.ports import Store, Transaction
 from domain.access import LOCAL
-from domain.account import Account, OnUnknown, Security
+from domain.account import Account, AuthMechanism, OnUnknown, Security
 from domain.address import Address
 from domain.congestion import Health, Pause
 from domain.email import Email, Fate, Kind, Page, Phase, Status, Waiting
@@ -999,6 +999,8 @@ class StoreContract:
             display_name="Jörg",
             security=Security.TLS,
             sealed_password=b"\x00\xff sealed",
+            auth_mechanism=AuthMechanism.CRAM_MD5,
+            announce_next=True,
             active=False,
             limits=Limits(
                 daily=None,
@@ -1060,6 +1062,8 @@ class StoreContract:
             security=Security.PLAIN,
             username="",
             sealed_password=None,
+            auth_mechanism=AuthMechanism.LOGIN,
+            announce_next=True,
             active=False,
             limits=Limits(minute=1),
             on_unknown=OnUnknown.RESEND_ONCE,

@@ -78,6 +78,7 @@ def test_one_is_shown_with_everything_but_its_password():
         "smtp_port": 587,
         "username": "shop@example.com",
         "password_set": True,
+        "auth_mechanism": None,
         "active": True,
         "use_tls": True,
         "use_ssl": False,
@@ -88,6 +89,7 @@ def test_one_is_shown_with_everything_but_its_password():
         "max_connections": 2,
         "priority_reserve": 10,
         "on_unknown": None,
+        "announce_next": False,
         "sent_count_today": 0,
         "sent_count_hour": 0,
         "last_sent": None,
@@ -139,6 +141,8 @@ def test_every_field_can_be_set_and_changed():
         "max_connections": 5,
         "priority_reserve": 10,
         "on_unknown": "hold",
+        "auth_mechanism": "login",
+        "announce_next": True,
     }
     client = a_client_with_config()
     assert client.put("/api/smtp-configs/1", json=fields).status_code == 200
@@ -194,6 +198,13 @@ def test_a_name_an_address_and_a_host_are_enough():
         ({"use_ssl": True}, False, True, 465),
         ({"use_ssl": True, "use_tls": False}, False, True, 465),
         ({"use_ssl": True, "smtp_port": 2465}, False, True, 2465),
+        ({"smtp_port": 465}, False, True, 465),
+        ({"smtp_port": 2465}, False, True, 2465),
+        ({"smtp_port": 465, "use_ssl": True}, False, True, 465),
+        ({"smtp_port": 465, "use_tls": True}, True, False, 465),
+        ({"smtp_port": 465, "use_ssl": False}, True, False, 465),
+        ({"smtp_port": 465, "use_tls": False}, False, True, 465),
+        ({"smtp_port": 587}, True, False, 587),
     ],
 )
 def test_the_switches_name_one_protection_and_its_port(switches, tls, ssl, port):
@@ -204,6 +215,22 @@ def test_the_switches_name_one_protection_and_its_port(switches, tls, ssl, port)
     assert client.post("/api/smtp-configs", json=body).status_code == 201
     now = shown(client)
     assert (now["use_tls"], now["use_ssl"], now["smtp_port"]) == (tls, ssl, port)
+
+
+def test_the_default_protection_follows_the_port_and_a_choice_stays():
+    client = a_client_with_config()
+    seen = []
+    for change in (
+        {"smtp_port": 465},
+        {"smtp_port": 587},
+        {"use_ssl": True},
+        {"smtp_port": 2525},
+        {"smtp_port": 465},
+    ):
+        client.put("/api/smtp-configs/1", json=change)
+        now = shown(client)
+        seen.append((now["use_tls"], now["use_ssl"]))
+    assert seen == [(False, True), (True, False), (False, True), (False, True), (False, True)]
 
 
 def test_the_two_switches_exclude_each_other():
@@ -343,6 +370,10 @@ def test_null_is_no_limit(limit):
         ("use_tls", "true"),
         ("use_tls", None),
         ("use_ssl", 0),
+        ("auth_mechanism", "PLAIN"),
+        ("auth_mechanism", "xoauth2"),
+        ("announce_next", None),
+        ("announce_next", 1),
         ("active", "yes"),
         ("daily_limit", 0),
         ("daily_limit", -1),

@@ -55,7 +55,8 @@ def test_migrate_check_tells_what_is_pending_and_changes_nothing(
     assert (before.returncode, migrated.returncode, after.returncode) == (1, 0, 0)
     assert before.stdout.split() == ["pending", "0001_initial", "pending", "0002_access",
                                      "pending", "0003_slots", "pending", "0004_moving",
-                                     "pending", "0005_resting", "pending", "0006_sums"]  # fmt: skip
+                                     "pending", "0005_resting", "pending", "0006_sums",
+                                     "pending", "0007_submission"]  # fmt: skip
     assert tables == []
     assert "postgres:***@" in after.stdout
     assert "s3cret" not in before.stdout + migrated.stdout + after.stdout + migrated.stderr

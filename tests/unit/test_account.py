@@ -4,7 +4,14 @@ from datetime import timedelta
 
 import pytest
 
-from domain.account import Account, AccountState, Security, check, security_of
+from domain.account import (
+    Account,
+    AccountState,
+    Security,
+    check,
+    initial_security,
+    security_of,
+)
 from domain.address import is_loopback
 from domain.congestion import Health, Pause
 from domain.errors import Conflict, InvalidInput
@@ -30,6 +37,26 @@ from tests.builders import an_account, at
 )
 def test_the_two_switches_name_one_protection(current, switches, wanted):
     assert security_of(current, **switches) is wanted
+
+
+@pytest.mark.parametrize(
+    ("port", "switches", "wanted"),
+    [
+        (465, {}, Security.TLS),
+        (2465, {}, Security.TLS),
+        (25, {}, Security.STARTTLS),
+        (587, {}, Security.STARTTLS),
+        (4650, {}, Security.STARTTLS),
+        (465, {"use_tls": True}, Security.STARTTLS),
+        (465, {"use_tls": False}, Security.TLS),
+        (465, {"use_ssl": False}, Security.STARTTLS),
+        (465, {"use_tls": False, "use_ssl": False}, Security.PLAIN),
+        (587, {"use_ssl": True}, Security.TLS),
+        (587, {"use_tls": False}, Security.PLAIN),
+    ],
+)
+def test_the_port_decides_only_what_no_switch_says(port, switches, wanted):
+    assert initial_security(port, **switches) is wanted
 
 
 def test_both_switches_at_once_are_refused():

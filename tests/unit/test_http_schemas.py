@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from pydantic import BaseModel
 
-from domain.account import AccountState, OnUnknown
+from domain.account import AccountState, AuthMechanism, OnUnknown
 from domain.email import Fate, Kind, Status
 from domain.errors import InvalidInput
 from domain.limits import LimitUnit
@@ -51,6 +51,7 @@ def words(annotation: object) -> set[str]:
         (schemas.SmtpConfigRow.model_fields["state"].annotation, AccountState),
         (schemas.SmtpConfigReply.model_fields["limit_unit"].annotation, LimitUnit),
         (schemas.SmtpConfigReply.model_fields["on_unknown"].annotation, OnUnknown),
+        (schemas.SmtpConfigReply.model_fields["auth_mechanism"].annotation, AuthMechanism),
     ],
 )
 def test_the_words_of_the_api_are_those_of_the_domain(annotation, enum):
@@ -77,12 +78,19 @@ def test_null_is_no_value_for_a_field_of_an_email(field):
     assert f"/{field}" in [error.pointer for error in refused.value.errors]
 
 
-NULLABLE = {"password", "daily_limit", "hourly_limit", "minute_limit", "on_unknown"}
+NULLABLE = {
+    "password",
+    "auth_mechanism",
+    "daily_limit",
+    "hourly_limit",
+    "minute_limit",
+    "on_unknown",
+}
 
 
 @pytest.mark.parametrize("field", sorted(SmtpConfigChanges.model_fields))
 @pytest.mark.parametrize("model", [SmtpConfigRequest, SmtpConfigChanges])
-def test_null_means_something_for_five_fields_of_an_smtp_configuration(model, field):
+def test_null_means_something_for_few_fields_of_an_smtp_configuration(model, field):
     if field in NULLABLE:
         assert getattr(parse(model, a_config_body(**{field: None})), field) is None
         return
