@@ -15,7 +15,8 @@ from typing import Final, NoReturn
 import attrs
 
 from application.ports import Vault
-from domain.account import Account, Security
+from domain.account import Account, AuthMechanism, Security
+from domain.address import Address
 from domain.errors import SecretUnreadable
 from domain.handoff import (
     Envelope,
@@ -27,6 +28,8 @@ from domain.handoff import (
     Stage,
     joined,
 )
+from domain.session import ENVELOPE, ends_session, out_of_step
+from domain.verification import Step
 
 RSET: Final = "rset"
 QUIT: Final = "quit"
@@ -192,18 +195,21 @@ class FakeSender:
             self.attempts += 1
             server = self._server(account)
             key = (account.id, account.version)
-            reused = key in server.connected
+            delivered = server.connected.get(key)
+        reused = delivered is not None
         dialogue = _Dialogue(server, account, self._vault)
         handoff = dialogue.send(envelope, octets, before_dot, connected=reused)
         lost_while_idle = handoff.stage is Stage.MAIL and handoff.problem is Problem.CLOSED
-        if reused and lost_while_idle:
+        over = out_of_step(handoff) or ends_session(handoff, delivered=delivered or 0)
+        if reused and (lost_while_idle or over):
+            delivered = None
             dialogue = _Dialogue(server, account, self._vault)
             handoff = dialogue.send(envelope, octets, before_dot, connected=False)
         with self._lock:
             if handoff.usable:
-                server.connected.add(key)
+                server.connected[key] = (delivered or 0) + (handoff.stage is Stage.DOT)
             else:
-                server.connected.discard(key)
+                server.connected.pop(key, None)
             if dialogue.taken:
                 self.accepted.append(_accepted(account, envelope, octets, handoff))
         return handoff
@@ -214,11 +220,21 @@ class FakeSender:
             server = self._server(account)
         return _Dialogue(server, account, self._vault).probe()
 
+    def verify(self, account: Account, *, recipient: Address) -> tuple[Step, ...]:
+        """Connect, TLS, AUTH, MAIL, RCPT, RSET, QUIT."""
+        with self._lock:
+            server = self._server(account)
+        return _Dialogue(server, account, self._vault).verify(recipient)
+
     def retire(self, account_id: int) -> None:
         """Close the account's idle connections."""
         with self._lock:
             server = self._servers.get(account_id, self._default)
-            server.connected = {key for key in server.connected if key[0] != account_id}
+            server.connected = {
+                key: delivered
+                for key, delivered in server.connected.items()
+                if key[0] != account_id
+            }
 
     def abort(self) -> None:
         """Nothing is ever under way here; idle connections are dropped."""
@@ -235,7 +251,7 @@ class FakeSender:
         """Close everything that is idle."""
         with self._lock:
             for server in (self._default, *self._servers.values()):
-                server.connected = set()
+                server.connected = {}
 
     def _server(self, account: Account) -> "_Server":
         return self._servers.get(account.id, self._default)
@@ -264,7 +280,7 @@ class _Server:
     def __init__(self, script: Script) -> None:
         self.script = script
         self.playback = Playback(script)
-        self.connected: set[tuple[int, int]] = set()
+        self.connected: dict[tuple[int, int], int] = {}  # and what was delivered
         self._lock = threading.Lock()
         self._messages = 0
 
@@ -293,6 +309,7 @@ class _Dialogue:
         self._line: deque[str] = deque()
         self._answered: list[RecipientReply] = []
         self._message = 0
+        self._heard: list[Step] = []
         self.taken = False
 
     def probe(self) -> Handoff:
@@ -301,6 +318,18 @@ class _Dialogue:
         except _End as end:
             return self._handoff(end)
         return Handoff(stage=Stage.MAIL)
+
+    def verify(self, recipient: Address) -> tuple[Step, ...]:
+        try:
+            self._open()
+            self._expect(Stage.MAIL, "250 2.1.0 sender ok")
+            names = (str(recipient),)
+            self._demand(self._hear(Stage.RCPT, "250 2.1.5 ok", recipients=names))
+        except _End as end:
+            failed = Step.of(self._handoff(end))
+            passed = [step for step in self._heard if step.ok]
+            return (*passed, failed)
+        return tuple(self._heard)
 
     def send(
         self,
@@ -329,6 +358,7 @@ class _Dialogue:
         for stage in (Stage.RESOLVE, Stage.CONNECT):
             self._stage = stage
             self._raise_problem(self._server.playback.answer(stage))
+        self._heard.append(Step(stage=Stage.CONNECT, detail="connected"))
         if self._account.security is Security.TLS:
             self._encrypt(Stage.TLS)
         self._expect(Stage.BANNER, "220 ready")
@@ -359,14 +389,18 @@ class _Dialogue:
         self._stage = stage
         answer = self._server.playback.answer(Stage.TLS)
         self._raise_problem(answer)
-        if isinstance(answer, Fault):
-            raise _End(problem=_AT_HANDSHAKE.get(answer, Problem.HANDSHAKE))
         if answer is not None:
-            raise _End(problem=Problem.HANDSHAKE)
+            # in plain text: from the first byte on it is no TLS at all
+            other = Problem.TLS_MODE if stage is Stage.TLS else Problem.HANDSHAKE
+            lost = _AT_HANDSHAKE.get(answer) if isinstance(answer, Fault) else None
+            raise _End(problem=lost or other)
+        self._heard.append(Step(stage=Stage.TLS, detail="TLS stands"))
 
     def _authenticate(self) -> None:
         self._stage = Stage.AUTH
-        if not {"PLAIN", "LOGIN", "CRAM-MD5"} & set(self._script.mechanisms):
+        chosen = self._account.auth_mechanism
+        known = set(AuthMechanism if chosen is None else (chosen,))
+        if not known & set(map(str.lower, self._script.mechanisms)):
             raise _End(problem=Problem.NO_MECHANISM)
         good = "235 2.7.0 welcome"
         if self._vault is not None:
@@ -436,6 +470,8 @@ class _Dialogue:
         if answer is Fault.EXTRA:
             self._line.append(UNASKED)
         reply = self._next()
+        if stage is not Stage.DOT:
+            self._heard.append(Step(stage=stage, reply=reply))
         expected = reply.code == 354 if stage is Stage.DATA else reply.positive
         if not expected and reply.code < 400:
             raise _End(problem=Problem.PROTOCOL)
@@ -467,13 +503,14 @@ class _Dialogue:
             and end.reply.code != 421
             and self._stage in (Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.DOT)
         )
+        unattributable = end.problem is Problem.PROTOCOL and self._stage in ENVELOPE
         at = "to" if self._stage is Stage.CONNECT else "at"
         where = f"{self._stage} {at} {self._account.host}:{self._account.port}"
         return Handoff(
             stage=self._stage,
             reply=end.reply,
             problem=end.problem,
-            recipients=tuple(self._answered),
+            recipients=() if unattributable else tuple(self._answered),
             detail=f"{where}: {end.problem}" if end.problem else "",
             usable=kept and not self._line,
         )

@@ -20,9 +20,9 @@ from domain.account import (
 from domain.address import Address
 from domain.errors import Conflict, FieldError, Forbidden, InvalidInput
 from domain.events import Event
-from domain.handoff import Handoff
 from domain.limits import NEW_RESERVE, Limits, LimitUnit
 from domain.network import NetworkPolicy
+from domain.verification import Verification
 
 
 class AccountFields(TypedDict, total=False):
@@ -162,10 +162,14 @@ class Administration:
             account_id, "account_resumed", lambda account, _: account.resumed(), caller=caller
         )
 
-    def verify(self, account_id: int, *, caller: Caller = LOCAL) -> Handoff:
-        """Connect, TLS and AUTH; sends nothing. Where it ended and why, as `Sender.probe` says."""
+    def verify(
+        self, account_id: int, *, recipient: Address | None = None, caller: Caller = LOCAL
+    ) -> Verification:
+        """Connect, TLS, AUTH, MAIL and RCPT to *recipient* or the account itself; sends nothing."""
         _allow(caller, account_id)
-        return self._sender.probe(self._store.read(lambda tx: tx.accounts.get(account_id)))
+        account = self._store.read(lambda tx: tx.accounts.get(account_id))
+        steps = self._sender.verify(account, recipient=recipient or account.address)
+        return Verification(account, steps)
 
     def _set_health(
         self,

@@ -38,6 +38,7 @@ from domain.message import from_line
 from domain.reply import classify
 from domain.retry import RetryPolicy
 from domain.rules import Rules
+from domain.session import excused
 from domain.verdict import ACCOUNT_GATES, AccountEffect, Result, Subject, Verdict
 
 SHUTDOWN = Lapse(reason="shutdown", text="the service stopped before it was sent", crashed=False)
@@ -375,8 +376,34 @@ class Delivery:
             rules=self._rules.replies,
             echoes=(email.subject,),
         )
+        if handoff.announcement_refused:
+            verdict = excused(verdict, handoff)
+            self._stop_announcing(account, handoff)
         self._settle(account, email, handoff, verdict, seconds=elapsed)
         return verdict.effect
+
+    def _stop_announcing(self, account: Account, handoff: Handoff) -> None:
+        """For good: its server breaks on an envelope that comes together with a final dot."""
+
+        def work(tx: Transaction) -> None:
+            with suppress(NotFound):
+                current = tx.accounts.lock(account.id)
+                if current.version == account.version and current.announce_next:
+                    tx.accounts.save(attrs.evolve(current, announce_next=False))
+
+        def done(error: BaseException | None) -> None:
+            if error is None:
+                fields = {"stage": handoff.stage.value, "text": handoff.text}
+                self._observe(
+                    Event(
+                        name="announcing_stopped",
+                        account_id=account.id,
+                        level="warning",
+                        fields=fields,
+                    )
+                )
+
+        self._commits.persist(work, done)
 
     # -- writing down -------------------------------------------------------------------------
 

@@ -23,7 +23,9 @@ UNREACHED: Final = "the mail server could not be reached"
 REASON: Final = "unreachable"
 ELSEWHERE: Final = "another SMTP configuration"
 _BEFORE_ITS_WORD: Final = frozenset({Stage.RESOLVE, Stage.CONNECT, Stage.TLS, Stage.BANNER})
-_TELLING_REASONS: Final = frozenset({"blocked_host", "dns", "protocol", "connection_lost"})
+_TELLING_REASONS: Final = frozenset(
+    {"blocked_host", "dns", "protocol", "connection_lost", "tls_mode"}
+)
 _TELLING_GATES: Final = frozenset({"account_paused", "server_unreachable"})
 
 

@@ -11,10 +11,12 @@ from typing import Protocol, TypeVar
 
 from domain.access import ApiKey, AuditEntry, IdempotencyRecord
 from domain.account import Account
+from domain.address import Address
 from domain.email import Attempt, Email, Page, Status, Waiting
 from domain.events import Event
 from domain.handoff import Handoff, Parcel
 from domain.limits import Window, WindowLengths
+from domain.verification import Step
 
 T = TypeVar("T")
 
@@ -90,9 +92,12 @@ class Conversation(Protocol):
         Problem.STOPPED. It is not called when the dialogue ends earlier. Recipients are asked in
         the envelope's order; DATA is sent only if one of them was accepted.
 
-        *then* tells, once *before_dot* has allowed the dot, what will be sent next, if anything:
-        its envelope may go out with this dot, which saves a round trip. Nothing of it is handed
-        over by that. It may not be asked at all.
+        *then* tells, once *before_dot* has allowed the dot, what will be sent next, if anything.
+        Only where the account's ``announce_next`` is on its envelope may go out with this dot,
+        which saves a round trip. Nothing of it is handed over by that. It may not be asked at all.
+
+        A refusal that is the end of a session that has delivered (`domain/session.py`), and replies
+        that belong to no command, are followed by the same message over a fresh connection.
         """
         ...
 
@@ -108,6 +113,14 @@ class Sender(Protocol):
         """Connect, TLS, AUTH on a connection of its own, then QUIT.
 
         The stage is where it failed, or MAIL without reply or problem if all went well.
+        """
+        ...
+
+    def verify(self, account: Account, *, recipient: Address) -> Sequence[Step]:
+        """Connect, TLS, AUTH, MAIL from the account, RCPT, RSET and QUIT; nothing is sent.
+
+        What each stage came to, in order, on a connection of its own. The last one is the one that
+        failed, or RCPT.
         """
         ...
 

@@ -63,6 +63,16 @@ class Address:
         return not self.local.isascii()
 
 
+def address_literal(host: str) -> str:
+    """How a client without a name of its own is called in EHLO (RFC 5321 section 4.1.3)."""
+    address = ip_address(host.partition("%")[0])
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is None:
+            return f"[IPv6:{address}]"
+        address = address.ipv4_mapped
+    return f"[{address}]"
+
+
 @lru_cache(maxsize=256)  # the same few hosts are asked about at every call
 def is_loopback(host: str) -> bool:
     """Whether *host* surely is this machine: a name or address that never leaves it."""

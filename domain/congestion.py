@@ -23,7 +23,7 @@ PROBE_INTERVAL: Final = timedelta(hours=1)
 # Only of these does a working login prove that they are cured; the others wait for a person.
 CURED_BY_LOGIN: Final = frozenset(
     "auth_failed auth_disabled auth_required no_auth_mechanism secret_unreadable tls_certificate"
-    " tls_unavailable blocked_host helo no_esmtp protocol server_refuses".split()
+    " tls_unavailable tls_mode blocked_host helo no_esmtp protocol server_refuses".split()
 )
 LONGEST_PAUSE: Final = timedelta(hours=24)
 

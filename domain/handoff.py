@@ -46,6 +46,7 @@ class Problem(StrEnum):
     BLOCKED = "blocked"  # our own policy forbids the address
     CERTIFICATE = "certificate"  # not trusted, expired, or for another name
     HANDSHAKE = "handshake"  # TLS failed in another way
+    TLS_MODE = "tls_mode"  # TLS from the first byte where STARTTLS is spoken, or the other way
     NOT_OFFERED = "not_offered"  # STARTTLS is required and not offered, or bytes came before TLS
     NO_MECHANISM = "no_mechanism"  # no AUTH mechanism in common
     SECRET = "secret"  # noqa: S105 - our own key does not open the sealed password
@@ -140,6 +141,8 @@ class Handoff:
     ``problem``. ``recipients`` is in the order of the envelope and holds every RCPT that was
     answered. ``usable`` tells whether the session was left usable. ``delivered`` is how many emails
     this connection had taken before: a server may end a session after so many.
+    ``announcement_refused``: the server broke on an envelope that was written together with a final
+    dot (`domain/session.py`).
     """
 
     stage: Stage
@@ -149,6 +152,7 @@ class Handoff:
     detail: str = ""
     delivered: int = attrs.field(default=0, eq=False)
     usable: bool = attrs.field(default=False, eq=False)
+    announcement_refused: bool = attrs.field(default=False, eq=False)
 
     @property
     def accepted(self) -> bool:

@@ -379,14 +379,14 @@ class Settings:
     smtp_ca_file: Path | None = _setting("SMTP_CA_FILE", None, _optional(_existing_file()))
     smtp_resolve_timeout: timedelta = _setting("SMTP_RESOLVE_TIMEOUT", _s(30), _seconds(0.1, 3600))
     smtp_connect_timeout: timedelta = _setting("SMTP_CONNECT_TIMEOUT", _s(30), _seconds(0.1, 3600))
-    smtp_banner_timeout: timedelta = _setting("SMTP_BANNER_TIMEOUT", _s(60), _seconds(0.1, 3600))
+    smtp_banner_timeout: timedelta = _setting("SMTP_BANNER_TIMEOUT", _s(300), _seconds(0.1, 3600))
     smtp_ehlo_timeout: timedelta = _setting("SMTP_EHLO_TIMEOUT", _s(60), _seconds(0.1, 3600))
     smtp_starttls_timeout: timedelta = _setting(
         "SMTP_STARTTLS_TIMEOUT", _s(30), _seconds(0.1, 3600)
     )
     smtp_auth_timeout: timedelta = _setting("SMTP_AUTH_TIMEOUT", _s(60), _seconds(0.1, 3600))
-    smtp_mail_timeout: timedelta = _setting("SMTP_MAIL_TIMEOUT", _s(60), _seconds(0.1, 3600))
-    smtp_rcpt_timeout: timedelta = _setting("SMTP_RCPT_TIMEOUT", _s(60), _seconds(0.1, 3600))
+    smtp_mail_timeout: timedelta = _setting("SMTP_MAIL_TIMEOUT", _s(300), _seconds(0.1, 3600))
+    smtp_rcpt_timeout: timedelta = _setting("SMTP_RCPT_TIMEOUT", _s(300), _seconds(0.1, 3600))
     smtp_data_timeout: timedelta = _setting("SMTP_DATA_TIMEOUT", _s(120), _seconds(0.1, 3600))
     smtp_dot_timeout: timedelta = _setting("SMTP_DOT_TIMEOUT", _s(600), _seconds(0.1, 3600))
 
@@ -469,13 +469,16 @@ class Settings:
         """Where the generated key lies: beside the database, or in this folder."""
         return (self.database_path or Path("email-service.db")).with_suffix(".key")
 
-    def ehlo_name(self, machine: str) -> str:
-        """How this client names itself; *machine* is its host name, used if it is a full one."""
+    def ehlo_name(self, machine: str) -> str | None:
+        """How this client names itself; *machine* is its host name, used if it is a full one.
+
+        None stands for the address of each connection's own end.
+        """
         if self.ehlo_hostname is not None:
             return self.ehlo_hostname
         machine = machine.removesuffix(".")
         full = "." in machine and not machine.startswith("localhost") and not _is_ip(machine)
-        return machine if full and _HOST_NAME.fullmatch(machine) else "[127.0.0.1]"
+        return machine if full and _HOST_NAME.fullmatch(machine) else None
 
     def describe(self) -> dict[str, str]:
         """Every variable with its value as it would be written, secrets masked."""

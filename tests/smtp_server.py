@@ -85,6 +85,15 @@ class Received:
         )
 
 
+@attrs.frozen(kw_only=True)
+class SessionLimit:
+    """After so many messages a connection hears *text* at MAIL or RCPT, and is closed by a 421."""
+
+    messages: int
+    text: str = "421 4.7.0 too many messages on this connection"
+    stage: Stage = Stage.MAIL
+
+
 class SmtpServer:
     """The server. It listens from construction on; `close` (or leaving ``with``) ends it.
 
@@ -102,7 +111,9 @@ class SmtpServer:
         port: int = 0,
         log: TextIO | None = None,
         keep: bool = True,
+        limit: SessionLimit | None = None,
     ) -> None:
+        self.limit = limit
         self.accepted: list[Received] = []
         self.commands: list[bytes] = []
         self.bad_wire: list[str] = []
@@ -240,6 +251,7 @@ class _Connection:
         self._in = bytearray()
         self._out: list[bytes] = []
         self._encrypted = False
+        self._delivered = 0
         self._reset()
 
     def run(self) -> None:
@@ -314,6 +326,8 @@ class _Connection:
     def _mail(self, line: bytes) -> None:
         self._reset()
         self._message = self._server.next_message()
+        if self._is_over(Stage.MAIL):
+            return
         path = _PATH.search(line)
         if path is None:
             self._put("501 5.1.7 bad sender")
@@ -327,8 +341,20 @@ class _Connection:
             self._put("503 5.5.1 MAIL first" if path else "501 5.1.3 bad recipient")
             return
         recipient = path[1].decode()
+        if self._is_over(Stage.RCPT):
+            return
         if self._say(Stage.RCPT, "250 2.1.5 ok", recipients=(recipient,)) < 300:
             self._recipients.append(recipient)
+
+    def _is_over(self, stage: Stage) -> bool:
+        """Whether the session's limit was told instead of the usual."""
+        limit = self._server.limit
+        if limit is None or limit.stage is not stage or self._delivered < limit.messages:
+            return False
+        self._put(limit.text)
+        if limit.text.startswith("421"):
+            raise self._gone()
+        return True
 
     def _data(self) -> None:
         usual = "354 go ahead" if self._recipients else "503 5.5.1 no recipients"
@@ -342,6 +368,7 @@ class _Connection:
             isinstance(answer, str) and answer.startswith("2")
         )
         if accepts and self._recipients:
+            self._delivered += 1
             self._server.took(self._received(octets))
         self._reset()
         self._perform(answer, usual)

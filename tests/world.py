@@ -73,11 +73,18 @@ class World:
     """One process on a store of its own, or on *store*."""
 
     def __init__(
-        self, *, store: Any = None, clock: Any = None, pid: int = 1, wake: Any = None, **rules: Any
+        self,
+        *,
+        store: Any = None,
+        clock: Any = None,
+        sender: Any = None,
+        pid: int = 1,
+        wake: Any = None,
+        **rules: Any,
     ) -> None:
         self.clock: Any = clock or FakeClock()
         self.store = store or MemoryStore(clock=self.clock)
-        self.sender = FakeSender()
+        self.sender = sender or FakeSender()
         self.locks = OneProcess()
         self.headroom = Switch()
         self.heard = ListObserver()

@@ -10,18 +10,28 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import attrs
 
+from adapters.smtp_sender.addresses import KnownAddresses
 from adapters.smtp_sender.pool import Pool, PoolPolicy
-from adapters.smtp_sender.resolve import IP, Resolver
+from adapters.smtp_sender.resolve import IP, Endpoint, Resolver, look_up
 from adapters.smtp_sender.session import Session, Terms, Timeouts
 from adapters.smtp_sender.wire import Brake
 from application.ports import Clock, Vault
 from domain.account import Account
+from domain.address import Address
 from domain.handoff import Handoff, Parcel, Problem, Stage
+from domain.session import ends_session, out_of_step, refuses_announcement, same_refusal
+from domain.verification import Step
 
 __all__ = ["PoolPolicy", "SmtpSender", "Timeouts"]
+
+VERIFY_S: Final = 30.0  # a person waits
+MISTAKEN_S: Final = 60.0
+MOST_MISTAKES: Final = 1000
+_AFTER_ENVELOPE: Final = frozenset({Stage.DATA, Stage.BODY, Stage.DOT})
 
 
 def _everyone(_: IP) -> bool:
@@ -31,8 +41,9 @@ def _everyone(_: IP) -> bool:
 class SmtpSender:
     """The `Sender` of production. Safe from many threads; each send uses a session of its own.
 
-    *allow* judges every address a host name stands for before any is connected to. *ssl_context*
-    is called once, when TLS is first needed. *clock* must run: deadlines are its monotonic time.
+    *allow* judges every address a host name stands for before any is connected to; *look_up* finds
+    them. *ssl_context* is called once, when TLS is first needed. *clock* must run: deadlines are
+    its monotonic time. Without *ehlo_hostname* the address of this end of the connection is said.
     """
 
     def __init__(
@@ -40,11 +51,12 @@ class SmtpSender:
         *,
         vault: Vault,
         clock: Clock,
-        ehlo_hostname: str,
+        ehlo_hostname: str | None = None,
         timeouts: Timeouts | None = None,
         pool: PoolPolicy | None = None,
         ssl_context: Callable[[], ssl.SSLContext] = ssl.create_default_context,
         allow: Callable[[IP], bool] = _everyone,
+        look_up: Callable[[str, int], list[Endpoint]] = look_up,
     ) -> None:
         self._clock = clock
         self._make_context = ssl_context
@@ -55,11 +67,12 @@ class SmtpSender:
             ehlo_hostname=ehlo_hostname,
             timeouts=timeouts or Timeouts(),
             ssl_context=self._tls,
-            resolver=Resolver(allow=allow),
+            resolver=Resolver(allow=allow, look_up=look_up),
+            addresses=KnownAddresses(clock.monotonic),
         )
         self._pool = Pool(pool or PoolPolicy(), monotonic=clock.monotonic)
         self._brakes = _Brakes()
-        self._lockstep: set[tuple[int, int]] = set()
+        self._memory = _Memory(clock.monotonic)
 
     @contextmanager
     def converse(self, account: Account) -> Iterator["_Conversation"]:
@@ -70,7 +83,7 @@ class SmtpSender:
             terms=self._terms,
             pool=self._pool,
             brake=brake,
-            lockstep=self._lockstep,
+            memory=self._memory,
         )
         try:
             yield conversation
@@ -89,6 +102,23 @@ class SmtpSender:
             session.quit()
             self._brakes.discard(brake)
         return attrs.evolve(handoff, usable=False)
+
+    def verify(self, account: Account, *, recipient: Address) -> tuple[Step, ...]:
+        """Connect, TLS, AUTH, MAIL, RCPT on a connection of its own, then RSET and QUIT."""
+        brake = self._brakes.add()
+        terms = attrs.evolve(self._terms, timeouts=self._terms.timeouts.at_most(VERIFY_S))
+        session = Session(account, terms=terms)
+        try:
+            handoff = session.open(brake)
+            if session.usable:
+                session.verify(recipient)
+            steps = session.heard
+        finally:
+            brake.watch(None)
+            session.quit()
+            self._brakes.discard(brake)
+        failed = Step.of(handoff)
+        return steps if failed.ok or not _all_well(steps) else (*steps, failed)
 
     def retire(self, account_id: int) -> None:
         """Close the account's idle connections; those in use are closed when they come back."""
@@ -153,12 +183,46 @@ class _Brakes:
             brake.stop()
 
 
-class _Conversation:
-    """The Conversation port: it holds one session from message to message.
+def _all_well(steps: tuple[Step, ...]) -> bool:
+    return all(step.ok for step in steps)
 
-    *lockstep* are the accounts, with their versions, whose server was seen to lose an envelope
-    that came with the dot: there every message waits for the reply to the one before it.
-    """
+
+class _Memory:
+    """What this process has learned of servers, by account and version. Safe from many threads."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._unannounced: set[tuple[int, int]] = set()
+        self._mistaken: dict[tuple[object, ...], float] = {}
+
+    def may_announce(self, account: Account) -> bool:
+        """Whether the owner allows it and no server was seen to break on it."""
+        return account.announce_next and (account.id, account.version) not in self._unannounced
+
+    def announced_in_vain(self, account: Account) -> None:
+        """Every message waits for the reply to the one before it from now on."""
+        self._unannounced.add((account.id, account.version))
+
+    def was_mistaken(self, account: Account, handoff: Handoff) -> bool:
+        """Whether a fresh connection lately heard the same refusal: it is not the session's end."""
+        until = self._mistaken.get(_refusal(account, handoff), 0.0)
+        return self._monotonic() < until
+
+    def mistook(self, account: Account, handoff: Handoff) -> None:
+        """A fresh connection heard this too."""
+        if len(self._mistaken) >= MOST_MISTAKES:
+            self._mistaken.clear()
+        self._mistaken[_refusal(account, handoff)] = self._monotonic() + MISTAKEN_S
+
+
+def _refusal(account: Account, handoff: Handoff) -> tuple[object, ...]:
+    reply = handoff.reply
+    assert reply is not None, "a refusal is a reply"
+    return account.id, account.version, handoff.stage, reply.code, reply.enhanced
+
+
+class _Conversation:
+    """The Conversation port: it holds one session from message to message."""
 
     def __init__(
         self,
@@ -167,16 +231,16 @@ class _Conversation:
         terms: Terms,
         pool: Pool,
         brake: Brake,
-        lockstep: set[tuple[int, int]],
+        memory: _Memory,
     ) -> None:
         self._account = account
         self._terms = terms
         self._pool = pool
         self._brake = brake
-        self._lockstep = lockstep
-        self._name = (account.id, account.version)
+        self._memory = memory
         self._session: Session | None = None
         self._epoch = 0
+        self._announcement_refused = False
 
     def send(
         self,
@@ -188,12 +252,15 @@ class _Conversation:
         """One attempt, as the port describes it. What *before_dot* raises is passed on."""
         brake = self._brake
         brake.renew()
+        self._announcement_refused = False
         try:
             handoff = self._over_a_used_session(parcel, then, before_dot, brake)
             if handoff is None:
                 handoff = self._over_a_new_session(parcel, then, before_dot, brake)
         finally:
             self._let_go(brake)
+        if self._announcement_refused:
+            return attrs.evolve(handoff, announcement_refused=True)
         return handoff
 
     def end(self) -> None:
@@ -217,18 +284,49 @@ class _Conversation:
             if not session.renew(parcel, brake):
                 self.end()
                 continue
+            delivered = session.messages
             handoff = self._hand_off(session, parcel, then, before_dot, brake)
+            if refuses_announcement(handoff, announced=announced):
+                self._memory.announced_in_vain(self._account)
+                self._announcement_refused = True
+                self._drop(session)
+                return self._over_a_new_session(parcel, then, before_dot, brake)
             if handoff.stage is Stage.MAIL and handoff.problem is Problem.CLOSED:
                 # closed while it was idle, and we only found out by writing to it
                 self.end()
                 continue
-            if announced and handoff.stage is Stage.MAIL and handoff.problem is Problem.TIMEOUT:
-                # it may have thrown away what came with the dot: never again to this server
-                self._lockstep.add(self._name)
-                self.end()
-                continue
+            if out_of_step(handoff):
+                self._drop(session)
+                return self._over_a_new_session(parcel, then, before_dot, brake)
+            if ends_session(handoff, delivered=delivered) and not self._memory.was_mistaken(
+                self._account, handoff
+            ):
+                self._drop(session)
+                return self._instead_of(handoff, delivered, parcel, then, before_dot, brake)
             return handoff
         return None
+
+    def _instead_of(
+        self,
+        ended: Handoff,
+        delivered: int,
+        parcel: Parcel,
+        then: Callable[[], Parcel | None],
+        before_dot: Callable[[], bool],
+        brake: Brake,
+    ) -> Handoff:
+        """The same message over a fresh connection, which tells what the refusal was about."""
+        handoff = self._over_a_new_session(parcel, then, before_dot, brake)
+        if same_refusal(handoff, ended):
+            self._memory.mistook(self._account, handoff)
+        elif handoff.stage in _AFTER_ENVELOPE:
+            self._pool.ended(self._account.id, messages=delivered)
+        return handoff
+
+    def _drop(self, session: Session) -> None:
+        """It is of no further use, whatever it may think."""
+        session.usable = False
+        self.end()
 
     def _over_a_new_session(
         self,
@@ -252,9 +350,13 @@ class _Conversation:
         before_dot: Callable[[], bool],
         brake: Brake,
     ) -> Handoff:
-        if self._name in self._lockstep or not self._pool.lasts(session):
+        if not self._memory.may_announce(self._account) or not self._pool.lasts(session):
             return session.hand_off(parcel, before_dot=before_dot, brake=brake)
-        return session.hand_off(parcel, before_dot=before_dot, brake=brake, then=then)
+        handoff = session.hand_off(parcel, before_dot=before_dot, brake=brake, then=then)
+        if session.announced and refuses_announcement(handoff, announced=False):
+            self._memory.announced_in_vain(self._account)
+            self._announcement_refused = True
+        return handoff
 
     def _take(self) -> bool:
         """Whether there is a session: the one in hand, or an idle one."""

@@ -6,6 +6,7 @@ threads ever hold the same one.
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -13,6 +14,7 @@ import attrs
 
 from adapters.smtp_sender.session import Session
 from domain.account import Account
+from domain.session import learned_limit
 
 SWEEP_S: Final = 1.0
 
@@ -47,6 +49,7 @@ class Pool:
         self._idle: dict[int, list[_Idle]] = {}
         self._versions: dict[int, int] = {}
         self._epochs: dict[int, int] = {}
+        self._ends: dict[int, deque[int]] = {}
         self._next_sweep = 0.0
 
     def take(self, account: Account) -> Session | None:
@@ -55,6 +58,8 @@ class Pool:
         self._sweep()
         with self._lock:
             newest = max(account.version, self._versions.get(account.id, 0))
+            if newest != self._versions.get(account.id):
+                self._ends.pop(account.id, None)  # it may be another server
             self._versions[account.id] = newest
             waiting = self._idle.get(account.id, [])
             stale = [idle.session for idle in waiting if idle.session.version < newest]
@@ -87,9 +92,21 @@ class Pool:
 
     def lasts(self, session: Session) -> bool:
         """Whether it will still be good after one more message."""
-        return session.messages + 1 < self._policy.max_messages and not self._spent(
+        return session.messages + 1 < self._most(session) and not self._spent(
             session, self._monotonic()
         )
+
+    def ended(self, account_id: int, *, messages: int) -> None:
+        """The server wanted a new connection after so many messages.
+
+        After two equal counts connections of this process are closed before they are refused.
+        """
+        with self._lock:
+            self._ends.setdefault(account_id, deque(maxlen=2)).append(messages)
+
+    def _most(self, session: Session) -> int:
+        learned = learned_limit(self._ends.get(session.account_id, ()))
+        return min(learned or self._policy.max_messages, self._policy.max_messages)
 
     def _keeps(self, session: Session, now: float, *, epoch: int) -> bool:
         return (
@@ -142,7 +159,7 @@ class Pool:
 
     def _spent(self, session: Session, now: float) -> bool:
         return (
-            session.messages >= self._policy.max_messages
+            session.messages >= self._most(session)
             or now - session.opened_at >= self._policy.max_age_s
         )
 

@@ -51,11 +51,35 @@ class Endpoint:
         return is_loopback(str(self.ip))
 
 
+def look_up(host: str, port: int) -> list[Endpoint]:
+    """All addresses of *host*, as the system orders them. Unresolved."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        problem = Problem.NOT_FOUND if error.errno in _NO_ADDRESS else Problem.DNS
+        raise Unresolved(problem, error.strerror or "no address") from None
+    except (UnicodeError, ValueError):
+        raise Unresolved(Problem.NOT_FOUND, "not a host name") from None
+    except OSError as error:
+        raise Unresolved(Problem.DNS, error.strerror or "the resolver failed") from None
+    return [
+        Endpoint(ip_address(sockaddr[0]), family, sockaddr)
+        for family, _, _, _, sockaddr in found
+        if family in (socket.AF_INET, socket.AF_INET6)
+    ]
+
+
 class Resolver:
     """Looks names up and applies the policy to every answer. Safe from many threads."""
 
-    def __init__(self, *, allow: Callable[[IP], bool]) -> None:
+    def __init__(
+        self,
+        *,
+        allow: Callable[[IP], bool],
+        look_up: Callable[[str, int], list[Endpoint]] = look_up,
+    ) -> None:
         self._allow = allow
+        self._look_up = look_up
         self._places = threading.BoundedSemaphore(MAX_LOOKUPS)
 
     def start(self, host: str, port: int) -> "Future[list[Endpoint]]":
@@ -83,27 +107,10 @@ class Resolver:
     def _run(self, host: str, port: int, lookup: "Future[list[Endpoint]]") -> None:
         settle: Callable[[], None]
         try:
-            settle = partial(lookup.set_result, _look_up(host, port))
+            settle = partial(lookup.set_result, self._look_up(host, port))
         except Unresolved as unresolved:
             settle = partial(lookup.set_exception, unresolved)
         finally:
             self._places.release()
         with suppress(InvalidStateError):  # given up meanwhile
             settle()
-
-
-def _look_up(host: str, port: int) -> list[Endpoint]:
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except socket.gaierror as error:
-        problem = Problem.NOT_FOUND if error.errno in _NO_ADDRESS else Problem.DNS
-        raise Unresolved(problem, error.strerror or "no address") from None
-    except (UnicodeError, ValueError):
-        raise Unresolved(Problem.NOT_FOUND, "not a host name") from None
-    except OSError as error:
-        raise Unresolved(Problem.DNS, error.strerror or "the resolver failed") from None
-    return [
-        Endpoint(ip_address(sockaddr[0]), family, sockaddr)
-        for family, _, _, _, sockaddr in found
-        if family in (socket.AF_INET, socket.AF_INET6)
-    ]

@@ -13,21 +13,26 @@ import base64
 import hmac
 import ssl
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from typing import Final, NoReturn
 
 import attrs
 
+from adapters.smtp_sender.addresses import KnownAddresses, race
 from adapters.smtp_sender.replies import ServerReply
 from adapters.smtp_sender.resolve import Endpoint, Resolver, Unresolved
 from adapters.smtp_sender.wire import Brake, Broken, Wire, connect
 from application.ports import Vault
-from domain.account import Account, Security
-from domain.address import Address
+from domain.account import Account, AuthMechanism, Security
+from domain.address import Address, address_literal
 from domain.errors import SecretUnreadable
 from domain.handoff import Handoff, Parcel, Problem, RecipientReply, Reply, Stage
+from domain.redaction import Secrets
 from domain.secret_forms import SecretForms
+from domain.session import ENVELOPE
+from domain.verification import Step
 
 GROUP: Final = 100  # commands in one write; their replies fit into any socket's buffer
 DOT: Final = b".\r\n"
@@ -35,23 +40,32 @@ DOT: Final = b".\r\n"
 
 @attrs.frozen(kw_only=True)
 class Timeouts:
-    """Seconds for each stage as a whole (RFC 5321 section 4.5.3.2), never for a single read."""
+    """Seconds for each stage as a whole (RFC 5321 section 4.5.3.2), never for a single read.
+
+    After ``silence`` without a greeting another address is tried, and whether TLS is expected.
+    """
 
     resolve: float = 30.0
     connect: float = 30.0
-    banner: float = 60.0
+    silence: float = 5.0
+    banner: float = 300.0
     ehlo: float = 60.0
     starttls: float = 30.0
     auth: float = 60.0
-    mail: float = 60.0
-    rcpt: float = 60.0
+    mail: float = 300.0
+    rcpt: float = 300.0
     data: float = 120.0
-    body: float = 60.0  # the least; more at `body_rate` bytes a second
+    body: float = 180.0  # the least; more at `body_rate` bytes a second
     body_rate: float = 500.0
     pending: float = 5.0  # the rest of a reply that came unasked
     dot: float = 600.0
     rset: float = 5.0
     quit: float = 5.0
+
+    def at_most(self, seconds: float) -> "Timeouts":
+        """The same for somebody who waits: no stage takes longer than *seconds*."""
+        stages = ("resolve", "connect", "banner", "ehlo", "starttls", "auth", "mail", "rcpt")
+        return attrs.evolve(self, **{stage: min(getattr(self, stage), seconds) for stage in stages})
 
     def for_body(self, size: int) -> float:
         """What a body of *size* bytes is given."""
@@ -60,14 +74,18 @@ class Timeouts:
 
 @attrs.frozen(kw_only=True)
 class Terms:
-    """What every session of one sender has in common."""
+    """What every session of one sender has in common.
+
+    ``ehlo_hostname`` None names this client by the address of the connection's own end.
+    """
 
     vault: Vault
     monotonic: Callable[[], float]
-    ehlo_hostname: str
+    ehlo_hostname: str | None
     timeouts: Timeouts
     ssl_context: Callable[[], ssl.SSLContext]
     resolver: Resolver
+    addresses: KnownAddresses
 
 
 class Ended(Exception):
@@ -103,10 +121,13 @@ class Session:
         self._queue: deque[bytes] = deque()
         self._owed = 0
         self._dirty = False
+        self._in_step = True
         self._answered: list[RecipientReply] = []
         self._announced: Parcel | None = None
-        self._secret: SecretForms | None = None  # only while it may be repeated
+        self._secrets = Secrets()
+        self._login: SecretForms | None = None  # only while its replies are read
         self._listening = False
+        self._heard: list[Step] = []
 
     # --- from nothing to a session that takes mail
 
@@ -114,7 +135,7 @@ class Session:
         """Connect, TLS, EHLO, AUTH. Stage MAIL without reply or problem if all went well."""
         try:
             self._expect_password()
-            endpoint = self._connect(brake)
+            endpoint = self._reach(brake)
             self._greet(brake)
             if self._account.authenticates:
                 self._authenticate(encrypted_or_local=self._encrypted or endpoint.loopback)
@@ -135,28 +156,52 @@ class Session:
         return self._account.security is not Security.PLAIN
 
     @property
+    def heard(self) -> tuple[Step, ...]:
+        """What each stage before the first message came to."""
+        return tuple(self._heard)
+
+    @property
     def _live(self) -> Wire:
         assert self._wire is not None, "the session is not connected"
         return self._wire
 
-    def _connect(self, brake: Brake) -> Endpoint:
-        endpoints = self._resolve(brake)
-        self._stage = Stage.CONNECT
-        deadline = self._terms.monotonic() + self._timeouts.connect
-        for place, endpoint in enumerate(endpoints):
-            left = deadline - self._terms.monotonic()
-            share = max(left / (len(endpoints) - place), 0.001)
+    def _reach(self, brake: Brake) -> Endpoint:
+        """A connection whose server has greeted, to one address after the other (RFC 5321 5.1).
+
+        If there is none the failure of the one that got furthest is told.
+        """
+        addresses = self._terms.addresses
+        left = addresses.ordered(self._resolve(brake))
+        failures: list[tuple[Stage, Broken | Ended]] = []
+
+        def refused(endpoint: Endpoint) -> None:
+            addresses.failed(endpoint)
+            left.remove(endpoint)
+
+        while left and not (failures and brake.stopped):
+            self._stage = Stage.CONNECT
+            endpoint: Endpoint | None = None
             try:
-                self._wire = connect(
-                    endpoint, timeout_s=share, brake=brake, monotonic=self._terms.monotonic
+                self._wire, endpoint = race(
+                    tuple(left),
+                    timeout_s=self._timeouts.connect,
+                    brake=brake,
+                    monotonic=self._terms.monotonic,
+                    failed=refused,
                 )
-            except Broken as broken:
-                failure = broken
-                if brake.stopped:
+                self._hear_greeting(endpoint, brake, is_last=len(left) == 1)
+            except (Broken, Ended) as failure:
+                failures.append((self._stage, failure))
+                if endpoint is None or not _another_may_do(failure):
                     break
+                refused(endpoint)
+                if left:
+                    self.abandon()
                 continue
+            addresses.worked(endpoint)
             return endpoint
-        raise failure
+        self._stage, furthest = max(failures, key=lambda failure: _ORDER.index(failure[0]))
+        raise furthest
 
     def _resolve(self, brake: Brake) -> list[Endpoint]:
         self._stage = Stage.RESOLVE
@@ -173,27 +218,78 @@ class Session:
         except CancelledError:
             raise Ended(problem=Problem.STOPPED) from None
 
-    def _greet(self, brake: Brake) -> None:
-        """From the connection to the capabilities that count."""
+    def _hear_greeting(self, endpoint: Endpoint, brake: Brake, *, is_last: bool) -> None:
         if self._account.security is Security.TLS:
             self._stage = Stage.TLS
             self._encrypt(brake)
         self._stage = Stage.BANNER
-        self._expect_positive(self._live.read(self._timeouts.banner))
+        greeting = self._read_greeting(endpoint, brake, is_last=is_last)
+        self._note(Stage.CONNECT, detail=f"connected to {endpoint.ip}")
+        self._note(Stage.BANNER, greeting)
+        self._expect_positive(greeting)
+
+    def _read_greeting(self, endpoint: Endpoint, brake: Brake, *, is_last: bool) -> ServerReply:
+        """The greeting. A server that says nothing may wait for TLS: that is tried once."""
+        patience = min(self._timeouts.silence, self._timeouts.banner)
+        try:
+            return self._live.read(patience)
+        except Broken as silence:
+            if silence.problem is not Problem.TIMEOUT:
+                raise
+            if not self._encrypted_from_start and self._expects_tls(endpoint, brake):
+                detail = "this port expects TLS from the first byte: use_ssl"
+                raise Ended(problem=Problem.TLS_MODE, detail=detail) from None
+            longer = self._timeouts.banner - patience
+            if not is_last or longer <= 0:
+                raise
+            return self._live.read(longer)
+
+    @property
+    def _encrypted_from_start(self) -> bool:
+        return self._account.security is Security.TLS
+
+    def _expects_tls(self, endpoint: Endpoint, brake: Brake) -> bool:
+        """Whether a second connection gets an answer to TLS. Nothing is sent over it."""
+        if self._terms.addresses.is_no_tls(endpoint):
+            return False
+        patience, spoken = self._timeouts.silence, False
+        second: Wire | None = None
+        try:
+            second = connect(
+                endpoint, timeout_s=patience, brake=brake, monotonic=self._terms.monotonic
+            )
+            host = self._account.host
+            second.encrypt(_any_tls(), hostname=host, timeout_s=patience, brake=brake)
+            spoken = True
+        except Broken as broken:
+            spoken = broken.problem is Problem.HANDSHAKE  # its alert is TLS too
+        finally:
+            if second is not None:
+                second.close()
+            brake.watch(self._live.interrupt)
+        if not spoken:
+            self._terms.addresses.no_tls(endpoint)
+        return spoken
+
+    def _greet(self, brake: Brake) -> None:
+        """From the greeting to the capabilities that count."""
         self._say_hello()
         if self._account.security is Security.STARTTLS:
             self._start_tls(brake)
             self._say_hello()
 
     def _say_hello(self) -> None:
-        name = self._terms.ehlo_hostname.encode()
+        own_name = self._terms.ehlo_hostname
+        name = (own_name or address_literal(self._live.own_address)).encode()
         reply = self._ask(Stage.EHLO, b"EHLO " + name, self._timeouts.ehlo)
         plain = not self._encrypted and not self._account.authenticates
         if reply.code in (500, 502) and plain:
             reply = self._ask(Stage.EHLO, b"HELO " + name, self._timeouts.ehlo)
+            self._note(Stage.EHLO, reply)
             self._expect_positive(reply)
             self._extensions = {}
             return
+        self._note(Stage.EHLO, reply)
         self._expect_positive(reply)
         self._extensions = _extensions(reply)
 
@@ -202,6 +298,7 @@ class Session:
         if "STARTTLS" not in self._extensions:
             raise Ended(problem=Problem.NOT_OFFERED, detail="STARTTLS is not offered")
         reply = self._ask(Stage.STARTTLS, b"STARTTLS", self._timeouts.starttls)
+        self._note(Stage.STARTTLS, reply)
         self._expect_positive(reply)
         if not self._live.silent:
             self._refuse_injection()
@@ -217,50 +314,84 @@ class Session:
         raise Ended(problem=Problem.NOT_OFFERED, detail="bytes came before TLS")
 
     def _encrypt(self, brake: Brake) -> None:
-        self._live.encrypt(
-            self._terms.ssl_context(),
-            hostname=self._account.host,
-            timeout_s=self._timeouts.starttls,
-            brake=brake,
-        )
+        try:
+            self._live.encrypt(
+                self._terms.ssl_context(),
+                hostname=self._account.host,
+                timeout_s=self._timeouts.starttls,
+                brake=brake,
+            )
+        except Broken as broken:
+            if broken.problem is not Problem.TLS_MODE:
+                raise
+            if self._stage is not Stage.TLS:
+                raise Broken(Problem.HANDSHAKE, broken.detail) from None
+            detail = "this port does not speak TLS from the first byte: use_tls (STARTTLS)"
+            raise Broken(Problem.TLS_MODE, detail) from None
+        self._note(Stage.TLS, detail="TLS stands and its certificate is good")
 
     def _authenticate(self, *, encrypted_or_local: bool) -> None:
-        """One mechanism, once: three tries with a wrong password lock many an account."""
+        """One mechanism, once: three tries with a wrong password lock many an account.
+
+        Only where PLAIN itself is refused (502, 504) LOGIN follows: no password was judged.
+        """
         self._stage = Stage.AUTH
         if not encrypted_or_local:
             raise Ended(problem=Problem.BLOCKED, detail="a password is not sent without TLS")
         mechanism = self._mechanism()
-        user, password = self._account.username.encode(), self._password().encode()
-        self._keep_back(password)
-        if mechanism == "PLAIN":
+        username, secret = self._account.username, self._password()
+        user, password = username.encode(), secret.encode()
+        self._secrets = Secrets.of(username, secret)
+        self._keep_back(secret)
+        if mechanism is AuthMechanism.PLAIN:
             reply = self._answer(b"AUTH PLAIN " + _b64(b"\0" + user + b"\0" + password))
-        elif mechanism == "LOGIN":
-            reply = self._answer(b"AUTH LOGIN")
-            for answer in (_b64(user), _b64(password)):
-                reply = self._answer(answer) if reply.intermediate else reply
+            if reply.code in (502, 504) and self._may_log_in_after(mechanism):
+                reply = self._log_in(user, password)
+        elif mechanism is AuthMechanism.LOGIN:
+            reply = self._log_in(user, password)
         else:
             reply = self._answer(b"AUTH CRAM-MD5")
             if reply.intermediate:
                 digest = _cram_md5(password, challenge=reply.lines[-1])
-                answer = _b64(user + b" " + digest.encode())
-                self._keep_back(password, digest, answer.decode())
-                reply = self._answer(answer)
+                response = _b64(user + b" " + digest.encode())
+                self._secrets = self._secrets.with_response(response)
+                self._keep_back(secret, digest, response.decode())
+                reply = self._answer(response)
+        self._note(Stage.AUTH, reply)
         self._expect_positive(reply)
-        self._secret = None
+        self._login = None
 
-    def _keep_back(self, password: bytes, *said: str) -> None:
+    def _keep_back(self, password: str, *said: str) -> None:
         username = self._account.username
-        self._secret = SecretForms(username=username, password=password.decode(), said=said)
+        self._login = SecretForms(username=username, password=password, said=said)
+
+    def _log_in(self, user: bytes, password: bytes) -> ServerReply:
+        reply = self._answer(b"AUTH LOGIN")
+        for answer in (_b64(user), _b64(password)):
+            reply = self._answer(answer) if reply.intermediate else reply
+        return reply
+
+    def _may_log_in_after(self, mechanism: AuthMechanism) -> bool:
+        return self._account.auth_mechanism is None and AuthMechanism.LOGIN in self._offered
 
     def _answer(self, line: bytes) -> ServerReply:
         return self._ask(Stage.AUTH, line, self._timeouts.auth)
 
-    def _mechanism(self) -> str:
-        offered = self._extensions.get("AUTH", "").upper().split()
-        for mechanism in ("PLAIN", "LOGIN", "CRAM-MD5"):
+    def _mechanism(self) -> AuthMechanism:
+        offered, chosen = self._offered, self._account.auth_mechanism
+        for mechanism in AuthMechanism if chosen is None else (chosen,):
             if mechanism in offered:
                 return mechanism
-        raise Ended(problem=Problem.NO_MECHANISM, detail="no AUTH mechanism in common")
+        if "STARTTLS" in self._extensions and not self._encrypted:
+            detail = "AUTH is offered only after STARTTLS: use_tls"
+            raise Ended(problem=Problem.TLS_MODE, detail=detail)
+        asked = "no AUTH mechanism in common" if chosen is None else f"no AUTH {chosen.upper()}"
+        there = " ".join(offered).upper() or "none"
+        raise Ended(problem=Problem.NO_MECHANISM, detail=f"{asked}: the server offers {there}")
+
+    @property
+    def _offered(self) -> Sequence[str]:
+        return self._extensions.get("AUTH", "").lower().split()
 
     def _password(self) -> str:
         assert self._account.sealed_password is not None
@@ -270,12 +401,37 @@ class Session:
         except SecretUnreadable:
             raise Ended(problem=Problem.SECRET, detail="the password cannot be opened") from None
 
+    def verify(self, recipient: Address) -> None:
+        """MAIL from the account and RCPT, each told in `heard`; then RSET. After `open`."""
+        try:
+            for stage, line in (
+                (Stage.MAIL, f"MAIL FROM:<{self._account.address}>"),
+                (Stage.RCPT, f"RCPT TO:<{recipient}>"),
+            ):
+                reply = self._ask(stage, line.encode(), self._timeouts.mail)
+                self._note(stage, reply)
+                if not reply.positive:
+                    break
+            self.usable = self._reset()
+        except Ended as ended:
+            self._heard.append(Step(stage=self._stage, reply=ended.reply))
+            self.usable = False
+        except Broken as broken:
+            self.usable = False
+            step = Step(stage=self._stage, problem=broken.problem, detail=broken.detail)
+            self._heard.append(step)
+
     # --- one message
 
     @property
     def idle(self) -> bool:
         """Whether anybody may have it: it is usable, and nothing has been announced."""
         return self.usable and self._announced is None
+
+    @property
+    def announced(self) -> bool:
+        """Whether an envelope went out with the last dot."""
+        return self._announced is not None
 
     def has_announced(self, parcel: Parcel) -> bool:
         """Whether the envelope of this very parcel went out with the dot before it."""
@@ -301,11 +457,14 @@ class Session:
             reply = self._write_dot(brake, announcement)
         except (Broken, Ended) as end:
             return self._ended(end, brake)
-        self.messages += 1
         self._dirty = not reply.positive
         # after a refusal what was announced may be out of step: the next connection is in step
-        self.usable = reply.code != 421 and (reply.positive or self._announced is None)
-        return self._handoff(reply=reply, usable=self.usable)
+        self.usable = (
+            reply.code != 421 and self._in_step and (reply.positive or self._announced is None)
+        )
+        handoff = self._handoff(reply=reply, usable=self.usable)
+        self.messages += 1
+        return handoff
 
     def _open_transaction(self, parcel: Parcel) -> None:
         """MAIL, RCPT, DATA: from here on the server waits for the body, or Ended."""
@@ -316,16 +475,16 @@ class Session:
 
         mail = self._hear(Stage.MAIL, self._timeouts.mail)
         if not mail.positive:
-            self._refused(mail.as_reply())
+            self._refused(mail)
         rcpt, accepted = mail, 0
         for address in parcel.envelope.recipients:
             rcpt = self._hear(Stage.RCPT, self._timeouts.rcpt, address=address)
             accepted += rcpt.positive
         if not accepted:
-            self._refused(rcpt.as_reply())
+            self._refused(rcpt)
         data = self._hear(Stage.DATA, self._timeouts.data)
         if data.code != 354:
-            self._refused(data.as_reply())
+            self._refused(data)
 
     def _commands(self, parcel: Parcel) -> list[bytes]:
         """The envelope as it is said. Ended if the server lacks what it needs."""
@@ -392,9 +551,9 @@ class Session:
         if not expected and code < 400:
             raise Broken(Problem.PROTOCOL, f"an unexpected {code}")
         if address is not None:
-            self._answered.append(RecipientReply(address, reply.as_reply()))
+            self._answered.append(RecipientReply(address, self._clean(reply)))
         if code == 421:
-            raise Ended(reply=reply.as_reply())
+            raise Ended(reply=self._clean(reply))
         return reply
 
     def _write_group(self) -> None:
@@ -404,17 +563,22 @@ class Session:
         self._owed = len(group)
         self._live.write(b"".join(group), self._timeouts.mail)
 
-    def _refused(self, reply: Reply) -> NoReturn:
-        """The transaction ends with *reply*; the session goes on if the server keeps in step."""
+    def _refused(self, reply: ServerReply) -> NoReturn:
+        """The transaction ends with *reply*; the session goes on if the server keeps in step.
+
+        Broken if the server sent more replies than it was given commands: then this reply may
+        belong to another command, and so may all before it.
+        """
         self._dirty = True
-        self.usable = self._back_in_step()
-        raise Ended(reply=reply)
+        self.usable = self._back_in_step() and self._reset()
+        raise Ended(reply=self._clean(reply))
 
     def _back_in_step(self) -> bool:
         """Read what is still owed for commands that went ahead of a refusal: more refusals.
 
         Only DATA may be taken although nobody will get it (RFC 2920 section 3.1); it is ended
         empty. If anything else was taken, somebody would get that: the session is left instead.
+        Where a message went before, the refusal may have been a second reply to its dot.
         """
         self._queue.clear()
         try:
@@ -424,9 +588,15 @@ class Session:
                 if reply.code == 354 and not self._owed:
                     self._live.write(DOT, self._timeouts.rset)
                     reply = self._live.read(self._timeouts.rset)
-                if reply.code < 400 or reply.code == 421:
+                if reply.code == 421:
                     return False
-        except Broken:
+                if reply.code < 400:
+                    if self.messages:
+                        raise Broken(Problem.PROTOCOL, "more replies than commands")
+                    return False
+        except Broken as broken:
+            if broken.problem is Problem.PROTOCOL:
+                raise
             return False
         return True
 
@@ -454,7 +624,16 @@ class Session:
         reply = wire.read(self._timeouts.dot)
         if reply.intermediate:
             raise Broken(Problem.PROTOCOL, f"an unexpected {reply.code}")
-        return reply.as_reply()
+        if wire.has_more and not announcement:
+            self._refuse_contradiction(reply)
+        return self._clean(reply)
+
+    def _refuse_contradiction(self, first: ServerReply) -> None:
+        """One dot has one reply. Of two that differ nobody can tell which one counts."""
+        second = self._live.read(self._timeouts.pending)
+        self._in_step = False
+        if second.code != 421 and second.positive is not first.positive:
+            raise Broken(Problem.PROTOCOL, f"both {first.code} and {second.code}")
 
     def _spoke_early(self, broken: Broken) -> NoReturn:
         """The body was cut short: say why, if the server did."""
@@ -463,7 +642,7 @@ class Session:
         reply = self._live.read(self._timeouts.pending)
         if reply.code < 400:
             raise Broken(Problem.PROTOCOL, f"an unexpected {reply.code}")
-        raise Ended(reply=reply.as_reply())
+        raise Ended(reply=self._clean(reply))
 
     # --- between messages
 
@@ -479,15 +658,41 @@ class Session:
         self.usable = self._live.silent
         if self.usable and self._dirty:
             # a second answer to RSET would be taken for the answer to MAIL
-            self.usable = self._reset() and self._live.silent
+            try:
+                self.usable = self._reset() and self._live.silent
+            except Broken:
+                self.usable = False
         return self.usable
 
     def _reset(self) -> bool:
+        """Whether RSET was answered as it must be. Broken if an earlier reply came in its place.
+
+        The last command before it was DATA or one that was refused: had the server sent a reply
+        too many, the answer to that would come now, and then the one to RSET itself.
+        """
         self._dirty = False
         try:
-            return self._ask(Stage.MAIL, b"RSET", self._timeouts.rset).code == 250
-        except (Broken, Ended):
+            self._expect_silence()
+        except Ended:
             return False
+        except Broken as broken:
+            if broken.problem is Problem.PROTOCOL:
+                raise
+            return False
+        try:
+            self._live.write(b"RSET\r\n", self._timeouts.rset)
+            reply = self._live.read(self._timeouts.rset)
+        except Broken:
+            return False
+        if reply.intermediate or (reply.code not in (250, 421) and self._another_follows()):
+            raise Broken(Problem.PROTOCOL, "more replies than commands")
+        return reply.code == 250
+
+    def _another_follows(self) -> bool:
+        with suppress(Broken):
+            self._live.read(min(self._timeouts.pending, 1.0))
+            return True
+        return False
 
     def quit(self) -> None:
         """Say QUIT, wait for the answer, whatever it is, and close."""
@@ -540,9 +745,19 @@ class Session:
 
     def _clean(self, reply: ServerReply) -> Reply:
         """The reply without our credentials: some servers repeat what they were sent."""
-        if self._secret is None:
+        if self._login is not None:  # here a server has most to repeat: nothing of it is kept
+            return self._login.kept_of(reply.code, reply.lines)
+        before = reply.lines
+        lines = self._secrets.clean(before)
+        if lines is before:
             return reply.as_reply()
-        return self._secret.kept_of(reply.code, reply.lines)
+        return ServerReply(reply.code, tuple(lines)).as_reply()
+
+    def _note(self, stage: Stage, reply: ServerReply | None = None, *, detail: str = "") -> None:
+        """Write down what a stage before the first message came to, for `heard`."""
+        self._heard.append(
+            Step(stage=stage, reply=self._clean(reply) if reply else None, detail=detail)
+        )
 
     def _ended(self, end: Broken | Ended, brake: Brake) -> Handoff:
         reply = end.reply if isinstance(end, Ended) else None
@@ -553,6 +768,8 @@ class Session:
             problem, detail = Problem.STOPPED, "stopped"
         if problem is None:
             return self._handoff(reply=reply, usable=self.usable)
+        if problem is Problem.PROTOCOL and self._stage in ENVELOPE:
+            self._answered = []  # each may belong to another command
         at = "to" if self._stage is Stage.CONNECT else "at"
         where = f"{self._stage} {at} {self._account.host}:{self._account.port}"
         return self._handoff(
@@ -573,8 +790,27 @@ class Session:
             problem=problem,
             recipients=tuple(self._answered),
             detail=detail,
+            delivered=self.messages,
             usable=usable,
         )
+
+
+_ORDER: Final = tuple(Stage)
+
+
+def _another_may_do(failure: Broken | Ended) -> bool:
+    """Whether another address of the host may greet although this one did not."""
+    if failure.problem in (Problem.CLOSED, Problem.TIMEOUT):
+        return True
+    return isinstance(failure, Ended) and failure.reply is not None
+
+
+def _any_tls() -> ssl.SSLContext:
+    """For finding out whether TLS is spoken. Whatever answers is trusted with nothing."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def dot_stuffed(octets: bytes) -> bytes:

@@ -4,7 +4,9 @@ Every wait ends at a moment of the monotonic clock, however the bytes trickle in
 timeout starts again with each of them. Nothing here knows what the replies mean.
 """
 
+import errno
 import math
+import os
 import socket
 import ssl
 import threading
@@ -21,6 +23,13 @@ _READ: Final = 64 * 1024
 # The dot follows at once, or the connection is given up: the end of a body waits for it, so that a
 # small message and its dot are one packet.
 _MORE: Final = getattr(socket, "MSG_MORE", 0)
+
+
+# What OpenSSL says of bytes that are not TLS: a greeting in plain text, for example.
+_NOT_TLS: Final = frozenset(
+    "WRONG_VERSION_NUMBER UNKNOWN_PROTOCOL RECORD_LAYER_FAILURE PACKET_LENGTH_TOO_LONG"
+    " HTTP_REQUEST WRONG_SSL_VERSION BAD_RECORD_TYPE UNEXPECTED_RECORD".split()
+)
 
 
 class Broken(Exception):
@@ -142,6 +151,16 @@ class Wire:
             return True
         return self._tls and self._only_tls_spoke()
 
+    @property
+    def has_more(self) -> bool:
+        """Whether bytes have been received that no `read` has given out. Asks nobody."""
+        return not self._replies.empty
+
+    @property
+    def own_address(self) -> str:
+        """The address of this end."""
+        return str(self._socket.getsockname()[0])
+
     def encrypt(
         self, context: ssl.SSLContext, *, hostname: str, timeout_s: float, brake: Brake
     ) -> None:
@@ -164,7 +183,9 @@ class Wire:
         except ssl.SSLEOFError:
             raise Broken(Problem.CLOSED, "the server closed the connection") from None
         except ssl.SSLError as error:
-            raise Broken(Problem.HANDSHAKE, error.reason or "TLS failed") from None
+            reason = error.reason or "TLS failed"
+            problem = Problem.TLS_MODE if reason in _NOT_TLS else Problem.HANDSHAKE
+            raise Broken(problem, reason) from None
         except TimeoutError:
             raise Broken(Problem.TIMEOUT, "no answer in time") from None
         except OSError as error:
@@ -247,14 +268,10 @@ def connect(
     endpoint: Endpoint, *, timeout_s: float, brake: Brake, monotonic: Callable[[], float]
 ) -> Wire:
     """A connection to *endpoint*, watched by *brake*. Broken."""
-    try:
-        connecting = socket.socket(endpoint.family, socket.SOCK_STREAM)
-    except OSError as error:
-        raise Broken(Problem.REFUSED, _reason(error)) from None
+    connecting = open_socket(endpoint)
     wire = Wire(connecting, monotonic=monotonic)
     brake.watch(wire.interrupt)
     try:
-        connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connecting.settimeout(timeout_s)
         connecting.connect(endpoint.sockaddr)
     except ConnectionResetError:
@@ -267,6 +284,23 @@ def connect(
         raise Broken(Problem.REFUSED, _reason(error)) from None
     connecting.settimeout(0)
     return wire
+
+
+def open_socket(endpoint: Endpoint) -> socket.socket:
+    """A socket that may be connected to *endpoint*. Broken."""
+    try:
+        opened = socket.socket(endpoint.family, socket.SOCK_STREAM)
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except OSError as error:
+        raise Broken(Problem.REFUSED, _reason(error)) from None
+    return opened
+
+
+def failure_of(code: int) -> Broken:
+    """What an error number of connecting means."""
+    if code == errno.ETIMEDOUT:
+        return Broken(Problem.TIMEOUT, "no answer in time")
+    return Broken(Problem.REFUSED, os.strerror(code).lower())
 
 
 def _reason(error: OSError) -> str:

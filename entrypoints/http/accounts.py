@@ -10,8 +10,8 @@ from application.administration import AccountFields
 from application.overview import AccountView
 from domain.account import Account, Security
 from domain.errors import FieldError, InvalidInput, NameTaken, NotFound
-from domain.handoff import Handoff, Stage
 from domain.limits import Window
+from domain.verification import Verification
 from entrypoints.http.access import the_caller
 from entrypoints.http.json_reader import read_object, read_optional_object
 from entrypoints.http.problems import problem
@@ -28,6 +28,8 @@ from entrypoints.http.schemas import (
     SmtpConfigRequest,
     SmtpConfigRow,
     VerifyReply,
+    VerifyRequest,
+    VerifyStage,
 )
 from entrypoints.http.times import shown, shown_if_any
 from entrypoints.http.validation import parse
@@ -136,9 +138,15 @@ class SmtpConfigs:
         return self._state(config_id, "SMTP configuration resumed successfully")
 
     def verify(self, config_id: int) -> Response:
-        """Connect and log in; nothing is sent."""
-        parse(NoFields, read_optional_object())
-        return reply(_verify_reply(self._administration.verify(config_id, caller=the_caller())))
+        """Connect, log in, and name a sender and a recipient; nothing is sent."""
+        wanted = parse(VerifyRequest, read_optional_object())
+        return reply(
+            _verify_reply(
+                self._administration.verify(
+                    config_id, recipient=wanted.recipient, caller=the_caller()
+                )
+            )
+        )
 
     def _state(self, config_id: int, message: str) -> Response:
         view = self._overview.account(config_id, caller=the_caller())
@@ -218,14 +226,24 @@ def _connections(account: Account, *, in_flight: int) -> ConnectionsReply:
     return ConnectionsReply(max=most, allowed=account.health.connections(most), in_flight=in_flight)
 
 
-def _verify_reply(handoff: Handoff) -> VerifyReply:
-    server = handoff.reply
-    ok = handoff.stage is Stage.MAIL and server is None and handoff.problem is None
+def _verify_reply(verification: Verification) -> VerifyReply:
+    failed = verification.failed
+    server = failed.reply if failed else None
     return VerifyReply(
-        ok=ok,
-        stage=None if ok else handoff.stage.value,
-        problem=handoff.problem.value if handoff.problem else None,
+        ok=failed is None,
+        stage=failed.stage.value if failed else None,
+        problem=failed.problem.value if failed and failed.problem else None,
         code=server.code if server else None,
         enhanced_code=server.enhanced if server else None,
-        text=handoff.text,
+        text=failed.text if failed else "",
+        stages=[
+            VerifyStage(
+                stage=step.stage.value,
+                ok=step.ok,
+                code=step.reply.code if step.reply else None,
+                text=step.text,
+                advice=verification.advice(step),
+            )
+            for step in verification.steps
+        ],
     )

@@ -743,8 +743,27 @@ class PauseChanged(ReplyModel):
     state: _State
 
 
+class VerifyRequest(RequestModel):
+    """Whom to name as the recipient; nothing is sent to them."""
+
+    recipient: Annotated[
+        Absent[EmailAddress],
+        Field(description="The SMTP configuration's own address if it is left out."),
+    ] = None
+
+
+class VerifyStage(ReplyModel):
+    """What one stage of the connection came to."""
+
+    stage: Annotated[str, Field(examples=["auth"])]
+    ok: bool
+    code: Annotated[int | None, Field(description="null where a stage has no reply.")]
+    text: str
+    advice: Annotated[str, Field(description="What a person should do; empty if it went well.")]
+
+
 class VerifyReply(ReplyModel):
-    """How far a connection got: connect, TLS and AUTH; nothing was sent."""
+    """How far a connection got: connect, TLS, AUTH, MAIL and RCPT; nothing was sent."""
 
     ok: bool
     stage: Annotated[str | None, Field(description="Where it failed.", examples=["auth"])]
@@ -752,6 +771,9 @@ class VerifyReply(ReplyModel):
     code: int | None
     enhanced_code: str | None
     text: str
+    stages: Annotated[
+        list[VerifyStage], Field(description="Every stage that was reached, in order.")
+    ]
 
 
 # -- operations and problems --------------------------------------------------------------------

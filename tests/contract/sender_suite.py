@@ -12,9 +12,9 @@ from typing import Final
 import attrs
 import pytest
 
-from adapters.fake_sender import UNASKED, Answer, Fault, Rule, Script
+from adapters.fake_sender import Answer, Fault, Rule, Script
 from application.ports import Sender
-from domain.account import Account, Security
+from domain.account import Account, AuthMechanism, Security
 from domain.address import Address
 from domain.errors import SecretUnreadable
 from domain.handoff import Envelope, Handoff, Parcel, Problem, RecipientReply, Reply, Stage
@@ -139,6 +139,12 @@ def answered(
     return tuple(map(RecipientReply, to, replies))
 
 
+def recipients_after(stage: Stage, problem: Problem) -> tuple[RecipientReply, ...]:
+    """The same, after a problem: replies that are out of step belong to nobody."""
+    lost = problem is Problem.PROTOCOL and stage in (Stage.MAIL, Stage.RCPT, Stage.DATA)
+    return () if lost else recipients_by(stage)
+
+
 def recipients_by(stage: Stage) -> tuple[RecipientReply, ...]:
     """Who has been accepted when a dialogue with one recipient ends at *stage*."""
     return answered(OK) if stage in (Stage.DATA, Stage.BODY, Stage.DOT) else ()
@@ -153,6 +159,7 @@ class SenderContract:
     """The suite. A subclass says how a script is played, and with or without PIPELINING."""
 
     pipelining = True
+    announces = False
     security = Security.PLAIN
 
     def playing(self, script: Script) -> AbstractContextManager[Played]:
@@ -325,9 +332,7 @@ class SenderContract:
     def test_nothing_below_400_but_354_is_a_reply_to_data(self, text: str) -> None:
         with self.played(Rule(Stage.DATA, text)) as played:
             handoff = played.send()
-        assert handoff == Handoff(
-            stage=Stage.DATA, problem=Problem.PROTOCOL, recipients=answered(OK)
-        )
+        assert handoff == Handoff(stage=Stage.DATA, problem=Problem.PROTOCOL)
 
     @pytest.mark.parametrize("fault", PROBLEMS)
     @pytest.mark.parametrize("stage", STAGES)
@@ -336,7 +341,9 @@ class SenderContract:
             handoff = played.send(octets=octets_for(stage))
             assert not played.taken()
         assert handoff == Handoff(
-            stage=stage, problem=PROBLEMS[fault], recipients=recipients_by(stage)
+            stage=stage,
+            problem=PROBLEMS[fault],
+            recipients=recipients_after(stage, PROBLEMS[fault]),
         )
         assert not handoff.usable
 
@@ -396,11 +403,15 @@ class SenderContract:
             handoff = played.send()
             assert not played.taken()
         assert handoff.problem is Problem.PROTOCOL
-        if self.pipelining:
-            heard = Reply.of(250, UNASKED[4:]) if stage is Stage.MAIL else OK
-            assert handoff == Handoff(
-                stage=Stage.DATA, problem=Problem.PROTOCOL, recipients=answered(heard)
-            )
+        assert handoff.recipients == ()
+
+    @pytest.mark.parametrize("stage", [Stage.MAIL, Stage.RCPT])
+    def test_a_reply_too_many_on_a_used_connection_costs_the_connection_alone(
+        self, stage: Stage
+    ) -> None:
+        with self.played(Rule(stage, Fault.EXTRA, message=2)) as played:
+            assert played.send().accepted
+            assert played.send() == Handoff(stage=Stage.DOT, reply=TAKEN, recipients=answered(OK))
 
     def test_a_reply_too_many_after_the_dot_spoils_neither_this_message_nor_the_next(self) -> None:
         with self.played(Rule(Stage.DOT, Fault.EXTRA, times=1)) as played:
@@ -453,6 +464,16 @@ class SenderContract:
         assert handoff == Handoff(
             stage=Stage.AUTH, reply=Reply.of(535, "5.7.8 wrong user or password")
         )
+
+    @pytest.mark.parametrize("mechanism", AuthMechanism)
+    def test_an_account_logs_in_with_its_own_mechanism_alone(
+        self, mechanism: AuthMechanism
+    ) -> None:
+        others = tuple(other.upper() for other in AuthMechanism if other is not mechanism)
+        with self.played(mechanisms=others) as played:
+            account = attrs.evolve(played.account, auth_mechanism=mechanism)
+            handoff = attrs.evolve(played, account=account).send()
+        assert handoff == Handoff(stage=Stage.AUTH, problem=Problem.NO_MECHANISM)
 
     @pytest.mark.parametrize("mechanisms", [(), ("GSSAPI", "XOAUTH2")])
     def test_without_a_common_mechanism_nothing_is_tried(self, mechanisms: tuple[str]) -> None:
@@ -508,6 +529,47 @@ class SenderContract:
             handoff = played.sender.probe(played.account)
         assert plain(handoff) == Handoff(stage=stage, reply=Reply.of(454, "4.7.0 later"))
 
+    # --- verifying
+
+    def test_verifying_goes_as_far_as_the_recipient_and_sends_nothing(self) -> None:
+        with self.played() as played:
+            steps = played.sender.verify(played.account, recipient=BOB)
+            assert not played.taken()
+            assert played.send().accepted
+        replied = [step.stage for step in steps if step.reply is not None]
+        encrypted = self.security is Security.STARTTLS
+        again = [Stage.STARTTLS, Stage.EHLO] if encrypted else []
+        assert replied == [
+            *(Stage.BANNER, Stage.EHLO, *again),
+            *(Stage.AUTH, Stage.MAIL, Stage.RCPT),
+        ]
+        assert all(step.ok for step in steps)
+
+    @pytest.mark.parametrize(
+        "stage", [Stage.BANNER, Stage.EHLO, Stage.AUTH, Stage.MAIL, Stage.RCPT]
+    )
+    @pytest.mark.parametrize("text", ["421 4.3.2 going", "450 4.7.1 later", "550 5.7.1 never"])
+    def test_verifying_ends_with_the_stage_that_was_refused(self, stage: Stage, text: str) -> None:
+        with self.played(Rule(stage, text)) as played:
+            steps = played.sender.verify(played.account, recipient=ADA)
+        assert [step.ok for step in steps] == [True] * (len(steps) - 1) + [False]
+        assert (steps[-1].stage, steps[-1].reply) == (stage, Reply.of(int(text[:3]), text[4:]))
+
+    @pytest.mark.parametrize(
+        "stage", [Stage.BANNER, Stage.EHLO, Stage.AUTH, Stage.MAIL, Stage.RCPT]
+    )
+    @pytest.mark.parametrize("fault", [Fault.CLOSE, Fault.GARBAGE])
+    def test_verifying_ends_with_the_problem(self, stage: Stage, fault: Fault) -> None:
+        with self.played(Rule(stage, fault)) as played:
+            steps = played.sender.verify(played.account, recipient=ADA)
+        assert [step.ok for step in steps] == [True] * (len(steps) - 1) + [False]
+        assert (steps[-1].stage, steps[-1].problem) == (stage, PROBLEMS[fault])
+
+    def test_verifying_asks_for_the_recipient_it_is_told(self) -> None:
+        with self.played(Rule(Stage.RCPT, "550 5.1.1 unknown", recipient=str(BOB))) as played:
+            assert all(step.ok for step in played.sender.verify(played.account, recipient=ADA))
+            assert not played.sender.verify(played.account, recipient=BOB)[-1].ok
+
     # --- what does not count
 
     @pytest.mark.parametrize("answer", ["500 no", Fault.CLOSE, Fault.GARBAGE])
@@ -543,8 +605,18 @@ class SenderContract:
                 (tuple(map(str, one.envelope.recipients)), one.octets) for one in parcels
             ]
 
-    @pytest.mark.parametrize("stage", [Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.DOT])
-    @pytest.mark.parametrize("code", ["450 4.2.0 later", "550 5.0.0 no"])
+    @pytest.mark.parametrize(
+        ("stage", "code"),
+        [
+            (Stage.MAIL, "550 5.0.0 no"),
+            (Stage.RCPT, "450 4.2.1 busy"),
+            (Stage.RCPT, "550 5.0.0 no"),
+            (Stage.DATA, "450 4.2.0 later"),
+            (Stage.DATA, "550 5.0.0 no"),
+            (Stage.DOT, "450 4.2.0 later"),
+            (Stage.DOT, "550 5.0.0 no"),
+        ],
+    )
     def test_a_refusal_concerns_one_message_and_not_the_next(self, stage: Stage, code: str) -> None:
         with self.played(Rule(stage, code, message=2)) as played:
             handoffs = played.send_all([a_parcel(n) for n in range(4)], before_dot=Permission())
@@ -552,12 +624,47 @@ class SenderContract:
             assert handoffs[1].stage is stage
             assert [names for names, _ in played.taken()] == [a_name(0), a_name(2), a_name(3)]
 
-    @pytest.mark.parametrize("stage", [Stage.MAIL, Stage.RCPT, Stage.DATA])
-    def test_a_server_that_says_goodbye_has_taken_nothing_more(self, stage: Stage) -> None:
-        with self.played(Rule(stage, "421 4.3.2 going down", message=2)) as played:
+    def test_a_server_that_says_goodbye_to_data_has_taken_nothing_more(self) -> None:
+        with self.played(Rule(Stage.DATA, "421 4.3.2 going down", message=2)) as played:
+            handoffs = played.send_all([a_parcel(n) for n in range(3)], before_dot=Permission())
+            # where it was announced the announcement is to blame: it goes again
+            taken = [0, 1, 2] if self.announces and self.pipelining else [0, 2]
+            assert [names for names, _ in played.taken()] == [a_name(n) for n in taken]
+            assert [n for n, handoff in enumerate(handoffs) if handoff.accepted] == taken
+
+    @pytest.mark.parametrize("stage", [Stage.MAIL, Stage.RCPT])
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "421 4.7.0 too many messages",
+            "450 4.7.1 enough",
+            "450 enough",
+            "451 4.3.0 enough",
+            "452 4.5.3 Too many messages sent",
+        ],
+    )
+    def test_the_end_of_a_session_that_has_delivered_costs_no_email_anything(
+        self, stage: Stage, text: str
+    ) -> None:
+        with self.played(Rule(stage, text, message=2)) as played:
+            handoffs = played.send_all([a_parcel(n) for n in range(3)], before_dot=Permission())
+            assert [handoff.accepted for handoff in handoffs] == [True, True, True]
+            assert [names for names, _ in played.taken()] == [a_name(0), a_name(1), a_name(2)]
+
+    @pytest.mark.parametrize("stage", [Stage.MAIL, Stage.RCPT])
+    def test_a_refusal_that_a_fresh_connection_hears_too_is_told(self, stage: Stage) -> None:
+        with self.played(
+            Rule(stage, "450 4.7.1 later", message=2), Rule(stage, "450 4.7.1 later", message=3)
+        ) as played:
             handoffs = played.send_all([a_parcel(n) for n in range(3)], before_dot=Permission())
             assert [handoff.accepted for handoff in handoffs] == [True, False, True]
-            assert [names for names, _ in played.taken()] == [a_name(0), a_name(2)]
+            assert handoffs[1].reply == Reply.of(450, "4.7.1 later")
+
+    @pytest.mark.parametrize("text", ["450 4.2.1 busy", "451 4.1.8 unknown", "452 4.2.2 full"])
+    def test_a_recipients_own_trouble_is_not_the_end_of_a_session(self, text: str) -> None:
+        with self.played(Rule(Stage.RCPT, text, message=2)) as played:
+            handoffs = played.send_all([a_parcel(n) for n in range(3)], before_dot=Permission())
+            assert [handoff.accepted for handoff in handoffs] == [True, False, True]
 
     def test_a_refused_permission_drops_what_was_announced_and_nothing_else(self) -> None:
         with self.played() as played:

@@ -33,7 +33,7 @@ class TestSmtpSender(SenderContract):
         with SmtpServer(script) as server:
             yield Played(
                 sender,
-                an_account_at(server.host, server.port),
+                an_account_at(server.host, server.port, announce_next=self.announces),
                 lambda: [(taken.recipients, taken.octets) for taken in server.accepted],
             )
             sender.close()
@@ -42,3 +42,7 @@ class TestSmtpSender(SenderContract):
 
 class TestSmtpSenderWithoutPipelining(TestSmtpSender):
     pipelining = False
+
+
+class TestSmtpSenderThatAnnounces(TestSmtpSender):
+    announces = True

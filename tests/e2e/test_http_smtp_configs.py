@@ -505,7 +505,9 @@ def test_refused_credentials_pause_it_and_say_why():
 def test_verify_says_that_all_is_well():
     reply = a_client_with_config().post("/api/smtp-configs/1/verify")
     assert reply.status_code == 200
-    assert reply.json == {
+    answer = dict(reply.json)
+    stages = answer.pop("stages")
+    assert answer == {
         "ok": True,
         "stage": None,
         "problem": None,
@@ -513,6 +515,52 @@ def test_verify_says_that_all_is_well():
         "enhanced_code": None,
         "text": "",
     }
+    assert [(each["stage"], each["code"]) for each in stages] == [
+        ("connect", None),
+        ("banner", 220),
+        ("ehlo", 250),
+        ("starttls", 220),
+        ("tls", None),
+        ("ehlo", 250),
+        ("auth", 235),
+        ("mail", 250),
+        ("rcpt", 250),
+    ]
+    assert {(each["ok"], each["advice"]) for each in stages} == {(True, "")}
+
+
+def test_verify_sends_nothing():
+    sender = FakeSender()
+    client = a_client_with_config(an_application(sender=sender))
+    assert client.post("/api/smtp-configs/1/verify").json["ok"]
+    assert not sender.accepted
+
+
+def test_verify_says_what_a_person_should_do():
+    rule = Rule("mail", "553 5.7.1 Sender address rejected: not owned by user")
+    client = a_client_with_config(an_application(sender=FakeSender(Script([rule]))))
+    reply = client.post("/api/smtp-configs/1/verify").json
+    assert (reply["ok"], reply["stage"], reply["code"]) == (False, "mail", 553)
+    last = reply["stages"][-1]
+    assert last["text"] == "553 5.7.1 Sender address rejected: not owned by user"
+    assert "email_address" in last["advice"]
+
+
+@pytest.mark.parametrize(
+    ("body", "failed"),
+    [(None, True), ({}, True), ({"recipient": "ada@example.org"}, False)],
+)
+def test_verify_names_the_account_or_the_recipient_it_is_told(body, failed):
+    rule = Rule("rcpt", "550 5.1.1 unknown", recipient="shop@example.com")
+    client = a_client_with_config(an_application(sender=FakeSender(Script([rule]))))
+    reply = client.post("/api/smtp-configs/1/verify", json=body)
+    assert reply.json["stage"] == ("rcpt" if failed else None)
+
+
+@pytest.mark.parametrize("recipient", ["nobody", "", None, 1, "a@b.c\n", "a@b.c> NOTIFY=NEVER"])
+def test_verify_takes_no_recipient_that_is_no_address(client, recipient):
+    reply = client.post("/api/smtp-configs/1/verify", json={"recipient": recipient})
+    assert pointers(reply) == ["/recipient"]
 
 
 def test_verify_says_at_which_stage_and_why_it_failed():

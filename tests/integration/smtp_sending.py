@@ -13,7 +13,7 @@ from domain.account import Account
 from domain.handoff import Envelope, Handoff, Parcel
 from tests.builders import an_envelope
 from tests.contract.sender_suite import MESSAGE, VAULT, Permission, an_account_at
-from tests.smtp_server import SmtpServer
+from tests.smtp_server import SessionLimit, SmtpServer
 
 
 class RunningClock(SystemClock):
@@ -76,10 +76,15 @@ class Line:
 
 
 @contextmanager
-def a_line(*rules: Rule, script: Script | None = None, **changes: Any) -> Iterator[Line]:
+def a_line(
+    *rules: Rule,
+    script: Script | None = None,
+    limit: SessionLimit | None = None,
+    **changes: Any,
+) -> Iterator[Line]:
     """A sender connected to a server that plays *rules* (or *script*)."""
     sender = a_sender(**changes)
-    with SmtpServer(script or Script(rules)) as server:
+    with SmtpServer(script or Script(rules), limit=limit) as server:
         try:
             yield Line(sender, server, an_account_at(server.host, server.port))
         finally:

@@ -5,6 +5,8 @@ import threading
 from contextlib import suppress
 from itertools import zip_longest
 
+import attrs
+
 from adapters.fake_sender import Script
 from adapters.smtp_sender import PoolPolicy, SmtpSender
 from domain.account import Account
@@ -16,6 +18,10 @@ from tests.integration.smtp_sending import a_line, a_sender, short_timeouts
 
 def parcels(number: int) -> list[Parcel]:
     return [Parcel(an_envelope(f"reader-{n}@example.org"), MESSAGE) for n in range(number)]
+
+
+def allowed(account: Account) -> Account:
+    return attrs.evolve(account, announce_next=True)
 
 
 def handed_off(sender: SmtpSender, account: Account, ours: list[Parcel]) -> list[Handoff]:
@@ -33,10 +39,20 @@ def test_with_the_envelope_at_the_dot_a_message_takes_one_round_trip():
         line.send()
         before = line.server.writes
         assert all(
-            handoff.accepted for handoff in handed_off(line.sender, line.account, parcels(9))
+            handoff.accepted
+            for handoff in handed_off(line.sender, allowed(line.account), parcels(9))
         )
         # the reply to an envelope comes with that to the dot before it, but for the first one
         assert line.server.writes - before == 9 + 1
+
+
+def test_nothing_is_written_behind_a_dot_that_was_not_answered():
+    with a_line() as line:
+        line.send()
+        before = line.server.writes
+        handoffs = handed_off(line.sender, line.account, parcels(9))
+        assert all(handoff.accepted for handoff in handoffs)
+        assert line.server.writes - before == 9 * 2
 
 
 def test_a_server_without_pipelining_hears_the_next_envelope_after_its_reply():
@@ -44,7 +60,8 @@ def test_a_server_without_pipelining_hears_the_next_envelope_after_its_reply():
         line.send()
         before = line.server.writes
         assert all(
-            handoff.accepted for handoff in handed_off(line.sender, line.account, parcels(3))
+            handoff.accepted
+            for handoff in handed_off(line.sender, allowed(line.account), parcels(3))
         )
         assert line.server.writes - before == 3 * 4
 
@@ -52,7 +69,7 @@ def test_a_server_without_pipelining_hears_the_next_envelope_after_its_reply():
 def test_a_connection_that_has_done_enough_is_left_without_an_announcement():
     with a_line() as line:
         sender = a_sender(pool=PoolPolicy(max_messages=3))
-        handoffs = handed_off(sender, line.account, parcels(7))
+        handoffs = handed_off(sender, allowed(line.account), parcels(7))
         sender.close()
         assert all(handoff.accepted for handoff in handoffs)
         assert len(line.heard(b"MAIL")) == 7
@@ -105,7 +122,7 @@ class Forgetful:
 
 def test_a_server_that_loses_what_comes_with_the_dot_is_found_out_once_and_gets_every_message():
     server = Forgetful()
-    account = an_account_at("127.0.0.1", server.port, username="", sealed_password=None)
+    account = allowed(an_account_at("127.0.0.1", server.port, username="", sealed_password=None))
     sender = a_sender(timeouts=short_timeouts(mail=0.3))
     try:
         assert all(handoff.accepted for handoff in handed_off(sender, account, parcels(6)))

@@ -11,6 +11,7 @@ from ipaddress import ip_address
 import attrs
 import pytest
 
+from adapters.smtp_sender.addresses import KnownAddresses
 from adapters.smtp_sender.resolve import IP, Endpoint, Resolver, Unresolved
 from adapters.smtp_sender.session import Session, Terms
 from adapters.smtp_sender.wire import Brake, Broken, connect
@@ -37,6 +38,7 @@ def a_session_without_names(*, resolve_s: float = 10.0) -> Session:
         timeouts=short_timeouts(resolve=resolve_s),
         ssl_context=ssl.create_default_context,
         resolver=HangingNames(),
+        addresses=KnownAddresses(RunningClock().monotonic),
     )
     return Session(an_account_at("mail.example.com", 587), terms=terms)
 

@@ -64,3 +64,44 @@ def test_a_reply_to_auth_that_does_not_is_kept_whole() -> None:
     )
     with a_line(Rule(Stage.AUTH, f"535 {text}")) as line:
         assert line.send().reply == Reply.of(535, text)
+
+
+PLAIN = base64.b64encode(f"\0user\0{PASSWORD}".encode()).decode()
+LOGIN = base64.b64encode(PASSWORD.encode()).decode()
+ECHOES = {
+    "plain text": f"550 5.7.1 no {PASSWORD} here",
+    "base64": f"550 5.7.1 no {LOGIN}",
+    "plain": f"550 5.7.1 you said AUTH PLAIN {PLAIN}",
+    "lines": f"550-5.7.1 you said {PLAIN[:9]}\n550-{PLAIN[9:20]}\n550 {PLAIN[20:]}",
+    "capitals": f"550 5.7.1 {PASSWORD.upper()}",
+}
+STAGES = (Stage.AUTH, Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.DOT)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("text", ECHOES.values(), ids=ECHOES)
+def test_a_server_that_repeats_the_credentials_is_not_quoted(stage: Stage, text: str) -> None:
+    with a_line(Rule(stage, text)) as line:
+        account = attrs.evolve(
+            line.account, sealed_password=VAULT.seal(PASSWORD, context="account:7")
+        )
+        handoff = line.send(account=account)
+        steps = line.sender.verify(account, recipient=account.address)
+    assert handoff.stage is stage
+    assert handoff.reply is not None
+    assert stage is Stage.AUTH or "***" in handoff.reply.text
+    told = (repr(handoff) + repr(steps)).casefold().replace(" ", "")
+    for secret in (PASSWORD, PLAIN, LOGIN):
+        assert secret.casefold() not in told
+
+
+def test_a_response_to_a_challenge_is_not_quoted_either() -> None:
+    with a_line(script=Script(mechanisms=("CRAM-MD5",))) as line:
+        assert line.send().accepted
+        response = line.server.commands[2].decode()
+    digest = base64.b64decode(response).split()[-1].decode()
+    for echo in (response, digest):
+        rule = Rule(Stage.MAIL, f"550 5.7.1 you said {echo}")
+        with a_line(script=Script((rule,), mechanisms=("CRAM-MD5",))) as line:
+            handoff = line.send()
+        assert echo not in repr(handoff)

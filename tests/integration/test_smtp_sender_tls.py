@@ -272,4 +272,4 @@ def test_t_tls_an_account_that_asks_for_tls_does_not_talk_plain_to_a_plain_serve
         account = attrs.evolve(line.account, security=Security.TLS)
         handoff = line.send(account=account)
         assert not line.server.commands
-    assert (handoff.stage, handoff.problem) == (Stage.TLS, Problem.HANDSHAKE)
+    assert (handoff.stage, handoff.problem) == (Stage.TLS, Problem.TLS_MODE)

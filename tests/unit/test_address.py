@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.address import Address
+from domain.address import Address, address_literal
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,18 @@ def test_no_text_becomes_an_address_with_a_character_the_envelope_uses(text):
     except ValueError:
         return
     assert not set(address) & set('<>\r\n\0 ,;:()[]\\"\t')
+
+
+@pytest.mark.parametrize(
+    ("host", "literal"),
+    [
+        ("127.0.0.1", "[127.0.0.1]"),
+        ("192.0.2.7", "[192.0.2.7]"),
+        ("::1", "[IPv6:::1]"),
+        ("2001:db8::1", "[IPv6:2001:db8::1]"),
+        ("fe80::1%eth0", "[IPv6:fe80::1]"),
+        ("::ffff:192.0.2.7", "[192.0.2.7]"),
+    ],
+)
+def test_a_literal_is_written_as_a_server_reads_it(host, literal):
+    assert address_literal(host) == literal

@@ -4,10 +4,11 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import timedelta
 
+import attrs
 import pytest
 
 from adapters.fake_clock import FakeClock
-from adapters.fake_sender import Fault, Rule
+from adapters.fake_sender import FakeSender, Fault, Rule, Script
 from adapters.memory_store import MemoryStore
 from application.membership import LeaseRules
 from domain.account import AccountState, OnUnknown
@@ -812,3 +813,65 @@ def test_a_clock_set_forward_ends_nothing_that_waits():
     world.run()
 
     assert world.email(email_id).status is Status.SENT
+
+
+# -- announcing ------------------------------------------------------------------------------------
+
+
+class Refusing(FakeSender):
+    """Its servers break on what is announced: at the dot with *answer*, or before it."""
+
+    def send(self, account, envelope, octets, *, before_dot):
+        handoff = super().send(account, envelope, octets, before_dot=before_dot)
+        return attrs.evolve(handoff, announcement_refused=account.announce_next)
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        (),
+        (Rule(Stage.DOT, Fault.CLOSE, times=1),),
+        (Rule(Stage.DOT, "503 5.5.1 out of sequence", times=1),),
+    ],
+)
+def test_a_server_that_breaks_on_an_announcement_is_never_announced_to_again(rules):
+    world = World(sender=Refusing(Script(rules)))
+    account = world.account(announce_next=True)
+    email_id = world.submit()
+
+    world.run()
+    world.clock.tick(61)
+    world.run()
+
+    now = world.account_now(account)
+    assert (now.announce_next, now.state(world.clock.now())) == (False, AccountState.OPEN)
+    assert (now.health.failures, now.health.streaks) == (0, ())
+    assert world.email(email_id).status is Status.SENT
+    assert len(world.heard.named("announcing_stopped")) == 1
+
+
+def test_an_email_that_an_announcement_got_refused_goes_again_at_once_and_is_not_charged():
+    rule = Rule(Stage.DOT, "503 5.5.1 out of sequence", times=1)
+    world = World(sender=Refusing(Script((rule,))))
+    account = world.account(announce_next=True)
+    email_id = world.submit()
+
+    world.run()
+    world.run()
+
+    email = world.email(email_id)
+    assert (email.status, email.retry_count, used(world, account)) == (Status.SENT, 0, 1)
+
+
+def test_an_owner_who_changed_the_account_meanwhile_decides_anew():
+    world = World(sender=Refusing())
+    account = world.account(announce_next=True)
+    world.submit()
+    [batch] = world.application.delivery.claim(world.owner, places=1)
+    now = world.account_now(account)
+    newer = now.changed(now=world.clock.now(), host="other.example.com")
+    world.store.write(lambda tx: tx.accounts.save(newer))
+
+    world.application.delivery.deliver(batch, stopping=lambda: False)
+
+    assert world.account_now(account).announce_next

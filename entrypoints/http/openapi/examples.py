@@ -198,7 +198,32 @@ VERIFIED: Final[Example] = {
     "problem": None,
     "code": 535,
     "enhanced_code": "5.7.8",
-    "text": "bad credentials",
+    "text": "535 5.7.8 bad credentials",
+    "stages": [
+        {
+            "stage": "connect",
+            "ok": True,
+            "code": None,
+            "text": "connected to 192.0.2.25",
+            "advice": "",
+        },
+        {
+            "stage": "banner",
+            "ok": True,
+            "code": 220,
+            "text": "220 smtp.example.com ESMTP",
+            "advice": "",
+        },
+        {"stage": "ehlo", "ok": True, "code": 250, "text": "250 smtp.example.com", "advice": ""},
+        {
+            "stage": "auth",
+            "ok": False,
+            "code": 535,
+            "text": "535 5.7.8 bad credentials",
+            "advice": "Check username and password. Many providers want an app password instead of "
+            "the one of the mailbox, and the full address as username.",
+        },
+    ],
 }
 WELCOME: Final[Example] = {
     "name": "email-service",

@@ -36,6 +36,7 @@ from entrypoints.http.schemas import (
     SmtpConfigRow,
     StatusChanged,
     VerifyReply,
+    VerifyRequest,
     Welcome,
 )
 
@@ -414,8 +415,13 @@ _ACCOUNTS: Final = (
         tag=Tag.ACCOUNTS,
         scope=Scope.ADMIN,
         summary="Try a configuration out",
-        description="Connects, secures the connection and logs in; sends nothing.",
-        body=_NOTHING,
+        description="Connects, secures the connection, logs in, and names the sender and a "
+        "recipient; sends nothing.",
+        body=Body(
+            model=VerifyRequest,
+            examples={"own address": {}, "another": {"recipient": "ada@example.org"}},
+            required=False,
+        ),
         answer=Answer(
             description="How far it got, and why no further.",
             model=VerifyReply,
