@@ -124,6 +124,8 @@ def _of_reply(reply: Reply, stage: Stage, account: Account) -> str:
         return _of_login(reply, text)
     if _wants_login(reply, text) and not account.authenticates:
         return "The server wants a login: set username and password."
+    if any(word in text for word in _ABOUT_SENDER):
+        return _AT[Stage.MAIL]
     if reply.transient and stage is not Stage.RCPT:
         return "The server cannot do it now: try again later."
     return _AT.get(stage, "")
@@ -139,12 +141,15 @@ def _of_login(reply: Reply, text: str) -> str:
     return _CREDENTIALS
 
 
+_ABOUT_SENDER = ("sender address", "not owned", "sendas", "send as", "sender identity")
+
+
 def _wants_tls(reply: Reply, text: str) -> bool:
     return "starttls" in text or reply.code == 538 or reply.enhanced == "5.7.11"
 
 
 def _wants_login(reply: Reply, text: str) -> bool:
-    words = ("authenti", "log in", "logged in", "login", "relay", "smtp auth")
+    words = ("authenti", "log in", "logged in", "login", "relay", "smtp auth", "client host")
     return reply.code == 530 or any(word in text for word in words)
 
 

@@ -219,12 +219,13 @@ class Session:
             raise Ended(problem=Problem.STOPPED) from None
 
     def _hear_greeting(self, endpoint: Endpoint, brake: Brake, *, is_last: bool) -> None:
+        self._heard = []  # of the address before this one
+        self._note(Stage.CONNECT, detail=f"connected to {endpoint.ip}")
         if self._account.security is Security.TLS:
             self._stage = Stage.TLS
             self._encrypt(brake)
         self._stage = Stage.BANNER
         greeting = self._read_greeting(endpoint, brake, is_last=is_last)
-        self._note(Stage.CONNECT, detail=f"connected to {endpoint.ip}")
         self._note(Stage.BANNER, greeting)
         self._expect_positive(greeting)
 

@@ -37,6 +37,7 @@ class MailServer:
     """What all of them have in common. ``ports`` are by what is behind them."""
 
     name = ""
+    keeps_its_mail = False
     ports_named: Sequence[str] = ("STARTTLS", "TLS")
     conf: Mapping[str, str] = {}
 
@@ -63,6 +64,10 @@ class MailServer:
     def taken(self) -> list[Taken]:
         """What it took and did not lose."""
         return [(each.subject, name) for each in self._sink.taken() for name in each.rcpt]
+
+    def refuse(self, name: str) -> None:
+        """Have what it relays to refuse this recipient too."""
+        self._sink.play({"stage": "rcpt", "answer": "550 5.1.1 unknown", "recipient": name})
 
     def start(self) -> None:
         """Start it, and wait until it greets."""
@@ -114,6 +119,7 @@ class MailServer:
             "NAME": self.root.parent.name,
             "SINK": str(self._sink.port),
             "PASSWORD": PASSWORD,
+            "EXIM": str(parts.KEPT / "exim/usr/sbin/exim4"),
             **{name: str(port) for name, port in self.ports.items()},
         }
         file = self.root / path
@@ -163,6 +169,8 @@ class MailServer:
 
 class _OfFiles(MailServer):
     """One that leaves a file for every recipient."""
+
+    keeps_its_mail = True
 
     def prepare(self) -> None:
         super().prepare()
@@ -264,6 +272,8 @@ class _Mounted(MailServer):
         super().prepare()
         etc = self.root / "etc"
         shutil.copytree("/etc", etc, symlinks=True, dirs_exist_ok=True, ignore=_unreadable)
+        libraries = next((self.unpacked / "usr/lib").glob("*-linux-gnu"), self.unpacked)
+        (etc / "ld.so.conf.d/00-unpacked.conf").write_text(f"{libraries}\n")
         for number, user in enumerate(self.users, 64001):
             with (etc / "passwd").open("a") as passwd:
                 passwd.write(f"{user}:x:{number}:{number}::/nonexistent:/usr/sbin/nologin\n")
@@ -273,13 +283,8 @@ class _Mounted(MailServer):
     def mounted(self, mounts: Mapping[Path, str], *command: str) -> Sequence[str]:
         """The command, with folders of ours in the place of the machine's."""
         binds = [f"mount --bind '{ours}' '{theirs}'" for ours, theirs in mounts.items()]
-        libraries = next((self.unpacked / "usr/lib").glob("*-linux-gnu"), self.unpacked)
         words = " ".join(f"'{word}'" for word in command)
-        steps = [
-            "mount --make-rprivate /",
-            *binds,
-            f"exec env LD_LIBRARY_PATH='{libraries}' {words}",
-        ]
+        steps = ["mount --make-rprivate /", *binds, "ldconfig", f"exec {words}"]
         return ("unshare", "-m", "sh", "-c", " && ".join(steps))
 
 

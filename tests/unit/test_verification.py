@@ -50,6 +50,8 @@ def step(stage: Stage, what: str) -> Step:
         (Stage.MAIL, "553 5.7.1 Sender address rejected: not owned", {}, "email_address"),
         (Stage.MAIL, "451 4.3.0 later", {}, "later"),
         (Stage.RCPT, "550 5.1.1 unknown", {}, "another recipient"),
+        (Stage.RCPT, "553 5.7.1 <a@b.c>: Sender address rejected: not owned", {}, "email_address"),
+        (Stage.RCPT, "554 5.7.1 <h[1.2.3.4]>: Client host rejected: denied", RELAY, "username"),
     ],
 )
 def test_the_advice_names_what_to_change(

@@ -10,8 +10,10 @@ exports.hook_queue_outbound = exports.hook_queue = function (next, connection) {
   writing.on('finish', () => {
     const octets = fs.readFileSync(file + '.tmp');
     transaction.rcpt_to.forEach((rcpt, i) => {
-      const envelope = Buffer.from('X-Env: ' + rcpt.address().replace(/[<>]/g, '') + '\n');
-      fs.writeFileSync(file + '-' + i, Buffer.concat([envelope, octets]));
+      const address = String(rcpt.address || rcpt).replace(/[<>]/g, '');
+      const envelope = Buffer.from('X-Env: ' + address + '\n');
+      fs.writeFileSync(file + '-' + i + '.new', Buffer.concat([envelope, octets]));
+      fs.renameSync(file + '-' + i + '.new', file + '-' + i);
     });
     fs.unlinkSync(file + '.tmp');
     next(OK, 'queued');

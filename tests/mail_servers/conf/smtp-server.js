@@ -27,8 +27,10 @@ function open(port, options) {
           return done(error);
         }
         for (const recipient of session.envelope.rcptTo) {
-          fs.writeFileSync(dir + process.pid + '-' + (n++),
-            Buffer.concat([Buffer.from('X-Env: ' + recipient.address + '\r\n'), ...parts]));
+          const file = dir + process.pid + '-' + (n++);
+          const envelope = Buffer.from('X-Env: ' + recipient.address + '\r\n');
+          fs.writeFileSync(file + '.new', Buffer.concat([envelope, ...parts]));
+          fs.renameSync(file + '.new', file);
         }
         done();
       });
