@@ -286,7 +286,7 @@ class _Conversation:
                 continue
             delivered = session.messages
             handoff = self._hand_off(session, parcel, then, before_dot, brake)
-            if refuses_announcement(handoff, announced=announced):
+            if announced and refuses_announcement(handoff, announced=True):
                 self._memory.announced_in_vain(self._account)
                 self._announcement_refused = True
                 self._drop(session)

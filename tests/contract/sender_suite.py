@@ -318,6 +318,22 @@ class SenderContract:
             handoff = played.send(ADA, BOB, EVE)
         assert handoff == Handoff(stage=Stage.RCPT, reply=gone, recipients=answered(OK, gone))
 
+    @pytest.mark.parametrize("announcing", [False, True])
+    @pytest.mark.parametrize(
+        "answer", [Fault.ACCEPT_CLOSE, Fault.CLOSE, Fault.GARBAGE, "421 4.3.2 bye", "503 5.5.1 no"]
+    )
+    def test_what_follows_a_dot_on_a_used_connection_is_told_and_never_sent_again(
+        self, answer: Answer, announcing: bool
+    ) -> None:
+        with self.played(Rule(Stage.DOT, answer, message=2)) as played:
+            if announcing:
+                handoffs = played.send_all([a_parcel(n) for n in range(2)], before_dot=Permission())
+            else:
+                handoffs = [played.send(), played.send()]
+            assert [handoff.accepted for handoff in handoffs] == [True, False]
+            assert handoffs[1].stage is Stage.DOT
+            assert len(played.taken()) == (2 if answer is Fault.ACCEPT_CLOSE else 1)
+
     # --- replies that are none
 
     @pytest.mark.parametrize("stage", [s for s in STAGES if s is not Stage.DATA])

@@ -17,6 +17,7 @@ from tests.faults import (
     neighbours,
     outages,
     processes,
+    real_servers,
     requirements,
     servers,
     soak,
@@ -199,5 +200,13 @@ EXPERIMENTS = (
         claim="one account, one connection, one thread: in every second something is handed off",
         run=soak.one_of_each,
         short={"seconds": 6, "longest_s": 3.0, "depth": 500},
+    ),
+    *(
+        Experiment(
+            name=f"REAL-{name}",
+            claim=f"{name}, reloaded, stopped and killed at work, gets every email",
+            run=partial(real_servers.real_server, name=name),
+        )
+        for name in ("Postfix", "Exim", "OpenSMTPD", "Dovecot", "Haraka", "smtp-server")
     ),
 )

@@ -107,6 +107,14 @@ class Line:
             "seconds": round(seconds, 1)
         }
 
+    def told(self, taken: Sequence[tuple[str, str]]) -> list[tuple[Any, ...]]:
+        """The attempts at these emails."""
+        names = "','".join({subject for subject, _ in taken})
+        return self.database.rows(
+            "SELECT subject, attempt.attempt_no, stage, result, attempt.reason, text FROM attempt"
+            f" JOIN email ON email.id = email_id WHERE subject IN ('{names}')"
+        )
+
     def _why(self) -> list[tuple[Any, ...]]:
         return self.database.rows(
             "SELECT stage, reason, text, COUNT(*) FROM attempt GROUP BY 1, 2, 3 ORDER BY 4 LIMIT 20"
@@ -160,7 +168,7 @@ def all_at_once(line: Line, *, emails: int = 60, **fields: object) -> Numbers:
     """A queue of so many varied emails over the default two connections."""
     account = line.account(the_usual(line.server), active=False, **fields)
     bodies = varied(emails)
-    line.load(bodies).join()
+    line.load([body | {"smtp_config_id": account} for body in bodies]).join()
     started = time.monotonic()
     line.put(account, active=True)
     line.wait_for_the_end()
@@ -192,7 +200,8 @@ def interrupted(line: Line, *, emails: int = 300) -> Numbers:
     if server.keeps_its_mail:  # one that relays makes copies of its own when it is killed
         unknown = sum(line.database.unknown_outcomes().values())
         copies = len(server.taken()) - len(set(server.taken()))
-        assert copies <= 3 * unknown, f"{copies} copies, {unknown} unknown outcomes"
+        twice = [each for each, times in Counter(server.taken()).items() if times > 1]
+        assert copies <= 3 * unknown, f"{twice}, {unknown} unknown outcomes: {line.told(twice)}"
     return numbers
 
 
