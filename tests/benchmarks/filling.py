@@ -40,6 +40,7 @@ class Filling:
     connections: int = 2
     short: bool = False
     pinned: bool = False
+    announce_next: bool = False
     not_yet_due: int = 0
 
 
@@ -65,6 +66,7 @@ def _add_account(store: SqliteStore, number: int, filling: Filling) -> Account:
         port=filling.port,
         security=Security.PLAIN,
         username="",
+        announce_next=filling.announce_next,
         limits=Limits(daily=None, hourly=None, max_connections=filling.connections),
     )
     return store.write(lambda tx: tx.accounts.add(account))

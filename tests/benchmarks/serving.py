@@ -120,6 +120,17 @@ def hand_off_far(scene: Scene) -> Reached:
     }
 
 
+def hand_off_far_announced(scene: Scene) -> Reached:
+    """The same for owners who turned `announce_next` on."""
+    number = scene.size(10_000, 200)
+    with sink(latency_s=0.020) as target:
+        filling = Filling(
+            emails=number, port=target.port, accounts=25, connections=2, announce_next=True
+        )
+        rate, _ = _drained(scene, filling, QUEUE_WORKERS=50, MAX_WORKERS=50)
+    return {"hand-off, 20 ms a reply, 50 connections, announced": rate}
+
+
 def _drained(scene: Scene, filling: Filling, **environ: object) -> tuple[float, float]:
     """Emails a second, and microseconds of processor time for each (the start is in them)."""
     fill(scene.folder / "service.db", filling)
@@ -266,6 +277,16 @@ BENCHMARKS: Final = (
             Figure(name="hand-off, 20 ms a reply, processor time an email", unit="µs"),
         ),
         run=hand_off_far,
+    ),
+    Benchmark(
+        name="hand-off-far-announced",
+        about="the same, with `announce_next` on",
+        figures=(
+            Figure(
+                name="hand-off, 20 ms a reply, 50 connections, announced", unit="/s", least=2000
+            ),
+        ),
+        run=hand_off_far_announced,
     ),
     Benchmark(
         name="post",

@@ -206,6 +206,7 @@ EXPERIMENTS = (
             name=f"REAL-{name}",
             claim=f"{name}, reloaded, stopped and killed at work, gets every email",
             run=partial(real_servers.real_server, name=name),
+            needs=(partial(real_servers.needed, name=name),),
         )
         for name in ("Postfix", "Exim", "OpenSMTPD", "Dovecot", "Haraka", "smtp-server")
     ),

@@ -7,6 +7,7 @@ relays to, which is never killed.
 
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -23,7 +24,7 @@ import trustme
 
 from tests.faults.harness import Sink
 from tests.mail_servers import parts
-from tests.running import children_of, free_port, is_alive, wait_until
+from tests.running import children_of, is_alive, wait_until
 
 USER: Final = "u1@example.test"
 PASSWORD: Final = "s3cret pass"
@@ -40,10 +41,11 @@ class MailServer:
     keeps_its_mail = False
     ports_named: Sequence[str] = ("STARTTLS", "TLS")
     conf: Mapping[str, str] = {}
+    programs: Mapping[str, str] = {}
 
     def __init__(self, root: Path, *, sink: Sink, certificates: Mapping[str, bytes]) -> None:
         self.root = root
-        self.ports = {name: free_port() for name in self.ports_named}
+        self.ports = {name: _quiet_port() for name in self.ports_named}
         self._sink = sink
         self._process: subprocess.Popen[bytes] | None = None
         root.mkdir(mode=0o755)
@@ -64,6 +66,13 @@ class MailServer:
     def taken(self) -> list[Taken]:
         """What it took and did not lose."""
         return [(each.subject, name) for each in self._sink.taken() for name in each.rcpt]
+
+    @classmethod
+    def need(cls) -> None:
+        """MissingRequirement, unless it can be run here."""
+        parts.private_root()
+        for name, package in cls.programs.items():
+            parts.program(name, package=package)
 
     def refuse(self, name: str) -> None:
         """Have what it relays to refuse this recipient too."""
@@ -167,10 +176,20 @@ class MailServer:
         return next(iter(self.ports.values()))
 
 
+def _quiet_port() -> int:
+    """A port that nobody listens on, and that the system gives to no connection meanwhile."""
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.randrange(first - 12_000, first)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+
+
 class _OfFiles(MailServer):
     """One that leaves a file for every recipient."""
 
     keeps_its_mail = True
+    programs = {"node": "nodejs", "npm": "npm"}  # noqa: RUF012
 
     def prepare(self) -> None:
         super().prepare()
@@ -192,6 +211,7 @@ class Dovecot(MailServer):
 
     name = "Dovecot"
     ports_named = ("STARTTLS", "TLS", "AUTH")
+    programs = {"dovecot": "dovecot-core dovecot-submissiond"}  # noqa: RUF012
     conf = {"dovecot.conf": "dovecot.conf"}  # noqa: RUF012
 
     def prepare(self) -> None:
@@ -210,6 +230,7 @@ class Postfix(MailServer):
 
     name = "Postfix"
     ports_named = (*("STARTTLS", "TLS", "OWNER", "RATE", "NARROW", "WRONGNAME", "HELO", "AUTH"),)
+    programs = {"postfix": "postfix", "dovecot": "dovecot-core"}  # noqa: RUF012
     conf = {  # noqa: RUF012
         "postfix-main.cf": "etc/main.cf",
         "postfix-master.cf": "etc/master.cf",
@@ -264,10 +285,10 @@ class _Mounted(MailServer):
     """One that is unpacked, not installed: it sees users and folders of its own."""
 
     packages: Sequence[str] = ()
+    programs = {"apt-get": "apt", "dpkg": "dpkg", "unshare": "util-linux"}  # noqa: RUF012
     users: Sequence[str] = ()
 
     def prepare(self) -> None:
-        parts.private_root()
         self.unpacked = parts.debian(self.name.lower(), self.packages)
         super().prepare()
         etc = self.root / "etc"
@@ -451,6 +472,7 @@ class Certificates:
 @contextmanager
 def running(kind: type[MailServer], certificates: Certificates) -> Iterator[MailServer]:
     """One of them, in a folder that others may enter; it is killed at the end."""
+    kind.need()
     folder = Path(tempfile.mkdtemp(prefix="mail-server-", dir="/tmp"))
     folder.chmod(0o755)
     with ExitStack() as stack:
