@@ -81,6 +81,7 @@ _ADVICE = {
     "operator.",
     Problem.NO_MECHANISM: "Log in with a mechanism that the server offers (auth_mechanism), or "
     "leave username and password empty if it takes mail without.",
+    Problem.NO_PASSWORD: "Send the password: it was forgotten when the server or login changed.",
     Problem.SECRET: "Store the password again: the key that sealed it is another one (SECRET_KEY).",
     Problem.PROTOCOL: "What answers there is no mail server: check smtp_host and smtp_port.",
     Problem.SMTPUTF8: "The server takes no addresses beyond ASCII.",

@@ -537,10 +537,12 @@ _UseSsl: TypeAlias = Annotated[
     bool, Field(description="TLS from the first byte (port 465). Excludes use_tls.")
 ]
 _TLS_DEFAULT: Final = (
-    "STARTTLS, required and verified. Excludes use_ssl. The default on every port but 465 and 2465."
+    "STARTTLS, required and verified. Excludes use_ssl. If left out: true, but on the ports 465 "
+    "and 2465 and with use_ssl."
 )
 _SSL_DEFAULT: Final = (
-    "TLS from the first byte. Excludes use_tls. The default on the ports 465 and 2465."
+    "TLS from the first byte. Excludes use_tls. If left out: false, but on the ports 465 and 2465 "
+    "and unless use_tls is given."
 )
 _Active: TypeAlias = Annotated[bool, Field(description="While false, its mail waits.")]
 _Limit: TypeAlias = Annotated[int, Field(ge=1, le=1_000_000_000)]

@@ -21,6 +21,7 @@ from tests.builders import an_envelope
 from tests.contract.sender_suite import MESSAGE, Permission, an_account_at
 from tests.integration.smtp_sending import RunningClock, a_sender, short_timeouts
 from tests.integration.test_smtp_sender_connecting import a_full_listener
+from tests.running import quiet_port
 from tests.smtp_server import SmtpServer
 
 
@@ -52,12 +53,11 @@ def a_host(*scripts: Script | None, **timeouts: float) -> Iterator[Host]:
     """127.0.0.2 and on, one for each script; nothing listens where there is none."""
     clock = RunningClock()
     with ExitStack() as stack:
-        port = 0
+        port = quiet_port()
         servers = []
         for place, script in enumerate(scripts):
             if script is not None:
                 server = SmtpServer(script, host=f"127.0.0.{place + 2}", port=port)
-                port = server.port
                 servers.append(stack.enter_context(server))
         addresses = [endpoint(f"127.0.0.{place + 2}", port) for place in range(len(scripts))]
         sender = a_sender(

@@ -7,7 +7,6 @@ relays to, which is never killed.
 
 import json
 import os
-import random
 import re
 import shutil
 import signal
@@ -24,7 +23,7 @@ import trustme
 
 from tests.faults.harness import Sink
 from tests.mail_servers import parts
-from tests.running import children_of, is_alive, wait_until
+from tests.running import children_of, is_alive, quiet_port, wait_until
 
 USER: Final = "u1@example.test"
 PASSWORD: Final = "s3cret pass"
@@ -45,7 +44,7 @@ class MailServer:
 
     def __init__(self, root: Path, *, sink: Sink, certificates: Mapping[str, bytes]) -> None:
         self.root = root
-        self.ports = {name: _quiet_port() for name in self.ports_named}
+        self.ports = {name: quiet_port() for name in self.ports_named}
         self._sink = sink
         self._process: subprocess.Popen[bytes] | None = None
         root.mkdir(mode=0o755)
@@ -174,15 +173,6 @@ class MailServer:
     @property
     def _port(self) -> int:
         return next(iter(self.ports.values()))
-
-
-def _quiet_port() -> int:
-    """A port that nobody listens on, and that the system gives to no connection meanwhile."""
-    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    while True:
-        port = random.randrange(first - 12_000, first)
-        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
 
 
 class _OfFiles(MailServer):

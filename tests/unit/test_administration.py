@@ -124,7 +124,9 @@ def test_an_account_without_its_password_sends_nothing_until_it_comes():
     assert world.email(email_id).status is Status.QUEUED
     with pytest.raises(Conflict):
         administration.resume(account_id)
-    assert administration.verify(account_id).problem is Problem.NO_PASSWORD
+    failed = administration.verify(account_id).failed
+    assert failed is not None
+    assert failed.problem is Problem.NO_PASSWORD
 
     administration.update(account_id, {"password": "two"})
     world.run()

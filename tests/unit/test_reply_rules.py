@@ -82,7 +82,8 @@ def test_only_an_address_that_does_not_exist_is_suppressed():
 
 def test_what_the_code_asks_of_a_reason_stands_in_the_file():
     assert RULES.cured_by_login == CURED_BY_LOGIN
-    assert RULES.told_to_admins_only == {"blocked_host", "dns", "protocol", "connection_lost"}
+    told = {"blocked_host", "dns", "protocol", "connection_lost", "tls_mode"}
+    assert RULES.told_to_admins_only == told
 
 
 def test_an_owners_rule_comes_first():
