@@ -214,7 +214,7 @@ class TestAuth:
         rule = Rule(Stage.AUTH, f"535 bad: {PASSWORD} {encoded} {both}")
         with a_line(script=Script((rule,), mechanisms=(mechanism,))) as line:
             handoff = line.send()
-        assert handoff.reply == Reply.of(535, "bad: *** *** ***")
+        assert handoff.reply == Reply.of(535, "")
 
     def test_understands_the_old_way_to_offer_it(self) -> None:
         rule = Rule(Stage.EHLO, "250-loopback\n250 AUTH=LOGIN PLAIN")
