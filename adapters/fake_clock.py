@@ -17,6 +17,7 @@ class FakeClock:
         self._steady = start
         self._steady_at = timedelta(0)
         self._passed = timedelta(0)
+        self._suspended = timedelta(0)
 
     def now(self) -> datetime:
         """The wall."""
@@ -32,8 +33,17 @@ class FakeClock:
         """Seconds since the start, steps not counted."""
         return self._passed.total_seconds()
 
+    def boottime(self) -> float:
+        """Seconds since the start, those suspended counted."""
+        return (self._passed + self._suspended).total_seconds()
+
+    def suspend(self, seconds: float) -> None:
+        """The machine sleeps: the wall goes on, and what counts suspension."""
+        self._wall += timedelta(seconds=seconds)
+        self._suspended += timedelta(seconds=seconds)
+
     def tick(self, seconds: float = 1) -> None:
-        """Let time pass: all three clocks move."""
+        """Let time pass: all clocks move."""
         passed = timedelta(seconds=seconds)
         self._wall += passed
         self._passed += passed

@@ -267,10 +267,14 @@ class _Conversation:
         parcel: Parcel,
         *,
         before_dot: Callable[[], bool],
+        still: Callable[[], bool] = lambda: True,
         then: Callable[[], Parcel | None] = lambda: None,
     ) -> Handoff:
         return self._sender.send(
-            self._account, parcel.envelope, parcel.octets, before_dot=before_dot
+            self._account,
+            parcel.envelope,
+            parcel.octets,
+            before_dot=lambda: before_dot() and still(),
         )
 
 

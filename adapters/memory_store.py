@@ -16,7 +16,9 @@ import attrs
 from application.ports import Clock, Transaction
 from domain.access import ApiKey, AuditEntry, IdempotencyRecord
 from domain.account import Account
+from domain.claiming import alone, passed_over
 from domain.email import (
+    POISON_CRASHES,
     WAITING,
     Attempt,
     Email,
@@ -34,7 +36,7 @@ from domain.errors import (
     StoreUnavailable,
     no_smtp_configuration,
 )
-from domain.limits import Window, WindowLengths
+from domain.limits import UNLIMITED, Window, WindowLengths
 
 T = TypeVar("T")
 K = TypeVar("K")
@@ -305,26 +307,29 @@ class _Emails:
         now: datetime,
         owner: int,
         fair: int = 0,
+        shared: int | None = None,
+        last: Collection[int] = (),
+        crashes: int = POISON_CRASHES,
     ) -> Sequence[Email]:
-        basket = _Basket(account, limit=limit, units=units, urgent_units=urgent_units)
         due = sorted(
             (
                 email
                 for email in self._waiting()
                 if email.eligible_at <= now
                 and (not email.pinned or email.account_id == account.id)
-                and basket.may_ever_fit(email)
+                and not passed_over(email, account, crashes=crashes)
             ),
             key=lambda email: (email.priority, email.eligible_at, email.id),
         )
-        for email in due:
-            if not basket.put(email):
+        chosen: Sequence[Email] = ()
+        for some in ([e for e in due if e.id not in last], due):
+            basket = _Basket(
+                account, limit=limit, units=units, urgent_units=urgent_units, shared=shared
+            )
+            chosen = _chosen(some, basket, limit=limit, fair=fair)
+            if chosen:
                 break
-        if len(basket.emails) == limit:
-            basket.widen(fair)
-            for email in _longest_due([e for e in due if e not in basket.emails], fair=fair):
-                basket.put(email)
-        taken = [e.claimed(account_id=account.id, owner=owner, now=now) for e in basket.emails]
+        taken = [email.claimed(account_id=account.id, owner=owner, now=now) for email in chosen]
         for email in taken:
             self._journal.put(self._tables.emails, email.id, email)
         return taken
@@ -368,6 +373,18 @@ class _Emails:
         ended = (email for email in self._waiting() if email.expires_at <= now)
         return sorted(ended, key=lambda email: (email.expires_at, email.id))[:limit]
 
+    def from_the_future(
+        self, *, now: datetime, after: tuple[datetime, int] | None, limit: int
+    ) -> Sequence[Email]:
+        found = [
+            email
+            for email in self._waiting()
+            if email.status is not Status.SCHEDULED
+            and email.updated_at > now
+            and (after is None or (email.expires_at, email.id) > after)
+        ]
+        return sorted(found, key=lambda email: (email.expires_at, email.id))[:limit]
+
     def next_due(self, account_ids: Sequence[int], *, urgent_only: bool = False) -> datetime | None:
         if not account_ids:
             return None
@@ -379,11 +396,16 @@ class _Emails:
         )
         return min((email.eligible_at for email in due), default=None)
 
+    def depth(self, account_id: int | None) -> int:
+        if account_id is None:
+            return sum(not e.pinned for e in self._waiting())
+        return sum(e.pinned and e.account_id == account_id for e in self._waiting())
+
     def waiting(self, account_id: int | None = None) -> Waiting:
         if account_id is None:
             return Waiting(waiting=len(self._waiting()), sending=len(self._sending()))
         return Waiting(
-            waiting=sum(e.pinned and e.account_id == account_id for e in self._waiting()),
+            waiting=self.depth(account_id),
             sending=sum(e.account_id == account_id for e in self._sending()),
         )
 
@@ -401,7 +423,16 @@ class _Emails:
 class _Basket:
     """The emails of one claim, as far as the limits leave room."""
 
-    def __init__(self, account: Account, *, limit: int, units: int, urgent_units: int) -> None:
+    def __init__(
+        self,
+        account: Account,
+        *,
+        limit: int,
+        units: int,
+        urgent_units: int,
+        shared: int | None,
+    ) -> None:
+        self._shared = UNLIMITED if shared is None else shared
         self.emails: list[Email] = []
         self._limits = account.limits
         self._limit = limit
@@ -424,6 +455,10 @@ class _Basket:
             return False
         if not urgent and size > self._units:
             return False
+        if not email.pinned:
+            if self._shared <= 0:
+                return False
+            self._shared -= 1
         self.emails.append(email)
         self._urgent_units -= size
         self._units -= 0 if urgent else size
@@ -431,6 +466,19 @@ class _Basket:
 
     def _size(self, email: Email) -> int:
         return self._limits.units(len(email.open_recipients))
+
+
+def _chosen(due: Sequence[Email], basket: _Basket, *, limit: int, fair: int) -> Sequence[Email]:
+    """Of those *due* what one claim takes, in its order."""
+    due = [email for email in due if basket.may_ever_fit(email)]
+    for email in due:
+        if not basket.put(email):
+            break
+    if len(basket.emails) == limit:
+        basket.widen(fair)
+        for email in _longest_due([e for e in due if e not in basket.emails], fair=fair):
+            basket.put(email)
+    return [basket.emails[place] for place in alone(basket.emails, strict=limit)]
 
 
 def _longest_due(due: Sequence[Email], *, fair: int) -> Sequence[Email]:
@@ -470,6 +518,11 @@ class _Attempts:
             text=attempt.text,
         )
         self._journal.put(self._tables.attempts, key, closed)
+
+    def withdraw(self, email_id: int, attempt_no: int) -> None:
+        stored = self._tables.attempts.get((email_id, attempt_no))
+        if stored is not None and stored.ended_at is None:
+            self._journal.remove(self._tables.attempts, (email_id, attempt_no))
 
     def of(self, email_id: int) -> Sequence[Attempt]:
         found = (a for a in self._tables.attempts.values() if a.email_id == email_id)

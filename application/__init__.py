@@ -50,6 +50,7 @@ class ServiceRules:
     delivery: DeliveryRules
     lease: LeaseRules = attrs.field(factory=LeaseRules)
     max_queue_depth: int | None = None
+    max_account_depth: int | None = None
     access: AccessRules = attrs.field(factory=AccessRules)
     network: NetworkPolicy = attrs.field(factory=NetworkPolicy)
 
@@ -70,8 +71,20 @@ class Application:
 
 def assemble(ports: Ports, rules: ServiceRules, *, host: str, pid: int) -> Application:
     """The application on these ports; *host* and *pid* name the process to an operator."""
-    admission = Admission(headroom=ports.headroom, max_depth=rules.max_queue_depth)
+    admission = Admission(
+        headroom=ports.headroom,
+        max_depth=rules.max_queue_depth,
+        max_account_depth=rules.max_account_depth,
+    )
     windows = rules.delivery.windows
+    membership = Membership(
+        store=ports.store,
+        clock=ports.clock,
+        locks=ports.locks,
+        rules=rules.lease,
+        host=host,
+        pid=pid,
+    )
     delivery = Delivery(
         store=ports.store,
         sender=ports.sender,
@@ -80,14 +93,7 @@ def assemble(ports: Ports, rules: ServiceRules, *, host: str, pid: int) -> Appli
         headroom=ports.headroom,
         rules=rules.delivery,
         observe=ports.observe,
-    )
-    membership = Membership(
-        store=ports.store,
-        clock=ports.clock,
-        locks=ports.locks,
-        rules=rules.lease,
-        host=host,
-        pid=pid,
+        lease_ends=membership.lease_ends,
     )
     return Application(
         access=Access(

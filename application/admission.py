@@ -1,16 +1,26 @@
 """Whether email is accepted now: one gate that the drain, the disk and the queue's depth close."""
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import timedelta
 from threading import Event as Flag
 
 from application.ports import Headroom, Transaction
-from domain.errors import NotAccepting
+from domain.email import Email
+from domain.errors import AccountQueueFull, NotAccepting
 
 
 class Admission:
     """Closed for good once draining; else as open as the disk and the queue allow."""
 
-    def __init__(self, *, headroom: Headroom, max_depth: int | None) -> None:
+    def __init__(
+        self,
+        *,
+        headroom: Headroom,
+        max_depth: int | None,
+        max_account_depth: int | None = None,
+    ) -> None:
+        self._max_account_depth = max_account_depth
         self._headroom = headroom
         self._max_depth = max_depth
         self._draining = Flag()
@@ -31,10 +41,24 @@ class Admission:
         if not self._headroom():
             raise NotAccepting("the disk is almost full", retry_after=timedelta(seconds=30))
 
-    def check_depth(self, tx: Transaction, *, emails: int = 1) -> None:
-        """NotAccepting if so many *emails* more than there are would be too many in the queue."""
-        if self._max_depth is not None:
-            self.check_room(tx.emails.waiting().waiting, emails=emails)
+    def check_depth(self, tx: Transaction, emails: Sequence[Email]) -> None:
+        """NotAccepting if these *emails* would be too many in the queue, AccountQueueFull if those
+        pinned to one account would be too many for it.
+        """
+        if self._max_depth is None and self._max_account_depth is None:
+            return
+        waiting = tx.emails.waiting().waiting
+        self.check_room(waiting, emails=len(emails))
+        most = self._max_account_depth
+        if most is None or waiting + len(emails) <= most:
+            return  # then no account has more
+        pinned = Counter(email.account_id for email in emails if email.pinned)
+        for account_id, number in pinned.items():
+            if account_id is not None and tx.emails.depth(account_id) + number > most:
+                raise AccountQueueFull(
+                    f"{most} emails wait for the SMTP configuration {account_id}",
+                    retry_after=timedelta(seconds=30),
+                )
 
     def check_room(self, waiting: int, *, emails: int) -> None:
         """NotAccepting if so many *emails* more than *waiting* would be too many in the queue."""

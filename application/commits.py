@@ -12,6 +12,7 @@ has come.
 
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
+from math import inf
 from threading import Condition, Lock
 
 import attrs
@@ -28,10 +29,22 @@ Claim = tuple[int, int]  # an email's id and the number of its attempt
 class Mark:
     """The last permission before the final dot, asked once, durable before it is given.
 
-    ``took`` is how many seconds that was waited for.
+    ``took`` is how many seconds that was waited for. ``late``: it came when the lease of *owner*
+    may have been over, and so the dot was not allowed.
     """
 
-    def __init__(self, commits: "Commits", email: Email, *, owner: int, clock: Clock) -> None:
+    def __init__(
+        self,
+        commits: "Commits",
+        email: Email,
+        *,
+        owner: int,
+        clock: Clock,
+        lease_ends: Callable[[int], float] = lambda owner: inf,
+    ) -> None:
+        self._lease_ends = lease_ends
+        self._until = inf
+        self.late = False
         self._commits = commits
         self._claim = (email.id, email.attempt_no)
         self._owner = owner
@@ -42,6 +55,8 @@ class Mark:
 
     def __call__(self) -> bool:
         asked = self._clock.monotonic()
+        # as of now: a later beat does not give back what was taken meanwhile
+        self._until = self._lease_ends(self._owner)
         try:
             self.made = self._commits.mark(self._claim, owner=self._owner)
         except StoreUnavailable:
@@ -49,7 +64,12 @@ class Mark:
         finally:
             self.took = self._clock.monotonic() - asked
         self.refused = not self.made
-        return self.made
+        return self.made and self.still()
+
+    def still(self) -> bool:
+        """Whether nobody can have taken the email meanwhile: a process may have stood still."""
+        self.late = self.late or self._clock.boottime() >= self._until
+        return not self.late
 
 
 @attrs.frozen

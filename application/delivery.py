@@ -10,7 +10,10 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
+from math import inf
+from threading import Event as Answered
 from typing import Final
 
 import attrs
@@ -28,8 +31,26 @@ from application.ports import (
     Transaction,
 )
 from domain.account import Account, OnUnknown
-from domain.congestion import CongestionPolicy, judged
-from domain.email import Attempt, Email, Lapse, Phase, Status
+from domain.congestion import (
+    CongestionPolicy,
+    Weighed,
+    Witness,
+    evidence_of,
+    speaks_of_an_email,
+    window_of,
+)
+from domain.congestion import weighed as weigh
+from domain.email import (
+    NO_SUSPECTS,
+    POISON_CRASHES,
+    SUSPECT_CRASHES,
+    Aside,
+    Attempt,
+    Email,
+    Lapse,
+    Phase,
+    Status,
+)
 from domain.errors import NotFound, StaleAttempt, StoreUnavailable
 from domain.events import Event
 from domain.handoff import Handoff, Parcel, Problem, Stage
@@ -39,20 +60,39 @@ from domain.reply import classify
 from domain.retry import RetryPolicy
 from domain.rules import Rules
 from domain.session import excused
-from domain.verdict import ACCOUNT_GATES, AccountEffect, Result, Subject, Verdict
+from domain.verdict import (
+    ACCOUNT_GATES,
+    AccountEffect,
+    Evidence,
+    Limit,
+    Result,
+    Subject,
+    Verdict,
+)
 
-SHUTDOWN = Lapse(reason="shutdown", text="the service stopped before it was sent", crashed=False)
+SHUTDOWN = Lapse(reason="shutdown", text="the service stopped before it was sent")
 # So long a connection may go on claiming for itself before others that wait get their turn.
 TURN_SECONDS: Final = 0.2
 READ_AHEAD: Final = 1024 * 1024  # octets of the messages that a worker holds at once
-PUT_BACK = Lapse(
-    reason="account_busy", text="the SMTP configuration took no more for now", crashed=False
+# A claim that nobody heard of, or that others are to take: its emails stay as they were.
+UNTOUCHED = Lapse(reason=None)
+OVERDUE = Lapse(
+    reason="lease_over", text="this process stood still too long to send it without risk"
 )
+LOWEST_PRIORITY: Final = 5
+# After so long on one connection the rest of a batch is dealt out to those that stand free.
+DEAL_OUT_SECONDS: Final = 1.0
+CLOCK_TOLERANCE: Final = timedelta(seconds=1)  # clocks are corrected by less all the time
+MENDED_TOGETHER: Final = 200
+FAULT_SECONDS: Final = 5.0  # how long a worker waits to hear what follows for the account
 
 
 @attrs.frozen(kw_only=True)
 class Batch:
-    """Emails of one account claimed together, for one connection, most urgent first."""
+    """Emails of one account claimed together, for one connection, most urgent first.
+
+    Without emails it is a probe: one login, to see whether the server is back.
+    """
 
     account: Account
     owner: int
@@ -60,8 +100,13 @@ class Batch:
 
     @property
     def priority(self) -> int:
-        """That of the most urgent."""
-        return min(email.priority for email in self.emails)
+        """That of the most urgent; a probe comes last."""
+        return min((email.priority for email in self.emails), default=LOWEST_PRIORITY)
+
+    @property
+    def suspect(self) -> bool:
+        """Whether it is one email that a process died with."""
+        return len(self.emails) == 1 and self.emails[0].suspect
 
 
 @attrs.frozen(kw_only=True)
@@ -89,7 +134,12 @@ class Delivery:
         headroom: Headroom,
         rules: DeliveryRules,
         observe: Observe,
+        lease_ends: Callable[[int], float] = lambda owner: inf,
     ) -> None:
+        """*lease_ends* tells until when, by the clock that counts suspension, nobody can take what
+        this owner holds.
+        """
+        self._lease_ends = lease_ends
         self._store = store
         self._sender = sender
         self._clock = clock
@@ -99,6 +149,9 @@ class Delivery:
         self._observe = observe
         self._placing = Placing(windows=rules.windows, fairness_every=rules.fairness_every)
         self._commits = Commits(store)
+        self._wall: datetime | None = None  # what the wall showed when the monotonic clock began
+        # accounts that a result of this process has left with something to forgive
+        self._troubled: set[int] = set()
 
     # -- claiming -----------------------------------------------------------------------------
 
@@ -108,9 +161,10 @@ class Delivery:
         Attempts and reservations are durable when this returns. Every account gets one connection
         before any gets two. The one with the most room is asked first, or where there are too few
         places for all (*in_turn*) the one whose turn is the longest ago. Nothing is claimed while
-        the disk is low: its result could not be written down.
+        the disk is low: its result could not be written down. Nor by a process that has not shown
+        for so long that it lives that others may take what it holds.
         """
-        if not self._headroom():
+        if not self._headroom() or self._clock.boottime() >= self._lease_ends(owner):
             return ()
         now = self._clock.now()
         batches: list[Batch] = []
@@ -125,9 +179,10 @@ class Delivery:
                 looked_at, free = free[: places - len(batches)], free[places - len(batches) :]
                 for account, connections in looked_at:
                     self._placing.looked_at(account.id)
-                    batch = self._claim_batch(tx, account, owner=owner, now=now)
+                    batch = self._claim_batch(tx, account, owner=owner, now=now, going_on=False)
                     if batch is not None:
-                        self._placing.took(account.id, len(batch.emails))
+                        self._open_attempts(tx, account, batch.emails[:1], now=now)
+                        self._placing.took(account.id, batch.emails)
                         batches.append(batch)
                         if connections > 1:
                             still_free.append((account, connections - 1))
@@ -141,6 +196,7 @@ class Delivery:
                 self._put_back_if_claimed(tuple(batches))
             self._forget(batches)
             raise
+        self._placing.looked()
         if self._placing.joined(members):
             self._sender.drop_idle()  # idle connections may belong to another process now
         return claimed
@@ -148,13 +204,13 @@ class Delivery:
     def _forget_more(self, batches: list[Batch]) -> None:
         """Like `_forget`, of what a connection in use would have gone on with."""
         for batch in batches:
-            self._placing.took_more(batch.account.id, -len(batch.emails))
+            self._placing.took_more(batch.account.id, batch.emails, back=True)
         batches.clear()
 
     def _forget(self, batches: list[Batch]) -> None:
         """Batches of a work that did not commit."""
         for batch in batches:
-            self._placing.took_back(batch.account.id, len(batch.emails))
+            self._placing.took_back(batch.account.id, batch.emails)
         batches.clear()
 
     def _put_back_if_claimed(self, batches: Sequence[Batch]) -> None:
@@ -169,7 +225,7 @@ class Delivery:
 
         def work(tx: Transaction) -> None:
             claimed = [email for email in emails if tx.emails.get(email.id) == email]
-            self._release_all(tx, claimed, PUT_BACK, now=now)
+            self._release_all(tx, claimed, UNTOUCHED, now=now)
 
         self._commits.persist(work)
 
@@ -199,21 +255,45 @@ class Delivery:
         return due is not None and due <= now
 
     def _claim_batch(
-        self, tx: Transaction, account: Account, *, owner: int, now: datetime
+        self, tx: Transaction, account: Account, *, owner: int, now: datetime, going_on: bool
     ) -> Batch | None:
         account = _alone(tx, account)
+        if not account.health.untroubled:
+            self._troubled.add(account.id)
         plan = self._placing.plan(tx, account, now=now)
         if plan is None:
             return None
-        emails = self._claim_emails(tx, account, plan, owner=owner, now=now)
+        crashes = POISON_CRASHES if self._placing.may_take_suspects() else SUSPECT_CRASHES - 1
+        if going_on:
+            crashes = NO_SUSPECTS  # one is claimed alone
+        elif plan.shared == 0:
+            plan = attrs.evolve(plan, shared=1)  # it was asked in its turn
+        if account.health.needs_login(now):
+            due = tx.emails.next_due([account.id])
+            probe = Batch(account=account, owner=owner, emails=())
+            return probe if due is not None and due <= now else None
+        emails = self._claim_emails(tx, account, plan, owner=owner, now=now, crashes=crashes)
+        self._placing.found(account.id, len(emails), asked=plan.limit)
         if not emails:
             return None
-        tx.attempts.open([_attempt(email, account, now=now) for email in emails])
         tx.ledger.reserve(emails, units=lambda email: _units(account, email))
         return Batch(account=account, owner=owner, emails=tuple(emails))
 
+    def _open_attempts(
+        self, tx: Transaction, account: Account, emails: Sequence[Email], *, now: datetime
+    ) -> None:
+        """An attempt is a row from the moment its dialogue begins: a crash counts against it."""
+        tx.attempts.open([_attempt(email, account, now=now) for email in emails])
+
     def _claim_emails(
-        self, tx: Transaction, account: Account, plan: Plan, *, owner: int, now: datetime
+        self,
+        tx: Transaction,
+        account: Account,
+        plan: Plan,
+        *,
+        owner: int,
+        now: datetime,
+        crashes: int,
     ) -> Sequence[Email]:
         """The most urgent, and in the fair places those that are due the longest."""
         strict = plan.limit - plan.fair
@@ -225,6 +305,9 @@ class Delivery:
             now=now,
             owner=owner,
             fair=plan.fair,
+            shared=plan.shared,
+            last=account.health.suspects,
+            crashes=crashes,
         )
         return self._placing.arranged(account.id, taken[:strict], taken[strict:])
 
@@ -244,7 +327,11 @@ class Delivery:
         dot, in the commit of its mark. *hold* is told what is held then, before anybody can forget
         it. It ends when nothing is left, or after a while if *others_wait* for the thread.
         """
-        turn = _Turn(batch, until=self._clock.monotonic() + TURN_SECONDS, others_wait=others_wait)
+        if not batch.emails:
+            self._prove(batch)
+            return
+        began = self._clock.monotonic()
+        turn = _Turn(batch, until=began + TURN_SECONDS, others_wait=others_wait)
         messages = Messages(self._store, batch.account)
         try:
             with self._sender.converse(batch.account) as conversation:
@@ -252,17 +339,73 @@ class Delivery:
                     if stopping():
                         self.put_back(tuple(turn.emails), SHUTDOWN)
                         break
+                    if self._is_slow(turn, began) and self._placing.has_free(batch.account.id):
+                        self.put_back(turn.all_but_one(), UNTOUCHED)
                     email = turn.emails.popleft()
-                    if hold is not None and not turn.emails:
+                    if hold is not None and not turn.emails and not batch.suspect:
                         self._claim_more(turn, email, hold)
-                    effect = self._deliver_one(batch, email, messages, conversation, turn)
+                    gate = self._deliver_one(batch, email, messages, conversation, turn)
                     turn.gather()
-                    if effect in ACCOUNT_GATES:
-                        self.put_back(tuple(turn.emails), PUT_BACK)
+                    if gate is not None:
+                        self.put_back(tuple(turn.emails), gate)
                         break
         finally:
             turn.gather()  # after a bug too: *hold* must know of it before the batch is given up
-        self._placing.gave_back(batch.account.id)
+        self._placing.gave_back(batch.account.id, batch.emails)
+
+    def _is_slow(self, turn: "_Turn", began: float) -> bool:
+        """Whether the server has become so slow that the rest of the batch is to be dealt out."""
+        return len(turn.emails) > 1 and self._clock.monotonic() - began > DEAL_OUT_SECONDS
+
+    def _prove(self, batch: Batch) -> None:
+        """Log in to a server that was away; an email is tried only once that has worked."""
+        account = batch.account
+        try:
+            handoff = self._sender.probe(account)
+            if handoff.problem is not Problem.STOPPED:
+                self._settle_probe(account, handoff)
+        except StoreUnavailable as error:
+            self._observe(
+                Event(name="store_unavailable", level="error", fields={"text": str(error)})
+            )
+        finally:
+            self._placing.gave_back(account.id, ())
+
+    def _settle_probe(self, account: Account, handoff: Handoff) -> None:
+        now, jitter = self._clock.now(), self._entropy.jitter()
+        well = _logged_in(handoff)
+        verdict = classify(handoff, recipients=1, rules=self._rules.replies)
+
+        def work(tx: Transaction) -> None:
+            try:
+                current = tx.accounts.lock(account.id)
+            except NotFound:
+                return
+            if current.version != account.version or not current.health.needs_login(now):
+                return
+            health = current.health
+            if well:
+                health = health.proved()
+            else:
+                health = self._weighed(current, verdict, None, Evidence.CERTAIN, now, jitter).health
+                if health.opens_at(now) == now:  # whatever it was: it is no time for mail yet
+                    health = health.unreachable(
+                        now=now,
+                        policy=self._rules.congestion,
+                        jitter=jitter,
+                        most=current.limits.max_connections,
+                        reason=verdict.reason,
+                    )
+            tx.accounts.save_health(attrs.evolve(current, health=health))
+
+        self._store.write(work)
+        self._observe(
+            Event(
+                name="account_probed",
+                account_id=account.id,
+                fields={"ok": int(well), "text": handoff.text},
+            )
+        )
 
     def _claim_more(self, turn: "_Turn", last: Email, hold: Callable[[Batch], None]) -> None:
         """Ask for what comes after *last*, unless others have waited long enough for a turn."""
@@ -281,10 +424,11 @@ class Delivery:
                 account, owner=batch.owner, members=members
             ):
                 return ()
-            more = self._claim_batch(tx, account, owner=batch.owner, now=now)
-            if more is None:
+            more = self._claim_batch(tx, account, owner=batch.owner, now=now, going_on=True)
+            self._placing.looked()
+            if more is None or not more.emails:
                 return ()
-            self._placing.took_more(account.id, len(more.emails))
+            self._placing.took_more(account.id, more.emails)
             claimed.append(more)
             return more.emails
 
@@ -325,10 +469,11 @@ class Delivery:
                 current = tx.emails.get(email.id)
                 if current.status is Status.SENDING and current.attempt_no == email.attempt_no:
                     unknown |= current.phase is Phase.COMMITTING
-                    self._release(tx, current, lapse, now=now)
+                    began = _has_begun(tx, current)
+                    self._release(tx, current, lapse, now=now, began=began)
             return unknown
 
-        self._placing.gave_back(batch.account.id)
+        self._placing.gave_back(batch.account.id, batch.emails)
         try:
             return self._store.write(work)
         except StoreUnavailable:
@@ -338,7 +483,7 @@ class Delivery:
     def return_place(self, batch: Batch) -> None:
         """Put a whole batch back that no worker took."""
         self.put_back(batch.emails, SHUTDOWN)
-        self._placing.gave_back(batch.account.id)
+        self._placing.gave_back(batch.account.id, batch.emails)
 
     def _deliver_one(
         self,
@@ -347,14 +492,28 @@ class Delivery:
         messages: "Messages",
         conversation: Conversation,
         turn: "_Turn",
-    ) -> AccountEffect:
+    ) -> Lapse | None:
+        """Why the rest of the batch cannot be tried now; None if it can."""
         account = batch.account
-        mark = Mark(self._commits, email, owner=batch.owner, clock=self._clock)
+        if not turn.is_open(email):
+            now = self._clock.now()
+            # at the latest with the mark of this one
+            self._commits.persist(
+                lambda tx: self._open_attempts(tx, account, (email,), now=now), self._attempt_opened
+            )
+        mark = Mark(
+            self._commits,
+            email,
+            owner=batch.owner,
+            clock=self._clock,
+            lease_ends=self._lease_ends,
+        )
         started = self._clock.monotonic()
         try:
             handoff = conversation.send(
                 messages.of(email, turn.emails),
                 before_dot=mark,
+                still=mark.still,
                 then=lambda: messages.first_of(turn.gather()),
             )
         except StoreUnavailable as error:
@@ -364,10 +523,12 @@ class Delivery:
             handoff = _internal(mark, error)
         if mark.refused:
             self._tell("attempt_lost", email, level="warning")
-            return AccountEffect.NONE
+            # whoever took it has closed the attempt, if he found one
+            self._commits.persist(lambda tx: tx.attempts.withdraw(email.id, email.attempt_no))
+            return None
         if handoff.problem is Problem.STOPPED:
-            self.put_back([email], SHUTDOWN)
-            return AccountEffect.NONE
+            self._put_back_begun(email, OVERDUE if mark.late else SHUTDOWN)
+            return None
         elapsed = self._clock.monotonic() - started
         self._placing.took_time(account.id, elapsed, of_server=elapsed - mark.took)
         verdict = classify(
@@ -379,8 +540,23 @@ class Delivery:
         if handoff.announcement_refused:
             verdict = excused(verdict, handoff)
             self._stop_announcing(account, handoff)
-        self._settle(account, email, handoff, verdict, seconds=elapsed)
-        return verdict.effect
+        return self._settle(account, email, handoff, verdict, seconds=elapsed, turn=turn)
+
+    def _attempt_opened(self, error: BaseException | None) -> None:
+        if error is not None:  # it cannot begin twice; its mark will be refused
+            self._observe(
+                Event(name="attempt_not_opened", level="warning", fields={"text": str(error)})
+            )
+
+    def _put_back_begun(self, email: Email, lapse: Lapse) -> None:
+        """Release an email whose dialogue was given up before the dot."""
+        now = self._clock.now()
+
+        def work(tx: Transaction) -> None:
+            with suppress(StaleAttempt):
+                self._release(tx, email, lapse, now=now, began=True)
+
+        self._commits.persist(work)
 
     def _stop_announcing(self, account: Account, handoff: Handoff) -> None:
         """For good: its server breaks on an envelope that comes together with a final dot."""
@@ -415,31 +591,170 @@ class Delivery:
         verdict: Verdict,
         *,
         seconds: float,
-    ) -> None:
+        turn: "_Turn",
+    ) -> Lapse | None:
+        """Write down what came of it; why no more can be tried on this account now, if so."""
         now, jitter = self._clock.now(), self._entropy.jitter()
-        settled = email.settled(
+        attempt = _ended(email, account, handoff, verdict, now=now, seconds=seconds)
+        if verdict.effect not in (AccountEffect.NONE, AccountEffect.HEALTHY):
+            return self._settle_trouble(
+                account, email, handoff, verdict, attempt, now=now, jitter=jitter
+            )
+        settled = self._settled(account, email, verdict, now=now, jitter=jitter)
+        following = turn.open_next()
+
+        def work(tx: Transaction) -> None:
+            tx.emails.save(settled, was=email)
+            tx.attempts.close(attempt)
+            if following is not None:  # its dialogue begins now
+                tx.attempts.open((_attempt(following, account, now=now),))
+            self._settle_ledger(tx, account, email, verdict)
+            self._settle_health(tx, account, verdict, now=now, jitter=jitter)
+
+        def done(error: BaseException | None) -> None:
+            if isinstance(error, StaleAttempt):
+                turn.not_open()
+                self._settle_late(account, email, attempt, verdict)
+            elif error is None:
+                self._tell_settled(account, settled, attempt, verdict)
+
+        self._commits.persist(work, done)
+        return None
+
+    def _settled(
+        self,
+        account: Account,
+        email: Email,
+        verdict: Verdict,
+        *,
+        now: datetime,
+        jitter: float,
+        aside: Aside | None = None,
+    ) -> Email:
+        return email.settled(
             verdict,
             now=now,
             steady=self._clock.steady(),
             policy=self._rules.retry,
             on_unknown=account.on_unknown or self._rules.on_unknown,
             jitter=jitter,
+            aside=aside,
         )
-        attempt = _ended(email, account, handoff, verdict, now=now, seconds=seconds)
+
+    def _settle_trouble(
+        self,
+        account: Account,
+        email: Email,
+        handoff: Handoff,
+        verdict: Verdict,
+        attempt: Attempt,
+        *,
+        now: datetime,
+        jitter: float,
+    ) -> Lapse | None:
+        """Like `_settle`, where the account may be to blame: what is known of it decides.
+
+        It is waited for: whether the next email is tried depends on it.
+        """
+        evidence = evidence_of(handoff, verdict)
+        witness = (
+            Witness.of(email.id, [recipient.address for recipient in email.open_recipients])
+            if speaks_of_an_email(handoff)
+            else None
+        )
+        answered = Answered()
+        told: list[tuple[Email, Verdict]] = []
 
         def work(tx: Transaction) -> None:
+            told.clear()  # it may be run again
+            current = _find_locked(tx, account)
+            passed = _others_passed(tx, current or account, email)
+            weighed = self._weighed(
+                current or account,
+                verdict,
+                witness,
+                evidence,
+                now,
+                jitter,
+                again=email.reason_code == verdict.reason,
+                discredited=passed,
+            )
+            applied = attrs.evolve(verdict, effect=weighed.effect)
+            aside = None
+            if weighed.aside:
+                aside = Aside(waits=self._rules.congestion.asides, passed=passed)
+            settled = self._settled(account, email, applied, now=now, jitter=jitter, aside=aside)
+            told.append((settled, applied))
             tx.emails.save(settled, was=email)
             tx.attempts.close(attempt)
             self._settle_ledger(tx, account, email, verdict)
-            self._settle_health(tx, account, verdict, now=now, jitter=jitter)
+            if current is not None:
+                self._save_health(tx, current, weighed, verdict, now=now)
 
         def done(error: BaseException | None) -> None:
-            if isinstance(error, StaleAttempt):
-                self._settle_late(account, email, attempt, verdict)
-            elif error is None:
-                self._tell_settled(account, settled, attempt, verdict)
+            try:
+                if isinstance(error, StaleAttempt):
+                    told.clear()  # nothing of it was written
+                    self._settle_late(account, email, attempt, verdict)
+                elif error is None:
+                    settled, applied = told[-1]
+                    self._tell_settled(account, settled, attempt, applied)
+            finally:
+                answered.set()
 
         self._commits.persist(work, done)
+        effect = verdict.effect  # if the store does not answer, that is assumed
+        if answered.wait(FAULT_SECONDS):
+            effect = told[-1][1].effect if told else AccountEffect.NONE
+        if effect not in ACCOUNT_GATES:
+            return None
+        return Lapse(reason=verdict.reason, text=verdict.text)
+
+    def _weighed(
+        self,
+        account: Account,
+        verdict: Verdict,
+        witness: Witness | None,
+        evidence: Evidence,
+        now: datetime,
+        jitter: float,
+        *,
+        again: bool = False,
+        discredited: bool = False,
+    ) -> Weighed:
+        return weigh(
+            account.health,
+            verdict,
+            witness,
+            evidence=evidence,
+            again=again,
+            discredited=discredited,
+            now=now,
+            policy=self._rules.congestion,
+            jitter=jitter,
+            most=account.limits.max_connections,
+        )
+
+    def _save_health(
+        self,
+        tx: Transaction,
+        current: Account,
+        weighed: Weighed,
+        verdict: Verdict,
+        *,
+        now: datetime,
+    ) -> None:
+        sent = verdict.result is Result.SENT
+        health, window = weighed.health, window_of(verdict)
+        if window is not None and weighed.effect in ACCOUNT_GATES:
+            totals = tx.ledger.totals(current.id, self._rules.windows)
+            _, number = totals[window]
+            health = health.learnt(window, number, now=now)
+            if verdict.limit is Limit.RATE:
+                health = health.slowed_down(number, now=now)
+        (self._troubled.discard if health.untroubled else self._troubled.add)(current.id)
+        sent_at = now if sent else current.last_sent_at
+        tx.accounts.save_health(attrs.evolve(current, health=health, last_sent_at=sent_at))
 
     def _settle_ledger(
         self, tx: Transaction, account: Account, email: Email, verdict: Verdict
@@ -455,29 +770,20 @@ class Delivery:
     def _settle_health(
         self, tx: Transaction, account: Account, verdict: Verdict, *, now: datetime, jitter: float
     ) -> None:
+        """A success forgives what the account has been blamed for, as it stands now.
+
+        The copy from the claim cannot tell: a result of the same batch may have come since.
+        """
         sent = verdict.result is Result.SENT
-        if verdict.effect is AccountEffect.NONE or (
-            verdict.effect is AccountEffect.HEALTHY and account.health.untroubled
-        ):
+        well = account.health.untroubled and account.id not in self._troubled
+        if verdict.effect is AccountEffect.NONE or well:
             if sent:
                 tx.accounts.touch(account.id, sent_at=now)
             return
-        try:
-            current = tx.accounts.lock(account.id)
-        except NotFound:
-            return
-        if current.version != account.version:
-            return  # the owner has changed what this result speaks of
-        health = judged(
-            current.health,
-            verdict,
-            now=now,
-            policy=self._rules.congestion,
-            jitter=jitter,
-            most=current.limits.max_connections,
-        )
-        sent_at = now if sent else current.last_sent_at
-        tx.accounts.save_health(attrs.evolve(current, health=health, last_sent_at=sent_at))
+        current = _find_locked(tx, account)
+        if current is not None:
+            weighed = self._weighed(current, verdict, None, Evidence.CERTAIN, now, jitter)
+            self._save_health(tx, current, weighed, verdict, now=now)
 
     def _settle_late(
         self, account: Account, email: Email, attempt: Attempt, verdict: Verdict
@@ -506,13 +812,16 @@ class Delivery:
     def _release_all(
         self, tx: Transaction, emails: Sequence[Email], lapse: Lapse, *, now: datetime
     ) -> None:
+        """Put claimed emails back whose dialogue has not begun."""
         for email in emails:
             try:
-                self._release(tx, email, lapse, now=now)
+                self._release(tx, email, lapse, now=now, began=False)
             except StaleAttempt:
                 continue  # somebody else has taken care of it
 
-    def _release(self, tx: Transaction, email: Email, lapse: Lapse, *, now: datetime) -> Email:
+    def _release(
+        self, tx: Transaction, email: Email, lapse: Lapse, *, now: datetime, began: bool
+    ) -> Email:
         account = _find(tx, email.account_id)
         policy = (account.on_unknown if account else None) or self._rules.on_unknown
         lapsed = email.lapsed(
@@ -522,19 +831,23 @@ class Delivery:
             policy=self._rules.retry,
             on_unknown=policy,
             jitter=self._entropy.jitter(),
+            began=began,
         )
         tx.emails.save(lapsed, was=email)
         unknown = email.phase is Phase.COMMITTING
-        tx.attempts.close(
-            attrs.evolve(
-                _attempt(email, account, now=now),
-                ended_at=now,
-                stage=Stage.DOT if unknown else None,
-                result=Result.UNKNOWN if unknown else Result.WAIT,
-                reason="outcome_unknown" if unknown else lapse.reason,
-                text=lapse.text,
+        if began or unknown:
+            tx.attempts.close(
+                attrs.evolve(
+                    _attempt(email, account, now=now),
+                    ended_at=now,
+                    stage=Stage.DOT if unknown else None,
+                    result=Result.UNKNOWN if unknown else Result.WAIT,
+                    reason="outcome_unknown" if unknown else lapse.reason,
+                    text=lapse.text,
+                )
             )
-        )
+        else:
+            tx.attempts.withdraw(email.id, email.attempt_no)
         if unknown and account is not None:
             tx.ledger.charge(email.id, email.attempt_no, units=_units(account, email))
         else:
@@ -553,7 +866,10 @@ class Delivery:
 
         def work(tx: Transaction) -> Sequence[Email]:
             held = tx.emails.held_by(owner, limit=limit)
-            return [self._release(tx, email, lapse, now=now) for email in held]
+            return [
+                self._release(tx, email, lapse, now=now, began=_has_begun(tx, email))
+                for email in held
+            ]
 
         taken = self._store.write(work)
         for email in taken:
@@ -580,6 +896,36 @@ class Delivery:
             self._tell("email_expired", email, level="warning")
         return len(ended)
 
+    def mend_clock(self) -> int:
+        """Give what waits its wait anew where the clock was set back meanwhile; how much that was.
+
+        What was never scheduled must not wait until the clock is there again. Looked for once when
+        it begins, and whenever the wall has lost time against the monotonic clock.
+        """
+        now, monotonic = self._clock.now(), self._clock.monotonic()
+        wall = now - timedelta(seconds=monotonic)
+        before, self._wall = self._wall, wall
+        if before is not None and wall > before - CLOCK_TOLERANCE:
+            self._wall = max(before, wall)
+            return 0
+        mended, place = 0, None
+        while found := self._from_the_future(now, place):
+            mended += self._store.write(partial(_set_back, emails=found, now=now))
+            place = (found[-1].expires_at, found[-1].id)
+        self._store.write(lambda tx: _set_accounts_back(tx, now=now))
+        if mended:
+            self._observe(Event(name="clock_set_back", level="warning", fields={"emails": mended}))
+        return mended
+
+    def _from_the_future(
+        self, now: datetime, after: tuple[datetime, int] | None
+    ) -> Sequence[Email]:
+        return self._store.read(
+            lambda tx: tx.emails.from_the_future(
+                now=now + CLOCK_TOLERANCE, after=after, limit=MENDED_TOGETHER
+            )
+        )
+
     def probe_paused(self) -> None:
         """Log in, once an hour, to accounts that only a person or a working login can resume."""
         now = self._clock.now()
@@ -592,7 +938,7 @@ class Delivery:
     def _probe(self, account: Account) -> None:
         handoff = self._sender.probe(account)
         now = self._clock.now()
-        well = handoff.stage is Stage.MAIL and handoff.reply is None and handoff.problem is None
+        well = _logged_in(handoff)
 
         def work(tx: Transaction) -> None:
             current = tx.accounts.lock(account.id)
@@ -687,13 +1033,35 @@ class _Turn:
     others_wait: Callable[[], bool]
     emails: deque[Email] = attrs.field(init=False)
     asked: "Future[Sequence[Email]] | None" = None
+    _opened: Email | None = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.emails = deque(self.batch.emails)
+        self._opened = self.emails[0]  # with the claim
+
+    def is_open(self, email: Email) -> bool:
+        """Whether the attempt of this email is a row, or about to be one."""
+        return email is self._opened
+
+    def not_open(self) -> None:
+        """What was to be written down with a result was not."""
+        self._opened = None
+
+    def open_next(self) -> Email | None:
+        """The next email, whose attempt is to be a row now; None if none is known yet."""
+        self._opened = self.emails[0] if self.emails else None
+        return self._opened
 
     def is_over(self, now: float) -> bool:
         """Whether somebody else is to have the thread."""
         return now >= self.until and self.others_wait()
+
+    def all_but_one(self) -> Sequence[Email]:
+        """What comes after the next one, which alone is kept."""
+        first = self.emails.popleft()
+        rest = tuple(self.emails)
+        self.emails = deque([first])
+        return rest
 
     def gather(self) -> Sequence[Email]:
         """What is left, with what was claimed meanwhile: it is waited for."""
@@ -786,6 +1154,50 @@ def _ended(
         reason=verdict.reason,
         text=verdict.text,
     )
+
+
+def _set_back(tx: Transaction, *, emails: Sequence[Email], now: datetime) -> int:
+    mended = 0
+    for email in emails:
+        with suppress(StaleAttempt):
+            tx.emails.save(email.clock_set_back(now=now), was=email)
+            mended += 1
+    return mended
+
+
+def _set_accounts_back(tx: Transaction, *, now: datetime) -> None:
+    for account in tx.accounts.all():
+        if account.health.clock_set_back(now) is not account.health:
+            current = tx.accounts.lock(account.id)
+            health = current.health.clock_set_back(now)
+            tx.accounts.save_health(attrs.evolve(current, health=health))
+
+
+def _has_begun(tx: Transaction, email: Email) -> bool:
+    """Whether the dialogue of its current attempt has begun, as far as the rows can tell."""
+    attempts = tx.attempts.of(email.id)
+    return any(attempt.attempt_no == email.attempt_no for attempt in attempts)
+
+
+def _others_passed(tx: Transaction, account: Account, email: Email) -> bool:
+    """Whether the account has sent other mail since the last attempt of this email."""
+    if not email.asides or account.last_sent_at is None:
+        return False
+    ends = [attempt.ended_at for attempt in tx.attempts.of(email.id) if attempt.ended_at]
+    return not ends or account.last_sent_at >= ends[-1]
+
+
+def _find_locked(tx: Transaction, account: Account) -> Account | None:
+    """The account as it is now; None if it is gone or its owner has changed what it speaks to."""
+    try:
+        current = tx.accounts.lock(account.id)
+    except NotFound:
+        return None
+    return current if current.version == account.version else None
+
+
+def _logged_in(handoff: Handoff) -> bool:
+    return handoff.stage is Stage.MAIL and handoff.reply is None and handoff.problem is None
 
 
 def _alone(tx: Transaction, account: Account) -> Account:

@@ -26,7 +26,7 @@ _BEFORE_ITS_WORD: Final = frozenset({Stage.RESOLVE, Stage.CONNECT, Stage.TLS, St
 _TELLING_REASONS: Final = frozenset(
     {"blocked_host", "dns", "protocol", "connection_lost", "tls_mode"}
 )
-_TELLING_GATES: Final = frozenset({"account_paused", "server_unreachable"})
+_TELLING_GATES: Final = frozenset({"account_paused", "server_unreachable", "server_busy"})
 
 
 def discreet_attempt(attempt: Attempt) -> Attempt:
@@ -88,7 +88,11 @@ def discreet_account(account: Account) -> Account:
     """The account, without what its server said last."""
     health = account.health
     pause = None if health.pause is None else _discreet_pause(health.pause)
-    return attrs.evolve(account, health=attrs.evolve(health, last_reply="", pause=pause))
+    reason = REASON if health.broken_reason in _TELLING_REASONS else health.broken_reason
+    return attrs.evolve(
+        account,
+        health=attrs.evolve(health, last_reply="", pause=pause, broken_reason=reason),
+    )
 
 
 def _discreet_pause(pause: Pause) -> Pause:

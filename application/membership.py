@@ -7,10 +7,14 @@ with its process), recovery is immediate.
 """
 
 from datetime import timedelta
+from math import inf
+from typing import Final
 
 import attrs
 
 from application.ports import Clock, Locks, Store, Transaction
+
+LONGEST_MARGIN: Final = timedelta(seconds=10)
 
 
 @attrs.frozen(kw_only=True)
@@ -19,6 +23,11 @@ class LeaseRules:
 
     heartbeat: timedelta = timedelta(seconds=15)
     lease: timedelta = timedelta(seconds=60)
+
+    @property
+    def own(self) -> timedelta:
+        """How long after its last beat a process may still send: the lease less a margin."""
+        return self.lease - min(self.lease / 5, LONGEST_MARGIN)
 
 
 @attrs.frozen
@@ -30,7 +39,7 @@ class Sighting:
 
 
 class Membership:
-    """This process's place among those that deliver. Used by one thread."""
+    """This process's place among those that deliver. Used by one thread, but for `lease_ends`."""
 
     def __init__(
         self, *, store: Store, clock: Clock, locks: Locks, rules: LeaseRules, host: str, pid: int
@@ -42,7 +51,7 @@ class Membership:
         self._host = host
         self._pid = pid
         self._seen: dict[int, Sighting] = {}
-        self._beaten_at = 0.0
+        self._shown_at = 0.0  # when the last beat was begun, suspensions counted
         self.owner: int | None = None
 
     def join(self) -> int:
@@ -51,7 +60,7 @@ class Membership:
         The lock comes before the row: of one that dies between the two nothing is seen. The other
         way round it would hold its share of every account's connections for a whole lease.
         """
-        now = self._clock.now()
+        now, shown_at = self._clock.now(), self._clock.boottime()
         locked: set[str] = set()
 
         def work(tx: Transaction) -> int:
@@ -66,7 +75,7 @@ class Membership:
             for name in locked:
                 self._locks.release(name)
             raise
-        self._beaten_at = self._clock.monotonic()
+        self._shown_at = shown_at
         self.owner = owner
         return owner
 
@@ -75,13 +84,24 @@ class Membership:
         if self.owner is None:
             return self.join()
         owner = self.owner
-        now = self._clock.monotonic()
-        if now - self._beaten_at < self._rules.heartbeat.total_seconds():
+        shown_at = self._clock.boottime()
+        if shown_at - self._shown_at < self._rules.heartbeat.total_seconds():
             return owner
         if not self._store.write(lambda tx: tx.instances.beat(owner)):
             return self.join()
-        self._beaten_at = now
+        self._shown_at = shown_at
         return owner
+
+    def lease_ends(self, owner: int) -> float:
+        """Until when *owner*, if it is this process, may send what it holds, by the clock that
+        counts suspension.
+
+        Others wait for a whole lease after they saw its last beat; they may be quicker by the
+        margin.
+        """
+        if owner != self.owner:
+            return -inf
+        return self._shown_at + self._rules.own.total_seconds()
 
     def dead(self) -> list[int]:
         """The owners whose emails may be taken: surely dead, silent for a lease, or unknown."""

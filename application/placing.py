@@ -17,7 +17,7 @@ import attrs
 
 from application.ports import Transaction
 from domain.account import Account
-from domain.email import Email
+from domain.email import SUSPECT_CRASHES, Email
 from domain.limits import WindowLengths
 
 # A batch is about this much work: long enough to make one commit cheap, short enough that an
@@ -31,16 +31,19 @@ LARGEST_BATCH: Final = 50
 # own store takes must not count here: smaller claims would make it slower still.
 A_FEW: Final = 8
 A_FEW_SECONDS: Final = 0.2
+# Accounts that may send the same mail may differ by so much of what each of them was given.
+UNEVEN: Final = 0.03
 
 
 @attrs.frozen(kw_only=True)
 class Plan:
-    """How much one connection of one account may claim now."""
+    """How much one connection of one account may claim now; of mail for any account, *shared*."""
 
     limit: int
     units: int
     urgent_units: int
     fair: int
+    shared: int | None = None
 
 
 class Placing:
@@ -57,6 +60,13 @@ class Placing:
         self._claimed: dict[int, int] = defaultdict(int)
         self._looks = count(1)
         self._looked_at: dict[int, int] = defaultdict(int)
+        self._allowed: dict[int, int] = {}  # connections of this process, when it looked last
+        self._found: dict[int, bool] = {}
+        self._deep: dict[int, bool] = {}  # whether the last claim found as much as it asked for
+        self._shared: dict[int, int] = defaultdict(int)  # emails for any account that it was given
+        self._rivals: dict[int, int] = {}  # headroom of those that may take such mail now
+        self._each_expects = 0  # of the mail for any account that waits
+        self._suspects = 0
 
     def order(
         self,
@@ -68,22 +78,32 @@ class Placing:
         in_turn: bool = False,
     ) -> Sequence[tuple[Account, int]]:
         """The accounts that may take mail, the freest first, with the connections of each that
-        this process may still open; *in_turn* the one first whose turn is the longest ago.
+        this process may still open; *in_turn* the one first whose turn is the longest ago. Those
+        whose server has failed come last.
         """
         free = [
-            (account, self._free_connections(account, owner=owner, members=members))
+            (account, left)
             for account in tx.accounts.all()
             if _is_open(account, now)
+            and (left := self._free_connections(account, owner=owner, members=members)) > 0
         ]
-        return sorted(
-            ((account, left) for account, left in free if left > 0),
-            key=lambda pair: (
-                self._busy[pair[0].id],
-                self._looked_at[pair[0].id] if in_turn else 0,
-                -self._room(tx, pair[0]),
-                pair[0].id,
-            ),
-        )
+        headroom = {account.id: self._headroom(tx, account, now=now) for account, _ in free}
+        self._rivals = {
+            account.id: headroom[account.id] for account, _ in free if not account.health.failures
+        }
+
+        if len(self._rivals) > 1:
+            self._each_expects = tx.emails.depth(None) // len(self._rivals)
+
+        def key(pair: tuple[Account, int]) -> tuple[int, ...]:
+            account = pair[0]
+            fails = int(account.health.failures > 0)
+            busy, room = self._busy[account.id], -headroom[account.id]
+            if in_turn:
+                return (busy, self._looked_at[account.id], fails, room, account.id)
+            return (fails, busy, room, account.id)
+
+        return sorted(free, key=key)
 
     def looked_at(self, account_id: int) -> None:
         """This account has had its turn, whether there was anything to claim or not."""
@@ -94,18 +114,39 @@ class Placing:
         """What one more connection of this account may claim, or None if it may not."""
         if not _is_open(account, now):
             return None
-        used = tx.ledger.used(account.id, self._windows) if account.limits.finite() else {}
-        urgent = account.limits.room(used)
+        limits = account.limits_at(now)
+        used = tx.ledger.used(account.id, self._windows) if limits.finite() else {}
+        urgent = limits.room(used)
         if urgent <= 0:
             return None
         limit = 1 if account.health.failures else self.batch_size(account.id)
         limit = min(limit, urgent)
         return Plan(
             limit=limit,
-            units=account.limits.room(used, urgent=False),
+            units=limits.room(used, urgent=False),
             urgent_units=urgent,
             fair=self.fair_places(account.id, limit),
+            shared=self.shared_places(account.id),
         )
+
+    def shared_places(self, account_id: int) -> int | None:
+        """How much of the mail for any account this one may take before others have had as much;
+        None for as much as it likes.
+        """
+        rivals = self._rivals
+        others = [room for rival, room in rivals.items() if rival != account_id]
+        if not others or account_id not in rivals:
+            return None
+        uneven = 1 + int(UNEVEN * (self._shared[account_id] + self._each_expects))
+        return max(0, rivals[account_id] - max(others) + uneven)
+
+    def may_take_suspects(self) -> bool:
+        """Whether no email is under way that several crashes have met."""
+        return not self._suspects
+
+    def has_free(self, account_id: int) -> bool:
+        """Whether another connection of this account stands free."""
+        return self._busy[account_id] < self._allowed.get(account_id, 0)
 
     def next_due(
         self, tx: Transaction, *, owner: int, members: Sequence[int], now: datetime
@@ -151,29 +192,49 @@ class Placing:
         """Whether a connection in use may take more: it is not one too many meanwhile."""
         most = account.health.connections(account.limits.max_connections)
         ours = share(account.id, most, owner=owner, members=members)
+        self._allowed[account.id] = ours
         return self._busy[account.id] <= ours
 
-    def took_more(self, account_id: int, emails: int) -> None:
-        """A connection that was in use already goes on with so many emails; negative takes back."""
-        with self._lock:
-            self._claimed[account_id] += emails
+    def found(self, account_id: int, emails: int, *, asked: int) -> None:
+        """How many a claim found of those it asked for; it counts from `looked` on."""
+        self._found[account_id] = emails >= asked
 
-    def took(self, account_id: int, emails: int) -> None:
-        """A connection of this account is in use, for so many emails."""
+    def looked(self) -> None:
+        """The claim is over: the next one knows whether more waited than it took."""
+        self._deep.update(self._found)
+        self._found.clear()
+
+    def took_more(self, account_id: int, emails: Sequence[Email], *, back: bool = False) -> None:
+        """A connection that was in use already goes on with these, or does not (*back*)."""
+        with self._lock:
+            self._count(account_id, emails, -1 if back else 1)
+
+    def took(self, account_id: int, emails: Sequence[Email]) -> None:
+        """A connection of this account is in use, for these emails."""
         with self._lock:
             self._busy[account_id] += 1
-            self._claimed[account_id] += emails
+            self._count(account_id, emails, 1)
+            self._suspects += _grave(emails)
 
-    def took_back(self, account_id: int, emails: int) -> None:
+    def took_back(self, account_id: int, emails: Sequence[Email]) -> None:
         """It is not: the work that took it did not commit, or is run again."""
         with self._lock:
             self._busy[account_id] -= 1
-            self._claimed[account_id] -= emails
+            self._count(account_id, emails, -1)
+            self._suspects -= _grave(emails)
 
-    def gave_back(self, account_id: int) -> None:
-        """A connection of this account is free again."""
+    def gave_back(self, account_id: int, emails: Sequence[Email]) -> None:
+        """A connection of this account is free again; these were taken for it at first."""
         with self._lock:
             self._busy[account_id] -= 1
+            self._suspects -= _grave(emails)
+
+    def _count(self, account_id: int, emails: Sequence[Email], sign: int) -> None:
+        self._claimed[account_id] += sign * len(emails)
+        if account_id in self._rivals:
+            shared = sign * sum(not email.pinned for email in emails)
+            self._shared[account_id] += shared
+            self._rivals[account_id] -= shared
 
     def took_time(self, account_id: int, seconds: float, *, of_server: float) -> None:
         """How long one email took, and how much of it the server did."""
@@ -184,14 +245,16 @@ class Placing:
 
     def _free_connections(self, account: Account, *, owner: int, members: Sequence[int]) -> int:
         most = account.health.connections(account.limits.max_connections)
-        return max(
-            0, share(account.id, most, owner=owner, members=members) - self._busy[account.id]
-        )
+        ours = share(account.id, most, owner=owner, members=members)
+        self._allowed[account.id] = ours
+        return max(0, ours - self._busy[account.id])
 
-    def _room(self, tx: Transaction, account: Account) -> int:
-        if not account.limits.finite():
-            return account.limits.room({})
-        return account.limits.room(tx.ledger.used(account.id, self._windows))
+    def _headroom(self, tx: Transaction, account: Account, *, now: datetime) -> int:
+        """What its limits leave; of those without, the one comes first that was given the least."""
+        limits = account.limits_at(now)
+        if not limits.finite():
+            return limits.room({}) - self._shared[account.id]
+        return limits.room(tx.ledger.used(account.id, self._windows))
 
     def batch_size(self, account_id: int) -> int:
         """How many emails one connection of this account claims together, limits aside."""
@@ -199,6 +262,10 @@ class Placing:
         if pace is None:
             return 1
         few = _emails_in(A_FEW_SECONDS, self._server_pace[account_id], most=A_FEW)
+        if not self._deep.get(account_id) and self._busy[account_id] + 1 < self._allowed.get(
+            account_id, 0
+        ):
+            few = 1  # where little waits and connections stand free, each takes some of it
         seconds = BATCH_SECONDS * sqrt(max(1, self._busy[account_id]))
         return max(1, few, _emails_in(seconds, pace, most=LARGEST_BATCH))
 
@@ -256,6 +323,11 @@ def _ranked(account_id: int, members: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(sorted(members, key=weight))
 
 
+def _grave(emails: Sequence[Email]) -> int:
+    """How many of these have met several crashes."""
+    return sum(email.claim_count >= SUSPECT_CRASHES for email in emails)
+
+
 def _emails_in(seconds: float, pace: float, *, most: int) -> int:
     return min(most, int(seconds / max(pace, 1e-6)))
 
@@ -272,7 +344,7 @@ def room_at(
 
     Only *urgent* mail may use the reserve.
     """
-    limits = account.limits.finite()
+    limits = account.limits_at(now).finite()
     if not limits:
         return now
     used = tx.ledger.used(account.id, windows)

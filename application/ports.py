@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 from domain.access import ApiKey, AuditEntry, IdempotencyRecord
 from domain.account import Account
 from domain.address import Address
-from domain.email import Attempt, Email, Page, Status, Waiting
+from domain.email import POISON_CRASHES, Attempt, Email, Page, Status, Waiting
 from domain.events import Event
 from domain.handoff import Handoff, Parcel
 from domain.limits import Window, WindowLengths
@@ -37,6 +37,10 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Seconds that only rise, for durations and deadlines."""
+        ...
+
+    def boottime(self) -> float:
+        """Like monotonic, but it goes on while the machine is suspended, where that is known."""
         ...
 
 
@@ -83,18 +87,21 @@ class Conversation(Protocol):
         parcel: Parcel,
         *,
         before_dot: Callable[[], bool],
+        still: Callable[[], bool] = lambda: True,
         then: Callable[[], Parcel | None] = lambda: None,
     ) -> Handoff:
         """One attempt. Never raises for what a server says or does.
 
         *before_dot* is called once, after the whole body and right before the terminator; if it
         answers False the connection is dropped without the dot and the stage is BODY with
-        Problem.STOPPED. It is not called when the dialogue ends earlier. Recipients are asked in
-        the envelope's order; DATA is sent only if one of them was accepted.
+        Problem.STOPPED. It is not called when the dialogue ends earlier. *still* is asked after it,
+        in the last moment before the terminator is written, and a False means the same: the process
+        may have stood still since. Recipients are asked in the envelope's order; DATA is sent only
+        if one of them was accepted.
 
-        *then* tells, once *before_dot* has allowed the dot, what will be sent next, if anything.
-        Only where the account's ``announce_next`` is on its envelope may go out with this dot,
-        which saves a round trip. Nothing of it is handed over by that. It may not be asked at all.
+        *then* tells, before *before_dot* is asked, what will be sent next, if anything. Only where
+        the account's ``announce_next`` is on, its envelope may go out with this dot, which saves a
+        round trip. Nothing of it is handed over by that. It may not be asked at all.
 
         A refusal that is the end of a session that has delivered (`domain/session.py`), and replies
         that belong to no command, are followed by the same message over a fresh connection.
@@ -273,6 +280,9 @@ class EmailRepository(Protocol):
         now: datetime,
         owner: int,
         fair: int = 0,
+        shared: int | None = None,
+        last: Collection[int] = (),
+        crashes: int = POISON_CRASHES,
     ) -> Sequence[Email]:
         """Take up to *limit* due emails for this account: they are `sending`, phase `claimed`.
 
@@ -282,8 +292,11 @@ class EmailRepository(Protocol):
         Their units (one each, or one per open recipient) add up to at most *urgent_units*, and
         those of priorities 3 to 5 to at most *units*; taking stops at the first that does not fit,
         but an email that could never fit the account's limits is passed over.
-        attempt_no and claim_count have risen by one and owner is set. Safe from any number of
-        processes: no email is given out twice.
+        Of those pinned to no account at most *shared* are taken, and taking stops there. Those with
+        an id in *last* are taken only if nothing else can be. What `domain.claiming` passes over
+        (*crashes* is handed on to it) is left, and a suspect is taken alone.
+        attempt_no has risen by one and owner is set. Safe from any number of processes: no email is
+        given out twice.
         """
         ...
 
@@ -310,11 +323,23 @@ class EmailRepository(Protocol):
         """Up to *limit* waiting emails whose lifetime has ended."""
         ...
 
+    def from_the_future(
+        self, *, now: datetime, after: tuple[datetime, int] | None, limit: int
+    ) -> Sequence[Email]:
+        """Up to *limit* waiting emails that nobody has scheduled and whose last change is later
+        than *now*, by (expires_at, id) and behind *after*.
+        """
+        ...
+
     def next_due(self, account_ids: Sequence[int], *, urgent_only: bool = False) -> datetime | None:
         """The earliest eligible_at that one of these accounts may claim, or None.
 
         *urgent_only*: of the emails that may use an account's reserve.
         """
+        ...
+
+    def depth(self, account_id: int | None) -> int:
+        """How many emails wait for this account by name; with None, for any account."""
         ...
 
     def waiting(self, account_id: int | None = None) -> Waiting:
@@ -327,7 +352,9 @@ class EmailRepository(Protocol):
 
 
 class AttemptRepository(Protocol):
-    """One row for every attempt, written before its socket is opened."""
+    """One row for every attempt from the moment it begins; of a new connection's first one the row
+    is durable before the socket is opened.
+    """
 
     def open(self, attempts: Iterable[Attempt]) -> None:
         """Store attempts that begin."""
@@ -335,6 +362,10 @@ class AttemptRepository(Protocol):
 
     def close(self, attempt: Attempt) -> None:
         """Write how it ended, by email_id and attempt_no."""
+        ...
+
+    def withdraw(self, email_id: int, attempt_no: int) -> None:
+        """Remove an attempt that was not made. No error if there is none, or if it has ended."""
         ...
 
     def of(self, email_id: int) -> Sequence[Attempt]:

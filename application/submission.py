@@ -351,7 +351,7 @@ class Submission:
     ) -> Sequence[Email]:
         """Rows of the queue, if there is still room for all of them."""
         emails = [one.email for one in prepared]
-        self._admission.check_depth(tx, emails=len(emails))
+        self._admission.check_depth(tx, emails)
         for account_id in sorted({e.account_id for e in emails if e.pinned and e.account_id}):
             tx.accounts.get(account_id)
         named = sum(len(email.recipients) for email in emails)

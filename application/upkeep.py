@@ -47,6 +47,7 @@ class Upkeep:
     def sweep(self) -> None:
         """All of it, once."""
         self.recover()
+        self._delivery.mend_clock()
         while self._delivery.expire(limit=SLICE) == SLICE:
             pass
         self._prune()

@@ -8,7 +8,7 @@ from typing import Final
 import attrs
 
 from domain.address import Address, is_loopback
-from domain.congestion import Health
+from domain.congestion import BY_HAND, Health
 from domain.errors import Conflict, FieldError, InvalidInput
 from domain.limits import Limits
 from domain.message import from_line
@@ -130,7 +130,7 @@ class Account:
         """Paused until a person resumes it; one that awaits its password is paused already."""
         if self.awaits_password:
             return self
-        return attrs.evolve(self, health=self.health.halted("by_hand", now=now))
+        return attrs.evolve(self, health=self.health.halted(BY_HAND, now=now))
 
     def resumed(self) -> "Account":
         """Its faults forgiven. Conflict while it awaits its password."""
@@ -150,6 +150,14 @@ class Account:
         if self.health.broken(now):
             return AccountState.UNREACHABLE
         return AccountState.OPEN
+
+    def limits_at(self, now: datetime) -> Limits:
+        """Its limits, with the pace that its server asked for."""
+        pace = self.health.pace.now(now) if self.health.pace is not None else None
+        if pace is None:
+            return self.limits
+        minute = int(pace) if self.limits.minute is None else min(int(pace), self.limits.minute)
+        return attrs.evolve(self.limits, minute=minute)
 
     def opens_at(self, now: datetime) -> datetime | None:
         """When it may be tried next: *now* if open, None if only a person can change that."""

@@ -21,7 +21,15 @@ from domain.handoff import Envelope, Reply, Stage
 from domain.retry import RetryPolicy
 from domain.verdict import ACCOUNT_GATES, RecipientVerdict, Result, Verdict
 
-POISON_CLAIMS: Final = 5
+POISON_CRASHES: Final = 5
+# An email that so many crashes have met in its dialogue is handed off with no other such beside it.
+SUSPECT_CRASHES: Final = 2
+NO_SUSPECTS: Final = -1
+CRASHED: Final = "crashed"
+# An email steps aside so often before the account's trouble is charged to it.
+FREE_ASIDES: Final = 2
+# Reasons of our own for giving a recipient up: no server has rejected it.
+OUR_REASONS: Final = frozenset({"expired", "poison", "outcome_unknown"})
 
 
 class Status(StrEnum):
@@ -134,11 +142,23 @@ class Attempt:
 
 @attrs.frozen(kw_only=True)
 class Lapse:
-    """Why an attempt ended without a result: shutdown, or its process died."""
+    """Why a claim ended without a result. ``reason`` None leaves the reason that the email had."""
 
-    reason: str
-    text: str
-    crashed: bool
+    reason: str | None
+    text: str = ""
+    crashed: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Aside:
+    """How an email steps aside that may be the cause of its account's trouble.
+
+    ``waits`` are its waits, one after the other; the last one is kept. ``passed`` tells whether the
+    account has sent other mail since the last attempt of this one.
+    """
+
+    waits: Sequence[timedelta]
+    passed: bool
 
 
 # without slots a frozen instance is made a fifth faster, and a claim makes fifty
@@ -149,6 +169,8 @@ class Email:
     ``account_id`` is the account that holds or last held it (for an unpinned one that waits: the
     one it would go to); only ``pinned`` keeps it there. ``retry_count`` counts the retries that
     were charged. ``eligible_at`` is when it may be claimed, ``expires_at`` when it is given up.
+    ``claim_count`` counts the crashes that met it in its dialogue. ``asides`` counts the attempts
+    that ended in trouble for the account which may be this email's fault.
     ``key_id`` is the API key that submitted it, None for the owner at this machine.
     """
 
@@ -178,6 +200,12 @@ class Email:
     reason_code: str | None = None
     error_message: str | None = None
     key_id: int | None = None
+    asides: int = 0
+
+    @property
+    def suspect(self) -> bool:
+        """Whether a process died while it held this email: it is claimed alone."""
+        return self.claim_count > 0 or self.reason_code == CRASHED
 
     @property
     def open_recipients(self) -> tuple[Recipient, ...]:
@@ -186,8 +214,15 @@ class Email:
 
     @property
     def rejected_recipients(self) -> tuple[Recipient, ...]:
-        """Those who will not get it."""
-        return tuple(r for r in self.recipients if r.fate is Fate.REJECTED)
+        """Those whom a server rejected; whoever was given up otherwise has another reason."""
+        return tuple(
+            recipient
+            for recipient in self.recipients
+            if recipient.fate is Fate.REJECTED
+            and recipient.reply is not None
+            and not recipient.reply.positive
+            and recipient.reason not in OUR_REASONS
+        )
 
     @property
     def accepted_recipients(self) -> tuple[Recipient, ...]:
@@ -223,7 +258,6 @@ class Email:
             account_id=account_id,
             owner=owner,
             attempt_no=self.attempt_no + 1,
-            claim_count=self.claim_count + 1,
         )
 
     def settled(
@@ -235,10 +269,12 @@ class Email:
         policy: RetryPolicy,
         on_unknown: OnUnknown,
         jitter: float,
+        aside: Aside | None = None,
     ) -> "Email":
         """What one hand-off makes of it. *jitter* in [-1, 1].
 
         *steady* is the clock of lifetimes: a wall that jumps forward must not end what waits.
+        *aside* is given where the account has trouble that may be this email's fault.
         """
         recipients = self._judged(verdict)
         fates = [recipient.fate for recipient in recipients]
@@ -257,12 +293,17 @@ class Email:
         if steady >= email.expires_at:
             return email._closed("expired", verdict.text, now=now)
         if not _someone_deferred(verdict):
-            wait = _uncharged_wait(verdict, policy.delay(1, jitter=jitter))
-            return email._released(now=now, wait=wait, reason=verdict.reason, text=verdict.text)
+            if aside is not None:
+                email = email._changed(asides=email._asides(verdict, aside))
+            if aside is None or email.asides <= FREE_ASIDES or not aside.passed:
+                wait = email._uncharged_wait(verdict, aside, policy.delay(1, jitter=jitter))
+                return email._released(now=now, wait=wait, reason=verdict.reason, text=verdict.text)
         if email.retry_count >= policy.max_retries:
             return email._closed(verdict.reason, verdict.text, now=now)
         retry = email.retry_count + 1
         wait = verdict.retry_after or policy.delay(retry, jitter=jitter)
+        if aside is not None and email.asides > FREE_ASIDES:
+            wait = max(wait, aside.waits[-1])
         return email._to(
             Status.RETRY,
             Happening.DEFERRED,
@@ -283,11 +324,13 @@ class Email:
         policy: RetryPolicy,
         on_unknown: OnUnknown,
         jitter: float,
+        began: bool,
     ) -> "Email":
         """Given up by its holder, or taken from a dead one, without a result.
 
         Before the mark nothing can have been accepted and it goes back uncharged; behind the mark
-        the outcome is unknown.
+        the outcome is unknown. A crash counts against it only if its dialogue *began*: whoever was
+        merely claimed keeps its count.
         """
         if self.phase is Phase.COMMITTING:
             return self._of_unknown_outcome(
@@ -298,12 +341,15 @@ class Email:
                 on_unknown=on_unknown,
                 jitter=jitter,
             )
-        if lapse.crashed and self.claim_count >= POISON_CLAIMS:
-            text = f"{self.claim_count} attempts ended without a result"
+        crashes = self.claim_count + (lapse.crashed and began)
+        if crashes >= POISON_CRASHES:
+            text = f"the process died {crashes} times in its dialogue"
             return self._closed("poison", text, now=now)
-        back = self._released(now=now, wait=timedelta(0), reason=lapse.reason, text=lapse.text)
-        # only a crash keeps the count: it is what tells a poisonous email from an unlucky one
-        return back._changed(claim_count=self.claim_count if lapse.crashed else 0)
+        reason, text = lapse.reason, lapse.text
+        if reason is None:
+            reason, text = self.reason_code, self.error_message or ""
+        back = self._released(now=now, wait=timedelta(0), reason=reason, text=text)
+        return back._changed(claim_count=crashes)
 
     def cancelled(self, *, now: datetime) -> "Email":
         """Taken back by the client before anybody got it."""
@@ -336,6 +382,7 @@ class Email:
             retry_count=0,
             claim_count=0,
             unknown_count=0,
+            asides=0,
             eligible_at=now,
             expires_at=now + policy.max_age,
         )
@@ -388,7 +435,30 @@ class Email:
             possibly_delivered=False,
         )
 
+    def clock_set_back(self, *, now: datetime) -> "Email":
+        """The same wait from *now*, of one whose last change lies in the future of this clock."""
+        wait = max(self.eligible_at - self.updated_at, timedelta(0))
+        return self._changed(eligible_at=now + wait, updated_at=now)
+
     # -- how the arrows are taken -------------------------------------------------------------
+
+    def _asides(self, verdict: Verdict, aside: Aside) -> int:
+        """Its asides with this one. Where the account is held up for all, only those count between
+        which other mail has passed.
+        """
+        held_up = verdict.effect in ACCOUNT_GATES
+        return self.asides + (not held_up or not self.asides or aside.passed)
+
+    def _uncharged_wait(
+        self, verdict: Verdict, aside: Aside | None, default: timedelta
+    ) -> timedelta:
+        """Zero where the account itself says when it may be tried again, else a wait of its own."""
+        if verdict.effect in ACCOUNT_GATES:
+            return verdict.retry_after or timedelta(0)
+        if aside is None:
+            return default if verdict.retry_after is None else verdict.retry_after
+        wait = aside.waits[min(self.asides, len(aside.waits)) - 1]
+        return max(wait, verdict.wait or wait)
 
     @property
     def _passed_the_dot(self) -> bool:
@@ -471,7 +541,9 @@ class Email:
             reason_code="outcome_unknown",
         )
 
-    def _released(self, *, now: datetime, wait: timedelta, reason: str, text: str) -> "Email":
+    def _released(
+        self, *, now: datetime, wait: timedelta, reason: str | None, text: str
+    ) -> "Email":
         status = Status.RETRY if self.retry_count else Status.QUEUED
         return self._to(
             status,
@@ -542,7 +614,7 @@ def _without_open(
 ) -> tuple[Recipient, ...]:
     return tuple(
         [
-            attrs.evolve(recipient, fate=fate, reason=recipient.reason or reason)
+            attrs.evolve(recipient, fate=fate, reason=_why_given_up(recipient, reason))
             if recipient.fate is Fate.OPEN
             else recipient
             for recipient in recipients
@@ -550,17 +622,15 @@ def _without_open(
     )
 
 
+def _why_given_up(recipient: Recipient, reason: str) -> str:
+    """Its own last reason, unless it is given up for one of ours."""
+    return reason if reason in OUR_REASONS else recipient.reason or reason
+
+
 def _someone_deferred(verdict: Verdict) -> bool:
     if verdict.recipients:
         return any(recipient.result is Result.RETRY for recipient in verdict.recipients)
     return verdict.result is Result.RETRY
-
-
-def _uncharged_wait(verdict: Verdict, default: timedelta) -> timedelta:
-    """Zero where the account itself says when it may be tried again, else a wait of its own."""
-    if verdict.retry_after is not None:
-        return verdict.retry_after
-    return timedelta(0) if verdict.effect in ACCOUNT_GATES else default
 
 
 @attrs.frozen(kw_only=True)

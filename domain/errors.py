@@ -13,6 +13,7 @@ EmailServiceError
 ├── Unavailable             not now; try again (503)
 │   ├── StoreUnavailable    the store cannot be reached, is locked or full
 │   └── NotAccepting        the queue is at its depth, the disk is low, or the service drains
+│       └── AccountQueueFull  as much waits for this one account as may
 ├── SchemaTooNew            a newer version has changed the database: this one must not run on it
 ├── StaleAttempt            a write of an attempt that is no longer the current one
 └── SecretUnreadable        a sealed secret was made with another key or for another row
@@ -126,6 +127,12 @@ class NotAccepting(Unavailable):
     """The service takes no email for now: draining, queue at its depth, disk low."""
 
     code = "not_accepting"
+
+
+class AccountQueueFull(NotAccepting):
+    """So much mail waits for one account that no more is taken for it by name."""
+
+    code = "account_queue_full"
 
 
 class SchemaTooNew(EmailServiceError):

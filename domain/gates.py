@@ -6,6 +6,7 @@ from datetime import datetime
 import attrs
 
 from domain.account import Account
+from domain.congestion import Pause
 from domain.email import WAITING, Email
 from domain.limits import URGENT, Window
 
@@ -67,6 +68,36 @@ def next_attempt_at(gates: Sequence[Gate], *, now: datetime) -> datetime | None:
     return max(known, default=now) if len(known) == len(closed) else None
 
 
+def holdup(account: Account, use: AccountUse, *, now: datetime) -> Pause | None:
+    """Why mail waits for this account, whatever holds it up; None if nothing does."""
+    health = account.health
+    if health.pause is not None and health.paused(now):
+        return health.pause
+    if not account.active:
+        return Pause(reason="account_inactive", text="it is not active", since=account.updated_at)
+    if health.failures:
+        return Pause(
+            reason=health.broken_reason or "server_unreachable",
+            text=health.last_reply,
+            since=health.broken_at or now,
+            until=health.broken_until,
+        )
+    limits = account.limits_at(now)
+    for window, limit in limits.finite().items():
+        used = use.used.get(window, 0)
+        kept = limits.kept(limit)
+        if used >= limit - kept:
+            reserve = f", {kept} kept for priorities 1 and 2" if kept else ""
+            paced = window is Window.MINUTE and limits.minute != account.limits.minute
+            return Pause(
+                reason="slowed_down" if paced else f"{window.value}_limit",
+                text=f"{used} of {limit} used{reserve}",
+                since=now,
+                until=use.room_at,
+            )
+    return None
+
+
 def _account_gates(
     email: Email, account: Account, use: AccountUse, *, now: datetime
 ) -> Sequence[Gate]:
@@ -86,18 +117,20 @@ def _account_gates(
             until=pause.until if pause and paused else None,
         ),
         Gate(
-            name="server_unreachable",
+            # a server that speaks is busy; only one that does not answer is unreachable
+            name="server_busy" if health.answers else "server_unreachable",
             open=not broken,
             detail=health.last_reply if broken else "",
             until=health.broken_until if broken else None,
         ),
     ]
     urgent = email.priority <= URGENT
-    for window, limit in account.limits.finite().items():
+    limits = account.limits_at(now)
+    for window, limit in limits.finite().items():
         used = use.used.get(window, 0)
-        room = account.limits.room_in(window, used, urgent=urgent)
-        fits = account.limits.units(len(email.open_recipients)) <= room
-        kept = 0 if urgent else account.limits.kept(limit)
+        room = limits.room_in(window, used, urgent=urgent)
+        fits = limits.units(len(email.open_recipients)) <= room
+        kept = 0 if urgent else limits.kept(limit)
         reserve = f", {kept} kept for priorities 1 and 2" if kept else ""
         found.append(
             Gate(

@@ -323,7 +323,7 @@ class Settings:
     """What the owner of this installation decided, checked.
 
     ``secret_key`` is None in development until the wiring puts the generated one in its place.
-    ``max_queue_depth`` 0 is no limit.
+    ``max_queue_depth`` and ``max_account_depth`` 0 is no limit.
     """
 
     secret_key: str | None = _setting("SECRET_KEY", None, _optional(_text()), secret=True)
@@ -353,6 +353,7 @@ class Settings:
 
     api_times: ApiTimes = _setting("API_TIMES", ApiTimes.PUBLISHED, _one_of(ApiTimes))
     max_queue_depth: int = _setting("MAX_QUEUE_DEPTH", 1_000_000, _whole(0, 10**9))
+    max_account_depth: int = _setting("MAX_ACCOUNT_DEPTH", 500_000, _whole(0, 10**9))
     max_body_bytes: int = _setting("MAX_BODY_BYTES", 31_457_280, _whole(1024, 100 * 1024**2))
     max_bodies_bytes: int = _setting("MAX_BODIES_BYTES", 0, _whole(0, 16 * 1024**3))
     max_recipients: int = _setting("MAX_RECIPIENTS", 100, _whole(1, 10_000))
@@ -370,6 +371,9 @@ class Settings:
     fairness_every: int = _setting("FAIRNESS_EVERY", 10, _whole(2, 1000))
     breaker_schedule: tuple[timedelta, ...] = _setting(
         "BREAKER_SCHEDULE", tuple(map(_s, (5, 15, 60, 300, 900))), _schedule()
+    )
+    witness_schedule: tuple[timedelta, ...] = _setting(
+        "WITNESS_SCHEDULE", tuple(map(_s, (30, 120, 600))), _schedule()
     )
     smtp_rules_file: Path | None = _setting("SMTP_RULES_FILE", None, _optional(_existing_file()))
 

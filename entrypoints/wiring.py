@@ -39,7 +39,7 @@ from application.delivery import DeliveryRules
 from application.membership import LeaseRules
 from application.ports import Headroom, Locks
 from domain.address import is_loopback
-from domain.congestion import CongestionPolicy
+from domain.congestion import DEFAULT_BREAKER, CongestionPolicy
 from domain.limits import WindowLengths
 from domain.network import DEFAULT_PORTS, NetworkPolicy
 from domain.retry import RetryPolicy
@@ -428,6 +428,15 @@ def _sender(
     )
 
 
+def _asides(settings: Settings) -> tuple[timedelta, ...]:
+    """As set, but where the breaker was set to be quicker, no slower than that."""
+    breaker = settings.breaker_schedule
+    if breaker == DEFAULT_BREAKER:
+        return settings.witness_schedule
+    steps = [breaker[min(n, len(breaker) - 1)] for n in range(len(settings.witness_schedule))]
+    return tuple(map(min, settings.witness_schedule, steps))
+
+
 def _rules(settings: Settings) -> ServiceRules:
     return ServiceRules(
         delivery=DeliveryRules(
@@ -437,13 +446,16 @@ def _rules(settings: Settings) -> ServiceRules:
                 delays=settings.retry_schedule,
                 max_age=settings.max_age,
             ),
-            congestion=CongestionPolicy(breaker=settings.breaker_schedule),
+            congestion=CongestionPolicy(
+                breaker=settings.breaker_schedule, asides=_asides(settings)
+            ),
             windows=WindowLengths(minute=settings.minute, hour=settings.hour, day=settings.day),
             on_unknown=settings.on_unknown,
             fairness_every=settings.fairness_every,
         ),
         lease=LeaseRules(heartbeat=settings.heartbeat, lease=settings.lease),
         max_queue_depth=settings.max_queue_depth or None,
+        max_account_depth=settings.max_account_depth or None,
         access=AccessRules(
             open_without_keys=not settings.production and is_loopback(settings.host),
             rate=settings.rate_limit,

@@ -27,6 +27,9 @@ REPLIES = parse_rules(
 )
 
 
+SERVICE = ("lease", "max_queue_depth", "max_account_depth")
+
+
 class PlainVault:
     """Seals nothing: for tests that are not about secrets."""
 
@@ -89,7 +92,7 @@ class World:
         self.headroom = Switch()
         self.heard = ListObserver()
         self.wakes: list[None] = []
-        service = {name: rules.pop(name) for name in ("lease", "max_queue_depth") if name in rules}
+        service = {name: rules.pop(name) for name in SERVICE if name in rules}
         self.application: Application = assemble(
             Ports(
                 store=self.store,
@@ -134,10 +137,12 @@ class World:
         return self.store.read(lambda tx: tx.accounts.get(account.id))
 
     def claim(self, places: int = 1) -> Sequence[Batch]:
+        self.owner = self.application.membership.beat()
         return self.application.delivery.claim(self.owner, places=places)
 
     def deliver(self, *batches: Batch) -> None:
         for batch in batches:
+            self.application.membership.beat()
             self.application.delivery.deliver(batch, stopping=lambda: False)
 
     def run(self, rounds: int = 1000) -> int:

@@ -8,11 +8,12 @@ ask for them once more would be another round trip.
 
 # ruff: noqa: S608 - the texts are made of constants; every value is a parameter
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from adapters.peewee_store import rows
 from adapters.peewee_store.basket import Basket
-from adapters.peewee_store.session import Session
+from adapters.peewee_store.session import Session, marks
 from domain.limits import URGENT
 
 PRIORITIES: Final = range(1, 6)
@@ -52,10 +53,21 @@ _LOCKED: Final = (
 )
 
 
-class Ahead:
-    """The rows that one claim may take."""
+@lru_cache(maxsize=64)
+def _but_for(statement: str, number: int) -> str:
+    """The same statement without so many ids, in each of its lines."""
+    return statement.replace(
+        "open_count <= ", f"email.id NOT IN ({marks(number)}) AND open_count <= "
+    )
 
-    def __init__(self, session: Session, basket: Basket, due_at: int) -> None:
+
+class Ahead:
+    """The rows that one claim may take, *without* those of some ids."""
+
+    def __init__(
+        self, session: Session, basket: Basket, due_at: int, *, without: Sequence[int] = ()
+    ) -> None:
+        self._without = tuple(without)
         self._session = session
         self._basket = basket
         self._due_at = due_at
@@ -86,16 +98,19 @@ class Ahead:
             lines += (
                 (queue, priority, largest, heads)
                 if shared
-                else (queue, priority, due_at, largest, in_each, heads)
+                else (queue, priority, due_at, *self._without, largest, in_each, heads)
             )
+        probes = _LOCKED if shared else _PROBES
+        if self._without:
+            probes = _but_for(probes, len(self._without))
         if shared:
-            values = (*lines, due_at, in_each, in_all)
-            for row in read(_LOCKED, values, tables=("email",)).fetchall():
+            values = (*lines, due_at, *self._without, in_each, in_all)
+            for row in read(probes, values, tables=("email",)).fetchall():
                 keys = row[: len(_KEYS)]
                 self._found[keys[-1]].append(keys)
                 self._rows[keys[1]] = row[len(_KEYS) :]
         else:
-            for keys in read(_PROBES, (*lines, in_all), tables=("email",)).fetchall():
+            for keys in read(probes, (*lines, in_all), tables=("email",)).fetchall():
                 self._found[keys[-1]].append(keys)
 
     def of(self, priority: int, limit: int) -> Sequence[rows.Row]:

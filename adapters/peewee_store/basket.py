@@ -10,7 +10,16 @@ from domain.limits import UNLIMITED, URGENT, LimitUnit
 class Basket:
     """What one claim has chosen, as far as the limits leave room."""
 
-    def __init__(self, account: Account, *, limit: int, units: int, urgent_units: int) -> None:
+    def __init__(
+        self,
+        account: Account,
+        *,
+        limit: int,
+        units: int,
+        urgent_units: int,
+        shared: int | None = None,
+    ) -> None:
+        self._shared = UNLIMITED if shared is None else shared
         self.chosen: dict[int, None] = {}  # ids, in the order of the claim
         self.account_id = account.id
         self._limits = account.limits
@@ -47,15 +56,19 @@ class Basket:
         whether all did. One that was chosen before is in already.
         """
         chosen = self.chosen
-        for _, email_id, count, _, priority in due:
+        for _, email_id, count, queue, priority in due:
             if email_id in chosen:
                 continue
             size = count if self._by_recipients else 1
             if len(chosen) >= self._limit or size > self._urgent_units:
                 return False
-            if priority > URGENT:
-                if size > self._units:
+            if priority > URGENT and size > self._units:
+                return False
+            if not queue:
+                if self._shared <= 0:
                     return False
+                self._shared -= 1
+            if priority > URGENT:
                 self._units -= size
             self._urgent_units -= size
             chosen[email_id] = None

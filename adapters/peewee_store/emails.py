@@ -16,17 +16,28 @@ from adapters.peewee_store import rows
 from adapters.peewee_store.ahead import ANY_ACCOUNT, IS_WAITING, PRIORITIES, Ahead
 from adapters.peewee_store.basket import Basket
 from adapters.peewee_store.changes import Change, update
-from adapters.peewee_store.rows import ACCOUNT_AT, claimed_email, micros, moment
+from adapters.peewee_store.rows import (
+    ACCOUNT_AT,
+    ASIDES_AT,
+    CRASHES_AT,
+    REASON_AT,
+    claimed_email,
+    micros,
+    moment,
+)
 from adapters.peewee_store.session import Session, marks
 from adapters.peewee_store.tables import EmailRow, RecipientRow
 from adapters.peewee_store.tally import Tally
 from domain.account import Account
-from domain.email import WAITING, Email, Page, Status, Waiting
+from domain.claiming import alone, has_history, passed_over
+from domain.email import POISON_CRASHES, WAITING, Email, Page, Status, Waiting
 from domain.errors import Conflict, NotFound, StaleAttempt
 from domain.limits import URGENT
 
 _READ: Final = ("email", "recipient")
 _MOST_PARAMETERS: Final = 500
+# Each look but the first passes over more emails than the one before it: they are hardly any.
+_MOST_LOOKS: Final = 8
 
 _COLUMNS: Final = ", ".join(rows.EMAIL_COLUMNS)
 _QUEUE_AND_STATUS: Final = itemgetter(rows.QUEUE_AT, rows.STATUS_AT)
@@ -56,7 +67,7 @@ _NEXT_DUE: Final = (
 _STILL_WAITING: Final = "status || '' IN ('queued', 'scheduled', 'retry')"
 _HOLD: Final = (
     "UPDATE email SET status = 'sending', phase = 'claimed', attempt_no = attempt_no + 1,"
-    " claim_count = claim_count + 1, owner = ?, updated_at = ?"
+    " owner = ?, updated_at = ?"
 )
 _HOLD_FOR: Final = _HOLD.replace(" owner = ?", " account_id = ?, owner = ?")
 # by the ids here too
@@ -69,6 +80,11 @@ _HELD: Final = (
 _EXPIRED: Final = (
     f"SELECT {_COLUMNS} FROM email WHERE live = 1 AND {IS_WAITING} AND expires_at <= ?"
     " ORDER BY expires_at, id LIMIT ?"
+)
+# Along the index of those that expire: once through what waits, however much has ended.
+_FROM_THE_FUTURE: Final = (
+    f"SELECT {_COLUMNS} FROM email WHERE live = 1 AND status IN ('queued', 'retry')"
+    " AND updated_at > ? AND (expires_at, id) > (?, ?) ORDER BY expires_at, id LIMIT ?"
 )
 # the sum keeps the index of the account out: few emails are sending, an account may have millions
 _SENDING: Final = "SELECT COUNT(*) FROM email WHERE status = 'sending' AND account_id + 0 = ?"
@@ -193,23 +209,39 @@ class SqlEmails:
         now: datetime,
         owner: int,
         fair: int = 0,
+        shared: int | None = None,
+        last: Collection[int] = (),
+        crashes: int = POISON_CRASHES,
     ) -> Sequence[Email]:
-        """Probe, choose, and take the chosen with one update that returns them."""
-        basket = Basket(account, limit=limit, units=units, urgent_units=urgent_units)
-        due_at = micros(now)
-        ahead = Ahead(self._session, basket, due_at)
-        if limit > 0:
-            ahead.look(in_each=limit, in_all=2 * limit)
-            _choose_most_urgent(basket, ahead, most=limit)
-        if fair > 0 and basket.full:
-            basket.widen(fair)
-            ahead.look(in_each=fair, in_all=2 * len(PRIORITIES) * fair)
-            _choose_longest_due(basket, ahead, fair=fair)
-        if not basket.chosen:
-            return []
-        chosen = tuple(basket.chosen)
-        found = ahead.rows_of(chosen)
-        return self._take(chosen, found, account_id=account.id, owner=owner, now=now)
+        """Probe, choose, and take the chosen with one update."""
+        without = tuple(last)
+        for _ in range(_MOST_LOOKS):
+            basket = Basket(
+                account, limit=limit, units=units, urgent_units=urgent_units, shared=shared
+            )
+            ahead = Ahead(self._session, basket, micros(now), without=without)
+            if limit > 0:
+                ahead.look(in_each=limit, in_all=2 * limit)
+                _choose_most_urgent(basket, ahead, most=limit)
+            if fair > 0 and basket.full:
+                basket.widen(fair)
+                ahead.look(in_each=fair, in_all=2 * len(PRIORITIES) * fair)
+                _choose_longest_due(basket, ahead, fair=fair)
+            if not basket.chosen:
+                if not last:
+                    break
+                # nothing else is due
+                without, last = tuple(n for n in without if n not in last), ()
+                continue
+            chosen: Sequence[int] = tuple(basket.chosen)
+            found = ahead.rows_of(chosen)
+            if known := _with_history(found):
+                if left := _passed_over(known, account, crashes=crashes):
+                    without = (*without, *left)
+                    continue
+                chosen, found = _together(chosen, found, strict=limit)
+            return self._take(chosen, found, account_id=account.id, owner=owner, now=now)
+        return []
 
     def _take(
         self,
@@ -273,6 +305,15 @@ class SqlEmails:
         found = self._session.execute(self._expired_rows, (micros(now), limit)).fetchall()
         return self._with_recipients(found)
 
+    def from_the_future(
+        self, *, now: datetime, after: tuple[datetime, int] | None, limit: int
+    ) -> Sequence[Email]:
+        """One walk along the partial index on what waits."""
+        place = (-(2**62), 0) if after is None else (micros(after[0]), after[1])
+        values = (micros(now), *place, limit)
+        found = self._session.execute(_FROM_THE_FUTURE, values).fetchall()
+        return self._with_recipients(found)
+
     def next_due(self, account_ids: Sequence[int], *, urgent_only: bool = False) -> datetime | None:
         """A probe for each priority of each account."""
         if not account_ids:
@@ -318,6 +359,11 @@ class SqlEmails:
         more = len(found) > limit and shown
         return Page(shown, next_before=shown[-1].id if more else None)
 
+    def depth(self, account_id: int | None) -> int:
+        """From the tally."""
+        counts = self._tally.of(ANY_ACCOUNT if account_id is None else account_id)
+        return sum(counts[status] for status in WAITING)
+
     def waiting(self, account_id: int | None = None) -> Waiting:
         """From the tally, but for what one account is sending: that is few."""
         counts = self.counts() if account_id is None else self._tally.of(account_id)
@@ -345,6 +391,34 @@ class SqlEmails:
             for recipient in read.fetchall():
                 of[recipient[0]].append(recipient)
         return of
+
+
+def _with_history(found: Sequence[rows.Row]) -> Sequence[rows.Row]:
+    """Those of which there is more to know before they are taken: hardly any."""
+    return [
+        row
+        for row in found
+        if has_history(
+            reason_code=row[REASON_AT], claim_count=row[CRASHES_AT], asides=row[ASIDES_AT]
+        )
+    ]
+
+
+def _passed_over(known: Sequence[rows.Row], account: Account, *, crashes: int) -> Sequence[int]:
+    """The ids of those that this account leaves."""
+    return [
+        row[0] for row in known if passed_over(rows.email_of(row, ()), account, crashes=crashes)
+    ]
+
+
+def _together(
+    chosen: Sequence[int], found: Sequence[rows.Row], *, strict: int
+) -> tuple[Sequence[int], Sequence[rows.Row]]:
+    """Those that are claimed together; a suspect is claimed alone."""
+    by_id = {row[0]: row for row in found}
+    emails = [rows.email_of(by_id[email_id], ()) for email_id in chosen]
+    kept = [chosen[place] for place in alone(emails, strict=strict)]
+    return kept, [by_id[email_id] for email_id in kept]
 
 
 def _choose_longest_due(basket: Basket, ahead: Ahead, *, fair: int) -> None:

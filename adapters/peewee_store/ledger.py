@@ -18,6 +18,7 @@ from domain.limits import Window, WindowLengths
 _ATTEMPT: Final = ("email_id", "attempt_no")
 _OPEN: Final = insertion(AttemptRow, records.NEW_ATTEMPT, key=2)
 _CLOSE: Final = update(AttemptRow, records.ATTEMPT_END, _ATTEMPT, key=2)
+_WITHDRAW: Final = removal(AttemptRow, _ATTEMPT, only="ended_at IS NULL")
 _OF: Final = (
     f"SELECT {', '.join(records.ATTEMPT_COLUMNS)} FROM attempt"
     " WHERE email_id = ? ORDER BY attempt_no"
@@ -79,12 +80,17 @@ class SqlAttempts:
 
     def open(self, attempts: Iterable[Attempt]) -> None:
         """Insert them. Conflict if one was begun before, or if there is no such email."""
-        self._session.later_all(_OPEN, [records.new_attempt(attempt) for attempt in attempts])
+        for attempt in attempts:  # hardly ever more than one
+            self._session.later(_OPEN, records.new_attempt(attempt))
 
     def close(self, attempt: Attempt) -> None:
         """Write its end. No error if it was never opened."""
         place = (attempt.email_id, attempt.attempt_no)
         self._session.later(_CLOSE, (*records.attempt_end(attempt), *place))
+
+    def withdraw(self, email_id: int, attempt_no: int) -> None:
+        """Delete the row, if it has no end."""
+        self._session.later(_WITHDRAW, (email_id, attempt_no))
 
     def of(self, email_id: int) -> Sequence[Attempt]:
         """All attempts of one email."""

@@ -1,7 +1,7 @@
 """Rows to domain values and back: accounts, attempts and remembered answers."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any, Final
@@ -19,10 +19,10 @@ from adapters.peewee_store.rows import (
 from domain.access import IdempotencyRecord
 from domain.account import Account, AuthMechanism, OnUnknown, Security
 from domain.address import Address
-from domain.congestion import Health, Pause
+from domain.congestion import Health, LearnedLimit, Pace, Pause, Suspicion, Witness
 from domain.email import Attempt
 from domain.handoff import Stage
-from domain.limits import Limits, LimitUnit
+from domain.limits import Limits, LimitUnit, Window
 from domain.verdict import Result
 
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -219,8 +219,36 @@ def health_text(health: Health) -> str:
             "streaks": health.streaks,
             "probed_at": micros_or_none(health.probed_at),
             "last_reply": health.last_reply,
+            **_newer_fields(health),
         }
     )
+
+
+def _newer_fields(health: Health) -> Mapping[str, Any]:
+    """What the first version of this text did not have: each only if it says something."""
+    fields = {
+        "broken_at": micros_or_none(health.broken_at),
+        "broken_reason": health.broken_reason,
+        "proven": health.proven,
+        "suspicions": [
+            {
+                "kind": suspicion.kind,
+                "independent": [
+                    [witness.email_id, *witness.recipients] for witness in suspicion.independent
+                ],
+                "known": suspicion.known,
+                "anonymous": suspicion.anonymous,
+            }
+            for suspicion in health.suspicions
+        ],
+        "pace": health.pace
+        and [health.pace.per_minute, micros(health.pace.since), health.pace.before],
+        "learned": [
+            [limit.window, limit.least, limit.most, limit.times, micros(limit.at)]
+            for limit in health.learned
+        ],
+    }
+    return {name: value for name, value in fields.items() if value}
 
 
 def _pause_fields(pause: Pause | None) -> Mapping[str, Any] | None:
@@ -246,7 +274,35 @@ def _health_of(text: str) -> Health:
         streaks=tuple((name, count) for name, count in fields["streaks"]),
         probed_at=moment_or_none(fields["probed_at"]),
         last_reply=fields["last_reply"],
+        broken_at=moment_or_none(fields.get("broken_at")),
+        broken_reason=fields.get("broken_reason", ""),
+        proven=fields.get("proven", False),
+        suspicions=tuple(map(_suspicion_of, fields.get("suspicions", ()))),
+        pace=_pace_of(fields.get("pace")),
+        learned=tuple(
+            LearnedLimit(window=Window(window), least=least, most=most, times=times, at=moment(at))
+            for window, least, most, times, at in fields.get("learned", ())
+        ),
     )
+
+
+def _suspicion_of(fields: Mapping[str, Any]) -> Suspicion:
+    return Suspicion(
+        kind=fields["kind"],
+        independent=tuple(
+            Witness(email_id=email_id, recipients=tuple(recipients))
+            for email_id, *recipients in fields["independent"]
+        ),
+        known=tuple(fields["known"]),
+        anonymous=fields["anonymous"],
+    )
+
+
+def _pace_of(fields: Sequence[Any] | None) -> Pace | None:
+    if fields is None:
+        return None
+    per_minute, since, before = fields
+    return Pace(per_minute=per_minute, since=moment(since), before=before)
 
 
 def _pause_of(fields: Mapping[str, Any] | None) -> Pause | None:

@@ -106,10 +106,14 @@ EMAIL_COLUMNS: Final = (
     "reason_code",
     "error_message",
     "key_id",
+    "asides",
 )
 STATUS_AT: Final = EMAIL_COLUMNS.index("status")
 QUEUE_AT: Final = EMAIL_COLUMNS.index("queue")
 ACCOUNT_AT: Final = EMAIL_COLUMNS.index("account_id")
+REASON_AT: Final = EMAIL_COLUMNS.index("reason_code")
+CRASHES_AT: Final = EMAIL_COLUMNS.index("claim_count")
+ASIDES_AT: Final = EMAIL_COLUMNS.index("asides")
 
 
 def email_of(row: Row, recipients: Sequence[Row]) -> Email:
@@ -138,7 +142,7 @@ def claimed_email(
         phase=Phase.CLAIMED,
         account_id=account_id,
         attempt_no=row[7] + 1,
-        claim_count=row[8] + 1,
+        claim_count=row[8],
         owner=owner,
         updated_at=updated_at,
     )
@@ -186,6 +190,7 @@ def _email(
         "reason_code": row[22],
         "error_message": row[23],
         "key_id": row[24],
+        "asides": row[25],
     }
     _set(email, "__dict__", fields)
     return email
@@ -224,6 +229,7 @@ def new_email(email: Email) -> Row:
         email.reason_code,
         email.error_message,
         email.key_id,
+        email.asides,
         _open_count(email),
         _live(email),
     )
@@ -269,6 +275,7 @@ _CHANGING: Final[Mapping[str, Any]] = {
     "sent_at": micros_or_none,
     "reason_code": _as_it_is,
     "error_message": _as_it_is,
+    "asides": _as_it_is,
 }
 
 

@@ -77,6 +77,7 @@ class EmailRow(Model):
     reason_code = TextField(null=True)
     error_message = TextField(null=True)
     key_id = BigIntegerField(null=True)
+    asides = IntegerField()
 
     class Meta:
         table_name = "email"

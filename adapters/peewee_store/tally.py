@@ -38,12 +38,15 @@ class Tally:
         self._moved: Counter[tuple[int, str]] = Counter()
         self._moved_before: Counter[tuple[int, str]] = Counter()
         self._counts: dict[Status, int] | None = None
+        self._of: dict[int, dict[Status, int]] = {}
 
     def move(self, queue: int, status: str, number: int) -> None:
         """*number* more emails stand there; fewer if it is negative."""
         self._moved[queue, status] += number
         if self._counts is not None:
             self._counts[_STATUS[status]] += number
+        if queue in self._of:
+            self._of[queue][_STATUS[status]] += number
 
     def counts(self) -> Mapping[Status, int]:
         """In each status. Read once for all works of a group: each of them that accepts asks."""
@@ -52,13 +55,16 @@ class Tally:
         return dict(self._counts)
 
     def of(self, queue: int) -> Mapping[Status, int]:
-        """In each status of one queue."""
-        return self._read(_OF_QUEUE, (queue,))
+        """In each status of one queue, read once for all works of a group too."""
+        if queue not in self._of:
+            self._of[queue] = self._read(_OF_QUEUE, (queue,))
+        return dict(self._of[queue])
 
     def forget(self) -> None:
         """A transaction begins, or is rolled back."""
         self._moved.clear()
         self._counts = None
+        self._of.clear()
 
     def remember(self) -> None:
         """A work begins that may be undone alone."""
@@ -68,6 +74,7 @@ class Tally:
         """That work is undone, and so is what it had written down."""
         self._moved = self._moved_before
         self._counts = None
+        self._of.clear()
 
     def write(self) -> None:
         """Write down what has moved since the last time: before the commit, or to be read."""

@@ -187,6 +187,18 @@ def _all_well(steps: tuple[Step, ...]) -> bool:
     return all(step.ok for step in steps)
 
 
+@attrs.frozen
+class _Permission:
+    """Who is asked before the final dot, and once more in the last moment."""
+
+    before_dot: Callable[[], bool]
+    still: Callable[[], bool]
+
+
+def _nothing() -> None:
+    """What is announced where nothing may be."""
+
+
 class _Memory:
     """What this process has learned of servers, by account and version. Safe from many threads."""
 
@@ -247,16 +259,18 @@ class _Conversation:
         parcel: Parcel,
         *,
         before_dot: Callable[[], bool],
+        still: Callable[[], bool] = lambda: True,
         then: Callable[[], Parcel | None] = lambda: None,
     ) -> Handoff:
         """One attempt, as the port describes it. What *before_dot* raises is passed on."""
         brake = self._brake
         brake.renew()
         self._announcement_refused = False
+        permission = _Permission(before_dot, still)
         try:
-            handoff = self._over_a_used_session(parcel, then, before_dot, brake)
+            handoff = self._over_a_used_session(parcel, then, permission, brake)
             if handoff is None:
-                handoff = self._over_a_new_session(parcel, then, before_dot, brake)
+                handoff = self._over_a_new_session(parcel, then, permission, brake)
         finally:
             self._let_go(brake)
         if self._announcement_refused:
@@ -273,7 +287,7 @@ class _Conversation:
         self,
         parcel: Parcel,
         then: Callable[[], Parcel | None],
-        before_dot: Callable[[], bool],
+        permission: "_Permission",
         brake: Brake,
     ) -> Handoff | None:
         """None if there is no session left that still works: nothing was accepted then."""
@@ -285,24 +299,24 @@ class _Conversation:
                 self.end()
                 continue
             delivered = session.messages
-            handoff = self._hand_off(session, parcel, then, before_dot, brake)
+            handoff = self._hand_off(session, parcel, then, permission, brake)
             if announced and refuses_announcement(handoff, announced=True):
                 self._memory.announced_in_vain(self._account)
                 self._announcement_refused = True
                 self._drop(session)
-                return self._over_a_new_session(parcel, then, before_dot, brake)
+                return self._over_a_new_session(parcel, then, permission, brake)
             if handoff.stage is Stage.MAIL and handoff.problem is Problem.CLOSED:
                 # closed while it was idle, and we only found out by writing to it
                 self.end()
                 continue
             if out_of_step(handoff):
                 self._drop(session)
-                return self._over_a_new_session(parcel, then, before_dot, brake)
+                return self._over_a_new_session(parcel, then, permission, brake)
             if ends_session(handoff, delivered=delivered) and not self._memory.was_mistaken(
                 self._account, handoff
             ):
                 self._drop(session)
-                return self._instead_of(handoff, delivered, parcel, then, before_dot, brake)
+                return self._instead_of(handoff, delivered, parcel, then, permission, brake)
             return handoff
         return None
 
@@ -312,11 +326,11 @@ class _Conversation:
         delivered: int,
         parcel: Parcel,
         then: Callable[[], Parcel | None],
-        before_dot: Callable[[], bool],
+        permission: "_Permission",
         brake: Brake,
     ) -> Handoff:
         """The same message over a fresh connection, which tells what the refusal was about."""
-        handoff = self._over_a_new_session(parcel, then, before_dot, brake)
+        handoff = self._over_a_new_session(parcel, then, permission, brake)
         if same_refusal(handoff, ended):
             self._memory.mistook(self._account, handoff)
         elif handoff.stage in _AFTER_ENVELOPE:
@@ -332,14 +346,14 @@ class _Conversation:
         self,
         parcel: Parcel,
         then: Callable[[], Parcel | None],
-        before_dot: Callable[[], bool],
+        permission: "_Permission",
         brake: Brake,
     ) -> Handoff:
         session = Session(self._account, terms=self._terms)
         self._hold(session)
         handoff = session.open(brake)
         if session.usable:
-            handoff = self._hand_off(session, parcel, then, before_dot, brake)
+            handoff = self._hand_off(session, parcel, then, permission, brake)
         return handoff
 
     def _hand_off(
@@ -347,12 +361,17 @@ class _Conversation:
         session: Session,
         parcel: Parcel,
         then: Callable[[], Parcel | None],
-        before_dot: Callable[[], bool],
+        permission: "_Permission",
         brake: Brake,
     ) -> Handoff:
-        if not self._memory.may_announce(self._account) or not self._pool.lasts(session):
-            return session.hand_off(parcel, before_dot=before_dot, brake=brake)
-        handoff = session.hand_off(parcel, before_dot=before_dot, brake=brake, then=then)
+        may_announce = self._memory.may_announce(self._account) and self._pool.lasts(session)
+        handoff = session.hand_off(
+            parcel,
+            before_dot=permission.before_dot,
+            still=permission.still,
+            brake=brake,
+            then=then if may_announce else _nothing,
+        )
         if session.announced and refuses_announcement(handoff, announced=False):
             self._memory.announced_in_vain(self._account)
             self._announcement_refused = True

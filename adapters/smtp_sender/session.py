@@ -444,6 +444,7 @@ class Session:
         *,
         before_dot: Callable[[], bool],
         brake: Brake,
+        still: Callable[[], bool] = lambda: True,
         then: Callable[[], Parcel | None] = lambda: None,
     ) -> Handoff:
         """One transaction, as `Conversation.send` describes it."""
@@ -452,10 +453,11 @@ class Session:
         try:
             self._open_transaction(parcel)
             self._write_body(parcel.octets)
+            # before the permission: between that and the dot nothing may be waited for
+            announcement = self._announcement(then)
             if not before_dot():
                 raise Ended(problem=Problem.STOPPED, detail="stopped before the final dot")
-            announcement = self._announcement(then)
-            reply = self._write_dot(brake, announcement)
+            reply = self._write_dot(brake, announcement, still)
         except (Broken, Ended) as end:
             return self._ended(end, brake)
         self._dirty = not reply.positive
@@ -610,12 +612,12 @@ class Session:
         if not whole:
             self._spoke_early(Broken(Problem.CLOSED, "the server closed the connection"))
 
-    def _write_dot(self, brake: Brake, announcement: bytes) -> Reply:
+    def _write_dot(self, brake: Brake, announcement: bytes, still: Callable[[], bool]) -> Reply:
         """The reply to the final dot. While the stage is BODY, the dot was surely not sent."""
         wire = self._live
         if not wire.silent:
             self._spoke_early(Broken(Problem.CLOSED, "the server closed the connection"))
-        if not brake.release():
+        if not brake.release() or not still():
             raise Ended(problem=Problem.STOPPED, detail="stopped before the final dot")
         try:
             wire.write(DOT, self._timeouts.body, then=announcement)

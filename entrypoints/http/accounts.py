@@ -1,5 +1,6 @@
 """The accounts of the API, where they are called smtp-configs: the translation is here alone."""
 
+from datetime import datetime
 from typing import Final, cast
 
 from flask import Blueprint, Response, request, url_for
@@ -9,7 +10,9 @@ from application import Application
 from application.administration import AccountFields
 from application.overview import AccountView
 from domain.account import Account, Security
+from domain.congestion import LearnedLimit
 from domain.errors import FieldError, InvalidInput, NameTaken, NotFound
+from domain.gates import AccountUse, holdup
 from domain.limits import Window
 from domain.verification import Verification
 from entrypoints.http.access import the_caller
@@ -19,6 +22,7 @@ from entrypoints.http.replies import reply, reply_list
 from entrypoints.http.schemas import (
     ConnectionsReply,
     Done,
+    LearnedLimitReply,
     NoFields,
     PauseChanged,
     RequestModel,
@@ -40,6 +44,8 @@ _MISSING: Final = (
     "its password was forgotten, because the server, the TLS mode or the username changed: "
     "it is paused (password_missing) until you send the password again"
 )
+
+_LIMIT_FIELDS: Final = {"minute": "minute_limit", "hour": "hourly_limit", "day": "daily_limit"}
 
 # the word of the API -> ours
 _WORDS: Final = {
@@ -188,7 +194,7 @@ def _row(view: AccountView) -> SmtpConfigRow:
 
 def _config_reply(view: AccountView) -> SmtpConfigReply:
     account, limits = view.account, view.account.limits
-    pause = account.health.pause if account.health.paused(view.now) else None
+    pause = holdup(account, AccountUse(used=view.used, room_at=view.room_at), now=view.now)
     return SmtpConfigReply(
         **_row(view).model_dump(),
         display_name=account.display_name,
@@ -218,6 +224,25 @@ def _config_reply(view: AccountView) -> SmtpConfigReply:
         next_capacity_at=shown_if_any(view.room_at),
         connections=_connections(account, in_flight=view.in_flight),
         last_reply=account.health.last_reply or None,
+        pace=_pace(account, view.now),
+        learned_limits=[_learned(limit) for limit in account.health.learned],
+    )
+
+
+def _pace(account: Account, now: datetime) -> int | None:
+    pace = account.health.pace.now(now) if account.health.pace else None
+    return None if pace is None else int(pace)
+
+
+def _learned(limit: LearnedLimit) -> LearnedLimitReply:
+    """What a provider refused, and the change that would keep below it."""
+    return LearnedLimitReply(
+        window=limit.window,
+        refused_after_least=limit.least,
+        refused_after_most=limit.most,
+        times=limit.times,
+        last_at=shown(limit.at),
+        put={_LIMIT_FIELDS[limit.window]: max(1, limit.least)},
     )
 
 

@@ -25,7 +25,7 @@ from pydantic_core import CoreSchema
 from domain.account import AuthMechanism, OnUnknown
 from domain.address import Address
 from domain.encoding import unsafe_character
-from domain.limits import NEW_RESERVE, LimitUnit
+from domain.limits import NEW_RESERVE, LimitUnit, Window
 from entrypoints.http.addresses import email_address, server_name
 from entrypoints.http.times import moment
 
@@ -699,6 +699,21 @@ class ConnectionsReply(ReplyModel):
     in_flight: Annotated[int, Field(description="Emails being sent now.")]
 
 
+class LearnedLimitReply(ReplyModel):
+    """A limit of the provider, as far as its refusals tell."""
+
+    window: Window
+    refused_after_least: Annotated[
+        int, Field(description="Messages in the window before a refusal: the least.")
+    ]
+    refused_after_most: int
+    times: Annotated[int, Field(description="How often it was met.")]
+    last_at: Time
+    put: Annotated[
+        dict[str, int], Field(description="The PUT of this configuration that keeps below it.")
+    ]
+
+
 class SmtpConfigReply(SmtpConfigRow):
     """An SMTP configuration with everything but its password."""
 
@@ -720,7 +735,9 @@ class SmtpConfigReply(SmtpConfigRow):
     last_sent: Time | None
     created_at: Time
     updated_at: Time
-    pause_reason: str | None
+    pause_reason: Annotated[
+        str | None, Field(description="Why mail waits for it: a pause, its server or a limit.")
+    ]
     pause_text: str | None
     pause_until: Annotated[
         Time | None, Field(description="null if a person, new credentials or a login must end it.")
@@ -736,6 +753,13 @@ class SmtpConfigReply(SmtpConfigRow):
     ]
     connections: ConnectionsReply
     last_reply: Annotated[str | None, Field(description="The last trouble the server reported.")]
+    pace: Annotated[
+        int | None,
+        Field(description="Messages a minute while the server finds us too fast; else null."),
+    ]
+    learned_limits: Annotated[
+        list[LearnedLimitReply], Field(description="Limits of the provider that were met.")
+    ]
 
 
 class PauseChanged(ReplyModel):

@@ -122,10 +122,11 @@ class MeasuredConversation:
         parcel: Parcel,
         *,
         before_dot: Callable[[], bool],
+        still: Callable[[], bool] = lambda: True,
         then: Callable[[], Parcel | None] = lambda: None,
     ) -> Handoff:
         with self._costs.of("dialogue"):
-            return self._conversation.send(parcel, before_dot=before_dot, then=then)
+            return self._conversation.send(parcel, before_dot=before_dot, still=still, then=then)
 
 
 def stages(scene: Scene) -> Reached:
@@ -152,9 +153,9 @@ def stages(scene: Scene) -> Reached:
 
 
 def _hand_off_all(application: Application, number: int, costs: Costs) -> None:
-    owner = application.membership.join()
     done = 0
     while done < number:
+        owner = application.membership.beat()
         for batch in application.delivery.claim(owner, places=1):
             with costs.of("deliver"):
                 application.delivery.deliver(batch, stopping=lambda: False)

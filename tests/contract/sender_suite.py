@@ -92,13 +92,16 @@ class Played:
         *recipients: Address,
         octets: bytes = MESSAGE,
         before_dot: Callable[[], bool] | None = None,
+        still: Callable[[], bool] = lambda: True,
         envelope: Envelope | None = None,
     ) -> Handoff:
         """One attempt, to ada unless others are named; without the words meant for people."""
         names = tuple(str(address) for address in recipients or (ADA,))
         parcel = Parcel(envelope or an_envelope(*names), octets)
         with self.sender.converse(self.account) as conversation:
-            return plain(conversation.send(parcel, before_dot=before_dot or Permission()))
+            return plain(
+                conversation.send(parcel, before_dot=before_dot or Permission(), still=still)
+            )
 
     def send_all(
         self, parcels: Sequence[Parcel], *, before_dot: Callable[[], bool]
@@ -220,6 +223,18 @@ class SenderContract:
             stage=Stage.BODY, problem=Problem.STOPPED, recipients=answered(OK)
         )
         assert not handoff.usable
+
+    def test_a_permission_that_no_longer_holds_in_the_last_moment_is_none(self) -> None:
+        asked: list[str] = []
+        with self.played() as played:
+            handoff = played.send(
+                before_dot=lambda: not asked.append("before"),  # type: ignore[func-returns-value]
+                still=lambda: bool(asked.append("still")),  # type: ignore[func-returns-value]
+            )
+            assert not played.taken()
+            assert played.send().accepted
+        assert asked == ["before", "still"]
+        assert (handoff.stage, handoff.problem) == (Stage.BODY, Problem.STOPPED)
 
     def test_after_a_denied_permission_the_next_message_goes_out(self) -> None:
         with self.played() as played:

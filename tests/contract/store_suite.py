@@ -19,7 +19,7 @@ from application.ports import Store, Transaction
 from domain.access import LOCAL
 from domain.account import Account, AuthMechanism, OnUnknown, Security
 from domain.address import Address
-from domain.congestion import Health, Pause
+from domain.congestion import Health, LearnedLimit, Pace, Pause, Suspicion, Witness
 from domain.email import Email, Fate, Kind, Page, Phase, Status, Waiting
 from domain.errors import (
     Conflict,
@@ -325,6 +325,7 @@ class StoreContract:
             sent_at=at(6),
             reason_code="greylisted",
             error_message="451 \N{SNOWMAN} später",
+            asides=2,
         )
         stored = store.write(lambda tx: tx.emails.add(email, OCTETS))
 
@@ -556,6 +557,116 @@ class StoreContract:
         )
         assert ids(store.write(lambda tx: _claim(tx, account, limit=4))) == [6, 5, 4, 3]
         assert ids(store.write(lambda tx: _claim(tx, account, limit=4))) == [2, 1]
+
+    # -- who is passed over, and who is claimed alone -------------------------------------------
+
+    def test_of_mail_for_any_account_no_more_than_a_share_is_taken(
+        self, store: Store, account: Account
+    ) -> None:
+        store.write(lambda tx: [_add(tx) for _ in range(4)])
+        store.write(lambda tx: _add(tx, account_id=account.id, pinned=True, priority=1))
+
+        assert ids(store.write(lambda tx: _claim(tx, account, shared=2))) == [5, 1, 2]
+        assert ids(store.write(lambda tx: _claim(tx, account, shared=0))) == []
+        assert ids(store.write(lambda tx: _claim(tx, account))) == [3, 4]
+
+    def test_the_last_are_taken_only_if_nothing_else_can_be(
+        self, store: Store, account: Account
+    ) -> None:
+        store.write(lambda tx: [_add(tx, priority=p) for p in (1, 1, 5)])
+
+        assert ids(store.write(lambda tx: _claim(tx, account, limit=1, last=[1, 2, 9]))) == [3]
+        assert ids(store.write(lambda tx: _claim(tx, account, limit=1, last=[1, 2, 9]))) == [1]
+        assert ids(store.write(lambda tx: _claim(tx, account, last=[1, 2, 9]))) == [2]
+
+    @pytest.mark.parametrize("suspicion", [{"reason_code": "crashed"}, {"claim_count": 1}])
+    def test_a_suspect_is_claimed_alone(
+        self, store: Store, account: Account, suspicion: dict[str, Any]
+    ) -> None:
+        for n in range(5):
+            store.write(lambda tx, n=n: _add(tx, **(suspicion if n in (1, 2) else {})))
+
+        claimed = [ids(store.write(lambda tx: _claim(tx, account))) for _ in range(4)]
+
+        assert claimed == [[1, 4, 5], [2], [3], []]
+
+    def test_a_suspect_among_those_that_waited_for_long_is_claimed_alone(
+        self, store: Store, account: Account
+    ) -> None:
+        store.write(lambda tx: _add(tx, priority=5, eligible_at=at(-9), reason_code="crashed"))
+        store.write(lambda tx: [_add(tx, priority=1) for _ in range(3)])
+
+        claimed = [ids(store.write(lambda tx: _claim(tx, account, limit=2, fair=1)))
+                   for _ in range(2)]  # fmt: skip
+
+        assert claimed == [[1], [2, 3, 4]]
+
+    def test_one_that_more_crashes_have_met_is_left(self, store: Store, account: Account) -> None:
+        for crashes in (2, 2, 1, 0):
+            store.write(lambda tx, n=crashes: _add(tx, claim_count=n))
+
+        assert ids(store.write(lambda tx: _claim(tx, account, limit=1, crashes=-1))) == [4]
+        assert ids(store.write(lambda tx: _claim(tx, account, limit=1, crashes=1))) == [3]
+        assert ids(store.write(lambda tx: _claim(tx, account, limit=1, crashes=1))) == []
+        assert ids(store.write(lambda tx: _claim(tx, account, limit=1))) == [1]
+
+    def test_an_email_goes_on_to_a_second_account_when_that_has_sent_something(
+        self, store: Store, account: Account
+    ) -> None:
+        other = store.write(lambda tx: tx.accounts.add(an_account(name="other")))
+        aside = {"asides": 1, "reason_code": "server_busy", "updated_at": at(1)}
+        store.write(lambda tx: _add(tx, account_id=account.id, **aside))
+        store.write(_add)
+
+        assert ids(store.write(lambda tx: _claim(tx, other, limit=1))) == [2]
+        assert ids(store.write(lambda tx: _claim(tx, other, limit=1))) == []
+        sent = attrs.evolve(other, last_sent_at=at(2))
+        assert ids(store.write(lambda tx: _claim(tx, sent, limit=1))) == [1]
+
+    def test_it_stays_no_longer_than_for_one_more_attempt(
+        self, store: Store, account: Account
+    ) -> None:
+        other = store.write(lambda tx: tx.accounts.add(an_account(name="other")))
+        store.write(lambda tx: _add(tx, account_id=account.id, asides=2, reason_code="server_busy"))
+
+        assert ids(store.write(lambda tx: _claim(tx, other))) == [1]
+
+    # -- a clock that was set back, and how much waits for one account ---------------------------
+
+    def test_what_was_changed_in_the_future_is_found_unless_somebody_scheduled_it(
+        self, store: Store
+    ) -> None:
+        for status in (Status.QUEUED, Status.RETRY, Status.SCHEDULED, Status.SENT, Status.SENDING):
+            store.write(lambda tx, s=status: _add(tx, status=s, updated_at=at(9)))
+        store.write(lambda tx: _add(tx, updated_at=at(5)))
+        store.write(lambda tx: _add(tx, updated_at=at(9), expires_at=at(7)))
+
+        def found(**options: Any) -> Sequence[Email]:
+            return store.read(
+                lambda tx: tx.emails.from_the_future(
+                    **{"now": at(5), "after": None, "limit": 9, **options}
+                )
+            )
+
+        assert ids(found()) == [7, 1, 2]
+        assert ids(found(limit=1)) == [7]
+        assert ids(found(after=(at(7), 7))) == [1, 2]
+        assert ids(found(now=at(9))) == []
+
+    def test_the_depth_of_an_account_is_what_waits_for_it_by_name(
+        self, store: Store, account: Account
+    ) -> None:
+        def work(tx: Transaction) -> list[int]:
+            depths = [tx.emails.depth(account.id)]
+            for status in (Status.QUEUED, Status.RETRY, Status.SENT):
+                _add(tx, account_id=account.id, pinned=True, status=status)
+                depths.append(tx.emails.depth(account.id))
+            _add(tx)
+            return [*depths, tx.emails.depth(account.id), tx.emails.depth(99)]
+
+        assert store.write(work) == [0, 1, 2, 2, 2, 0]
+        assert store.read(lambda tx: tx.emails.depth(account.id)) == 2
+        assert store.read(lambda tx: tx.emails.depth(None)) == 1
 
     def test_an_email_pinned_to_another_account_is_left_alone(
         self, store: Store, account: Account
@@ -1086,6 +1197,15 @@ class StoreContract:
             with pytest.raises(NotFound):
                 store.write(use)
 
+    def test_what_is_known_of_an_account_comes_back_as_it_was(
+        self, store: Store, account: Account
+    ) -> None:
+        for health in (BROKEN, SUSPECTED, Health()):
+            told = attrs.evolve(account, health=health)
+            store.write(lambda tx, told=told: tx.accounts.save_health(told))
+
+            assert store.read(lambda tx: tx.accounts.get(1)).health == health
+
     def test_health_is_written_alone(self, store: Store, account: Account) -> None:
         told = attrs.evolve(account, name="stale", health=BROKEN, last_sent_at=at(4))
         store.write(lambda tx: tx.accounts.save_health(told))
@@ -1136,6 +1256,21 @@ class StoreContract:
         store.write(lambda tx: tx.attempts.close(told))
 
         assert store.read(lambda tx: tx.attempts.of(1)) == [closed, an_attempt(attempt_no=2)]
+
+    def test_an_attempt_that_was_not_made_can_be_withdrawn(self, store: Store) -> None:
+        store.write(_add)
+        ended = an_attempt(attempt_no=2, ended_at=at(1))
+
+        def work(tx: Transaction) -> None:
+            tx.attempts.open([an_attempt(), an_attempt(attempt_no=2), an_attempt(attempt_no=3)])
+            tx.attempts.close(ended)
+            for attempt_no in (1, 2, 9):
+                tx.attempts.withdraw(1, attempt_no)
+
+        store.write(work)
+        store.write(lambda tx: tx.attempts.withdraw(1, 3))
+
+        assert [a.attempt_no for a in store.read(lambda tx: tx.attempts.of(1))] == [2]
 
     def test_attempts_that_are_closed_together_keep_each_its_own_words(self, store: Store) -> None:
         texts = ['he said "no"', "a\\b", "NULL", "{1,2}", "", "gr\u00fc\u00df dich\n", "sent"]
@@ -1420,6 +1555,23 @@ class StoreContract:
 
 # -- what the tests above say in a word ---------------------------------------------------------
 
+SUSPECTED = Health(
+    failures=2,
+    broken_until=at(9),
+    broken_at=at(4),
+    broken_reason="server_busy",
+    proven=True,
+    suspicions=(
+        Suspicion(
+            kind="unreachable",
+            independent=(Witness(email_id=1, recipients=("aa", "bb")), Witness(email_id=7)),
+            known=(1, 3, 7),
+        ),
+        Suspicion(kind="protocol", anonymous=2),
+    ),
+    pace=Pace(per_minute=12.5, since=at(3), before=25.0),
+    learned=(LearnedLimit(window=Window.HOUR, least=98, most=101, times=3, at=at(1)),),
+)
 BROKEN = Health(
     pause=Pause(reason="auth", text="535 \N{KEY}", since=NOW, until=at(60)),
     failures=2,

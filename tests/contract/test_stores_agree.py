@@ -73,7 +73,8 @@ email_changes = st.fixed_dictionaries(
         "claim_count": few,
         "retry_count": few,
         "possibly_delivered": st.booleans(),
-        "reason_code": st.none() | texts,
+        "reason_code": st.none() | texts | st.just("crashed"),
+        "asides": few,
         "error_message": st.none() | texts,
     },
 )
@@ -195,10 +196,13 @@ class StoresAgree(RuleBasedStateMachine):
         now=times,
         owner=owners,
         fair=few,
+        shared=st.none() | few,
+        last=st.lists(email_ids, max_size=3),
+        crashes=st.sampled_from([-1, 1, 5]),
         undone=st.booleans(),
     )
     def claim(
-        self, account_id: int, number: int, now: Any, owner: int, undone: bool, **bounds: int
+        self, account_id: int, number: int, now: Any, owner: int, undone: bool, **bounds: Any
     ) -> None:
         def work(tx: Transaction) -> Any:
             account = tx.accounts.get(account_id)
@@ -208,6 +212,18 @@ class StoresAgree(RuleBasedStateMachine):
             return held
 
         (self.undone if undone else self.both)(work)
+
+    @rule(email_id=email_ids, attempt_no=attempt_nos)
+    def withdraw(self, email_id: int, attempt_no: int) -> None:
+        self.both(lambda tx: tx.attempts.withdraw(email_id, attempt_no))
+
+    @rule(now=times, limit=few)
+    def from_the_future(self, now: Any, limit: int) -> None:
+        self.both(lambda tx: tx.emails.from_the_future(now=now, after=None, limit=limit))
+
+    @rule(account_id=accounts)
+    def depth(self, account_id: int) -> None:
+        self.both(lambda tx: tx.emails.depth(account_id))
 
     @rule(email_id=email_ids, attempt_no=attempt_nos, owner=owners)
     def mark(self, email_id: int, attempt_no: int, owner: int) -> None:

@@ -1,9 +1,13 @@
 """The calls about SMTP configurations, as published and as added."""
 
+from typing import Any
+
 import pytest
 
 from adapters.fake_clock import FakeClock
-from adapters.fake_sender import FakeSender, Rule, Script
+from adapters.fake_sender import FakeSender, Fault, Rule, Script
+from application import ServiceRules
+from domain.handoff import Stage
 from tests.applications import (
     a_client,
     a_client_with_config,
@@ -12,6 +16,7 @@ from tests.applications import (
     an_application,
     an_email_body,
     deliver,
+    delivery_rules,
     pointers,
 )
 
@@ -105,6 +110,8 @@ def test_one_is_shown_with_everything_but_its_password():
         "next_capacity_at": "2026-01-05T09:00:00.000000",
         "connections": {"max": 2, "allowed": 2, "in_flight": 0},
         "last_reply": None,
+        "pace": None,
+        "learned_limits": [],
     }
 
 
@@ -600,6 +607,47 @@ def test_t_sec_1_no_reply_ever_holds_a_password(caplog):
         assert planted not in reply.text
         assert planted not in str(reply.headers)
     assert planted not in caplog.text
+
+
+def troubled(*rules: Rule, **changes: object) -> dict[str, Any]:
+    """An SMTP configuration for which mail waits because of what its server does."""
+    sender = FakeSender()
+    sender.play(Script(rules))
+    application = an_application(sender=sender)
+    client = a_client_with_config(application)
+    client.put("/api/smtp-configs/1", json={"daily_limit": 1000, **changes})
+    for name in ("ada", "bob", "cyd"):
+        client.post("/api/emails", json=an_email_body(recipients=[f"{name}@example.org"]))
+    deliver(application)
+    return shown(client)
+
+
+@pytest.mark.parametrize(
+    ("rule", "changes", "reason", "text"),
+    [
+        (Rule(Stage.BANNER, Fault.CLOSE), {}, "connection_lost", "closed"),
+        (Rule(Stage.MAIL, "451 4.3.0 try later"), {}, "server_busy", "451 4.3.0 try later"),
+        (Rule(Stage.AUTH, "535 5.7.8 no"), {}, "auth_failed", "535 5.7.8 no"),
+        (Rule(Stage.AUTH, "535 5.7.8 no", times=0), {"active": False}, "account_inactive", "not"),
+        (Rule(Stage.AUTH, "535", times=0), {"hourly_limit": 1}, "hour_limit", "1 of 1 used"),
+    ],
+)
+def test_while_mail_waits_for_it_an_smtp_configuration_says_why(rule, changes, reason, text):
+    now = troubled(rule, **changes)
+
+    assert now["pause_reason"] == reason
+    assert text in now["pause_text"]
+
+
+def test_a_full_smtp_configuration_takes_no_more_mail_by_name():
+    rules = ServiceRules(delivery=delivery_rules(), max_account_depth=1)
+    client = a_client_with_config(an_application(rules=rules))
+    assert client.post("/api/emails", json=an_email_body(smtp_config_id=1)).status_code == 201
+
+    refused = client.post("/api/emails", json=an_email_body(smtp_config_id=1))
+
+    assert (refused.status_code, refused.json["code"]) == (503, "account_queue_full")
+    assert client.post("/api/emails", json=an_email_body()).status_code == 201
 
 
 # -- what is trimmed -----

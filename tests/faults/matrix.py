@@ -57,6 +57,7 @@ FAULTS: Final = (
 TAKEN_AT_THE_DOT: Final = (Fault.ACCEPT_HANG, Fault.ACCEPT_CLOSE)
 TIMEOUT_S: Final = 0.4
 BODY_TIMEOUT_S: Final = 2.0  # a body that meets something is one of LARGE octets
+OF_AN_EMAIL: Final = (Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.BODY, Stage.DOT)
 LARGE: Final = 5_000_000  # more than the kernel's buffers hold
 SLACK_S: Final = 5.0
 GOOD: Final = "good@example.org"
@@ -82,6 +83,7 @@ class Ending:
 
 
 WAITS: Final = Ending(status="queued", account="unreachable")
+ASIDE: Final = Ending(status="queued")  # the email steps aside until another one tells the same
 WATCHED: Final = Ending(status="queued")  # a streak of three pauses the account, one does not
 PAUSED: Final = Ending(status="queued", account="paused")
 DEFERRED: Final = Ending(status="retry", retries=1)
@@ -90,6 +92,12 @@ SENT: Final = Ending(status="sent")
 
 
 def expected(stage: str, fault: str) -> Ending:
+    """What follows in this cell: from MAIL on the email may be to blame as well as the server."""
+    ending = _expected(stage, fault)
+    return ASIDE if ending == WAITS and stage in OF_AN_EMAIL else ending
+
+
+def _expected(stage: str, fault: str) -> Ending:
     """What the table of replies says of this cell."""
     if stage in (RSET, QUIT):
         return SENT
@@ -239,7 +247,11 @@ class Bench:
     def _troubled(self) -> bool:
         """One attempt is what the cell is about: a retry is not to come at once."""
         accounts = self.store.read(lambda tx: tx.accounts.all())
-        return any(account.health.streaks or account.health.failures for account in accounts)
+        return any(_is_in_trouble(account.health) for account in accounts)
+
+
+def _is_in_trouble(health: Health) -> bool:
+    return bool(health.streaks or health.suspicions or health.failures)
 
 
 _TIMED: Final = tuple(

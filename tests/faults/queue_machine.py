@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -43,6 +43,8 @@ from tests.faults.queue_model import (
     MARGIN,
     MAX_AGE,
     MAX_RETRIES,
+    POISON,
+    SIDE_BY_SIDE,
     TERMINAL,
     WAITING,
     WINDOWS,
@@ -63,6 +65,11 @@ ANSWERS: Final[dict[Outcome, tuple[Answer, ...]]] = {
     Outcome.REFUSES: (Answer(Stage.DOT, "550 no"),),
     Outcome.FALLS_SILENT: (Answer(Stage.DOT, Fault.CLOSE),),
     Outcome.TAKES_SILENTLY: (Answer(Stage.DOT, Fault.ACCEPT_CLOSE),),
+}
+REASONS: Final = {
+    Outcome.BUSY: "server_busy",
+    Outcome.FALLS_SILENT: "outcome_unknown",
+    Outcome.TAKES_SILENTLY: "outcome_unknown",
 }
 DRAFTS: Final = st.fixed_dictionaries(
     {
@@ -180,6 +187,7 @@ class Process:
         self.store = CrashingStore(store)
         self.batches: list[Batch] = []
         self.beaten_at = clock.monotonic()
+        self.wall: datetime | None = None
         self.application = an_application(
             store=self.store,
             sender=post,
@@ -199,6 +207,8 @@ class Process:
             ),
         )
         self.owner = self.application.membership.join()
+        # how a slow batch is dealt out is no matter of this model
+        self.application.delivery._placing.has_free = lambda account_id: False  # type: ignore[method-assign]
 
 
 class QueueMachine(RuleBasedStateMachine):
@@ -217,6 +227,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.processes: list[Process] = []
         self.stores: list[Any] = []
         self.message_ids: dict[int, str] = {}
+        self.attempts: dict[int, int] = {}
         type(self).histories += 1
 
     # -- what a subclass gives ------------------------------------------------------------------
@@ -249,7 +260,11 @@ class QueueMachine(RuleBasedStateMachine):
             if len(self.model.rows) < MOST_EMAILS:
                 likely["emails_are_submitted"] = 4
         if self.processes and self._ids_that(lambda row: row.status in WAITING):
-            likely |= {"a_process_claims": 8, "an_email_is_cancelled": 1}
+            likely |= {
+                "a_process_claims": 8,
+                "an_email_is_cancelled": 1,
+                "the_server_answers_by_recipient": 1,
+            }
         if self._with_batches():
             likely |= {
                 "a_batch_is_handed_off": 6,
@@ -343,11 +358,10 @@ class QueueMachine(RuleBasedStateMachine):
         after: bool = False,
     ) -> None:
         process = data.draw(st.sampled_from(self._with_batches()))
+        self._beat(process)
         batch = process.batches.pop(0)
         kinds = [data.draw(st.sampled_from(Outcome)) for _ in batch.emails]
-        self.post.outcomes = {
-            email.id: kind for email, kind in zip(batch.emails, kinds, strict=True)
-        }
+        self._answer(batch, kinds)
         self.post.meanwhile = self._overtake(process, batch.owner) if overtaken else None
         process.store.arm(commit, after=after)
         story = _Story(self, batch, kinds, commits=commit, after=after)
@@ -356,12 +370,62 @@ class QueueMachine(RuleBasedStateMachine):
             process.application.delivery.deliver(batch, stopping=lambda: False)
         except Crash:
             crashed = True
+        if overtaken and self.post.meanwhile is None:
+            story.before_the_lease_was_over = timedelta(seconds=LEASE_S)
         self.post.meanwhile = None
         process.store.arm(None, after=False)
         story.tell(overtaken=overtaken)
         assert story.died == crashed, "it must die exactly where it was told to"
         if crashed:
             self._dies(process, known=True)
+
+    def _answer(self, batch: Batch, kinds: list[Outcome]) -> None:
+        """What the mail server does with each of them."""
+        self.post.outcomes = {
+            email.id: kind for email, kind in zip(batch.emails, kinds, strict=True)
+        }
+        self.attempts = {email.id: email.attempt_no for email in batch.emails}
+
+    def the_server_answers_by_recipient(self, data: st.DataObject) -> None:
+        """Some recipients always get 421, whoever writes to them: the mail to others flows."""
+        process = self._living()
+        if self._instances() != {process.owner} or process.batches:
+            return
+        waiting = self._ids_that(lambda row: row.status in WAITING)
+        hostile = data.draw(st.sets(st.sampled_from(waiting), max_size=8))
+        self._resume_all()
+        left: list[str] = []
+        for _ in range(20 + 4 * len(hostile)):
+            self._beat(process)
+            while batches := process.application.delivery.claim(process.owner, places=9):
+                self._learn_claimed(process, batches)
+                for batch in batches:
+                    kinds = [
+                        Outcome.BUSY if email.id in hostile else Outcome.TAKES
+                        for email in batch.emails
+                    ]
+                    self._deliver(process, batch, kinds)
+            left = self._held_up(hostile)
+            if not left:
+                return
+            self.clock.tick(5)
+        raise AssertionError(f"{left}, held up by some of {hostile}")
+
+    def _held_up(self, hostile: set[int]) -> list[str]:
+        """What is due and would go, and for which there is room."""
+        now, steady = self.clock.now(), self.clock.steady()
+        return [
+            f"email {row.id} waits for account {account}"
+            for account, quota in self.model.quotas.items()
+            for row in self.model.due(account, now=now)
+            if row.id not in hostile
+            and quota.units(row.recipients) <= self.model.room(account, steady=steady)
+        ]
+
+    def _deliver(self, process: Process, batch: Batch, kinds: list[Outcome]) -> None:
+        self._answer(batch, kinds)
+        process.application.delivery.deliver(batch, stopping=lambda: False)
+        _Story(self, batch, kinds).tell(overtaken=False)
 
     def a_batch_is_given_back(self, data: st.DataObject) -> None:
         """By a drain, or because its worker died."""
@@ -394,6 +458,7 @@ class QueueMachine(RuleBasedStateMachine):
             crashed = True
         process.store.arm(None, after=False)
         self._learn_taken(process)
+        self._learn_mended(process, crashed=crashed)
         gone = before - self._instances()
         self._nobody_alive_was_buried(gone)
         assert crashed or dead <= gone, "a process that is surely dead was not buried"
@@ -424,7 +489,8 @@ class QueueMachine(RuleBasedStateMachine):
         emails, used, due = self._read(self._everything)
         assert sorted(emails) == sorted(self.model.rows)
         for email_id, row in self.model.rows.items():
-            assert _shown(emails[email_id]) == row.shown, f"email {email_id}"
+            shown = _shown(emails[email_id])
+            assert shown == row.shown, f"email {email_id}: {shown}, not {row.shown}"
         steady = self.clock.steady()
         for account, windows in used.items():
             wanted = {w: self.model.used(account, w, steady=steady) for w in WINDOWS}
@@ -491,9 +557,7 @@ class QueueMachine(RuleBasedStateMachine):
             batches = process.application.delivery.claim(process.owner, places=9)
             self._learn_claimed(process, batches)
             for batch in batches:
-                kinds = [Outcome.TAKES] * len(batch.emails)
-                process.application.delivery.deliver(batch, stopping=lambda: False)
-                _Story(self, batch, kinds).tell(overtaken=False)
+                self._deliver(process, batch, [Outcome.TAKES] * len(batch.emails))
             rows = self.model.rows.values()
             if all(row.status in TERMINAL for row in rows):
                 break
@@ -522,6 +586,7 @@ class QueueMachine(RuleBasedStateMachine):
         self._beat(process)
         process.application.upkeep.sweep()
         self._learn_taken(process)
+        self._learn_mended(process, crashed=False)
         self._learn_expired(must=True)
         self._prune()
 
@@ -637,14 +702,19 @@ class QueueMachine(RuleBasedStateMachine):
                 assert silent >= LEASE_S, f"buried after {silent} s of silence"
 
     def _learn_claimed(self, process: Process, batches: Any) -> None:
+        grave = any(_is_grave(batch) for batch in process.batches)
         for batch in batches:
+            if not batch.emails:
+                continue  # a login, to see whether the server is back
             self.model.claimed(
                 [email.id for email in batch.emails],
                 account=batch.account.id,
                 owner=process.owner,
                 now=self.clock.now(),
                 steady=self.clock.steady(),
+                crashes=SIDE_BY_SIDE if grave else POISON,
             )
+            grave |= _is_grave(batch)
 
     def _must_claim(self, process: Process) -> list[int]:
         """Accounts from which this process, being alone and idle, has to claim something."""
@@ -677,6 +747,20 @@ class QueueMachine(RuleBasedStateMachine):
             for row in held:
                 self._lapse(row.id, "crashed")
 
+    def _learn_mended(self, process: Process, *, crashed: bool) -> None:
+        """What a sweep has done about a wall that was set back since this process looked last."""
+        now = self.clock.now()
+        wall = now - timedelta(seconds=self.clock.monotonic())
+        notices = process.wall is None or wall <= process.wall - MARGIN
+        process.wall = wall if notices or process.wall is None else max(wall, process.wall)
+        for row in self.model.from_the_future(now=now):
+            email = self._read(lambda tx, row=row: tx.emails.get(row.id))
+            if email.updated_at <= now:
+                assert notices
+                self.model.clock_set_back(row, now=now)
+            else:
+                assert crashed or not notices, f"email {row.id} waits for the clock"
+
     def _learn_expired(self, *, must: bool) -> None:
         """Either the sweep has ended every email that is too old, or it died before."""
         steady = self.clock.steady()
@@ -707,11 +791,13 @@ class QueueMachine(RuleBasedStateMachine):
 
     def _attempt_stands_before_its_socket(self, email_id: int) -> None:
         """I4, and I7: no transaction is open while a server is talked to."""
-        attempts, row = self._read(lambda tx: (tx.attempts.of(email_id), tx.emails.get(email_id)))
-        assert [attempt.attempt_no for attempt in attempts] == list(range(1, row.attempt_no + 1))
+        attempts = self._read(lambda tx: tx.attempts.of(email_id))
+        assert self.attempts[email_id] in [attempt.attempt_no for attempt in attempts]
         self._write(lambda tx: None)  # raises RuntimeError inside a work
 
     def _resume(self, account_id: int) -> None:
+        self.model.forgive(account_id)
+
         def work(tx: Any) -> None:
             account = tx.accounts.lock(account_id)
             tx.accounts.save_health(attrs.evolve(account, health=Health()))
@@ -743,12 +829,20 @@ class _Story:
         self._kinds = kinds
         self._left = commits
         self._after = after
+        self._open: int | None = None
+        self.before_the_lease_was_over = timedelta(0)
         self.died = False
 
     def tell(self, *, overtaken: bool) -> None:
         """Apply it to the model. *overtaken*: behind the first dot the owner is given up."""
-        for place, (email, kind) in enumerate(zip(self._batch.emails, self._kinds, strict=True)):
+        emails = self._batch.emails
+        self._open = emails[0].id if emails else None
+        for place, (email, kind) in enumerate(zip(emails, self._kinds, strict=True)):
             attempt = email.attempt_no
+            if self._open != email.id:
+                self._commit(lambda e=email: self._model.begins(e.id, e.attempt_no))
+                if self.died:
+                    return
             if kind.reaches_dot:
                 marked = self._commit(
                     lambda e=email: self._model.marked(e.id, e.attempt_no, owner=self._batch.owner)
@@ -756,36 +850,54 @@ class _Story:
                 if self.died:
                     return
                 if not marked:
+                    self._commit(lambda: None)  # the attempt is withdrawn, if it is still open
+                    if self.died:
+                        return
                     continue
                 if overtaken:
                     overtaken = False
+                    self.before_the_lease_was_over = timedelta(0)
                     for row in self._model.held_by(self._batch.owner):
                         self._lapse(row.id, "crashed")
-            self._result(email.id, attempt, kind)
+            rest = emails[place + 1 :]
+            held_up = self._result(email.id, attempt, kind, rest)
             if self.died:
                 return
-            if kind is Outcome.BUSY:
-                rest = self._batch.emails[place + 1 :]
+            if held_up:
                 if rest:
-                    self._commit(lambda rest=rest: self._give_back(rest))
+                    self._commit(lambda rest=rest, kind=kind: self._give_back(rest, kind))
                 return
 
-    def _result(self, email_id: int, attempt: int, kind: Outcome) -> None:
-        def current() -> bool:
+    def _result(self, email_id: int, attempt: int, kind: Outcome, rest: tuple[Email, ...]) -> bool:
+        """Whether the account is held up by it. The next attempt is opened with it, unless there
+        was trouble."""
+        troubled = kind is Outcome.BUSY or kind.unknown
+
+        def current() -> tuple[bool] | None:
             if not self._model.holds(email_id, attempt):
-                return False
-            now, steady = self._clock.now(), self._clock.steady()
-            self._model.settled(email_id, kind, now=now, steady=steady)
-            return True
+                return None
+            passed = self.before_the_lease_was_over
+            now, steady = self._clock.now() - passed, self._clock.steady() - passed
+            held_up = self._model.settled(email_id, kind, now=now, steady=steady)
+            if rest and not troubled:
+                self._model.begins(rest[0].id, rest[0].attempt_no)
+            return (held_up,)
 
         written = self._commit(current)
-        if not self.died and not written:
+        if self.died:
+            return False
+        if written is None:
+            self._open = None
             self._commit(lambda: self._model.came_late(email_id, attempt, kind))
+            return False
+        if not troubled:
+            self._open = rest[0].id if rest else None
+        return bool(written[0])
 
-    def _give_back(self, rest: tuple[Email, ...]) -> None:
+    def _give_back(self, rest: tuple[Email, ...], kind: Outcome) -> None:
         for email in rest:
             if self._model.holds(email.id, email.attempt_no):
-                self._lapse(email.id, "account_busy")
+                self._lapse(email.id, REASONS[kind])
 
     def _commit(self, step: Callable[[], Any]) -> Any:
         """One commit: done, or the end."""
@@ -797,11 +909,22 @@ class _Story:
         return step()
 
 
+def _is_grave(batch: Batch) -> bool:
+    """Whether it is an email that several crashes have met."""
+    return any(email.claim_count > SIDE_BY_SIDE for email in batch.emails)
+
+
 def _shown(email: Email) -> tuple[object, ...]:
     status = email.status.value
     due = email.eligible_at if status in WAITING else None
     where = (email.owner, email.account_id) if status == "sending" else None
-    counts = (email.attempt_no, email.claim_count, email.retry_count, email.unknown_count)
+    counts = (
+        email.attempt_no,
+        email.claim_count,
+        email.retry_count,
+        email.unknown_count,
+        email.asides,
+    )
     phase = email.phase.value if email.phase else None
     return (status, phase, where, counts, due, email.reason_code)
 

@@ -20,6 +20,9 @@ MARGIN: Final = timedelta(seconds=1)
 WINDOWS: Final = {"minute": timedelta(seconds=10), "hour": timedelta(seconds=60)} | {
     "day": timedelta(seconds=120)
 }
+WAITS: Final = (timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=10))
+WITNESSES: Final = {"busy": 2, "silent": 3}  # distinct emails, with no success between
+SIDE_BY_SIDE: Final = 1  # crashes that an email may have met to be tried beside others like it
 WAITING: Final = frozenset({"queued", "retry"})
 TERMINAL: Final = frozenset({"sent", "failed", "cancelled"})
 
@@ -76,7 +79,11 @@ class Row:
     account: int | None = None
     owner: int | None = None
     attempt: int = 0
-    claims: int = 0
+    crashes: int = 0
+    begun: bool = False
+    asides: int = 0
+    ended_at: datetime | None = None  # its last attempt
+    changed_at: datetime | None = None
     retries: int = 0
     unknowns: int = 0
     reason: str | None = None
@@ -84,11 +91,15 @@ class Row:
     resolved: bool = False
 
     @property
+    def suspect(self) -> bool:
+        return self.crashes > 0 or self.reason == "crashed"
+
+    @property
     def shown(self) -> tuple[object, ...]:
         """What must be equal in the store; the time only while it waits for it."""
         due = self.eligible_at if self.status in WAITING else None
         where = (self.owner, self.account) if self.status == "sending" else None
-        counts = (self.attempt, self.claims, self.retries, self.unknowns)
+        counts = (self.attempt, self.crashes, self.retries, self.unknowns, self.asides)
         return (self.status, self.phase, where, counts, due, self.reason)
 
 
@@ -108,6 +119,14 @@ class QueueModel:
         self.quotas = {quota.id: quota for quota in quotas}
         self.rows: dict[int, Row] = {}
         self.ledger: dict[tuple[int, int], Entry] = {}
+        self.evidence: dict[int, dict[str, set[int]]] = {}
+        self.sent_at: dict[int, datetime] = {}
+        self.forgive()
+
+    def forgive(self, *accounts: int) -> None:
+        """An account has sent something, or a person has looked at it."""
+        for account in accounts or self.quotas:
+            self.evidence[account] = {kind: set() for kind in WITNESSES}
 
     # -- what waits ---------------------------------------------------------------------------
 
@@ -116,6 +135,7 @@ class QueueModel:
             id=email_id,
             eligible_at=now,
             expires_at=now + MAX_AGE,
+            changed_at=now,
             **fields,  # type: ignore[arg-type]
         )
 
@@ -129,9 +149,28 @@ class QueueModel:
             if row.status in WAITING
             and row.eligible_at <= now
             and row.pinned in (None, account)
+            and not self._stays_with_another(row, account)
             and quota.units(row.recipients) <= largest
         )
         return sorted(rows, key=lambda row: (row.priority, row.eligible_at, row.id))
+
+    def _stays_with_another(self, row: Row, account: int) -> bool:
+        """It had trouble with one account; the next one has to prove to be well first."""
+        if row.pinned is not None or row.asides != 1 or row.account in (None, account):
+            return False
+        sent_at = self.sent_at.get(account)
+        return sent_at is None or row.changed_at is None or sent_at <= row.changed_at
+
+    def claimable(self, account: int, *, now: datetime, room: int, crashes: int) -> list[Row]:
+        """What comes first for this account, and how much of it goes together."""
+        rows = [row for row in self.due(account, now=now) if row.crashes <= crashes]
+        brought_trouble = set().union(*self.evidence[account].values())
+        others = [row for row in rows if row.id not in brought_trouble]
+        if others and self.quotas[account].units(others[0].recipients) <= room:
+            rows = others
+        if rows and rows[0].suspect:
+            return rows[:1]
+        return [row for row in rows if not row.suspect]
 
     def used(self, account: int, window: str, *, steady: datetime) -> int:
         start = steady - WINDOWS[window] - MARGIN
@@ -148,20 +187,29 @@ class QueueModel:
         )
 
     def claimed(
-        self, email_ids: Sequence[int], *, account: int, owner: int, now: datetime, steady: datetime
+        self,
+        email_ids: Sequence[int],
+        *,
+        account: int,
+        owner: int,
+        now: datetime,
+        steady: datetime,
+        crashes: int,
     ) -> None:
         """One batch was taken: it must be the head of the queue and fit into the room."""
-        wanted = [row.id for row in self.due(account, now=now)][: len(email_ids)]
+        room = self.room(account, steady=steady)
+        rows = self.claimable(account, now=now, room=room, crashes=crashes)
+        wanted = [row.id for row in rows][: len(email_ids)]
         assert list(email_ids) == wanted, f"claimed {email_ids}, but {wanted} were first"
         quota = self.quotas[account]
         units = sum(quota.units(self.rows[email_id].recipients) for email_id in email_ids)
-        room = self.room(account, steady=steady)
         assert units <= room, f"claimed {units} units where {room} were left"
         for email_id in email_ids:
             row = self.rows[email_id]
             row.status, row.phase, row.owner, row.account = "sending", "claimed", owner, account
             row.attempt += 1
-            row.claims += 1
+            row.begun = email_id == email_ids[0]
+            row.changed_at = now
             key = (email_id, row.attempt)
             assert key not in self.ledger
             self.ledger[key] = Entry(account, quota.units(row.recipients))
@@ -176,33 +224,75 @@ class QueueModel:
         row.phase = "committing"
         return True
 
+    def begins(self, email_id: int, attempt: int) -> None:
+        """The dialogue of an attempt begins, if it is still current."""
+        if self.holds(email_id, attempt):
+            self.rows[email_id].begun = True
+
     def holds(self, email_id: int, attempt: int) -> bool:
         """Whether a result of this attempt may still be written."""
         row = self.rows[email_id]
         return row.status == "sending" and row.attempt == attempt
 
-    def settled(self, email_id: int, outcome: Outcome, *, now: datetime, steady: datetime) -> None:
-        """The result of an attempt that is still current."""
+    def settled(self, email_id: int, outcome: Outcome, *, now: datetime, steady: datetime) -> bool:
+        """The result of an attempt that is still current; whether its account is held up now."""
         row = self.rows[email_id]
+        account = row.account
+        assert account is not None
+        passed = self._others_passed(row, account)
         if outcome.makes_copy or outcome.unknown:
             self._charge(row, steady=steady)
         else:
             self._free(row)
+        held_up = False
         match outcome:
             case Outcome.TAKES:
                 self._end(row, "sent", "accepted")
+                self.forgive(account)
+                self.sent_at[account] = now
             case Outcome.REFUSES:
                 self._end(row, "failed", "message_refused")
             case Outcome.FALLS_SILENT | Outcome.TAKES_SILENTLY:
+                held_up = self._witnessed(row, account, "silent")
                 self._unknown(row, now=now, steady=steady)
             case _ if steady >= row.expires_at:
+                if outcome is Outcome.BUSY and not passed:
+                    held_up = self._witnessed(row, account, "busy")
                 self._end(row, "failed", "expired")
             case Outcome.BUSY:
-                self._back(row, "server_busy")
+                held_up = not passed and self._witnessed(row, account, "busy")
+                self._step_aside(row, passed=passed, held_up=held_up, now=now)
             case Outcome.DEFERS if row.retries >= MAX_RETRIES:
                 self._end(row, "failed", "deferred")
             case Outcome.DEFERS:
                 self._retry(row, "deferred", DELAYS[min(row.retries, 1)], now=now)
+        row.ended_at = row.changed_at = now
+        return held_up
+
+    def _others_passed(self, row: Row, account: int) -> bool:
+        """Whether the account has sent other mail since this email had trouble last."""
+        sent_at = self.sent_at.get(account)
+        if not row.asides or sent_at is None:
+            return False
+        return row.ended_at is None or sent_at >= row.ended_at
+
+    def _witnessed(self, row: Row, account: int, kind: str) -> bool:
+        """One more email that says so; whether there are enough of them."""
+        seen = self.evidence[account][kind]
+        seen.add(row.id)
+        return len(seen) >= WITNESSES[kind]
+
+    def _step_aside(self, row: Row, *, passed: bool, held_up: bool, now: datetime) -> None:
+        row.asides += not held_up or not row.asides or passed
+        if row.asides <= 2 or not passed:
+            self._back(row, "server_busy")
+            if not held_up:
+                row.eligible_at = now + WAITS[min(row.asides, 3) - 1]
+        elif row.retries >= MAX_RETRIES:
+            self._end(row, "failed", "server_busy")
+        else:
+            wait = max(DELAYS[min(row.retries, 1)], WAITS[-1])
+            self._retry(row, "server_busy", wait, now=now)
 
     def came_late(self, email_id: int, attempt: int, outcome: Outcome) -> None:
         """The result of an attempt that was taken away: only an acceptance still counts."""
@@ -220,17 +310,20 @@ class QueueModel:
         """Released without a result: by its holder, or taken from a dead one ("crashed")."""
         row = self.rows[email_id]
         crashed = reason == "crashed"
+        if row.begun or row.phase == "committing":
+            row.ended_at = now
+        row.changed_at = now
         if row.phase == "committing":
             self._charge(row, steady=steady)
             self._unknown(row, now=now, steady=steady)
             return
         self._free(row)
-        if crashed and row.claims >= POISON:
+        crashes = row.crashes + (crashed and row.begun)
+        if crashes >= POISON:
             self._end(row, "failed", "poison")
             return
-        claims = row.claims
         self._back(row, reason)
-        row.claims = claims if crashed else 0
+        row.crashes = crashes
 
     def held_by(self, owner: int) -> list[Row]:
         rows = (row for row in self.rows.values() if row.status == "sending" and row.owner == owner)
@@ -242,6 +335,20 @@ class QueueModel:
         for row in self.rows.values():
             if row.status in WAITING and steady >= row.expires_at:
                 self._end(row, "failed", "expired")
+
+    def from_the_future(self, *, now: datetime) -> list[Row]:
+        """What waits since a time that this clock has not reached: it was set back."""
+        return [
+            row
+            for row in self.rows.values()
+            if row.status in WAITING and row.changed_at and row.changed_at > now + MARGIN
+        ]
+
+    def clock_set_back(self, row: Row, *, now: datetime) -> None:
+        """It waits as long as it was told to, from now."""
+        assert row.changed_at is not None
+        row.eligible_at = now + max(row.eligible_at - row.changed_at, timedelta(0))
+        row.changed_at = now
 
     def pruned(self, before: datetime) -> None:
         """What left every window long ago is forgotten."""
@@ -259,7 +366,8 @@ class QueueModel:
         """A person asked for it to be tried again."""
         row = self.rows[email_id]
         row.status, row.eligible_at, row.expires_at = "retry", now, now + MAX_AGE
-        row.retries = row.claims = row.unknowns = 0
+        row.changed_at = now
+        row.retries = row.crashes = row.unknowns = row.asides = 0
         row.lives += 1
 
     def resolved_as_sent(self, email_id: int) -> None:
@@ -299,12 +407,12 @@ class QueueModel:
     def _retry(self, row: Row, reason: str, wait: timedelta, *, now: datetime) -> None:
         row.status, row.phase, row.owner, row.reason = "retry", None, None, reason
         row.retries += 1
-        row.claims = 0
+        row.crashes = 0
         row.eligible_at = now + wait
 
     def _back(self, row: Row, reason: str) -> None:
         row.status = "retry" if row.retries else "queued"
-        row.phase, row.owner, row.reason, row.claims = None, None, reason, 0
+        row.phase, row.owner, row.reason, row.crashes = None, None, reason, 0
 
     def _end(self, row: Row, status: str, reason: str) -> None:
-        row.status, row.phase, row.owner, row.reason, row.claims = status, None, None, reason, 0
+        row.status, row.phase, row.owner, row.reason, row.crashes = status, None, None, reason, 0

@@ -3,20 +3,55 @@
 from datetime import timedelta
 
 import attrs
+import pytest
 
-from domain.congestion import CongestionPolicy, Health, judged
-from domain.verdict import AccountEffect
-from tests.builders import a_verdict, at
+from domain.congestion import (
+    MANY_FAILURES,
+    CongestionPolicy,
+    Health,
+    Weighed,
+    Witness,
+    evidence_of,
+    weighed,
+)
+from domain.handoff import Problem, Stage
+from domain.limits import Window
+from domain.verdict import AccountEffect, Evidence, Result
+from tests.builders import a_handoff, a_reply, a_verdict, an_address, at
 
 POLICY = CongestionPolicy(jitter=0)
 HOUR = timedelta(hours=1)
 
 
 def judge(health: Health, *, second: float = 0, most: int = 8, **changes: object) -> Health:
-    return judged(
-        health, a_verdict(reason="why", **changes), now=at(second), policy=POLICY, jitter=0,
-        most=most,
+    """What certain evidence makes of it, whatever email it came with."""
+    effect = changes.get("effect")
+    result = Result.SENT if effect is AccountEffect.HEALTHY else Result.WAIT
+    return weigh(health, None, evidence=Evidence.CERTAIN, second=second, most=most,
+                 **{"result": result, **changes}).health  # fmt: skip
+
+
+def weigh(
+    health: Health,
+    witness: Witness | None,
+    *,
+    evidence: Evidence = Evidence.CIRCUMSTANTIAL,
+    second: float = 0,
+    most: int = 8,
+    again: bool = False,
+    discredited: bool = False,
+    **changes: object,
+) -> Weighed:
+    verdict = a_verdict(**{"reason": "why", "result": Result.WAIT, **changes})
+    return weighed(
+        health, verdict, witness, evidence=evidence, again=again, discredited=discredited,
+        now=at(second), policy=POLICY, jitter=0, most=most,
     )  # fmt: skip
+
+
+def the_email(number: int, *recipients: str) -> Witness:
+    addresses = recipients or (f"r{number}@example.org",)
+    return Witness.of(number, [an_address(text) for text in addresses])
 
 
 def test_a_new_account_may_use_every_connection():
@@ -146,3 +181,186 @@ def test_the_last_reply_outlives_a_success():
     health = attrs.evolve(health, window=None, pause=None)
 
     assert judge(health, effect=AccountEffect.HEALTHY).last_reply == "421 busy"
+
+
+# -- one email is no proof ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("effect", [AccountEffect.UNREACHABLE, AccountEffect.SLOW,
+                                    AccountEffect.PAUSE])  # fmt: skip
+def test_circumstantial_evidence_takes_a_second_witness(effect):
+    first = weigh(Health(), the_email(1), effect=effect)
+    assert (first.effect, first.aside, first.health.opens_at(at(0))) == ("none", True, at(0))
+
+    second = weigh(first.health, the_email(2), effect=effect)
+    assert (second.effect, second.health.opens_at(at(0)) == at(0)) == (effect, False)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        the_email(1),  # the same again
+        the_email(2, "r1@example.org"),  # another one to the same recipient
+        the_email(2, "x@example.org", "R1@example.org"),  # and to somebody else
+    ],
+)
+def test_a_witness_is_another_email_to_other_recipients(other):
+    health = weigh(Health(), the_email(1), effect=AccountEffect.UNREACHABLE).health
+
+    again = weigh(health, other, effect=AccountEffect.UNREACHABLE)
+
+    assert (again.effect, again.aside) == ("none", True)
+
+
+def test_a_success_between_two_witnesses_clears_the_account():
+    health = weigh(Health(), the_email(1), effect=AccountEffect.UNREACHABLE).health
+    health = judge(health, effect=AccountEffect.HEALTHY)
+
+    assert weigh(health, the_email(2), effect=AccountEffect.UNREACHABLE).effect == "none"
+
+
+def test_two_witnesses_of_different_things_are_not_two_of_one():
+    health = weigh(Health(), the_email(1), effect=AccountEffect.PAUSE, reason="quota").health
+
+    assert weigh(health, the_email(2), effect=AccountEffect.PAUSE, reason="spam").effect == "none"
+
+
+def test_an_email_that_others_have_passed_says_nothing_more_of_the_account():
+    health = weigh(Health(), the_email(1), effect=AccountEffect.UNREACHABLE).health
+
+    again = weigh(health, the_email(2), effect=AccountEffect.UNREACHABLE, discredited=True)
+
+    assert (again.effect, again.aside, again.health) == ("none", True, health)
+
+
+def test_certain_evidence_takes_no_second_witness():
+    paused = weigh(Health(), the_email(1), effect=AccountEffect.PAUSE, evidence=Evidence.CERTAIN)
+
+    assert paused.effect is AccountEffect.PAUSE
+
+
+def test_a_streak_counts_distinct_emails_and_never_attempts():
+    health = Health()
+    for _ in range(9):
+        health = weigh(health, the_email(1), effect=AccountEffect.STREAK, after=3).health
+    assert not health.paused(at(0))
+
+    for number in (2, 3):
+        health = weigh(health, the_email(number), effect=AccountEffect.STREAK, after=3).health
+    assert health.paused(at(0))
+
+
+def test_what_a_server_takes_for_somebody_is_no_trouble_for_the_account():
+    known = weigh(Health(), the_email(1), effect=AccountEffect.PAUSE).health
+
+    partly = weigh(known, the_email(2), effect=AccountEffect.PAUSE, result=Result.SENT)
+
+    assert (partly.effect, partly.aside, partly.health) == ("healthy", True, Health())
+
+
+def test_the_emails_that_brought_the_trouble_are_remembered_until_a_success():
+    health = Health()
+    for number in (1, 2, 3):
+        health = weigh(health, the_email(number), effect=AccountEffect.UNREACHABLE).health
+    assert health.suspects == {1, 2, 3}
+
+    assert judge(health, effect=AccountEffect.HEALTHY).suspects == frozenset()
+
+
+def test_a_breaker_that_emails_opened_is_soon_tried_with_others():
+    health = weigh(Health(), the_email(0), effect=AccountEffect.UNREACHABLE).health
+    waits, now = [], 0.0
+    for number in range(1, MANY_FAILURES + 4):
+        email = the_email(number)
+        health = weigh(health, email, effect=AccountEffect.UNREACHABLE, second=now).health
+        waits.append(((health.broken_until or at(now)) - at(now)).total_seconds())
+        now += waits[-1]
+
+    assert waits[:3] == [5, 15, 15]
+    assert waits[MANY_FAILURES - 1 :] == [15, 15, 15, 60]
+
+
+def test_an_email_that_ends_every_session_steps_aside():
+    once = weigh(Health(), the_email(1), effect=AccountEffect.RECONNECT)
+    twice = weigh(Health(), the_email(1), effect=AccountEffect.RECONNECT, again=True)
+
+    assert (once.aside, twice.aside) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("handoff", "effect", "evidence"),
+    [
+        (a_handoff(stage=Stage.BANNER, reply=a_reply(421, "busy")), "unreachable", "certain"),
+        (a_handoff(stage=Stage.AUTH, reply=a_reply(535, "no")), "pause", "certain"),
+        (a_handoff(stage=Stage.CONNECT, reply=None, problem=Problem.REFUSED), "unreachable",
+         "certain"),
+        (a_handoff(stage=Stage.RCPT, reply=a_reply(421, "busy")), "unreachable", "circumstantial"),
+        (a_handoff(stage=Stage.MAIL, reply=None, problem=Problem.CLOSED), "unreachable",
+         "circumstantial"),
+        (a_handoff(stage=Stage.MAIL, reply=a_reply(450, "too fast")), "slow", "circumstantial"),
+        (a_handoff(stage=Stage.MAIL, reply=a_reply(530, "login first")), "pause", "certain"),
+    ],
+)  # fmt: skip
+def test_before_mail_no_email_can_be_to_blame(handoff, effect, evidence):
+    assert evidence_of(handoff, a_verdict(effect=AccountEffect(effect))) == evidence
+
+
+# -- what is longer, and what a person did, stays ------------------------------------------------
+
+
+def test_a_short_pause_does_not_end_a_longer_one():
+    paused = judge(Health(), effect=AccountEffect.PAUSE)
+
+    later = judge(paused, effect=AccountEffect.SLOW, pause_for=timedelta(seconds=5))
+
+    assert later.pause == paused.pause
+
+
+def test_a_success_does_not_resume_what_a_person_has_paused():
+    paused = Health(window=2).halted("by_hand", now=at(0))
+
+    assert judge(paused, effect=AccountEffect.HEALTHY).paused(at(9))
+
+
+def test_a_clock_that_is_set_back_makes_no_wait_longer():
+    health = judge(Health(), effect=AccountEffect.PAUSE, pause_for=HOUR, second=7200)
+    health = judge(health, effect=AccountEffect.UNREACHABLE, second=7200)
+
+    back = health.clock_set_back(at(0))
+
+    assert back.pause is not None
+    assert (back.pause.until, back.broken_until) == (at(3600), at(5))
+    assert health.clock_set_back(at(7201)) == health
+
+
+# -- pace ----------------------------------------------------------------------------------------
+
+
+def test_a_pace_halves_and_grows_back_by_a_tenth_a_minute():
+    health = Health().slowed_down(100, now=at(0))
+    assert health.pace is not None
+    assert [round(health.pace.now(at(60 * n)) or 0) for n in (0, 1, 2)] == [50, 55, 61]
+    assert health.pace.now(at(60 * 8)) is None, "it has grown back"
+
+    slower = health.slowed_down(50, now=at(60))
+    assert slower.pace is not None
+    assert round(slower.pace.now(at(60)) or 0, 1) == 27.5
+
+
+def test_refusals_of_one_burst_halve_the_pace_once():
+    health = Health().slowed_down(100, now=at(0))
+
+    assert health.slowed_down(100, now=at(1)) == health
+
+
+def test_a_success_does_not_lift_the_pace():
+    health = judge(Health().slowed_down(100, now=at(0)), effect=AccountEffect.HEALTHY)
+
+    assert health.pace is not None
+
+
+def test_what_a_provider_refused_is_remembered():
+    health = Health().learnt(Window.HOUR, 101, now=at(0)).learnt(Window.HOUR, 98, now=at(9))
+
+    [limit] = health.learned
+    assert (limit.window.value, limit.least, limit.most, limit.times) == ("hour", 98, 101, 2)

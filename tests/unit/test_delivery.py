@@ -179,7 +179,7 @@ def test_a_result_of_an_old_configuration_does_not_pause_the_new_one():
     assert world.account_now(account).state(world.clock.now()) is AccountState.OPEN
 
 
-def test_a_gone_server_opens_the_breaker_and_one_connection_probes_it():
+def test_a_gone_server_opens_the_breaker_and_a_login_then_one_email_probe_it():
     world = World(congestion=CongestionPolicy(jitter=0))
     account = world.account(limits=ONE_CONNECTION)
     ids = [world.submit() for _ in range(5)]
@@ -188,9 +188,12 @@ def test_a_gone_server_opens_the_breaker_and_one_connection_probes_it():
     world.run()
     assert world.sender.attempts == 1
     world.clock.tick(5)
+    [probe] = world.claim(places=10)
+    assert probe.emails == ()
+    world.play()
+    world.deliver(probe)
     [batch] = world.claim(places=10)
     assert len(batch.emails) == 1
-    world.play()
     world.deliver(batch)
     world.run()
 

@@ -137,7 +137,7 @@ def test_with_new_settings_the_old_connection_takes_nothing_more(field):
 def test_when_the_account_is_paused_what_was_claimed_on_the_way_goes_back_uncharged():
     world = World()
     batch = a_batch(world)
-    world.play(Rule(Stage.MAIL, "454 4.7.0 Throttling", times=1))
+    world.play(Rule(Stage.AUTH, "535 5.7.8 no", times=1))
     Worker(world).deliver(batch)
     assert Status.SENDING not in statuses(world)
     assert [world.email(number).retry_count for number in range(1, 6)] == [0] * 5

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from domain.account import OnUnknown
 from domain.email import (
     ARROWS,
-    POISON_CLAIMS,
+    POISON_CRASHES,
     TERMINAL,
     WAITING,
+    Aside,
     Email,
     Fate,
     Happening,
@@ -24,11 +25,11 @@ from domain.email import (
 from domain.errors import IllegalTransition
 from domain.retry import RetryPolicy
 from domain.verdict import AccountEffect, RecipientVerdict, Result, Subject, Verdict
-from tests.builders import a_reply, an_address, an_email, at, recipients
+from tests.builders import a_recipient, a_reply, an_address, an_email, at, recipients
 
 POLICY = RetryPolicy(max_retries=3)
 CRASH = Lapse(reason="crashed", text="its process died", crashed=True)
-SHUTDOWN = Lapse(reason="shutdown", text="stopping", crashed=False)
+SHUTDOWN = Lapse(reason="shutdown", text="stopping")
 
 
 def held(number: int = 1, **changes: object) -> Email:
@@ -47,7 +48,11 @@ def verdict(*results: Result, overall: Result | None = None, **changes: object) 
         reason="a_reason",
         text="250 as the server said",
         recipients=tuple(
-            RecipientVerdict(result=result, reason="a_reason", reply=a_reply())
+            RecipientVerdict(
+                result=result,
+                reason="a_reason",
+                reply=a_reply(550, "no") if result is Result.FAILED else a_reply(),
+            )
             for result in results
         ),
     )
@@ -68,14 +73,14 @@ def settle(email: Email, judged: Verdict, **changes: object) -> Email:
 
 
 def lapse(email: Email, why: Lapse, **changes: object) -> Email:
-    return email.lapsed(why, **{**RULES, **changes})
+    return email.lapsed(why, **{"began": True, **RULES, **changes})
 
 
 def test_a_claim_raises_the_fence_and_names_the_holder():
     email = held()
 
     assert (email.status, email.phase) == (Status.SENDING, Phase.CLAIMED)
-    assert (email.attempt_no, email.claim_count, email.owner) == (1, 1, 7)
+    assert (email.attempt_no, email.claim_count, email.owner) == (1, 0, 7)
 
 
 def test_accepted_by_everybody_is_sent():
@@ -178,6 +183,69 @@ def test_an_unknown_outcome_is_sent_once_more():
     assert email.reason_code == "outcome_unknown"
 
 
+WAITS = (timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=10))
+
+
+def step_aside(email, *, passed=True, **changes):
+    claimed = email.claimed(account_id=1, owner=7, now=at(10))
+    judged = verdict(overall=Result.WAIT, **changes)
+    return settle(claimed, judged, aside=Aside(waits=WAITS, passed=passed))
+
+
+def test_an_email_steps_aside_twice_uncharged_and_then_it_is_its_own_fault():
+    email, seen = an_email(), []
+    for _ in range(4):
+        email = step_aside(email)
+        seen.append((email.asides, email.retry_count, email.eligible_at - at(10)))
+
+    charged = WAITS[-1]
+    assert seen == [(1, 0, WAITS[0]), (2, 0, WAITS[1]), (3, 1, charged), (4, 2, charged)]
+
+
+def test_an_email_is_not_charged_where_no_other_mail_has_passed():
+    email = an_email()
+    for _ in range(9):
+        email = step_aside(email, passed=False)
+
+    assert (email.retry_count, email.eligible_at) == (0, at(10) + WAITS[-1])
+
+
+def test_an_email_that_coincides_with_three_openings_while_others_pass_is_charged():
+    email = an_email()
+    for _ in range(3):
+        email = step_aside(email, effect=AccountEffect.UNREACHABLE)
+
+    assert (email.asides, email.retry_count) == (3, 1)
+
+
+def test_an_outage_is_charged_to_none_of_the_emails_that_probed_it():
+    email = an_email()
+    for _ in range(9):
+        email = step_aside(email, effect=AccountEffect.UNREACHABLE, passed=False)
+
+    assert (email.asides, email.retry_count, email.status) == (1, 0, Status.QUEUED)
+
+
+def test_a_wait_that_the_server_asked_for_is_kept_by_one_that_steps_aside():
+    email = step_aside(an_email(), wait=timedelta(minutes=5))
+
+    assert email.eligible_at == at(10) + timedelta(minutes=5)
+
+
+@pytest.mark.parametrize("reason", ["expired", "poison"])
+def test_whom_no_server_rejected_is_not_among_the_rejected(reason):
+    deferred = a_recipient(reason="deferred", reply=a_reply(450, "4.2.0 later"))
+    email = an_email(recipients=(deferred,), claim_count=POISON_CRASHES)
+    ended = (
+        email.expired(now=at(0))
+        if reason == "expired"
+        else lapse(email.claimed(account_id=1, owner=7, now=at(0)), CRASH)
+    )
+
+    assert (ended.status, ended.rejected_recipients) == (Status.FAILED, ())
+    assert [recipient.reason for recipient in ended.recipients] == [reason]
+
+
 def test_a_second_unknown_outcome_is_held():
     first = settle(held(), verdict(Result.UNKNOWN))
     second = settle(first.claimed(account_id=1, owner=7, now=at(70)), verdict(Result.UNKNOWN))
@@ -216,18 +284,34 @@ def test_a_crash_behind_the_mark_is_an_unknown_outcome():
 
 def test_an_email_that_ends_its_process_again_and_again_is_given_up():
     email = an_email()
-    for _ in range(POISON_CLAIMS):
+    for _ in range(POISON_CRASHES):
         email = lapse(email.claimed(account_id=1, owner=7, now=at(0)), CRASH)
 
     assert (email.status, email.reason_code) == (Status.FAILED, "poison")
 
 
+def test_who_was_merely_claimed_when_a_process_died_keeps_its_count():
+    email = an_email(claim_count=1)
+    for _ in range(POISON_CRASHES + 1):
+        email = lapse(email.claimed(account_id=1, owner=7, now=at(0)), CRASH, began=False)
+
+    assert (email.status, email.claim_count) == (Status.QUEUED, 1)
+
+
 def test_shutdowns_are_not_taken_for_poison():
     email = an_email()
-    for _ in range(POISON_CLAIMS + 1):
+    for _ in range(POISON_CRASHES + 1):
         email = lapse(email.claimed(account_id=1, owner=7, now=at(0)), SHUTDOWN)
 
     assert email.status is Status.QUEUED
+
+
+def test_a_claim_that_was_given_back_untouched_leaves_the_reason_as_it_was():
+    email = held(reason_code="deferred", error_message="451 later", eligible_at=at(0))
+
+    back = lapse(email, Lapse(reason=None), began=False)
+
+    assert (back.reason_code, back.error_message) == ("deferred", "451 later")
 
 
 @pytest.mark.parametrize("status", [s for s in Status if s not in WAITING])

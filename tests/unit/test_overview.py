@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from adapters.fake_sender import Rule
+from adapters.fake_sender import Fault, Rule
 from domain.gates import next_attempt_at, waiting_reason
 from domain.handoff import Stage
 from domain.limits import Limits, Window
@@ -74,12 +74,15 @@ def test_a_full_account_tells_when_room_returns():
     ("rule", "expected"),
     [
         (Rule(Stage.AUTH, "535 5.7.8 no"), "account_paused"),
-        (Rule(Stage.MAIL, "451 4.3.0 try later"), "server_unreachable"),
+        (Rule(Stage.MAIL, "451 4.3.0 try later"), "server_busy"),
+        (Rule(Stage.BANNER, Fault.CLOSE), "server_unreachable"),
     ],
 )
 def test_trouble_of_the_account_is_named(rule, expected):
     world = World()
     world.account()
+    for name in ("first", "second"):
+        world.submit(f"{name}@example.org")
     email_id = world.submit()
     world.play(rule)
     world.run()

@@ -4,6 +4,7 @@ import pytest
 
 from application.placing import LARGEST_BATCH, Placing, share
 from domain.limits import WindowLengths
+from tests.builders import a_pinned_email
 
 ACCOUNTS = range(1, 101)
 
@@ -65,7 +66,7 @@ def test_where_many_connections_take_turns_each_may_claim_more() -> None:
     placing = Placing(windows=WindowLengths(), fairness_every=0)
     placing.took_time(1, 0.01, of_server=0.01)
     for _ in range(9):
-        placing.took(1, 8)
+        placing.took(1, [a_pinned_email(1)] * 8)
 
     assert placing.batch_size(1) == 15  # three times fifty milliseconds, for nine connections
 

@@ -191,6 +191,17 @@ CONFIG: Final[Example] = {
     "next_capacity_at": _TIME,
     "connections": {"max": 2, "allowed": 2, "in_flight": 0},
     "last_reply": None,
+    "pace": None,
+    "learned_limits": [
+        {
+            "window": "hour",
+            "refused_after_least": 98,
+            "refused_after_most": 101,
+            "times": 3,
+            "last_at": _TIME,
+            "put": {"hourly_limit": 98},
+        }
+    ],
 }
 VERIFIED: Final[Example] = {
     "ok": False,

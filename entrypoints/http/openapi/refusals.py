@@ -111,7 +111,7 @@ REFUSALS: Final = {
     503: Refusal(
         name="ServiceUnavailable",
         meaning="Not now; Retry-After says when to ask again. Nothing was stored.",
-        codes=("not_accepting", "store_unavailable", "unavailable"),
+        codes=("not_accepting", "account_queue_full", "store_unavailable", "unavailable"),
         detail="the service is shutting down: try again",
         headers=("Retry-After",),
     ),
