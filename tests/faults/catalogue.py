@@ -8,6 +8,7 @@ import attrs
 
 from tests.faults import (
     brokers,
+    frozen,
     fuzz,
     goodbyes,
     kills,
@@ -64,6 +65,19 @@ EXPERIMENTS = (
         name="E02",
         claim="kill -9 behind the dot: two copies at most, one if held, and it is shown",
         run=kills.kill_behind_the_dot,
+    ),
+    Experiment(
+        name="POISON",
+        claim="killed again and again in one email's dialogue, it gives up that one and no other",
+        run=kills.killed_in_one_dialogue,
+        short={"emails": 60},
+    ),
+    Experiment(
+        name="FROZEN",
+        claim="thawed after its lease was taken, a process frozen before its dot sends no copy",
+        run=frozen.thawed_after_its_lease,
+        needs=(requirements.postgres,),
+        short={"freezes": 2},
     ),
     Experiment(
         name="E03",
@@ -160,6 +174,18 @@ EXPERIMENTS = (
         name="E20",
         claim="replies without end do not fill the memory",
         run=neighbours.endless_replies,
+    ),
+    Experiment(
+        name="BLAME",
+        claim="a recipient at whom the server always gives up holds up no other mail",
+        run=neighbours.one_bad_recipient,
+        short={"emails": 100, "within_s": 60},
+    ),
+    Experiment(
+        name="DEAD",
+        claim="mail for any account is sent by the healthy ones, evenly, beside dead ones",
+        run=neighbours.dead_accounts,
+        short={"emails": 600, "within_s": 90},
     ),
     Experiment(
         name="E24",

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.faults.harness import (
+    Database,
     Load,
     Numbers,
     Sink,
@@ -232,6 +233,52 @@ def kill_at_the_start(
         "ready to first send, s": _median_and_most(held_up),
         "seed": seed,
     }
+
+
+def killed_in_one_dialogue(
+    folder: Path, *, emails: int = 200, kills: int = 5, connections: int = 4, latency_ms: float = 20
+) -> Numbers:
+    """POISON: the process dies again and again while one email is in its dialogue.
+
+    That one is given up as what kills it; whoever was only claimed with it is sent.
+    """
+    service = Running(folder, RETRY_SCHEDULE="0.1", QUEUE_WORKERS=connections)
+    database = database_of(service)
+    hang = {"stage": "rcpt", "answer": "hang", "recipient": "poison@example.org"}
+    with Sink(folder, latency_ms=latency_ms, rules=[hang]) as sink, ended(service):
+        service.start()
+        config = service.account(sink.port, max_connections=connections)
+        service.post(f"/api/smtp-configs/{config}/pause")
+        accepted = {
+            f"poison {number}": service.submit(
+                f"poison {number}",
+                recipients=["poison@example.org" if number == 3 else f"r{number}@example.org"],
+            )
+            for number in range(emails)
+        }
+        poison = accepted["poison 3"]
+        service.post(f"/api/smtp-configs/{config}/resume")
+        for number in range(kills):
+            wait_until(lambda n=number: _begun(database, poison) > n, every=0.005)
+            service.kill()
+            service.start()
+        wait_until(lambda: database.reasons().get("poison 3") == "poison")
+        database.wait_for_the_end()
+        numbers = judged(
+            accepted={subject: n for subject, n in accepted.items() if n != poison},
+            taken=sink.taken(),
+            database=database,
+            statuses={},
+            excused={"poison"},
+        )
+    assert database.statuses() == {"sent": emails - 1, "failed": 1}, database.reasons()
+    return numbers | {"kills": kills, "given up as poison": 1, "neighbours given up": 0}
+
+
+def _begun(database: Database, email_id: int) -> int:
+    """How many attempts of it have begun."""
+    ((number,),) = database.rows(f"SELECT COUNT(*) FROM attempt WHERE email_id = {email_id}")
+    return int(number)
 
 
 def _median_and_most(seconds: Sequence[float]) -> str:

@@ -22,7 +22,7 @@ from tests.faults.harness import (
     judged,
 )
 from tests.faults.measures import inversions, resident_mb
-from tests.running import Running, wait_until
+from tests.running import Running, free_port, wait_until
 from tests.smtp_server import SmtpServer
 from tests.world import World
 
@@ -266,3 +266,84 @@ def _order_of_a_backlog(path: Path, *, emails: int, seed: int = 1) -> list[int]:
         priorities = dict(database.rows("SELECT subject, priority FROM email"))
         service.close()
         return [priorities[each.subject] for each in server.accepted]
+
+
+def one_bad_recipient(folder: Path, *, emails: int = 200, within_s: float = 15) -> Numbers:
+    """BLAME: to one recipient the server always says 421, or falls silent; the others flow."""
+    service = Running(folder, SMTP_RCPT_TIMEOUT=2)
+    database = database_of(service)
+    slowest = 0.0
+    for answer in ("421 4.3.2 busy", "hang", "close"):
+        rule = {"stage": "rcpt", "answer": answer, "recipient": "bad@example.org"}
+        with Sink(folder, latency_ms=5, rules=[rule]) as sink, ended(service):
+            service.start()
+            config = service.account(sink.port, name=answer)
+            started = time.monotonic()
+            bad = service.submit(
+                f"blame bad {answer}",
+                recipients=["bad@example.org"], priority=1, smtp_config_id=config,
+            )  # fmt: skip
+            bodies = (
+                an_email(
+                    f"blame {answer} {n}", recipients=[f"r{n}@example.org"], smtp_config_id=config
+                )
+                for n in range(emails)
+            )
+            load = Load([service.port], bodies).start()
+            load.join()
+            wait_until(lambda sink=sink: sink.count() == emails, patience=60)
+            slowest = max(slowest, time.monotonic() - started)
+            email = wait_until(lambda bad=bad: _put_back(service, bad))
+            _, account = service.get(f"/api/smtp-configs/{config}")
+            assert account["state"] == "open", account
+            assert (email["retry_count"], email["waiting_reason"]) == (0, "retry_delay"), email
+            service.stop()
+    assert "Traceback" not in service.output()
+    assert database.statuses()["sent"] == 3 * emails
+    assert slowest <= within_s, f"{slowest:.1f} s for {emails} emails beside a bad recipient"
+    return {"emails beside it": emails, "all sent after, s": round(slowest, 1)}
+
+
+def _put_back(service: Running, email_id: int) -> dict[str, object] | None:
+    """The email, when its first attempt is over."""
+    _, email = service.get(f"/api/emails/{email_id}")
+    return email if email["status"] == "queued" and email["attempts"][0]["ended_at"] else None
+
+
+def dead_accounts(
+    folder: Path, *, emails: int = 2500, dead: int = 4, within_s: float = 60
+) -> Numbers:
+    """DEAD: mail for any account, beside accounts whose server is gone and that have most room."""
+    service = Running(folder, SMTP_BANNER_TIMEOUT=5, SMTP_CONNECT_TIMEOUT=5)
+    database = database_of(service)
+    silent = [{"stage": "banner", "answer": "hang"}]
+    with ExitStack() as stack:
+        well = stack.enter_context(Sink(folder))
+        gone = stack.enter_context(Sink(folder, rules=silent))
+        stack.enter_context(ended(service))
+        service.start()
+        for number in range(dead):
+            port = gone.port if number % 2 else free_port()
+            service.account(port, name=f"dead {number}", hourly_limit=None, daily_limit=None)
+        for number in range(2):
+            service.account(well.port, name=f"well {number}", hourly_limit=5000, daily_limit=5000)
+        started = time.monotonic()
+        bodies = (an_email(f"dead {n}", recipients=[f"r{n}@example.org"]) for n in range(emails))
+        load = Load([service.port], bodies).start()
+        load.join()
+        database.wait_for_the_end(patience=2 * within_s)
+        seconds = time.monotonic() - started
+        numbers = judged(
+            accepted=load.accepted,
+            taken=well.taken(),
+            database=database,
+            statuses=load.statuses,
+            most_copies=1,
+        )
+        shares = database.rows("SELECT COUNT(*) FROM email GROUP BY account_id")
+        service.stop()
+    given = [int(number) for (number,) in shares]
+    assert len(given) == 2, given
+    assert max(given) - min(given) <= 0.05 * emails + 4, given
+    assert seconds <= within_s, f"{seconds:.1f} s"
+    return numbers | {"dead": dead, "the two healthy ones sent": f"{given[0]}, {given[1]}"}

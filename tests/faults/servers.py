@@ -62,9 +62,9 @@ def limits_hold_over_many_processes(
     """E06: four processes of four threads share one account and its rolling limit."""
     emails = int(seconds / HOUR_S * limit)
     rounds = 0
-    with _database() as database, Sink(folder, latency_ms=latency_ms) as sink:
+    with a_database() as database, Sink(folder, latency_ms=latency_ms) as sink:
         services = [
-            _process(
+            a_process(
                 folder, number, database, QUEUE_WORKERS=threads, MAX_WORKERS=threads,
                 ALLOW_TEST_KNOBS=1, HOUR_SECONDS=HOUR_S,
             )
@@ -121,9 +121,9 @@ def workers_are_killed(
     chance = random.Random(seed)
     between_dot_and_result = 0
     settings = {"RETRY_SCHEDULE": "1", "SWEEP_SECONDS": "0.5", "QUEUE_WORKERS": connections}
-    with _database() as database, Sink(folder, latency_ms=20) as sink:
-        api = _process(folder, 0, database, DISPATCHER="none", **settings)
-        workers = [_process(folder, n, database, command=WORKER, **settings) for n in (1, 2)]
+    with a_database() as database, Sink(folder, latency_ms=20) as sink:
+        api = a_process(folder, 0, database, DISPATCHER="none", **settings)
+        workers = [a_process(folder, n, database, command=WORKER, **settings) for n in (1, 2)]
         with ended(api, *workers):
             api.start()
             api.account(sink.port, max_connections=connections)
@@ -167,7 +167,7 @@ def the_server_crashes(
     with server_of_our_own() as server, server.database() as tables:
         database = ServerDatabase(tables)
         services = [
-            _process(folder, number, database, RETRY_SCHEDULE="1", SWEEP_SECONDS="1")
+            a_process(folder, number, database, RETRY_SCHEDULE="1", SWEEP_SECONDS="1")
             for number in range(2)
         ]
         with Sink(folder, latency_ms=20) as sink, ended(*services):
@@ -223,7 +223,7 @@ def server_of_our_own() -> Iterator[PrivateServer]:
         raise MissingRequirement(f"{missing}: apt-get install postgresql") from missing
 
 
-def _process(
+def a_process(
     folder: Path,
     number: int,
     database: ServerDatabase,
@@ -238,7 +238,7 @@ def _process(
 
 
 @contextmanager
-def _database() -> Iterator[ServerDatabase]:
+def a_database() -> Iterator[ServerDatabase]:
     try:
         with any_server() as server, server.database() as tables:
             yield ServerDatabase(tables)
