@@ -20,6 +20,7 @@ from tests.running import Running, wait_until
 WORKER: Final = (sys.executable, "-m", "entrypoints", "worker")
 PATIENCE_S: Final = 300.0
 BATCH: Final = 100
+ROUND_TRIP_S: Final = 0.020
 
 
 @contextmanager
@@ -111,7 +112,7 @@ def hand_off_by_two(scene: Scene) -> Reached:
 def hand_off_far(scene: Scene) -> Reached:
     """Every reply takes 20 ms, as over a network."""
     number = scene.size(10_000, 200)
-    with sink(latency_s=0.020) as target:
+    with sink(latency_s=ROUND_TRIP_S) as target:
         filling = Filling(emails=number, port=target.port, accounts=25, connections=2)
         rate, cost = _drained(scene, filling, QUEUE_WORKERS=50, MAX_WORKERS=50)
     return {
@@ -123,12 +124,37 @@ def hand_off_far(scene: Scene) -> Reached:
 def hand_off_far_announced(scene: Scene) -> Reached:
     """The same for owners who turned `announce_next` on."""
     number = scene.size(10_000, 200)
-    with sink(latency_s=0.020) as target:
+    with sink(latency_s=ROUND_TRIP_S) as target:
         filling = Filling(
             emails=number, port=target.port, accounts=25, connections=2, announce_next=True
         )
         rate, _ = _drained(scene, filling, QUEUE_WORKERS=50, MAX_WORKERS=50)
     return {"hand-off, 20 ms a reply, 50 connections, announced": rate}
+
+
+def hand_off_everyday(scene: Scene) -> Reached:
+    """One account as it is after its POST, and the settings as they are without any."""
+    emails = scene.size(4000, 100)
+    with sink() as target:
+        rate, cost = _drained(scene, Filling(emails=emails, port=target.port))
+    return {
+        "hand-off, one account with two connections, loopback": rate,
+        "hand-off, one account with two connections, processor time an email": cost,
+    }
+
+
+def hand_off_everyday_far(scene: Scene) -> Reached:
+    """The same, every reply after 20 ms: an email takes two round trips."""
+    with sink(latency_s=ROUND_TRIP_S) as target:
+        filling = Filling(emails=scene.size(1000, 30), port=target.port)
+        rate, _ = _drained(scene, filling)
+    most = filling.connections / (2 * ROUND_TRIP_S)
+    return {
+        "hand-off, one account with two connections, 20 ms a reply": rate,
+        "hand-off, one account with two connections, share of what two round trips allow": (
+            rate / most * 100
+        ),
+    }
 
 
 def _drained(scene: Scene, filling: Filling, **environ: object) -> tuple[float, float]:
@@ -287,6 +313,34 @@ BENCHMARKS: Final = (
             ),
         ),
         run=hand_off_far_announced,
+    ),
+    Benchmark(
+        name="everyday",
+        about="a backlog of 4,000, one account with two connections, default settings",
+        figures=(
+            Figure(
+                name="hand-off, one account with two connections, loopback", unit="/s", least=2600
+            ),
+            Figure(
+                name="hand-off, one account with two connections, processor time an email",
+                unit="µs",
+            ),
+        ),
+        run=hand_off_everyday,
+    ),
+    Benchmark(
+        name="everyday-far",
+        about="a backlog of 1,000, one account with two connections, default settings",
+        figures=(
+            Figure(name="hand-off, one account with two connections, 20 ms a reply", unit="/s"),
+            Figure(
+                name="hand-off, one account with two connections,"
+                " share of what two round trips allow",
+                unit="%",
+                least=90,
+            ),
+        ),
+        run=hand_off_everyday_far,
     ),
     Benchmark(
         name="post",
