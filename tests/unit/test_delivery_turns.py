@@ -5,7 +5,9 @@ from concurrent.futures import Future
 import attrs
 import pytest
 
+from adapters.fake_clock import FakeClock
 from adapters.fake_sender import Rule
+from adapters.memory_store import MemoryStore
 from application.delivery import TURN_SECONDS, Batch
 from application.placing import A_FEW_SECONDS, share
 from domain.email import Status
@@ -229,3 +231,58 @@ def test_a_claim_whose_commit_nobody_knows_about_goes_back_by_itself():
     Worker(world).deliver(batch)
     assert statuses(world) == [Status.SENT, *[Status.QUEUED] * 4]
     assert world.claim(), "its connection is free again"
+
+
+class CountingStore:
+    """A store that counts the works it is given, each of which takes *seconds*."""
+
+    def __init__(self, clock: FakeClock, *, seconds: float) -> None:
+        self.store = MemoryStore(clock=clock)
+        self.posts = 0
+        self.pass_time = lambda: clock.tick(seconds)
+
+    def post(self, work):
+        self.posts += 1
+        self.pass_time()
+        return self.store.post(work)
+
+    def __getattr__(self, name):
+        return getattr(self.store, name)
+
+
+def a_long_batch(world: World, emails: int = 5) -> Batch:
+    """Claimed together, as those of a server whose speed is known are."""
+    world.account(limits=ONE_CONNECTION)
+    world.submit()
+    world.run()
+    for _ in range(emails):
+        world.submit()
+    [batch] = world.claim()
+    assert len(batch.emails) == emails
+    return batch
+
+
+@pytest.mark.parametrize(
+    ("seconds", "posts"), [(0.0, 5 + 1), (0.1, 5 + 5)], ids=["quick hand-offs", "slow hand-offs"]
+)
+def test_the_result_of_a_quick_hand_off_shares_the_commit_of_the_next_mark(seconds, posts):
+    clock = FakeClock()
+    store = CountingStore(clock, seconds=seconds)
+    world = World(store=store, clock=clock)
+    batch = a_long_batch(world)
+    store.posts = 0
+
+    world.deliver(batch)
+
+    assert store.posts == posts
+    assert statuses(world, emails=6) == [Status.SENT] * 6
+
+
+def test_a_result_that_was_deferred_is_written_when_the_connection_ends():
+    world = World()
+    batch = a_long_batch(world, emails=2)
+    stops = iter([False, True])
+
+    world.application.delivery.deliver(batch, stopping=lambda: next(stops))
+
+    assert statuses(world, emails=3) == [Status.SENT, Status.SENT, Status.QUEUED]
