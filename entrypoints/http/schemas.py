@@ -45,6 +45,15 @@ def _without_null_defaults(schema: dict[str, Any]) -> None:
             del field["default"]
 
 
+def _without_account_if_sent(schema: dict[str, Any]) -> None:
+    """What is settled as sent goes by no configuration any more."""
+    _without_defaults(schema)
+    schema["not"] = {
+        "properties": {"as": {"const": "sent"}},
+        "required": ["as", "smtp_config_id"],
+    }
+
+
 def _of_one_field_at_least(schema: dict[str, Any]) -> None:
     _without_defaults(schema)
     schema["minProperties"] = 1
@@ -430,6 +439,8 @@ class RetryRequest(RequestModel):
 
 class ResolveRequest(RequestModel):
     """How an unknown outcome is settled."""
+
+    model_config = ConfigDict(json_schema_extra=_without_account_if_sent)
 
     # "as" is the published name, and a word of the language
     verdict: Annotated[
