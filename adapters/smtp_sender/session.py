@@ -111,6 +111,7 @@ class Session:
         self.version = account.version
         self.opened_at = terms.monotonic()
         self.messages = 0
+        self._seen_silent = False  # just now, so that nobody needs to look again
         self.usable = False
         self._account = account
         self._terms = terms
@@ -560,7 +561,9 @@ class Session:
         return reply
 
     def _write_group(self) -> None:
-        self._expect_silence()
+        if not self._seen_silent:
+            self._expect_silence()
+        self._seen_silent = False
         size = GROUP if "PIPELINING" in self._extensions else 1
         group = [self._queue.popleft() for _ in range(min(size, len(self._queue)))]
         self._owed = len(group)
@@ -665,6 +668,7 @@ class Session:
                 self.usable = self._reset() and self._live.silent
             except Broken:
                 self.usable = False
+        self._seen_silent = self.usable
         return self.usable
 
     def _reset(self) -> bool:
@@ -748,6 +752,8 @@ class Session:
 
     def _clean(self, reply: ServerReply) -> Reply:
         """The reply without our credentials: some servers repeat what they were sent."""
+        if self._login is None and not self._secrets:
+            return reply.as_reply()
         if self._login is not None:  # here a server has most to repeat: nothing of it is kept
             return self._login.kept_of(reply.code, reply.lines)
         before = reply.lines
