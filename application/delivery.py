@@ -335,7 +335,7 @@ class Delivery:
             self._prove(batch)
             return
         began = self._clock.monotonic()
-        turn = _Turn(batch, until=began + TURN_SECONDS, others_wait=others_wait)
+        turn = _Turn(batch, until=began + TURN_SECONDS, others_wait=others_wait, since=began)
         messages = Messages(self._store, batch.account)
         try:
             with self._sender.converse(batch.account) as conversation:
@@ -343,13 +343,15 @@ class Delivery:
                     if stopping():
                         self.put_back(tuple(turn.emails), SHUTDOWN)
                         break
-                    if self._is_slow(turn, began) and self._placing.has_free(batch.account.id):
+                    if self._is_slow(turn) and self._placing.has_free(batch.account.id):
                         self.put_back(turn.all_but_one(), UNTOUCHED)
                     email = turn.emails.popleft()
                     if hold is not None and not turn.emails and not batch.suspect:
                         self._claim_more(turn, email, hold)
                     gate = self._deliver_one(batch, email, messages, conversation, turn)
-                    turn.gather()
+                    if turn.asked is not None:
+                        turn.gather()
+                        turn.since = self._clock.monotonic()
                     if gate is not None:
                         self.put_back(tuple(turn.emails), gate)
                         break
@@ -358,9 +360,9 @@ class Delivery:
             turn.gather()  # after a bug too: *hold* must know of it before the batch is given up
         self._placing.gave_back(batch.account.id, batch.emails)
 
-    def _is_slow(self, turn: "_Turn", began: float) -> bool:
+    def _is_slow(self, turn: "_Turn") -> bool:
         """Whether the server has become so slow that the rest of the batch is to be dealt out."""
-        return len(turn.emails) > 1 and self._clock.monotonic() - began > DEAL_OUT_SECONDS
+        return len(turn.emails) > 1 and self._clock.monotonic() - turn.since > DEAL_OUT_SECONDS
 
     def _prove(self, batch: Batch) -> None:
         """Log in to a server that was away; an email is tried only once that has worked."""
@@ -1038,6 +1040,7 @@ class _Turn:
     batch: Batch
     until: float
     others_wait: Callable[[], bool]
+    since: float  # when the emails that are left were claimed
     emails: deque[Email] = attrs.field(init=False)
     asked: "Future[Sequence[Email]] | None" = None
     _opened: Email | None = attrs.field(init=False)

@@ -250,14 +250,14 @@ class CountingStore:
         return getattr(self.store, name)
 
 
-def a_long_batch(world: World, emails: int = 5) -> Batch:
+def a_long_batch(world: World, emails: int = 5, *, max_connections: int = 1) -> Batch:
     """Claimed together, as those of a server whose speed is known are."""
-    world.account(limits=ONE_CONNECTION)
+    world.account(limits=attrs.evolve(ONE_CONNECTION, max_connections=max_connections))
     world.submit()
     world.run()
     for _ in range(emails):
         world.submit()
-    [batch] = world.claim()
+    batch = world.claim()[0]
     assert len(batch.emails) == emails
     return batch
 
@@ -286,3 +286,20 @@ def test_a_result_that_was_deferred_is_written_when_the_connection_ends():
     world.application.delivery.deliver(batch, stopping=lambda: next(stops))
 
     assert statuses(world, emails=3) == [Status.SENT, Status.SENT, Status.QUEUED]
+
+
+def test_a_connection_that_goes_on_for_long_is_not_taken_for_a_slow_one():
+    clock = FakeClock()
+    store = CountingStore(clock, seconds=0.0)
+    world = World(store=store, clock=clock)
+    batch = a_long_batch(world, max_connections=2)
+    for _ in range(60):
+        world.submit()
+    began = clock.monotonic()
+    store.pass_time = lambda: clock.tick(0.02)
+
+    Worker(world, others_wait=False).deliver(batch)
+
+    assert clock.monotonic() - began > 1.0  # longer than one batch may take
+    assert statuses(world, emails=66) == [Status.SENT] * 66
+    assert {world.email(number).attempt_no for number in range(1, 67)} == {1}  # none was put back
