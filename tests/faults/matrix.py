@@ -106,7 +106,8 @@ def _expected(stage: str, fault: str) -> Ending:
     if stage == Stage.BODY:
         return _expected_in_the_body(fault)
     if stage == Stage.TLS:
-        return WAITS  # whatever it is, it is no handshake
+        # what is said in plain text says that the port does not speak TLS from the first byte
+        return WAITS if fault in (Fault.CLOSE, Fault.RST, Fault.HANG) else PAUSED
     if fault.startswith("421"):
         return PAUSED if stage == Stage.AUTH else WAITS
     if fault.startswith("451"):
@@ -125,7 +126,7 @@ def _expected(stage: str, fault: str) -> Ending:
     if strange and stage in (Stage.BANNER, Stage.EHLO, Stage.STARTTLS):
         return WATCHED
     if strange and stage == Stage.AUTH:
-        return WAITS if fault == Fault.EXTRA else WATCHED
+        return WATCHED
     return WAITS
 
 
