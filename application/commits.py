@@ -64,10 +64,13 @@ class Mark:
         finally:
             self.took = self._clock.monotonic() - asked
         self.refused = not self.made
-        return self.made and self.still()
+        return self.made
 
     def still(self) -> bool:
-        """Whether nobody can have taken the email meanwhile: a process may have stood still."""
+        """Whether nobody can have taken the email meanwhile: a process may have stood still.
+
+        To be asked once more, in the last moment before the dot.
+        """
         self.late = self.late or self._clock.boottime() >= self._until
         return not self.late
 

@@ -48,6 +48,7 @@ class Membership:
         self._clock = clock
         self._locks = locks
         self._rules = rules
+        self._own_s = rules.own.total_seconds()
         self._host = host
         self._pid = pid
         self._seen: dict[int, Sighting] = {}
@@ -101,7 +102,7 @@ class Membership:
         """
         if owner != self.owner:
             return -inf
-        return self._shown_at + self._rules.own.total_seconds()
+        return self._shown_at + self._own_s
 
     def dead(self) -> list[int]:
         """The owners whose emails may be taken: surely dead, silent for a lease, or unknown."""

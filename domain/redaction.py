@@ -18,10 +18,6 @@ class Secrets:
         self._all = _Finder(self._forms)
         self._long = _Finder(form for form in self._forms if len(form) >= SHORTEST)
 
-    def __bool__(self) -> bool:
-        """Whether there is anything to look for."""
-        return bool(self._forms)
-
     def __repr__(self) -> str:
         return f"Secrets(of {len(self._forms)} forms)"
 

@@ -305,6 +305,8 @@ class _Conversation:
                 self._announcement_refused = True
                 self._drop(session)
                 return self._over_a_new_session(parcel, then, permission, brake)
+            if handoff.accepted:
+                return handoff
             if handoff.stage is Stage.MAIL and handoff.problem is Problem.CLOSED:
                 # closed while it was idle, and we only found out by writing to it
                 self.end()

@@ -105,8 +105,10 @@ class Pool:
             self._ends.setdefault(account_id, deque(maxlen=2)).append(messages)
 
     def _most(self, session: Session) -> int:
-        learned = learned_limit(self._ends.get(session.account_id, ()))
-        return min(learned or self._policy.max_messages, self._policy.max_messages)
+        ends = self._ends.get(session.account_id)
+        if ends is None:
+            return self._policy.max_messages
+        return min(learned_limit(ends) or self._policy.max_messages, self._policy.max_messages)
 
     def _keeps(self, session: Session, now: float, *, epoch: int) -> bool:
         return (

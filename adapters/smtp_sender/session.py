@@ -126,6 +126,7 @@ class Session:
         self._answered: list[RecipientReply] = []
         self._announced: Parcel | None = None
         self._secrets = Secrets()
+        self._nothing_to_hide = True  # until a login begins
         self._login: SecretForms | None = None  # only while its replies are read
         self._listening = False
         self._heard: list[Step] = []
@@ -344,6 +345,7 @@ class Session:
         username, secret = self._account.username, self._password()
         user, password = username.encode(), secret.encode()
         self._secrets = Secrets.of(username, secret)
+        self._nothing_to_hide = False
         self._keep_back(secret)
         if mechanism is AuthMechanism.PLAIN:
             reply = self._answer(b"AUTH PLAIN " + _b64(b"\0" + user + b"\0" + password))
@@ -752,7 +754,7 @@ class Session:
 
     def _clean(self, reply: ServerReply) -> Reply:
         """The reply without our credentials: some servers repeat what they were sent."""
-        if self._login is None and not self._secrets:
+        if self._nothing_to_hide:
             return reply.as_reply()
         if self._login is not None:  # here a server has most to repeat: nothing of it is kept
             return self._login.kept_of(reply.code, reply.lines)
