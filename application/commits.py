@@ -64,13 +64,10 @@ class Mark:
         finally:
             self.took = self._clock.monotonic() - asked
         self.refused = not self.made
-        return self.made
+        return self.made and self.still()
 
     def still(self) -> bool:
-        """Whether nobody can have taken the email meanwhile: a process may have stood still.
-
-        To be asked once more, in the last moment before the dot.
-        """
+        """Whether nobody can have taken the email meanwhile: a process may have stood still."""
         self.late = self.late or self._clock.boottime() >= self._until
         return not self.late
 
@@ -118,7 +115,6 @@ class _Together:
     """Results and marks of one work."""
 
     owner: int | None = None  # whose claims they are, if there are any
-    posted: bool = False  # to the store; until then deferred results wait in it
     results: list[_Result] = attrs.field(factory=list)
     marks: list[_Asked] = attrs.field(factory=list)
 
@@ -148,46 +144,29 @@ class Commits:
         asked = _Asked(claim)
         with self._lock:
             together = self._next
-            if together is None or together.owner not in (None, owner):
+            joins = together is not None and together.owner in (None, owner)
+            if together is None or not joins:
                 together = self._next = _Together()
             together.owner = owner
             together.marks.append(asked)
-            joins, together.posted = together.posted, True
         if not joins:  # and without the lock, for the work may be run before `post` returns
             self._post(together)
         return asked.wait()
 
-    def persist(
-        self, work: Work, done: Done = lambda error: None, *, deferred: bool = False
-    ) -> None:
-        """Write *work* soon, then call *done* with its error if the store did run it.
-
-        A *deferred* one waits for the next mark or result and shares its work. `post_deferred` must
-        be called where none follows at once.
-        """
+    def persist(self, work: Work, done: Done = lambda error: None) -> None:
+        """Write *work* soon, then call *done* with its error if the store did run it."""
         with self._lock:
             self._pending += 1
             together = self._next
+            joins = together is not None
             if together is None:
                 together = self._next = _Together()
             together.results.append(_Result(work, done))
-            if together.posted or deferred:
-                return
-            together.posted = True
-        self._post(together)
-
-    def post_deferred(self) -> None:
-        """Post the results that wait for others to join them."""
-        with self._lock:
-            together = self._next
-            if together is None or together.posted:
-                return
-            together.posted = True
-        self._post(together)
+        if not joins:
+            self._post(together)
 
     def again(self) -> None:
         """Post the results that could not be written."""
-        self.post_deferred()
         with self._lock:
             waiting, self._waiting = self._waiting, []
         if waiting:
@@ -195,7 +174,6 @@ class Commits:
 
     def wait(self, *, timeout: float) -> bool:
         """Until no result is pending."""
-        self.post_deferred()
         with self._lock:
             return self._settled.wait_for(lambda: not self._pending, timeout)
 

@@ -73,10 +73,6 @@ from domain.verdict import (
 SHUTDOWN = Lapse(reason="shutdown", text="the service stopped before it was sent")
 # So long a connection may go on claiming for itself before others that wait get their turn.
 TURN_SECONDS: Final = 0.2
-# Where a hand-off takes less than this, its result is written with the mark of the connection's
-# next email: one commit instead of two. A slower one is written at once, so that a crash finds no
-# outcome unknown for longer than this.
-DEFER_BELOW_S: Final = 0.005
 READ_AHEAD: Final = 1024 * 1024  # octets of the messages that a worker holds at once
 # A claim that nobody heard of, or that others are to take: its emails stay as they were.
 UNTOUCHED = Lapse(reason=None)
@@ -356,7 +352,6 @@ class Delivery:
                         self.put_back(tuple(turn.emails), gate)
                         break
         finally:
-            self._commits.post_deferred()
             turn.gather()  # after a bug too: *hold* must know of it before the batch is given up
         self._placing.gave_back(batch.account.id, batch.emails)
 
@@ -625,9 +620,7 @@ class Delivery:
             elif error is None:
                 self._tell_settled(account, settled, attempt, verdict)
 
-        follows = bool(turn.emails) or turn.asked is not None
-        quick = seconds < DEFER_BELOW_S and verdict.result is Result.SENT
-        self._commits.persist(work, done, deferred=quick and follows)
+        self._commits.persist(work, done)
         return None
 
     def _settled(

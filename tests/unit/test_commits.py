@@ -87,56 +87,6 @@ def test_results_that_come_while_one_waits_share_its_work(slow, notes):
     assert results.wait(timeout=0)
 
 
-def test_a_deferred_result_waits_for_the_next_result_and_shares_its_work(slow, notes):
-    results = Commits(slow)
-    results.persist(notes.work("a"), notes.hear("a"), deferred=True)
-    assert not slow.jobs
-    notes.hand_in(results, "b")
-    assert len(slow.jobs) == 1
-    slow.run()
-    assert notes.ran == ["a", "b"]
-    assert notes.told == {"a": None, "b": None}
-
-
-def test_a_deferred_result_is_durable_with_the_next_mark_and_before_it(slow, notes):
-    results = Commits(slow)
-    results.persist(notes.work("a"), notes.hear("a"), deferred=True)
-    asking = Thread(target=lambda: results.mark((1, 1), owner=1))
-    asking.start()
-    wait_until(lambda: slow.jobs)
-    assert len(slow.jobs) == 1
-    slow.run()
-    asking.join()
-    assert notes.told == {"a": None}
-
-
-@pytest.mark.parametrize("post", [Commits.post_deferred, Commits.again])
-def test_a_deferred_result_that_nothing_follows_is_posted_when_it_is_asked_for(slow, notes, post):
-    results = Commits(slow)
-    results.persist(notes.work("a"), notes.hear("a"), deferred=True)
-    post(results)
-    post(results)
-    assert len(slow.jobs) == 1
-    slow.run()
-    assert notes.told == {"a": None}
-
-
-def test_a_deferred_result_is_pending_until_it_is_durable(slow, notes):
-    results = Commits(slow)
-    results.persist(notes.work("a"), notes.hear("a"), deferred=True)
-    assert not results.wait(timeout=0)
-    slow.run()
-    assert results.wait(timeout=0)
-
-
-def test_a_deferred_result_joins_a_work_that_is_posted_already(slow, notes):
-    results = Commits(slow)
-    notes.hand_in(results, "a")
-    results.persist(notes.work("b"), notes.hear("b"), deferred=True)
-    slow.run()
-    assert notes.told == {"a": None, "b": None}
-
-
 def test_a_result_that_fails_takes_no_other_one_with_it(slow, notes):
     results, stale = Commits(slow), StaleAttempt("taken away")
     notes.hand_in(results, "a")

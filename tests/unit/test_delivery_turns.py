@@ -233,17 +233,16 @@ def test_a_claim_whose_commit_nobody_knows_about_goes_back_by_itself():
     assert world.claim(), "its connection is free again"
 
 
-class CountingStore:
-    """A store that counts the works it is given, each of which takes *seconds*."""
+class SlowStore:
+    """A store in memory that takes *seconds* for what is posted to it."""
 
-    def __init__(self, clock: FakeClock, *, seconds: float) -> None:
+    def __init__(self, clock: FakeClock) -> None:
         self.store = MemoryStore(clock=clock)
-        self.posts = 0
-        self.pass_time = lambda: clock.tick(seconds)
+        self.seconds = 0.0
+        self.tick = clock.tick
 
     def post(self, work):
-        self.posts += 1
-        self.pass_time()
+        self.tick(self.seconds)
         return self.store.post(work)
 
     def __getattr__(self, name):
@@ -262,41 +261,15 @@ def a_long_batch(world: World, emails: int = 5, *, max_connections: int = 1) -> 
     return batch
 
 
-@pytest.mark.parametrize(
-    ("seconds", "posts"), [(0.0, 5 + 1), (0.1, 5 + 5)], ids=["quick hand-offs", "slow hand-offs"]
-)
-def test_the_result_of_a_quick_hand_off_shares_the_commit_of_the_next_mark(seconds, posts):
-    clock = FakeClock()
-    store = CountingStore(clock, seconds=seconds)
-    world = World(store=store, clock=clock)
-    batch = a_long_batch(world)
-    store.posts = 0
-
-    world.deliver(batch)
-
-    assert store.posts == posts
-    assert statuses(world, emails=6) == [Status.SENT] * 6
-
-
-def test_a_result_that_was_deferred_is_written_when_the_connection_ends():
-    world = World()
-    batch = a_long_batch(world, emails=2)
-    stops = iter([False, True])
-
-    world.application.delivery.deliver(batch, stopping=lambda: next(stops))
-
-    assert statuses(world, emails=3) == [Status.SENT, Status.SENT, Status.QUEUED]
-
-
 def test_a_connection_that_goes_on_for_long_is_not_taken_for_a_slow_one():
     clock = FakeClock()
-    store = CountingStore(clock, seconds=0.0)
+    store = SlowStore(clock)
     world = World(store=store, clock=clock)
     batch = a_long_batch(world, max_connections=2)
     for _ in range(60):
         world.submit()
     began = clock.monotonic()
-    store.pass_time = lambda: clock.tick(0.02)
+    store.seconds = 0.02
 
     Worker(world, others_wait=False).deliver(batch)
 
