@@ -412,15 +412,20 @@ class QueueMachine(RuleBasedStateMachine):
         raise AssertionError(f"{left}, held up by some of {hostile}")
 
     def _held_up(self, hostile: set[int]) -> list[str]:
-        """What is due and would go, and for which there is room."""
+        """What is due and would go, and for which there is room.
+
+        The order is strict: behind an email that is too large for the room others wait, too.
+        """
         now, steady = self.clock.now(), self.clock.steady()
-        return [
-            f"email {row.id} waits for account {account}"
-            for account, quota in self.model.quotas.items()
-            for row in self.model.due(account, now=now)
-            if row.id not in hostile
-            and quota.units(row.recipients) <= self.model.room(account, steady=steady)
-        ]
+        found = []
+        for account, quota in self.model.quotas.items():
+            room = self.model.room(account, steady=steady)
+            for row in self.model.due(account, now=now):
+                if quota.units(row.recipients) > room:
+                    break
+                if row.id not in hostile:
+                    found.append(f"email {row.id} waits for account {account}")
+        return found
 
     def _deliver(self, process: Process, batch: Batch, kinds: list[Outcome]) -> None:
         self._answer(batch, kinds)
@@ -836,7 +841,10 @@ class _Story:
     def tell(self, *, overtaken: bool) -> None:
         """Apply it to the model. *overtaken*: behind the first dot the owner is given up."""
         emails = self._batch.emails
-        self._open = emails[0].id if emails else None
+        if not emails:
+            self._commit(lambda: None)  # what a login told of the account
+            return
+        self._open = emails[0].id
         for place, (email, kind) in enumerate(zip(emails, self._kinds, strict=True)):
             attempt = email.attempt_no
             if self._open != email.id:
