@@ -3,7 +3,7 @@
 The interpreter lets one thread run at a time and hands over at every socket call and at every
 statement of SQLite. Where the threads stand on several processors, each hand-over wakes another
 one, with cold caches; on one it is a switch. That halves the cost of an email or of a request
-(docs/performance.md). What is lost is little: OpenSSL and SQLite could have run beside Python. A
+(docs/building/decisions, 9). Little is lost: OpenSSL and SQLite could have run beside Python. A
 thread that is hardly ever in the interpreter is begun `unbound`.
 
 The choice is looked at every few seconds, because what was idle then may be busy now. As they begin

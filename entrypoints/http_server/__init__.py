@@ -2,7 +2,8 @@
 
 `front` judges octets before uvicorn sees them, `guard` requests before the application does, and
 `bridge` calls the application, which is WSGI, in worker threads. Of uvicorn only what it documents
-is used: its settings, ASGI, and a protocol class in the place of its own (docs/decisions/0020).
+is used: its settings, ASGI, and a protocol class in place of its own (docs/building/decisions,
+20).
 """
 
 from entrypoints.http_server.limits import Limits

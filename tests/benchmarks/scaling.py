@@ -1,11 +1,11 @@
-"""What so many emails a day need, from what was measured: the tables of docs/scaling.md.
+"""What a number of emails a day needs: computes the tables of docs/building/scaling.md.
 
 python -m tests.benchmarks.scaling                 prints them
-python -m tests.benchmarks.scaling --renew         writes them into docs/scaling.md
+python -m tests.benchmarks.scaling --renew         writes them into docs/building/scaling.md
 python -m tests.benchmarks.scaling --storage URL   measures what an email takes in an empty store
 
-Nothing is known here but arithmetic: every number comes from docs/scaling.toml, and where one was
-not measured the line says so instead of guessing.
+This module is arithmetic only. Every number comes from docs/building/scaling.toml; a line whose
+number was not measured says so.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from adapters.peewee_store import open_store
 from tests.benchmarks.filling import TEN_KB_HTML, TEN_KB_TEXT
 from tests.world import World
 
-DOCS: Final = Path(__file__).parents[2] / "docs"
+DOCS: Final = Path(__file__).parents[2] / "docs/building"
 NUMBERS: Final = DOCS / "scaling.toml"
 PAPER: Final = DOCS / "scaling.md"
 VOLUMES: Final = (1_000_000, 100_000_000, 10_000_000_000)
@@ -198,7 +198,7 @@ def written(paper: str, numbers: Numbers) -> str:
             flags=re.DOTALL,
         )
         if done != 1:
-            raise ValueError(f"docs/scaling.md has no one place for the table {name}")
+            raise ValueError(f"docs/building/scaling.md has no one place for the table {name}")
     return paper
 
 

@@ -1,4 +1,4 @@
-"""The store and the dispatcher of docs/adding-an-adapter.md keep the contracts they claim to."""
+"""The examples of docs/building/adding-an-adapter.md pass the contract suites."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

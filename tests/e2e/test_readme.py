@@ -1,19 +1,21 @@
-"""The README's calls are typed, literally, into a shell, against a server it would have started."""
+"""The calls in README.md and docs/using are typed into a shell against a service that runs."""
 
 import json
 import re
 import subprocess
+import sys
 import urllib.request
 from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.running import ROOT, Running, free_port, running, wait_until
 
-README = (ROOT / "README.md").read_text("utf-8")
-CALLS = re.findall(r"```sh\n(curl .*?)```\n```json\n(.*?)```", README, re.DOTALL)
+README, SENDING = (
+    re.findall(r"```sh\n(curl .*?)```\n```json\n(.*?)```", paper.read_text("utf-8"), re.DOTALL)
+    for paper in (ROOT / "README.md", ROOT / "docs/using/sending.md")
+)
+CLIENTS = (ROOT / "docs/using/clients.md").read_text("utf-8")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}")
 
 
@@ -25,7 +27,7 @@ def typed(command: str, service: Running, sandbox_port: int) -> Any:
 
 
 def shown(expected: Any, got: Any, sandbox_port: int) -> None:
-    """What the README shows is what came; times only have to be times, more fields may come."""
+    """The answer has what the page shows. Times only have to be times; more fields may come."""
     if isinstance(expected, dict):
         assert expected.keys() <= got.keys()
         for name, value in expected.items():
@@ -40,23 +42,54 @@ def shown(expected: Any, got: Any, sandbox_port: int) -> None:
         assert (sandbox_port if expected == 2525 else expected) == got
 
 
-def test_every_call_of_the_readme_gives_the_answer_it_shows(tmp_path: Path) -> None:
+def walk(calls: list[tuple[str, str]], service: Running, sandbox_port: int) -> None:
+    """Type *calls* in order, and compare each answer with the one that is shown."""
+    for command, expected in calls:
+        if command.rstrip().endswith("/api/emails/1"):
+            wait_until(lambda: service.get("/api/emails/1")[1]["status"] == "sent")
+        shown(json.loads(expected), typed(command, service, sandbox_port), sandbox_port)
+
+
+def test_the_readme_leads_from_nothing_to_an_email_that_was_sent(tmp_path: Path) -> None:
     sandbox_port = free_port()
     with running(tmp_path, SANDBOX="1", SANDBOX_PORT=sandbox_port) as service:
-        for command, expected in CALLS:
-            if "/api/emails/1'" in command or command.rstrip().endswith("/api/emails/1"):
-                wait_until(lambda: service.get("/api/emails/1")[1]["status"] == "sent")
-            shown(json.loads(expected), typed(command, service, sandbox_port), sandbox_port)
+        walk(README, service, sandbox_port)
+        _, [message] = service.get("/sandbox/messages.json")
+
+    assert len(README) == 3
+    assert (message["subject"], message["to"]) == ("Welcome", ["ada@example.org"])
+
+
+def test_the_python_example_sends_one_email_however_often_it_is_run(tmp_path: Path) -> None:
+    [example] = re.findall(r"```python\n(.*?)```", CLIENTS, re.DOTALL)
+    sandbox_port = free_port()
+    with running(tmp_path, SANDBOX="1", SANDBOX_PORT=sandbox_port) as service:
+        walk(README[:1], service, sandbox_port)
+        code = example.replace("127.0.0.1:5000", f"127.0.0.1:{service.port}")
+        printed = [
+            subprocess.run(
+                [sys.executable, "-c", code], capture_output=True, check=True, timeout=60
+            ).stdout
+            for _ in range(2)
+        ]
+
+    assert printed == [b"1\n", b"1\n"]
+
+
+def test_every_call_of_the_page_about_sending_gives_the_answer_it_shows(tmp_path: Path) -> None:
+    sandbox_port = free_port()
+    with running(tmp_path, SANDBOX="1", SANDBOX_PORT=sandbox_port) as service:
+        walk(SENDING, service, sandbox_port)
 
         _, messages = service.get("/sandbox/messages.json")
         with urllib.request.urlopen(f"{service.url}/sandbox/1/raw", timeout=30) as answer:
             octets = answer.read()
         _, one = service.get("/api/emails/1")
-        # whoever has typed all of it has a service that sends
+        # after all these calls the service still sends
         after = service.submit("After the walk")
         wait_until(lambda: service.get(f"/api/emails/{after}")[1]["status"] == "sent", patience=10)
 
-    assert len(CALLS) >= 12
+    assert len(SENDING) >= 12
     [message] = messages
     assert message["from"] == "me@example.com"
     assert message["to"] == ["ada@example.org"]
@@ -74,31 +107,3 @@ def test_every_call_of_the_readme_gives_the_answer_it_shows(tmp_path: Path) -> N
     assert text is not None
     assert html.get_content().strip() == "<h1>Hello Ada</h1><p>It works.</p>"
     assert text.get_content().split() == ["Hello", "Ada", "It", "works."]
-
-
-def test_the_diagram_is_the_table_of_arrows() -> None:
-    from domain.email import ARROWS
-
-    drawn = set(re.findall(r"^    (\w+) --> (\w+): (\w+)$", README, re.MULTILINE))
-
-    assert drawn == {
-        (before.value, after.value, happening.value)
-        for (before, happening), targets in ARROWS.items()
-        for after in targets
-    }
-
-
-@pytest.mark.parametrize("paper", ["docs/architecture.md", "docs/glossary.md", "LICENSE"])
-def test_the_papers_the_readme_names_are_there(paper: str) -> None:
-    assert (ROOT / paper).is_file()
-
-
-def test_the_settings_of_the_readme_are_all_the_settings_there_are() -> None:
-    from entrypoints.settings import variables
-
-    table = README[README.index("### Settings") : README.index("## How it is built")]
-    names = " ".join(re.findall(r"^\|(.*?)\|", table, re.MULTILINE))
-    named = set(re.findall(r"`([A-Z][A-Z_]+)`", names))
-    stages = {name for name in variables() if re.fullmatch(r"SMTP_[A-Z0-9]+_TIMEOUT", name)}
-
-    assert named | stages == set(variables())

@@ -1,4 +1,4 @@
-"""Runs experiments, and prints a table of their numbers that docs/guarantees.md can take as it is.
+"""Runs experiments and prints their numbers as the table that docs/building/guarantees.md shows.
 
 python -m tests.faults               all of them
 python -m tests.faults E01 SOAK      some

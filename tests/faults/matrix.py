@@ -2,7 +2,7 @@
 
 Each cell is one email through the real sender and the real use cases against a server of its own.
 The twelve stages are those at which a server speaks; at `tls` it does so where TLS is expected.
-`expected` is docs/guarantees.md and the reply rules written down once more, by hand.
+`expected` is docs/building/guarantees.md and the reply rules written down once more, by hand.
 """
 
 import gc

@@ -1,8 +1,8 @@
 """The queue, the ledger and the leases as one would draw them on paper: no store, no threads.
 
 `QueueModel` is told what committed and says what must stand now. It shares nothing with the
-service but words (statuses, phases); every rule in it is written anew from docs/guarantees.md, so
-that a mistake would have to be made twice to go unseen.
+service but words (statuses, phases). Every rule in it is written anew from
+docs/building/guarantees.md, so a mistake goes unseen only if it is made twice.
 """
 
 from collections.abc import Iterable, Sequence

@@ -45,8 +45,9 @@ KEY = "3f9c1d07b2a84e65aa10c2d4e6f80912"
 PATHS = build_document(version="any")["paths"]
 DRAIN_S = float(variables()["DRAIN_SECONDS"])
 DIGEST = "sha256:[0-9a-f]{64}"
-# As measured (docs/deployment.md, Memory): a process with a million waiting emails, and how many
-# times its size a body takes while its emails are composed. A process takes four of the largest.
+# As measured (docs/operating/deployment.md, Memory): a process with a million waiting emails, and
+# how many times its size a body takes while its emails are composed. A process takes four of the
+# largest.
 PROCESS_BYTES = 100 * 10**6
 BODY_TAKES = 6.5
 BODIES = 4
@@ -138,7 +139,7 @@ def test_images_of_others_are_pinned_by_their_digest_or_say_why_not() -> None:
     }
 
     assert without <= {"rabbitmq"}  # its record does not have the tag: deploy/pin-images pins it
-    assert "pins RabbitMQ's" in (ROOT / "docs/deployment.md").read_text("utf-8")
+    assert "pins RabbitMQ's" in (ROOT / "docs/operating/deployment.md").read_text("utf-8")
 
 
 def test_pin_images_writes_the_digest_of_today_behind_every_tag(tmp_path: Path) -> None:

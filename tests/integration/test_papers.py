@@ -7,7 +7,7 @@ import pytest
 
 from tests.running import ROOT
 
-ADAPTERS = (ROOT / "docs/adding-an-adapter.md").read_text("utf-8")
+ADAPTERS = (ROOT / "docs/building/adding-an-adapter.md").read_text("utf-8")
 QUOTED = re.findall(r"^`(\S+\.py)`:\n\n```python\n(.*?)^```$", ADAPTERS, re.MULTILINE | re.DOTALL)
 LINKS = [
     (paper, target)
@@ -41,7 +41,7 @@ def test_nothing_tells_to_install_by_a_name_that_is_another_projects_on_the_inde
 
 def test_wherever_packages_are_installed_they_are_pinned_with_hashes_and_not_resolved() -> None:
     papers = [ROOT / "Makefile", ROOT / "deploy/Dockerfile", *ROOT.glob(".ci/*")]
-    papers += [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "tests/compat.py"]
+    papers += [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "tests/compat.py"]
     told = [
         (paper.name, command)
         for paper in papers

@@ -192,7 +192,7 @@ def test_without_a_rule_the_email_waits():
 
 
 def test_the_rule_in_the_documentation_can_be_used():
-    document = (Path(__file__).parents[2] / "docs/replies.md").read_text("utf-8")
+    document = (Path(__file__).parents[2] / "docs/operating/replies.md").read_text("utf-8")
     block = document[document.index("    [[rule]]") :].split("\n\n")[0]
     own = tomllib.loads("\n".join(line.removeprefix("    ") for line in block.splitlines()))
     rules = parse_rules(TABLE, first=own)

@@ -1,4 +1,4 @@
-"""The tables of docs/scaling.md are what its script makes of the numbers, and it can count."""
+"""The tables of docs/building/scaling.md are those that its script computes from the numbers."""
 
 import tomllib
 

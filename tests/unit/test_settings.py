@@ -23,7 +23,7 @@ from entrypoints.settings import (
 )
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
+PAPER = (ROOT / "docs/operating/settings.md").read_text("utf-8")
 KEY = "3f9c1d07b2a84e65aa10c2d4e6f80912"
 
 
@@ -481,8 +481,8 @@ def test_the_example_file_names_every_variable_with_its_default():
     assert written == variables()
 
 
-def test_the_readme_names_every_variable_with_its_default():
-    rows = re.findall(r"^\| ((?:`[A-Z_]+`(?:, | … )?)+) \| (.*?) \|", README, re.MULTILINE)
+def test_the_documentation_names_every_variable_with_its_default():
+    rows = re.findall(r"^\| ((?:`[A-Z_]+`(?:, | … )?)+) \| (.*?) \|", PAPER, re.MULTILINE)
     named: set[str] = set()
     for names, defaults in rows:
         several = re.findall("`(.+?)`", names)

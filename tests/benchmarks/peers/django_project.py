@@ -19,7 +19,7 @@ from django.conf import settings
 from django.core.management import call_command
 
 PROCESSES = 2
-# the fastest of those tried on two cores, see docs/performance.md
+# the fastest of those tried on two cores
 BATCH_SIZE = 5000
 THREADS = 2
 FILLED_AT_ONCE = 500
