@@ -12,8 +12,15 @@ QUOTED = re.findall(r"^`(\S+\.py)`:\n\n```python\n(.*?)^```$", ADAPTERS, re.MULT
 LINKS = [
     (paper, target)
     for paper in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("deploy/*.md")])
-    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", paper.read_text("utf-8"))
+    for target in re.findall(r"\]\(([^):]+)\)", paper.read_text("utf-8"))
 ]
+
+
+def anchors(paper: Path) -> set[str]:
+    """What a link may point to in *paper*: its headings, as GitHub makes anchors of them."""
+    outside = re.sub(r"^```.*?^```", "", paper.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", outside, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", one.lower()).strip().replace(" ", "-") for one in headings}
 
 
 @pytest.mark.parametrize(("file", "code"), QUOTED)
@@ -58,5 +65,10 @@ def test_wherever_packages_are_installed_they_are_pinned_with_hashes_and_not_res
 
 
 @pytest.mark.parametrize(("paper", "target"), LINKS)
-def test_every_link_of_the_papers_leads_somewhere(paper: Path, target: str) -> None:
-    assert (paper.parent / target).exists()
+def test_every_link_leads_to_a_file_and_a_heading_that_exist(paper: Path, target: str) -> None:
+    file, _, anchor = target.partition("#")
+    there = paper.parent / file if file else paper
+
+    assert there.exists()
+    if anchor:
+        assert anchor in anchors(there)
