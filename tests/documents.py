@@ -12,9 +12,9 @@ PACKAGES = ("domain", "application", "adapters", "entrypoints")
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 # A changelog and a superseded decision speak of what is gone.
 CURRENT = [
-    paper
-    for paper in DOCUMENTS
-    if paper.name != "CHANGELOG.md" and "*Superseded by" not in paper.read_text("utf-8")
+    document
+    for document in DOCUMENTS
+    if document.name != "CHANGELOG.md" and "*Superseded by" not in document.read_text("utf-8")
 ]
 SOURCES = sorted(path for folder in (*PACKAGES, "tests") for path in ROOT.glob(f"{folder}/**/*.py"))
 CONFIGURATION = [
@@ -36,10 +36,16 @@ def text(path: Path) -> str:
     return path.read_text("utf-8")
 
 
-def code_of(paper: Path) -> Iterator[str]:
+@cache
+def tree_of(path: Path) -> ast.Module:
+    """A Python file, parsed."""
+    return ast.parse(text(path))
+
+
+def code_of(document: Path) -> Iterator[str]:
     """What a document sets as code: the lines of its blocks, and what stands in backticks."""
     outside = []
-    for number, part in enumerate(re.split(r"^ *```.*$", text(paper), flags=re.MULTILINE)):
+    for number, part in enumerate(re.split(r"^ *```.*$", text(document), flags=re.MULTILINE)):
         if number % 2:
             yield from part.replace("\\\n", " ").splitlines()
         else:
@@ -52,7 +58,7 @@ def code_of(paper: Path) -> Iterator[str]:
 @cache
 def names_in(path: Path) -> frozenset[str]:
     """Every name that a Python file defines: NAME, function, Class, Class.member."""
-    return frozenset(_defined(ast.parse(text(path)).body))
+    return frozenset(_defined(tree_of(path).body))
 
 
 def _defined(body: list[ast.stmt], *, within: str = "") -> Iterator[str]:
@@ -80,14 +86,14 @@ def all_names() -> frozenset[str]:
 
 def strings_in(path: Path) -> Iterator[str]:
     """Every string constant of a Python file."""
-    for node in ast.walk(ast.parse(text(path))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
 
 
 def docstrings_of(path: Path) -> Iterator[str]:
     """The docstrings of a Python file."""
-    for node in ast.walk(ast.parse(text(path))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             yield ast.get_docstring(node) or ""
 
@@ -98,7 +104,7 @@ def event_names() -> set[str]:
     for path in SOURCES:
         if path.relative_to(ROOT).parts[0] not in PACKAGES:
             continue
-        for node in ast.walk(ast.parse(text(path))):
+        for node in ast.walk(tree_of(path)):
             if not isinstance(node, ast.Call):
                 continue
             called = ast.unparse(node.func).rpartition(".")[2]

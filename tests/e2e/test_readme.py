@@ -12,8 +12,8 @@ from typing import Any
 from tests.running import ROOT, Running, free_port, running, wait_until
 
 README, SENDING = (
-    re.findall(r"```sh\n(curl .*?)```\n```json\n(.*?)```", paper.read_text("utf-8"), re.DOTALL)
-    for paper in (ROOT / "README.md", ROOT / "docs/using/sending.md")
+    re.findall(r"```sh\n(curl .*?)```\n```json\n(.*?)```", document.read_text("utf-8"), re.DOTALL)
+    for document in (ROOT / "README.md", ROOT / "docs/using/sending.md")
 )
 CLIENTS = (ROOT / "docs/using/clients.md").read_text("utf-8")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}")

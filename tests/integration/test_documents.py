@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 import pytest
 
-from domain.email import Status
+from domain.email import ARROWS, Status
+from domain.limits import Window
 from entrypoints.cli import cli
 from entrypoints.http.problems import _HTTP as HTTP_PROBLEMS
 from entrypoints.http.refusals import Refusal
@@ -34,6 +35,7 @@ from tests.running import ROOT
 FOLDERS = (*PACKAGES, "tests", "docs", "deploy", "requirements")
 WAY = ROOT / "docs/building/finding-your-way.md"
 GLOSSARY = ROOT / "docs/building/glossary.md"
+STATUSES = ROOT / "docs/using/statuses.md"
 WATCHING = ROOT / "docs/operating/watching.md"
 ERRORS = ROOT / "docs/using/errors.md"
 # Names that the glossary has already and the code gets with the renames.
@@ -66,10 +68,10 @@ MEDIA_TYPES = frozenset({"application/json"})
 # -- files and names -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("paper", CURRENT, ids=shown)
-def test_every_file_that_a_document_names_exists(paper: Path) -> None:
+@pytest.mark.parametrize("document", CURRENT, ids=shown)
+def test_every_file_that_a_document_names_exists(document: Path) -> None:
     path = re.compile(rf"(?:{'|'.join(FOLDERS)})/[\w./*@-]+")
-    named = {word for code in code_of(paper) for word in code.split() if path.fullmatch(word)}
+    named = {word for code in code_of(document) for word in code.split() if path.fullmatch(word)}
     lost = [one for one in sorted(named) if not list(ROOT.glob(one.rstrip("/.")))]
 
     assert [one for one in lost if one not in MADE_BY_THE_READER | MEDIA_TYPES] == []
@@ -82,7 +84,7 @@ def test_every_file_that_the_code_names_exists() -> None:
     lost = {
         f"{shown(source)} names {one}"
         for source in [*SOURCES, *CONFIGURATION]
-        for one in path.findall(text(source))
+        for one in path.findall(text(source).replace("/opt/email-service/", ""))
         if not (ROOT / one).exists()
     }
 
@@ -114,13 +116,13 @@ def is_module(dotted: str) -> bool:
     )
 
 
-@pytest.mark.parametrize("paper", CURRENT, ids=shown)
-def test_every_name_in_a_module_that_a_document_names_is_there(paper: Path) -> None:
+@pytest.mark.parametrize("document", CURRENT, ids=shown)
+def test_every_name_in_a_module_that_a_document_names_is_there(document: Path) -> None:
     modules = {path.parent.name if path.name == "__init__.py" else path.stem for path in SOURCES}
     known = {name.rpartition(".")[2] for path in SOURCES for name in names_in(path)}
     named = {
         (module, name)
-        for code in code_of(paper)
+        for code in code_of(document)
         for module, name in re.findall(r"^(?:\w+\.)*(\w+)\.(\w+)(?:\(.*\))?$", code)
         if module in modules and name not in ("py", "md", "toml", "json")
     }
@@ -166,14 +168,37 @@ def test_a_word_stands_once_in_the_glossary() -> None:
     assert sorted(set(words)) == sorted(words)
 
 
+# -- statuses --------------------------------------------------------------------------------------
+
+
+def test_the_diagram_of_statuses_is_the_table_of_transitions() -> None:
+    drawn = set(re.findall(r"^    (\w+) --> (\w+): (\w+)$", text(STATUSES), re.MULTILINE))
+
+    assert drawn == {
+        (before.value, after.value, cause.value)
+        for (before, cause), targets in ARROWS.items()
+        for after in targets
+    }
+
+
+def test_the_page_of_statuses_has_every_status_and_every_gate() -> None:
+    listed = set(re.findall(r"^\| `(\w+)`(?:, `\w+`)* \|", text(STATUSES), re.MULTILINE))
+    listed |= set(re.findall(r"`(\w+)`", text(STATUSES).partition("| `waiting_reason` |")[2]))
+    gates = set(re.findall(r'name="(\w+)"', text(ROOT / "domain/gates.py")))
+    limits = {f"{window.value}_limit" for window in Window}
+
+    assert {status.value for status in Status} <= listed
+    assert gates | limits | {"in_line", "retry_delay"} <= listed
+
+
 # -- settings --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("paper", CURRENT, ids=shown)
-def test_every_setting_that_a_document_names_is_one(paper: Path) -> None:
+@pytest.mark.parametrize("document", CURRENT, ids=shown)
+def test_every_setting_that_a_document_names_is_one(document: Path) -> None:
     named = {
         name
-        for code in code_of(paper)
+        for code in code_of(document)
         for name in re.findall(r"(?<![\w./$-])[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?![\w.])", code)
     }
     known = set(variables()) | {name.rpartition(".")[2] for name in all_names()}
@@ -191,12 +216,12 @@ def routes() -> list[re.Pattern[str]]:
     return [re.compile(re.sub(r"\{\w+\}", r"[^/]+", path)) for path in paths]
 
 
-@pytest.mark.parametrize("paper", CURRENT, ids=shown)
-def test_every_call_that_a_document_names_is_answered(paper: Path) -> None:
+@pytest.mark.parametrize("document", CURRENT, ids=shown)
+def test_every_call_that_a_document_names_is_answered(document: Path) -> None:
     known = routes()
     named = {
         path
-        for code in code_of(paper)
+        for code in code_of(document)
         for path in [
             *re.findall(r"\b(?:GET|POST|PUT|DELETE|PATCH) (/[^\s?`'…]*)", code),
             *re.findall(r"127\.0\.0\.1:5000(/[^\s?`'\"]*)", code),
@@ -256,7 +281,7 @@ def test_every_event_that_the_code_creates_is_listed() -> None:
 
 def commands() -> list[tuple[str, str]]:
     """Every line that starts with the service's command, and where it stands."""
-    said = [(shown(paper), code) for paper in CURRENT for code in code_of(paper)]
+    said = [(shown(document), code) for document in CURRENT for code in code_of(document)]
     said += [(shown(path), line) for path in CONFIGURATION for line in text(path).splitlines()]
     said += [
         (shown(path), found)
@@ -300,12 +325,12 @@ def test_a_command_that_is_not_there_is_noticed() -> None:
     assert refusal("worker --processes 2") is None
 
 
-@pytest.mark.parametrize("paper", CURRENT, ids=shown)
-def test_every_make_target_that_a_document_names_exists(paper: Path) -> None:
+@pytest.mark.parametrize("document", CURRENT, ids=shown)
+def test_every_make_target_that_a_document_names_exists(document: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", text(ROOT / "Makefile"), re.MULTILINE))
     named = {
         target
-        for code in code_of(paper)
+        for code in code_of(document)
         for target in re.findall(r"^(?:[A-Z_]+=\S+ )*make ([a-z]+)", code)
     }
 
@@ -316,13 +341,13 @@ def test_every_benchmark_and_experiment_that_a_document_names_exists() -> None:
     benchmarks = {one.name for one in BENCHMARKS}
     experiments = {one.name for one in EXPERIMENTS}
     lost = []
-    for paper in CURRENT:
-        for code in code_of(paper):
+    for document in CURRENT:
+        for code in code_of(document):
             for words in re.findall(r'make bench BENCH="?([^"]*)"?', code):
                 named = {word for word in words.split("#")[0].split() if not word.startswith("-")}
-                lost += [(shown(paper), one) for one in sorted(named - benchmarks)]
-        named = set(re.findall(r"\bE\d\d\b", text(paper)))
-        lost += [(shown(paper), one) for one in sorted(named - experiments)]
+                lost += [(shown(document), one) for one in sorted(named - benchmarks)]
+        named = set(re.findall(r"\bE\d\d\b", text(document)))
+        lost += [(shown(document), one) for one in sorted(named - experiments)]
 
     assert lost == []
 
@@ -346,11 +371,11 @@ def test_the_readme_is_short_and_its_picture_small() -> None:
 def test_every_document_can_be_reached_from_the_readme() -> None:
     reached, waiting = set(), [ROOT / "README.md"]
     while waiting:
-        paper = waiting.pop()
-        if paper in reached or paper.suffix != ".md":
+        document = waiting.pop()
+        if document in reached or document.suffix != ".md":
             continue
-        reached.add(paper)
-        links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text(paper))
-        waiting += [(paper.parent / link).resolve() for link in links]
+        reached.add(document)
+        links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text(document))
+        waiting += [(document.parent / link).resolve() for link in links]
 
-    assert [shown(paper) for paper in DOCUMENTS if paper not in reached] == []
+    assert [shown(document) for document in DOCUMENTS if document not in reached] == []

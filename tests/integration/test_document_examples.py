@@ -1,4 +1,4 @@
-"""What the papers show is what is there: code that is quoted runs, and links lead somewhere."""
+"""Code that a document quotes is code that runs, and every link leads somewhere."""
 
 import re
 from pathlib import Path
@@ -10,15 +10,19 @@ from tests.running import ROOT
 ADAPTERS = (ROOT / "docs/building/adding-an-adapter.md").read_text("utf-8")
 QUOTED = re.findall(r"^`(\S+\.py)`:\n\n```python\n(.*?)^```$", ADAPTERS, re.MULTILINE | re.DOTALL)
 LINKS = [
-    (paper, target)
-    for paper in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("deploy/*.md")])
-    for target in re.findall(r"\]\(([^):]+)\)", paper.read_text("utf-8"))
+    (document, target)
+    for document in sorted(
+        [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("deploy/*.md")]
+    )
+    for target in re.findall(r"\]\(([^):]+)\)", document.read_text("utf-8"))
 ]
 
 
-def anchors(paper: Path) -> set[str]:
-    """What a link may point to in *paper*: its headings, as GitHub makes anchors of them."""
-    outside = re.sub(r"^```.*?^```", "", paper.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+def anchors(document: Path) -> set[str]:
+    """What a link may point to in *document*: its headings, as GitHub makes anchors of them."""
+    outside = re.sub(
+        r"^```.*?^```", "", document.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL
+    )
     headings = re.findall(r"^#+ (.+)$", outside, re.MULTILINE)
     return {re.sub(r"[^\w -]", "", one.lower()).strip().replace(" ", "-") for one in headings}
 
@@ -47,27 +51,27 @@ def test_nothing_tells_to_install_by_a_name_that_is_another_projects_on_the_inde
 
 
 def test_wherever_packages_are_installed_they_are_pinned_with_hashes_and_not_resolved() -> None:
-    papers = [ROOT / "Makefile", ROOT / "deploy/Dockerfile", *ROOT.glob(".ci/*")]
-    papers += [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "tests/compat.py"]
+    documents = [ROOT / "Makefile", ROOT / "deploy/Dockerfile", *ROOT.glob(".ci/*")]
+    documents += [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "tests/compat.py"]
     told = [
-        (paper.name, command)
-        for paper in papers
+        (document.name, command)
+        for document in documents
         for command in re.findall(
-            r"pip\b.*\binstall ([^`\n]*)", paper.read_text("utf-8").replace("\\\n", " ")
+            r"pip\b.*\binstall ([^`\n]*)", document.read_text("utf-8").replace("\\\n", " ")
         )
     ]
 
     assert len(told) >= 6
-    for paper, command in told:
+    for document, command in told:
         ours = "--no-build-isolation" in command and re.search(r" \.(\s|$)", command)
         wanted = {"--no-deps"} if ours else {"--no-deps", "--require-hashes", "-r"}
-        assert wanted <= set(command.split()), (paper, command)
+        assert wanted <= set(command.split()), (document, command)
 
 
-@pytest.mark.parametrize(("paper", "target"), LINKS)
-def test_every_link_leads_to_a_file_and_a_heading_that_exist(paper: Path, target: str) -> None:
+@pytest.mark.parametrize(("document", "target"), LINKS)
+def test_every_link_leads_to_a_file_and_a_heading_that_exist(document: Path, target: str) -> None:
     file, _, anchor = target.partition("#")
-    there = paper.parent / file if file else paper
+    there = document.parent / file if file else document
 
     assert there.exists()
     if anchor:
