@@ -74,6 +74,14 @@ def _defined(body: list[ast.stmt], *, within: str = "") -> Iterator[str]:
 
 
 @cache
+def words_defined_in(path: Path) -> frozenset[str]:
+    """Every word that may be a name a Python file defines; quicker than `names_in`."""
+    return frozenset(
+        re.findall(r"(?:\b(?:def|class) +|^ *)(\w+)(?= *[(:=])", text(path), re.MULTILINE)
+    )
+
+
+@cache
 def all_names() -> frozenset[str]:
     """Every name that the four packages define."""
     return frozenset(
@@ -92,10 +100,8 @@ def strings_in(path: Path) -> Iterator[str]:
 
 
 def docstrings_of(path: Path) -> Iterator[str]:
-    """The docstrings of a Python file."""
-    for node in ast.walk(tree_of(path)):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            yield ast.get_docstring(node) or ""
+    """The docstrings of a Python file, found by their quotes: to parse every file takes seconds."""
+    yield from re.findall(r'"""(.*?)"""', text(path), re.DOTALL)
 
 
 def event_names() -> set[str]:

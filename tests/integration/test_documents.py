@@ -28,6 +28,7 @@ from tests.documents import (
     shown,
     strings_in,
     text,
+    words_defined_in,
 )
 from tests.faults.catalogue import EXPERIMENTS
 from tests.running import ROOT
@@ -119,7 +120,7 @@ def is_module(dotted: str) -> bool:
 @pytest.mark.parametrize("document", CURRENT, ids=shown)
 def test_every_name_in_a_module_that_a_document_names_is_there(document: Path) -> None:
     modules = {path.parent.name if path.name == "__init__.py" else path.stem for path in SOURCES}
-    known = {name.rpartition(".")[2] for path in SOURCES for name in names_in(path)}
+    known = set().union(*map(words_defined_in, SOURCES))
     named = {
         (module, name)
         for code in code_of(document)
