@@ -1,4 +1,4 @@
-"""The deployment papers name only what there is: settings, commands, paths, ports and files.
+"""The files in deploy/ name only what exists: settings, commands, paths, ports and files.
 
 What cannot be started here is read by its own tool too where that is installed (docker-compose,
 systemd-analyze, hadolint, kubectl).
@@ -139,7 +139,8 @@ def test_images_of_others_are_pinned_by_their_digest_or_say_why_not() -> None:
     }
 
     assert without <= {"rabbitmq"}  # its record does not have the tag: deploy/pin-images pins it
-    assert "pins RabbitMQ's" in (ROOT / "docs/operating/deployment.md").read_text("utf-8")
+    page = (ROOT / "docs/operating/deployment.md").read_text("utf-8")
+    assert "pins RabbitMQ's" in " ".join(page.split())
 
 
 def test_pin_images_writes_the_digest_of_today_behind_every_tag(tmp_path: Path) -> None:
