@@ -34,6 +34,7 @@ from tests.faults.catalogue import EXPERIMENTS
 from tests.running import ROOT
 
 FOLDERS = (*PACKAGES, "tests", "docs", "deploy", "requirements")
+USING = [document for document in CURRENT if document.parent.name == "using"]
 WAY = ROOT / "docs/building/finding-your-way.md"
 GLOSSARY = ROOT / "docs/building/glossary.md"
 STATUSES = ROOT / "docs/using/statuses.md"
@@ -205,6 +206,17 @@ def test_every_setting_that_a_document_names_is_one(document: Path) -> None:
     known = set(variables()) | {name.rpartition(".")[2] for name in all_names()}
 
     assert [one for one in sorted(named - known) if not OTHERS.fullmatch(one)] == []
+
+
+@pytest.mark.parametrize("document", USING, ids=shown)
+def test_every_field_and_code_that_a_page_for_users_names_is_in_the_code(document: Path) -> None:
+    source = "\n".join(text(path) for path in SOURCES if shown(path).split("/")[0] in PACKAGES)
+    source += text(ROOT / "domain/smtp_rules.toml")
+    named = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", text(document)))
+    composed = {f"email_{status.value}" for status in Status}
+    composed |= {f"{window.value}_limit" for window in Window}
+
+    assert [one for one in sorted(named - composed) if one not in source] == []
 
 
 # -- calls of the API ------------------------------------------------------------------------------
