@@ -23,7 +23,7 @@ import attrs
 from adapters.smtp_sender.addresses import KnownAddresses, race
 from adapters.smtp_sender.replies import ServerReply
 from adapters.smtp_sender.resolve import Endpoint, Resolver, Unresolved
-from adapters.smtp_sender.wire import Brake, Broken, Wire, connect
+from adapters.smtp_sender.wire import Brake, Broken, Deadline, Wire, connect
 from application.ports import Vault
 from domain.account import Account, AuthMechanism, Security
 from domain.address import Address, address_literal
@@ -225,27 +225,30 @@ class Session:
         self._note(Stage.CONNECT, detail=f"connected to {endpoint.ip}")
         if self._account.security is Security.TLS:
             self._stage = Stage.TLS
-            self._encrypt(brake)
+            self._encrypt(brake, self._within(self._timeouts.starttls))
         self._stage = Stage.BANNER
         greeting = self._read_greeting(endpoint, brake, is_last=is_last)
         self._note(Stage.BANNER, greeting)
         self._expect_positive(greeting)
 
     def _read_greeting(self, endpoint: Endpoint, brake: Brake, *, is_last: bool) -> ServerReply:
-        """The greeting. A server that says nothing may wait for TLS: that is tried once."""
-        patience = min(self._timeouts.silence, self._timeouts.banner)
+        """The greeting. A server that says nothing may wait for TLS: that is tried once, if there
+        is time for it.
+        """
+        patience = self._timeouts.silence
+        deadline = self._within(self._timeouts.banner)
         try:
-            return self._live.read(patience)
+            return self._live.read(min(patience, self._timeouts.banner))
         except Broken as silence:
             if silence.problem is not Problem.TIMEOUT:
                 raise
-            if not self._encrypted_from_start and self._expects_tls(endpoint, brake):
+            may_try = not self._encrypted_from_start and deadline.left_s >= patience
+            if may_try and self._expects_tls(endpoint, brake):
                 detail = "this port expects TLS from the first byte: use_ssl"
                 raise Ended(problem=Problem.TLS_MODE, detail=detail) from None
-            longer = self._timeouts.banner - patience
-            if not is_last or longer <= 0:
+            if not is_last or not deadline.left_s:
                 raise
-            return self._live.read(longer)
+            return self._live.read(deadline.left_s)
 
     @property
     def _encrypted_from_start(self) -> bool:
@@ -255,14 +258,14 @@ class Session:
         """Whether a second connection gets an answer to TLS. Nothing is sent over it."""
         if self._terms.addresses.is_no_tls(endpoint):
             return False
-        patience, spoken = self._timeouts.silence, False
+        deadline, spoken = self._within(self._timeouts.silence), False
         second: Wire | None = None
         try:
             second = connect(
-                endpoint, timeout_s=patience, brake=brake, monotonic=self._terms.monotonic
+                endpoint, timeout_s=deadline.left_s, brake=brake, monotonic=self._terms.monotonic
             )
             host = self._account.host
-            second.encrypt(_any_tls(), hostname=host, timeout_s=patience, brake=brake)
+            second.encrypt(_any_tls(), hostname=host, timeout_s=deadline.left_s, brake=brake)
             spoken = True
         except Broken as broken:
             spoken = broken.problem is Problem.HANDSHAKE  # its alert is TLS too
@@ -284,10 +287,11 @@ class Session:
     def _say_hello(self) -> None:
         own_name = self._terms.ehlo_hostname
         name = (own_name or address_literal(self._live.own_address)).encode()
-        reply = self._ask(Stage.EHLO, b"EHLO " + name, self._timeouts.ehlo)
+        deadline = self._within(self._timeouts.ehlo)
+        reply = self._ask(Stage.EHLO, b"EHLO " + name, deadline)
         plain = not self._encrypted and not self._account.authenticates
         if reply.code in (500, 502) and plain:
-            reply = self._ask(Stage.EHLO, b"HELO " + name, self._timeouts.ehlo)
+            reply = self._ask(Stage.EHLO, b"HELO " + name, deadline)
             self._note(Stage.EHLO, reply)
             self._expect_positive(reply)
             self._extensions = {}
@@ -300,12 +304,13 @@ class Session:
         self._stage = Stage.STARTTLS
         if "STARTTLS" not in self._extensions:
             raise Ended(problem=Problem.NOT_OFFERED, detail="STARTTLS is not offered")
-        reply = self._ask(Stage.STARTTLS, b"STARTTLS", self._timeouts.starttls)
+        deadline = self._within(self._timeouts.starttls)
+        reply = self._ask(Stage.STARTTLS, b"STARTTLS", deadline)
         self._note(Stage.STARTTLS, reply)
         self._expect_positive(reply)
         if not self._live.silent:
             self._refuse_injection()
-        self._encrypt(brake)
+        self._encrypt(brake, deadline)
 
     def _refuse_injection(self) -> NoReturn:
         """What came before the handshake would be read as if TLS had protected it."""
@@ -316,12 +321,12 @@ class Session:
                 raise
         raise Ended(problem=Problem.NOT_OFFERED, detail="bytes came before TLS")
 
-    def _encrypt(self, brake: Brake) -> None:
+    def _encrypt(self, brake: Brake, deadline: Deadline) -> None:
         try:
             self._live.encrypt(
                 self._terms.ssl_context(),
                 hostname=self._account.host,
-                timeout_s=self._timeouts.starttls,
+                timeout_s=deadline.left_s,
                 brake=brake,
             )
         except Broken as broken:
@@ -347,20 +352,22 @@ class Session:
         self._secrets = Secrets.of(username, secret)
         self._nothing_to_hide = False
         self._keep_back(secret)
+        deadline = self._within(self._timeouts.auth)
         if mechanism is AuthMechanism.PLAIN:
-            reply = self._answer(b"AUTH PLAIN " + _b64(b"\0" + user + b"\0" + password))
+            initial = _b64(b"\0" + user + b"\0" + password)
+            reply = self._ask(Stage.AUTH, b"AUTH PLAIN " + initial, deadline)
             if reply.code in (502, 504) and self._may_log_in_after(mechanism):
-                reply = self._log_in(user, password)
+                reply = self._log_in(user, password, deadline)
         elif mechanism is AuthMechanism.LOGIN:
-            reply = self._log_in(user, password)
+            reply = self._log_in(user, password, deadline)
         else:
-            reply = self._answer(b"AUTH CRAM-MD5")
+            reply = self._ask(Stage.AUTH, b"AUTH CRAM-MD5", deadline)
             if reply.intermediate:
                 digest = _cram_md5(password, challenge=reply.lines[-1])
                 response = _b64(user + b" " + digest.encode())
                 self._secrets = self._secrets.with_response(response)
                 self._keep_back(secret, digest, response.decode())
-                reply = self._answer(response)
+                reply = self._ask(Stage.AUTH, response, deadline)
         self._note(Stage.AUTH, reply)
         self._expect_positive(reply)
         self._login = None
@@ -369,17 +376,14 @@ class Session:
         username = self._account.username
         self._login = SecretForms(username=username, password=password, said=said)
 
-    def _log_in(self, user: bytes, password: bytes) -> ServerReply:
-        reply = self._answer(b"AUTH LOGIN")
+    def _log_in(self, user: bytes, password: bytes, deadline: Deadline) -> ServerReply:
+        reply = self._ask(Stage.AUTH, b"AUTH LOGIN", deadline)
         for answer in (_b64(user), _b64(password)):
-            reply = self._answer(answer) if reply.intermediate else reply
+            reply = self._ask(Stage.AUTH, answer, deadline) if reply.intermediate else reply
         return reply
 
     def _may_log_in_after(self, mechanism: AuthMechanism) -> bool:
         return self._account.auth_mechanism is None and AuthMechanism.LOGIN in self._offered
-
-    def _answer(self, line: bytes) -> ServerReply:
-        return self._ask(Stage.AUTH, line, self._timeouts.auth)
 
     def _mechanism(self) -> AuthMechanism:
         offered, chosen = self._offered, self._account.auth_mechanism
@@ -412,11 +416,11 @@ class Session:
                 (Stage.MAIL, f"MAIL FROM:<{self._account.address}>"),
                 (Stage.RCPT, f"RCPT TO:<{recipient}>"),
             ):
-                reply = self._ask(stage, line.encode(), self._timeouts.mail)
+                reply = self._ask(stage, line.encode(), self._within(self._timeouts.mail))
                 self._note(stage, reply)
                 if not reply.positive:
                     break
-            self.usable = self._reset()
+            self.usable = self._reset(self._within(self._timeouts.rset))
         except Ended as ended:
             self._heard.append(Step(stage=self._stage, reply=ended.reply))
             self.usable = False
@@ -578,10 +582,11 @@ class Session:
         belong to another command, and so may all before it.
         """
         self._dirty = True
-        self.usable = self._back_in_step() and self._reset()
+        deadline = self._within(self._timeouts.rset)
+        self.usable = self._back_in_step(deadline) and self._reset(deadline)
         raise Ended(reply=self._clean(reply))
 
-    def _back_in_step(self) -> bool:
+    def _back_in_step(self, deadline: Deadline) -> bool:
         """Read what is still owed for commands that went ahead of a refusal: more refusals.
 
         Only DATA may be taken although nobody will get it (RFC 2920 section 3.1); it is ended
@@ -592,10 +597,10 @@ class Session:
         try:
             while self._owed:
                 self._owed -= 1
-                reply = self._live.read(self._timeouts.rset)
+                reply = self._live.read(deadline.left_s)
                 if reply.code == 354 and not self._owed:
-                    self._live.write(DOT, self._timeouts.rset)
-                    reply = self._live.read(self._timeouts.rset)
+                    self._live.write(DOT, deadline.left_s)
+                    reply = self._live.read(deadline.left_s)
                 if reply.code == 421:
                     return False
                 if reply.code < 400:
@@ -667,13 +672,14 @@ class Session:
         if self.usable and self._dirty:
             # a second answer to RSET would be taken for the answer to MAIL
             try:
-                self.usable = self._reset() and self._live.silent
+                deadline = self._within(self._timeouts.rset)
+                self.usable = self._reset(deadline) and self._live.silent
             except Broken:
                 self.usable = False
         self._seen_silent = self.usable
         return self.usable
 
-    def _reset(self) -> bool:
+    def _reset(self, deadline: Deadline) -> bool:
         """Whether RSET was answered as it must be. Broken if an earlier reply came in its place.
 
         The last command before it was DATA or one that was refused: had the server sent a reply
@@ -689,8 +695,8 @@ class Session:
                 raise
             return False
         try:
-            self._live.write(b"RSET\r\n", self._timeouts.rset)
-            reply = self._live.read(self._timeouts.rset)
+            self._live.write(b"RSET\r\n", deadline.left_s)
+            reply = self._live.read(deadline.left_s)
         except Broken:
             return False
         if reply.intermediate or (reply.code not in (250, 421) and self._another_follows()):
@@ -707,7 +713,7 @@ class Session:
         """Say QUIT, wait for the answer, whatever it is, and close."""
         try:
             if self.usable:
-                self._ask(self._stage, b"QUIT", self._timeouts.quit)
+                self._ask(self._stage, b"QUIT", self._within(self._timeouts.quit))
         except (Broken, Ended):
             pass
         finally:
@@ -727,12 +733,16 @@ class Session:
 
     # --- the words
 
-    def _ask(self, stage: Stage, line: bytes, timeout_s: float) -> ServerReply:
+    def _within(self, timeout_s: float) -> Deadline:
+        """For a stage that begins now."""
+        return Deadline(timeout_s, monotonic=self._terms.monotonic)
+
+    def _ask(self, stage: Stage, line: bytes, deadline: Deadline) -> ServerReply:
         """The reply to one command. Ended if it is a 421: the server is about to close."""
         self._stage = stage
         self._expect_silence()
-        self._live.write(line + b"\r\n", timeout_s)
-        reply = self._live.read(timeout_s)
+        self._live.write(line + b"\r\n", deadline.left_s)
+        reply = self._live.read(deadline.left_s)
         if reply.code == 421:
             raise Ended(reply=self._clean(reply))
         return reply

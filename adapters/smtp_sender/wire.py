@@ -41,6 +41,19 @@ class Broken(Exception):
         self.detail = detail
 
 
+class Deadline:
+    """The moment by which a stage must be over, however many waits it has."""
+
+    def __init__(self, timeout_s: float, *, monotonic: Callable[[], float]) -> None:
+        self._moment = monotonic() + timeout_s
+        self._monotonic = monotonic
+
+    @property
+    def left_s(self) -> float:
+        """Seconds from now, 0 once it has passed."""
+        return max(self._moment - self._monotonic(), 0.0)
+
+
 class Brake:
     """Lets another thread stop an attempt at any moment before the final dot, and none after.
 
