@@ -704,9 +704,15 @@ class Session:
         return reply.code == 250
 
     def _another_follows(self) -> bool:
+        """Whether the server still owes a reply. It is asked to leave, so that nobody has to wait
+        for a reply that never comes: if none is owed, QUIT's is the next and the last.
+        """
+        deadline = self._within(min(self._timeouts.pending, 1.0))
         with suppress(Broken):
-            self._live.read(min(self._timeouts.pending, 1.0))
-            return True
+            self._live.write(b"QUIT\r\n", deadline.left_s)
+            if self._live.read(deadline.left_s).code != 221:
+                self._live.read(deadline.left_s)
+                return True
         return False
 
     def quit(self) -> None:

@@ -2,15 +2,18 @@
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import attrs
 import pytest
 
+from adapters.fake_sender import QUIT, RSET, Rule
 from domain.handoff import Handoff, Parcel, Problem, Stage
 from tests.builders import an_envelope
 from tests.contract.sender_suite import MESSAGE, Permission, an_account_at
+from tests.integration.smtp_sending import a_line as a_smtp_line
 from tests.integration.smtp_sending import a_sender, short_timeouts
 
 NAMES = ("good@example.org", "bad@example.org", "fine@example.org")
@@ -138,6 +141,20 @@ def test_a_second_reply_to_a_dot_changes_nothing_for_anybody(
         assert refused == [name for name in names if name.startswith("bad")]
         assert len(line.server.taken) == 2
         assert line.server.connections == 2
+
+
+@pytest.mark.parametrize("after", [b"", b"500 5.5.1 no\r\n", b"250 2.0.0 bye\r\n"])
+def test_a_server_that_refuses_rset_costs_a_connection_and_no_wait(after: bytes) -> None:
+    rules = [Rule(Stage.RCPT, "550 5.1.1 unknown", recipient=NAMES[1]), Rule(RSET, "500 5.5.1 no")]
+    quit_rule = [Rule(QUIT, after.decode().strip())] if after else []
+    with a_smtp_line(*rules, *quit_rule) as line:
+        began = time.monotonic()
+        for _ in range(5):
+            handoff = line.send(envelope=an_envelope(NAMES[1]))
+            assert handoff.reply is not None
+            assert handoff.reply.text == "5.1.1 unknown"
+        assert line.server.connections == 5
+        assert time.monotonic() - began < 5 * 0.5
 
 
 @pytest.mark.parametrize("extra", EXTRAS)
