@@ -195,10 +195,6 @@ class _Permission:
     still: Callable[[], bool]
 
 
-def _nothing() -> None:
-    """What is announced where nothing may be."""
-
-
 class _Memory:
     """What this process has learned of servers, by account and version. Safe from many threads."""
 
@@ -207,9 +203,9 @@ class _Memory:
         self._unannounced: set[tuple[int, int]] = set()
         self._mistaken: dict[tuple[object, ...], float] = {}
 
-    def may_announce(self, account: Account) -> bool:
-        """Whether the owner allows it and no server was seen to break on it."""
-        return account.announce_next and (account.id, account.version) not in self._unannounced
+    def breaks_on_announcing(self, account: Account) -> bool:
+        """Whether its server was seen to break on it."""
+        return (account.id, account.version) in self._unannounced
 
     def announced_in_vain(self, account: Account) -> None:
         """Every message waits for the reply to the one before it from now on."""
@@ -272,7 +268,9 @@ class _Conversation:
             if handoff is None:
                 handoff = self._over_a_new_session(parcel, then, permission, brake)
         finally:
-            self._let_go(brake)
+            session = self._session
+            if session is not None and not self._pool.keeps(session, epoch=self._epoch):
+                self.end()
         if self._announcement_refused:
             return attrs.evolve(handoff, announcement_refused=True)
         return handoff
@@ -280,6 +278,7 @@ class _Conversation:
     def end(self) -> None:
         """Give the session back; one to which something was announced is dropped."""
         session, self._session = self._session, None
+        self._brake.watch(None)  # it is no longer ours to interrupt
         if session is not None:
             self._pool.put(session, epoch=self._epoch)
 
@@ -291,11 +290,9 @@ class _Conversation:
         brake: Brake,
     ) -> Handoff | None:
         """None if there is no session left that still works: nothing was accepted then."""
-        while not brake.stopped and self._take():
-            session = self._session
-            assert session is not None
-            announced = session.has_announced(parcel)
-            if not session.renew(parcel, brake):
+        while not brake.stopped and (session := self._session or self._take_idle()) is not None:
+            announced = session.announced is parcel
+            if not session.renew(parcel):
                 self.end()
                 continue
             delivered = session.messages
@@ -366,31 +363,30 @@ class _Conversation:
         permission: "_Permission",
         brake: Brake,
     ) -> Handoff:
-        may_announce = self._memory.may_announce(self._account) and self._pool.lasts(session)
+        may_announce = (
+            self._account.announce_next
+            and not self._memory.breaks_on_announcing(self._account)
+            and self._pool.lasts(session)
+        )
         handoff = session.hand_off(
             parcel,
             before_dot=permission.before_dot,
             still=permission.still,
             brake=brake,
-            then=then if may_announce else _nothing,
+            then=then if may_announce else None,
         )
-        if session.announced and refuses_announcement(handoff, announced=False):
+        if session.announced is not None and refuses_announcement(handoff, announced=False):
             self._memory.announced_in_vain(self._account)
             self._announcement_refused = True
         return handoff
 
-    def _take(self) -> bool:
-        """Whether there is a session: the one in hand, or an idle one."""
-        if self._session is None and (idle := self._pool.take(self._account)) is not None:
-            self._hold(idle)
-        return self._session is not None
+    def _take_idle(self) -> Session | None:
+        session = self._pool.take(self._account)
+        if session is not None:
+            self._hold(session)
+            self._brake.watch(session.interrupt)
+        return session
 
     def _hold(self, session: Session) -> None:
         self._session = session
         self._epoch = self._pool.epoch(session.account_id)
-
-    def _let_go(self, brake: Brake) -> None:
-        """The attempt is over: the session stays in hand only if the next message may use it."""
-        brake.watch(None)  # it is no longer ours to interrupt
-        if self._session is not None and not self._pool.keeps(self._session, epoch=self._epoch):
-            self.end()

@@ -50,6 +50,7 @@ class Pool:
         self._versions: dict[int, int] = {}
         self._epochs: dict[int, int] = {}
         self._ends: dict[int, deque[int]] = {}
+        self._learned: dict[int, int] = {}  # most messages a connection, by account
         self._next_sweep = 0.0
 
     def take(self, account: Account) -> Session | None:
@@ -60,6 +61,7 @@ class Pool:
             newest = max(account.version, self._versions.get(account.id, 0))
             if newest != self._versions.get(account.id):
                 self._ends.pop(account.id, None)  # it may be another server
+                self._learned.pop(account.id, None)
             self._versions[account.id] = newest
             waiting = self._idle.get(account.id, [])
             stale = [idle.session for idle in waiting if idle.session.version < newest]
@@ -78,7 +80,7 @@ class Pool:
         self._leave_the_parents_alone()
         now = self._monotonic()
         with self._lock:
-            keep = session.idle and self._keeps(session, now, epoch=epoch)
+            keep = session.idle and self.keeps(session, epoch=epoch)
             if keep:
                 self._idle.setdefault(session.account_id, []).append(_Idle(session, now))
         if not keep:
@@ -86,15 +88,21 @@ class Pool:
         self._sweep()
 
     def keeps(self, session: Session, *, epoch: int) -> bool:
-        """Whether it is still good for a message of its account."""
-        with self._lock:
-            return self._keeps(session, self._monotonic(), epoch=epoch)
+        """Whether it is still good for a message of its account. Takes no lock: a change that comes
+        at the same time counts when it is asked again.
+        """
+        account_id = session.account_id
+        return (
+            session.usable
+            and not self._closed
+            and not self._spent(session, self._monotonic())
+            and session.version >= self._versions.get(account_id, 0)
+            and epoch == self._epochs.get(account_id, 0)
+        )
 
     def lasts(self, session: Session) -> bool:
         """Whether it will still be good after one more message."""
-        return session.messages + 1 < self._most(session) and not self._spent(
-            session, self._monotonic()
-        )
+        return not self._spent(session, self._monotonic(), messages=1)
 
     def ended(self, account_id: int, *, messages: int) -> None:
         """The server wanted a new connection after so many messages.
@@ -102,22 +110,13 @@ class Pool:
         After two equal counts connections of this process are closed before they are refused.
         """
         with self._lock:
-            self._ends.setdefault(account_id, deque(maxlen=2)).append(messages)
-
-    def _most(self, session: Session) -> int:
-        ends = self._ends.get(session.account_id)
-        if ends is None:
-            return self._policy.max_messages
-        return min(learned_limit(ends) or self._policy.max_messages, self._policy.max_messages)
-
-    def _keeps(self, session: Session, now: float, *, epoch: int) -> bool:
-        return (
-            session.usable
-            and not self._closed
-            and not self._spent(session, now)
-            and session.version >= self._versions.get(session.account_id, 0)
-            and epoch == self._epochs.get(session.account_id, 0)
-        )
+            ends = self._ends.setdefault(account_id, deque(maxlen=2))
+            ends.append(messages)
+            limit = learned_limit(ends)
+            if limit is None:
+                self._learned.pop(account_id, None)
+            else:
+                self._learned[account_id] = min(limit, self._policy.max_messages)
 
     def retire(self, account_id: int) -> None:
         """Close the account's idle sessions, and those in use when they come back."""
@@ -159,11 +158,11 @@ class Pool:
     def _expired(self, idle: _Idle, now: float) -> bool:
         return now - idle.since >= self._policy.max_idle_s or self._spent(idle.session, now)
 
-    def _spent(self, session: Session, now: float) -> bool:
-        return (
-            session.messages >= self._most(session)
-            or now - session.opened_at >= self._policy.max_age_s
-        )
+    def _spent(self, session: Session, now: float, *, messages: int = 0) -> bool:
+        """Whether it has done enough, or will have after so many more messages."""
+        policy = self._policy
+        most = self._learned.get(session.account_id, policy.max_messages)
+        return session.messages + messages >= most or now - session.opened_at >= policy.max_age_s
 
     def _leave_the_parents_alone(self) -> None:
         """After a fork the sessions, and perhaps a held lock, are the parent's."""

@@ -12,7 +12,6 @@ can have been accepted; from then on only a clear reply tells (RFC 1047).
 import base64
 import hmac
 import ssl
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
@@ -118,13 +117,16 @@ class Session:
         self._timeouts = terms.timeouts
         self._stage = Stage.RESOLVE
         self._wire: Wire | None = None
+        self._live: Wire  # the same, once there is one
         self._extensions: dict[str, str] = {}
-        self._queue: deque[bytes] = deque()
+        self._pipelining = False
+        self._max_octets = 0  # 0 where the server names none
+        self._queue: list[bytes] = []
         self._owed = 0
         self._dirty = False
         self._in_step = True
         self._answered: list[RecipientReply] = []
-        self._announced: Parcel | None = None
+        self.announced: Parcel | None = None  # its envelope went out with the last dot
         self._secrets = Secrets()
         self._nothing_to_hide = True  # until a login begins
         self._login: SecretForms | None = None  # only while its replies are read
@@ -162,11 +164,6 @@ class Session:
         """What each stage before the first message came to."""
         return tuple(self._heard)
 
-    @property
-    def _live(self) -> Wire:
-        assert self._wire is not None, "the session is not connected"
-        return self._wire
-
     def _reach(self, brake: Brake) -> Endpoint:
         """A connection whose server has greeted, to one address after the other (RFC 5321 5.1).
 
@@ -184,13 +181,14 @@ class Session:
             self._stage = Stage.CONNECT
             endpoint: Endpoint | None = None
             try:
-                self._wire, endpoint = race(
+                wire, endpoint = race(
                     tuple(left),
                     timeout_s=self._timeouts.connect,
                     brake=brake,
                     monotonic=self._terms.monotonic,
                     failed=refused,
                 )
+                self._wire = self._live = wire
                 self._hear_greeting(endpoint, brake, is_last=len(left) == 1)
             except (Broken, Ended) as failure:
                 failures.append((self._stage, failure))
@@ -294,11 +292,16 @@ class Session:
             reply = self._ask(Stage.EHLO, b"HELO " + name, deadline)
             self._note(Stage.EHLO, reply)
             self._expect_positive(reply)
-            self._extensions = {}
+            self._use({})
             return
         self._note(Stage.EHLO, reply)
         self._expect_positive(reply)
-        self._extensions = _extensions(reply)
+        self._use(_extensions(reply))
+
+    def _use(self, extensions: dict[str, str]) -> None:
+        self._extensions = extensions
+        self._pipelining = "PIPELINING" in extensions
+        self._max_octets = _number(extensions.get("SIZE", ""))
 
     def _start_tls(self, brake: Brake) -> None:
         self._stage = Stage.STARTTLS
@@ -434,16 +437,7 @@ class Session:
     @property
     def idle(self) -> bool:
         """Whether anybody may have it: it is usable, and nothing has been announced."""
-        return self.usable and self._announced is None
-
-    @property
-    def announced(self) -> bool:
-        """Whether an envelope went out with the last dot."""
-        return self._announced is not None
-
-    def has_announced(self, parcel: Parcel) -> bool:
-        """Whether the envelope of this very parcel went out with the dot before it."""
-        return self._announced is parcel
+        return self.usable and self.announced is None
 
     def hand_off(
         self,
@@ -452,26 +446,26 @@ class Session:
         before_dot: Callable[[], bool],
         brake: Brake,
         still: Callable[[], bool] = lambda: True,
-        then: Callable[[], Parcel | None] = lambda: None,
+        then: Callable[[], Parcel | None] | None = None,
     ) -> Handoff:
-        """One transaction, as `Conversation.send` describes it."""
+        """One transaction, as `Conversation.send` describes it; without *then* none follows."""
         self.usable = self._listening = False
         self._answered = []
         try:
             self._open_transaction(parcel)
-            self._write_body(parcel.octets)
+            deadline = self._terms.monotonic() + self._timeouts.for_body(len(parcel.octets))
+            self._write_body(parcel.octets, deadline)
             # before the permission: between that and the dot nothing may be waited for
-            announcement = self._announcement(then)
+            announcement = b"" if then is None else self._announcement(then)
             if not before_dot():
                 raise Ended(problem=Problem.STOPPED, detail="stopped before the final dot")
-            reply = self._write_dot(brake, announcement, still)
+            reply = self._write_dot(brake, announcement, still, deadline)
         except (Broken, Ended) as end:
             return self._ended(end, brake)
-        self._dirty = not reply.positive
+        taken = reply.positive
+        self._dirty = not taken
         # after a refusal what was announced may be out of step: the next connection is in step
-        self.usable = (
-            reply.code != 421 and self._in_step and (reply.positive or self._announced is None)
-        )
+        self.usable = reply.code != 421 and self._in_step and (taken or self.announced is None)
         handoff = self._handoff(reply=reply, usable=self.usable)
         self.messages += 1
         return handoff
@@ -479,9 +473,9 @@ class Session:
     def _open_transaction(self, parcel: Parcel) -> None:
         """MAIL, RCPT, DATA: from here on the server waits for the body, or Ended."""
         self._stage = Stage.MAIL
-        if self._announced is None:
+        if self.announced is None:
             self._queue.extend(self._commands(parcel))
-        self._announced = None
+        self.announced = None
 
         mail = self._hear(Stage.MAIL, self._timeouts.mail)
         if not mail.positive:
@@ -510,7 +504,7 @@ class Session:
         A group of commands may begin with the end of a message, and DATA ends it: so all of it is
         said, or nothing. It is taken back by leaving: without its own dot nothing is accepted.
         """
-        if "PIPELINING" not in self._extensions:
+        if not self._pipelining:
             return b""
         parcel = then()
         if parcel is None or len(parcel.envelope.recipients) + 2 > GROUP:
@@ -520,17 +514,16 @@ class Session:
         except Ended:  # it is told when its turn comes
             self.usable = False
             return b""
-        self._announced, self._owed = parcel, len(commands)
+        self.announced, self._owed = parcel, len(commands)
         return b"".join(commands)
 
     def _mail(self, sender: Address, octets: bytes, *, utf8: bool) -> bytes:
         """The MAIL command with the parameters the server offers. Ended if one is missing."""
         parameters = ""
-        size = self._extensions.get("SIZE")
-        if size is not None:
-            if 0 < _number(size) < len(octets):
+        if "SIZE" in self._extensions:
+            if 0 < self._max_octets < len(octets):
                 self._keep()
-                detail = f"{len(octets)} bytes; the server takes {size}"
+                detail = f"{len(octets)} bytes; the server takes {self._max_octets}"
                 raise Ended(problem=Problem.TOO_BIG, detail=detail)
             parameters = f" SIZE={len(octets)}"
         if utf8 and "SMTPUTF8" not in self._extensions:
@@ -552,9 +545,10 @@ class Session:
         """The reply to the next command of the queue, which is written first if it was not yet."""
         self._stage = stage
         if not self._owed:
-            self._write_group()
-        assert self._wire is not None
-        reply = self._wire.read(timeout_s)
+            deadline = self._terms.monotonic() + timeout_s
+            self._write_group(timeout_s)
+            timeout_s = deadline - self._terms.monotonic()
+        reply = self._live.read(timeout_s)
         self._owed -= 1
         code = reply.code
         expected = code == 354 if stage is Stage.DATA else code < 300
@@ -566,14 +560,15 @@ class Session:
             raise Ended(reply=self._clean(reply))
         return reply
 
-    def _write_group(self) -> None:
+    def _write_group(self, timeout_s: float) -> None:
         if not self._seen_silent:
             self._expect_silence()
         self._seen_silent = False
-        size = GROUP if "PIPELINING" in self._extensions else 1
-        group = [self._queue.popleft() for _ in range(min(size, len(self._queue)))]
-        self._owed = len(group)
-        self._live.write(b"".join(group), self._timeouts.mail)
+        queue = self._queue
+        self._owed = min(GROUP if self._pipelining else 1, len(queue))
+        group = b"".join(queue[: self._owed])
+        del queue[: self._owed]
+        self._live.write(group, timeout_s)
 
     def _refused(self, reply: ServerReply) -> NoReturn:
         """The transaction ends with *reply*; the session goes on if the server keeps in step.
@@ -613,16 +608,18 @@ class Session:
             return False
         return True
 
-    def _write_body(self, octets: bytes) -> None:
+    def _write_body(self, octets: bytes, deadline: float) -> None:
         self._stage = Stage.BODY
         try:
-            whole = self._live.pour(dot_stuffed(octets), self._timeouts.for_body(len(octets)))
+            whole = self._live.pour(dot_stuffed(octets), deadline)
         except Broken as broken:
             self._spoke_early(broken)
         if not whole:
             self._spoke_early(Broken(Problem.CLOSED, "the server closed the connection"))
 
-    def _write_dot(self, brake: Brake, announcement: bytes, still: Callable[[], bool]) -> Reply:
+    def _write_dot(
+        self, brake: Brake, announcement: bytes, still: Callable[[], bool], deadline: float
+    ) -> Reply:
         """The reply to the final dot. While the stage is BODY, the dot was surely not sent."""
         wire = self._live
         if not wire.silent:
@@ -630,7 +627,7 @@ class Session:
         if not brake.release() or not still():
             raise Ended(problem=Problem.STOPPED, detail="stopped before the final dot")
         try:
-            wire.write(DOT, self._timeouts.body, then=announcement)
+            wire.write(DOT, deadline - self._terms.monotonic(), then=announcement)
         except Broken as broken:
             self._spoke_early(broken)
         self._stage = Stage.DOT
@@ -659,14 +656,17 @@ class Session:
 
     # --- between messages
 
-    def renew(self, parcel: Parcel, brake: Brake) -> bool:
+    def interrupt(self) -> None:
+        """End what waits for the server. From any thread."""
+        self._live.interrupt()
+
+    def renew(self, parcel: Parcel) -> bool:
         """Whether it is fit for this message: the server is silent and, if need be, reset.
 
         Or this message was announced; if another one was, nobody can use the session any more.
         """
-        brake.watch(self._live.interrupt)
-        if self._announced is not None:
-            self.usable = self._announced is parcel
+        if self.announced is not None:
+            self.usable = self.announced is parcel
             return self.usable
         self.usable = self._live.silent
         if self.usable and self._dirty:
@@ -728,7 +728,7 @@ class Session:
     def close(self) -> None:
         """Close, with a QUIT that waits for no answer if the server listens."""
         # where an envelope was announced a QUIT could be taken for the body
-        polite = (self.usable or self._listening) and self._announced is None
+        polite = (self.usable or self._listening) and self.announced is None
         if self._wire is not None:
             self._wire.close(farewell=b"QUIT\r\n" if polite else b"")
 

@@ -141,9 +141,10 @@ class Wire:
                     raise Broken(Problem.TIMEOUT, "the server does not read") from None
                 raise Broken(Problem.CLOSED, _reason(error)) from None
 
-    def pour(self, octets: bytes, timeout_s: float) -> bool:
-        """Like write, but False as soon as the server speaks or leaves: the rest is held back."""
-        deadline = self._monotonic() + timeout_s
+    def pour(self, octets: bytes, deadline: float) -> bool:
+        """Like write, but until the moment *deadline*, and False as soon as the server speaks or
+        leaves: the rest is held back.
+        """
         whole, sent = memoryview(octets), 0
         while sent < len(octets):
             try:
