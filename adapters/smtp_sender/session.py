@@ -41,7 +41,8 @@ DOT: Final = b".\r\n"
 class Timeouts:
     """Seconds for each stage as a whole (RFC 5321 section 4.5.3.2), never for a single read.
 
-    After ``silence`` without a greeting another address is tried, and whether TLS is expected.
+    ``rcpt`` is for each recipient, ``pending`` comes on top of a stage. After ``silence`` without a
+    greeting another address is tried, and, if ``banner`` leaves room, whether TLS is expected.
     """
 
     resolve: float = 30.0

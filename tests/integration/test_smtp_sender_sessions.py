@@ -1,8 +1,10 @@
 """Connections are used again, but never one that may be out of step, too old or another's."""
 
 import os
+import sys
 import threading
 import time
+from types import FrameType
 
 import attrs
 import pytest
@@ -10,8 +12,9 @@ import pytest
 from adapters.fake_sender import Answer, Fault, Rule, Script
 from adapters.smtp_sender import PoolPolicy
 from domain.account import Account
-from domain.handoff import Problem, Reply, Stage
-from tests.contract.sender_suite import VAULT
+from domain.handoff import Parcel, Problem, Reply, Stage
+from tests.builders import an_envelope
+from tests.contract.sender_suite import MESSAGE, VAULT, Permission
 from tests.integration.smtp_sending import Line, RunningClock, a_line, short_timeouts
 
 REFUSED = Rule(Stage.RCPT, "450 4.2.1 busy", times=1)
@@ -39,6 +42,30 @@ def test_nothing_but_the_transaction_is_said_for_the_second_message() -> None:
             b"RCPT",
             b"DATA",
         ]
+
+
+def without_login(line: Line) -> Account:
+    return attrs.evolve(line.account, username="", sealed_password=None)
+
+
+def test_an_email_over_an_open_connection_costs_at_most_seventy_python_calls() -> None:
+    calls = 0
+
+    def count(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    parcel = Parcel(an_envelope("reader@example.org"), MESSAGE)
+    with a_line() as line, line.sender.converse(without_login(line)) as conversation:
+        conversation.send(parcel, before_dot=Permission())
+        before = sys.getprofile()
+        sys.setprofile(count)
+        try:
+            for _ in range(20):
+                conversation.send(parcel, before_dot=Permission())
+        finally:
+            sys.setprofile(before)
+    assert calls / 20 <= 70
 
 
 def test_accounts_never_share_a_connection() -> None:
