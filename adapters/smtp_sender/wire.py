@@ -23,6 +23,10 @@ _READ: Final = 64 * 1024
 # The dot follows at once, or the connection is given up: the end of a body waits for it, so that a
 # small message and its dot are one packet.
 _MORE: Final = getattr(socket, "MSG_MORE", 0)
+# A server that writes the replies to pipelined commands one by one, with Nagle's algorithm on,
+# holds each back until the one before is acknowledged. The kernel does that after 40 ms, or when
+# it is told to.
+_ACKNOWLEDGE: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)
 
 
 # What OpenSSL says of bytes that are not TLS: a greeting in plain text, for example.
@@ -105,6 +109,7 @@ class Wire:
         self._socket = connected
         self._monotonic = monotonic
         self._replies = ReplyParser()
+        self._heard_since_writing = False
         self._watch()
 
     def read(self, timeout_s: float) -> ServerReply:
@@ -114,7 +119,9 @@ class Wire:
             if reply is None:
                 deadline = self._monotonic() + timeout_s
                 while reply is None:
+                    self._acknowledge()
                     self._replies.feed(self._receive(deadline))
+                    self._heard_since_writing = True
                     reply = self._replies.next()
         except Malformed as malformed:
             raise Broken(Problem.PROTOCOL, str(malformed)) from None
@@ -127,6 +134,7 @@ class Wire:
         not told: the next read finds it out.
         """
         deadline = self._monotonic() + timeout_s
+        self._heard_since_writing = False
         everything, sent = octets + then, 0
         while sent < len(everything):
             try:
@@ -225,6 +233,12 @@ class Wire:
         self._reading = watch(self._socket, READ)
         self._writing = watch(self._socket, WRITE)
         self._either = watch(self._socket, READ | WRITE)
+
+    def _acknowledge(self) -> None:
+        """Acknowledge what was read, where no command of ours will do it: more is to come."""
+        if self._heard_since_writing and _ACKNOWLEDGE is not None:
+            with suppress(OSError):
+                self._socket.setsockopt(socket.IPPROTO_TCP, _ACKNOWLEDGE, 1)
 
     def _wait(self, ready: Readiness, deadline: float) -> int:
         """What it is ready for, as poll says it; 0 if it was not until *deadline*."""

@@ -1,12 +1,17 @@
 """What goes over the wire: the commands, their grouping, the body with its dots."""
 
 import base64
+import socket
+import statistics
+import threading
+import time
 
 import attrs
 import pytest
 
 from adapters.fake_sender import Fault, Rule, Script
 from adapters.smtp_sender.session import dot_stuffed
+from adapters.smtp_sender.wire import Wire
 from domain.handoff import Problem, Reply, Stage
 from tests.builders import an_envelope
 from tests.contract.sender_suite import ADA, BOB, EVE, MESSAGE, PASSWORD
@@ -197,6 +202,38 @@ class TestPipelining:
             handoff = line.send(envelope=an_envelope(str(ADA), str(BOB)))
         assert (handoff.stage, handoff.problem) == (Stage.RCPT, Problem.CLOSED)
         assert [answer.address for answer in handoff.recipients] == [ADA]
+
+
+def _answer_each_time(listening: socket.socket, replies: list[bytes], *, times: int) -> None:
+    """Every reply in a write of its own, as a server does that knows nothing of TCP_NODELAY."""
+    connected, _ = listening.accept()
+    with connected:
+        for _ in range(times):
+            connected.recv(1024)
+            for reply in replies:
+                connected.sendall(reply)
+
+
+def test_replies_written_one_by_one_do_not_wait_for_the_kernel_to_acknowledge_them() -> None:
+    rounds, replies = 50, [b"250 sender\r\n", b"250 recipient\r\n", b"354 go on\r\n"]
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = threading.Thread(
+            target=_answer_each_time, args=(listening, replies), kwargs={"times": rounds}
+        )
+        server.start()
+        with socket.create_connection(listening.getsockname()) as connected:
+            connected.setblocking(False)
+            wire = Wire(connected, monotonic=time.monotonic)
+            took = []
+            for _ in range(rounds):
+                began = time.monotonic()
+                wire.write(b"MAIL\r\nRCPT\r\nDATA\r\n", 10)
+                codes = [wire.read(10).code for _ in replies]
+                took.append(time.monotonic() - began)
+                assert codes == [250, 250, 354]
+        server.join()
+
+    assert statistics.median(took) < 0.02, took  # the kernel waits for 40 ms
 
 
 class TestAuth:
