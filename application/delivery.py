@@ -680,6 +680,7 @@ class Delivery:
                 jitter,
                 again=email.reason_code == verdict.reason,
                 discredited=passed,
+                began=now - (attempt.duration or timedelta(0)),
             )
             applied = attrs.evolve(verdict, effect=weighed.effect)
             aside = None
@@ -723,6 +724,7 @@ class Delivery:
         *,
         again: bool = False,
         discredited: bool = False,
+        began: datetime | None = None,
     ) -> Weighed:
         return weigh(
             account.health,
@@ -735,6 +737,7 @@ class Delivery:
             policy=self._rules.congestion,
             jitter=jitter,
             most=account.limits.max_connections,
+            began=began,
         )
 
     def _save_health(

@@ -7,13 +7,18 @@ Controls, from the slowest to the quickest:
   it, then one email on one connection, and its result decides;
 * the *window* of connections grows by one after a window of successes and halves when the server
   asks for less (421, 4.3.2, 4.7.x) or a connection fails: additive increase, multiplicative
-  decrease, as in TCP (RFC 5681);
+  decrease, as in TCP (RFC 5681). A server that has no room for one more connection holds up none
+  of the others: how many it had room for is the window's *ceiling*, beyond which one more is tried
+  a hundred times less often;
 * the *pace* in messages a minute halves when the server says that mail comes too fast, and grows by
   a tenth a minute.
 
 One email is no proof against an account. Evidence that is only circumstantial (what a server says
 in the middle of one email's dialogue) counts when a second email, to other recipients, got the same
 with no success between: see `weighed`.
+
+What was under way together and failed together is one event: a server that dies with four emails in
+their dialogues has died once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,6 +50,7 @@ MANY_FAILURES: Final = 16
 MOST_WITNESSES: Final = 32  # that are remembered of one account
 MOST_RECIPIENTS: Final = 20  # by which two emails are told apart
 GROWTH: Final = 1.1  # of the pace, each minute
+BEYOND_CEILING: Final = 100  # times as many successes before one connection more is tried
 CERTAIN_CODES: Final = frozenset({530, 534, 535})
 _BEFORE_MAIL: Final = frozenset(
     {
@@ -114,12 +120,14 @@ class Suspicion:
     """Trouble of one kind since the last success, and the emails that it came with.
 
     ``known`` are all their ids, the latest last; ``independent`` have no recipient in common.
+    ``at`` is when the latest event was counted, of trouble that is counted by events.
     """
 
     kind: str
     independent: tuple[Witness, ...] = ()
     known: tuple[int, ...] = ()
     anonymous: int = 0  # attempts that failed before any email was spoken of
+    at: datetime | None = None
 
     @property
     def strength(self) -> int:
@@ -135,6 +143,22 @@ class Suspicion:
         counts = len(self.independent) < MOST_WITNESSES and witness.independent_of(self.independent)
         independent = (*self.independent, witness) if counts else self.independent
         return attrs.evolve(self, known=known, independent=independent)
+
+    def met(self, witness: Witness | None, *, began: datetime | None, now: datetime) -> "Suspicion":
+        """Like `heard`, of an email whose connection broke: together with others it counts once."""
+        heard = self.heard(witness)
+        if _together(began, self.at):
+            return attrs.evolve(self, known=heard.known)
+        return attrs.evolve(heard, at=now)
+
+    def clock_set_back(self, now: datetime) -> "Suspicion":
+        """The same, counted at *now* at the latest."""
+        return self if self.at is None else attrs.evolve(self, at=min(self.at, now))
+
+
+def _together(began: datetime | None, counted: datetime | None) -> bool:
+    """Whether what began then was under way when the last event of its kind was *counted*."""
+    return began is not None and counted is not None and began < counted
 
 
 @attrs.frozen(kw_only=True)
@@ -181,6 +205,7 @@ class Health:
     """The state of the three controls. A new account starts open with all its connections.
 
     ``window`` is None until congestion has been seen: the owner's ``max_connections`` then rules.
+    ``ceiling`` is how many connections the server had room for when it refused one more.
     ``streaks`` counts pauses of one kind with no success between. ``broken_at`` and
     ``broken_reason`` tell when and why the breaker opened last; ``proven``: a login has worked
     since.
@@ -196,6 +221,8 @@ class Health:
     pace: Pace | None = None
     learned: tuple[LearnedLimit, ...] = ()
     window: int | None = None
+    ceiling: int | None = None
+    narrowed_at: datetime | None = None  # when the window was reduced last
     successes: int = 0
     streaks: tuple[tuple[str, int], ...] = ()
     probed_at: datetime | None = None
@@ -264,6 +291,11 @@ class Health:
             health = attrs.evolve(health, pace=attrs.evolve(self.pace, since=now))
         if self.probed_at is not None and self.probed_at > now:
             health = attrs.evolve(health, probed_at=now)
+        if self.narrowed_at is not None and self.narrowed_at > now:
+            health = attrs.evolve(health, narrowed_at=now)
+        if any(suspicion.at is not None and suspicion.at > now for suspicion in self.suspicions):
+            earlier = tuple(suspicion.clock_set_back(now) for suspicion in self.suspicions)
+            health = attrs.evolve(health, suspicions=earlier)
         return health
 
     def wants_probe(self, now: datetime, interval: timedelta) -> bool:
@@ -292,7 +324,7 @@ class Health:
             return well
         successes = self.successes + 1
         window = self.window
-        if successes >= window:
+        if successes >= window * (BEYOND_CEILING if window == self.ceiling else 1):
             window, successes = window + 1, 0
         grown = None if window >= most else window
         return attrs.evolve(well, window=grown, successes=successes if grown else 0)
@@ -301,11 +333,36 @@ class Health:
         """Without any fault; what was learned of the server stays."""
         # what a person has stopped, no result starts again
         pause = self.pause if self.pause is not None and self.pause.reason == BY_HAND else None
-        return Health(pause=pause, last_reply=self.last_reply, pace=self.pace, learned=self.learned)
+        return Health(
+            pause=pause,
+            last_reply=self.last_reply,
+            pace=self.pace,
+            learned=self.learned,
+            ceiling=self.ceiling,
+            narrowed_at=self.narrowed_at,
+        )
 
-    def congested(self, *, most: int) -> "Health":
-        """The server asked for less: half the connections, never fewer than one."""
-        return attrs.evolve(self, window=max(1, self.connections(most) // 2), successes=0)
+    def congested(self, *, now: datetime, most: int, began: datetime | None = None) -> "Health":
+        """The server asked for less: half the connections, never fewer than one.
+
+        Connections that had *begun* before they were halved last count once.
+        """
+        if _together(began, self.narrowed_at):
+            return self
+        half = max(1, self.connections(most) // 2)
+        return attrs.evolve(self, window=half, successes=0, narrowed_at=now)
+
+    def crowded(self, *, now: datetime, most: int, began: datetime | None = None) -> "Health":
+        """The server had no room for one more connection: fewer are opened, as it is remembered.
+
+        A ceiling that was known is kept to; half of the connections are kept until one is known.
+        """
+        if _together(began, self.narrowed_at):
+            return self
+        current = self.connections(most)
+        ceiling = max(1, current - 1)
+        window = ceiling if ceiling == self.ceiling else max(1, current // 2)
+        return attrs.evolve(self, window=window, ceiling=ceiling, successes=0, narrowed_at=now)
 
     def unreachable(
         self,
@@ -316,13 +373,14 @@ class Health:
         most: int,
         reason: str = "unreachable",
         by_email: bool = False,
+        began: datetime | None = None,
     ) -> "Health":
         """A connection failed: halve the window and open the breaker, longer each time.
 
         Connections that were opened before the breaker may fail after it: they count once. One that
         was opened *by an email*'s dialogue opens again soon, for the next email to tell more.
         """
-        slowed = self.congested(most=most)
+        slowed = self.congested(now=now, most=most, began=began)
         if self.broken(now):
             return slowed
         failures = self.failures + 1
@@ -354,7 +412,8 @@ class Health:
 
     def resumed(self) -> "Health":
         """Everything forgiven, as after a person looked at it or a probe got through."""
-        return attrs.evolve(self._well(), pause=None, pace=None)
+        well = self._well()
+        return attrs.evolve(well, pause=None, pace=None, ceiling=None, narrowed_at=None)
 
     def suspicion(self, kind: str) -> Suspicion:
         """What was seen of this kind since the last success."""
@@ -439,12 +498,13 @@ def weighed(
     policy: CongestionPolicy,
     jitter: float,
     most: int,
+    began: datetime | None = None,
 ) -> Weighed:
     """What one hand-off makes of the account's health, as strong as the evidence is.
 
     *witness* is None if no email was spoken of. *again*: this email ended in the same way before.
     *discredited*: it had trouble before, and other mail has passed since: it says nothing more of
-    the account.
+    the account. *began*: when the attempt did; what was under way together failed together.
     """
     certain = evidence is Evidence.CERTAIN
     effect = verdict.effect
@@ -467,7 +527,11 @@ def weighed(
     if discredited and not certain:
         return Weighed(health=health, effect=AccountEffect.NONE, aside=waits)
     # of what an email brought, its id is remembered in any case: it is not to be the next probe
-    suspicion = health.suspicion(_kind(verdict)).heard(witness)
+    suspicion = health.suspicion(_kind(verdict))
+    if verdict.result is Result.UNKNOWN:
+        suspicion = suspicion.met(witness, began=began, now=now)
+    else:
+        suspicion = suspicion.heard(witness)
     if witness is not None or effect is AccountEffect.STREAK:
         health = health.suspected(suspicion)
     needed = verdict.after if effect is AccountEffect.STREAK else 1
@@ -480,7 +544,14 @@ def weighed(
             health=health, effect=AccountEffect.NONE, aside=waits and witness is not None
         )
     health = _judged(
-        health, verdict, now=now, policy=policy, jitter=jitter, most=most, by_email=not certain
+        health,
+        verdict,
+        now=now,
+        policy=policy,
+        jitter=jitter,
+        most=most,
+        by_email=not certain,
+        began=began,
     )
     applied = AccountEffect.PAUSE if effect is AccountEffect.STREAK else effect
     return Weighed(health=health, effect=applied, aside=waits and witness is not None)
@@ -502,12 +573,18 @@ def _judged(
     jitter: float,
     most: int,
     by_email: bool,
+    began: datetime | None,
 ) -> Health:
     if verdict.text:
         health = attrs.evolve(health, last_reply=verdict.text)
+    if verdict.effect is AccountEffect.SLOW and verdict.limit is Limit.CONNECTIONS:
+        fewer = health.crowded(now=now, most=most, began=began)
+        if health.connections(most) > 1 or fewer is health:
+            return fewer  # the others stand
+        return _asked_again_soon(fewer, verdict, now=now, first=policy.wait(1, jitter=jitter))
     if verdict.effect is AccountEffect.SLOW:
         wait = verdict.pause_for or policy.wait(1, jitter=jitter)
-        return health.congested(most=most).halted_at_least(
+        return health.congested(now=now, most=most, began=began).halted_at_least(
             verdict.reason, now=now, text=verdict.text, until=now + wait
         )
     if verdict.effect is AccountEffect.UNREACHABLE:
@@ -518,8 +595,24 @@ def _judged(
             most=most,
             reason=verdict.reason,
             by_email=by_email,
+            began=began,
         )
     return _paused_longer(health, verdict, now=now)
+
+
+def _asked_again_soon(
+    health: Health, verdict: Verdict, *, now: datetime, first: timedelta
+) -> Health:
+    """Paused because none of our connections has room: as long as was asked, or else for seconds.
+
+    The wait doubles up to the rule's while nothing succeeds between.
+    """
+    longest = verdict.pause_for or first
+    if verdict.wait is not None:
+        first = longest
+    health, count = health.counted(f"pause:{verdict.reason}")
+    wait = min(first * 2 ** min(count - 1, 10), longest)
+    return health.halted_at_least(verdict.reason, now=now, text=verdict.text, until=now + wait)
 
 
 def window_of(verdict: Verdict) -> Window | None:

@@ -238,9 +238,12 @@ def _newer_fields(health: Health) -> Mapping[str, Any]:
                 ],
                 "known": suspicion.known,
                 "anonymous": suspicion.anonymous,
+                "at": micros_or_none(suspicion.at),
             }
             for suspicion in health.suspicions
         ],
+        "ceiling": health.ceiling,
+        "narrowed_at": micros_or_none(health.narrowed_at),
         "pace": health.pace
         and [health.pace.per_minute, micros(health.pace.since), health.pace.before],
         "learned": [
@@ -278,6 +281,8 @@ def _health_of(text: str) -> Health:
         broken_reason=fields.get("broken_reason", ""),
         proven=fields.get("proven", False),
         suspicions=tuple(map(_suspicion_of, fields.get("suspicions", ()))),
+        ceiling=fields.get("ceiling"),
+        narrowed_at=moment_or_none(fields.get("narrowed_at")),
         pace=_pace_of(fields.get("pace")),
         learned=tuple(
             LearnedLimit(window=Window(window), least=least, most=most, times=times, at=moment(at))
@@ -295,6 +300,7 @@ def _suspicion_of(fields: Mapping[str, Any]) -> Suspicion:
         ),
         known=tuple(fields["known"]),
         anonymous=fields["anonymous"],
+        at=moment_or_none(fields.get("at")),
     )
 
 

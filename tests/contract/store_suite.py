@@ -1568,7 +1568,10 @@ SUSPECTED = Health(
             known=(1, 3, 7),
         ),
         Suspicion(kind="protocol", anonymous=2),
+        Suspicion(kind="outcome_unknown", independent=(Witness(email_id=9),), known=(9,), at=at(2)),
     ),
+    ceiling=4,
+    narrowed_at=at(3),
     pace=Pace(per_minute=12.5, since=at(3), before=25.0),
     learned=(LearnedLimit(window=Window.HOUR, least=98, most=101, times=3, at=at(1)),),
 )

@@ -16,7 +16,7 @@ from domain.congestion import (
 )
 from domain.handoff import Problem, Stage
 from domain.limits import Window
-from domain.verdict import AccountEffect, Evidence, Result
+from domain.verdict import AccountEffect, Evidence, Limit, Result
 from tests.builders import a_handoff, a_reply, a_verdict, an_address, at
 
 POLICY = CongestionPolicy(jitter=0)
@@ -40,12 +40,14 @@ def weigh(
     most: int = 8,
     again: bool = False,
     discredited: bool = False,
+    began: float | None = None,
     **changes: object,
 ) -> Weighed:
     verdict = a_verdict(**{"reason": "why", "result": Result.WAIT, **changes})
     return weighed(
         health, verdict, witness, evidence=evidence, again=again, discredited=discredited,
         now=at(second), policy=POLICY, jitter=0, most=most,
+        began=None if began is None else at(began),
     )  # fmt: skip
 
 
@@ -305,6 +307,135 @@ def test_before_mail_no_email_can_be_to_blame(handoff, effect, evidence):
     assert evidence_of(handoff, a_verdict(effect=AccountEffect(effect))) == evidence
 
 
+# -- what was under way together is one event -----------------------------------------------------
+
+
+def unknown_outcomes(*spans: tuple[float, float]) -> Health:
+    """What outcomes that nobody knows make of it: each began and ended at such a second."""
+    health = Health()
+    for number, (began, ended) in enumerate(spans):
+        health = weigh(
+            health, the_email(number), effect=AccountEffect.STREAK, after=3, began=began,
+            second=ended, result=Result.UNKNOWN, text="",
+        ).health  # fmt: skip
+    return health
+
+
+@pytest.mark.parametrize(
+    "spans",
+    [
+        [(0, 1), (0.2, 1.001), (0.4, 1.002), (0.6, 1.003)],  # the server was killed
+        [(0, 600), (5, 605), (9, 609), (20, 620)],  # the line was cut: each waits for as long
+        [(0, 1), (0.5, 1.1), (5, 6), (5.5, 6.1), (5.6, 6.2)],  # killed twice
+    ],
+)
+def test_outcomes_lost_on_several_connections_at_once_are_one_event(spans):
+    assert not unknown_outcomes(*spans).paused(at(700))
+
+
+@pytest.mark.parametrize(
+    "spans",
+    [
+        [(0, 1), (1, 2), (2, 3)],  # one after the other on one connection
+        [(0, 0.01), (0.01, 0.02), (0.02, 0.03)],  # and quickly
+        [(0, 1), (0.5, 1), (5, 6), (5.5, 6), (10, 11)],  # killed three times, nothing sent between
+    ],
+)
+def test_outcomes_lost_again_and_again_pause_the_account(spans):
+    assert unknown_outcomes(*spans).paused(at(700))
+
+
+def test_emails_that_one_event_has_met_are_all_remembered():
+    assert unknown_outcomes((0, 1), (0.5, 1.1)).suspects == {0, 1}
+
+
+def test_refusals_of_several_emails_at_once_are_not_one_event():
+    health = Health()
+    for number in range(3):
+        health = weigh(
+            health, the_email(number), effect=AccountEffect.STREAK, after=3, began=0,
+            second=1 + number / 100, result=Result.FAILED,
+        ).health  # fmt: skip
+
+    assert health.paused(at(2))
+
+
+def test_a_server_that_fails_several_connections_at_once_halves_them_once():
+    health = Health()
+    for number in range(4):
+        health = weigh(
+            health, None, evidence=Evidence.CERTAIN, effect=AccountEffect.SLOW, began=0,
+            second=1 + number / 100,
+        ).health  # fmt: skip
+
+    assert health.connections(8) == 4
+
+
+# -- the server's own limit of connections --------------------------------------------------------
+
+
+def too_many(health: Health, *, second: float = 0, most: int = 8, **changes: object) -> Health:
+    """What a greeting with "too many connections" makes of it."""
+    return weigh(
+        health, None, evidence=Evidence.CERTAIN, effect=AccountEffect.SLOW, second=second,
+        most=most, **{"limit": Limit.CONNECTIONS, "pause_for": timedelta(seconds=60), **changes},
+    ).health  # fmt: skip
+
+
+def test_one_connection_too_many_holds_up_none_of_the_others():
+    health = too_many(Health())
+
+    assert (health.connections(8), health.opens_at(at(0))) == (4, at(0))
+
+
+def test_refusals_of_connections_that_were_opened_together_count_once():
+    health = too_many(Health(), began=0, second=1, most=2)
+    health = too_many(health, began=0, second=1.1, most=2)
+
+    assert (health.connections(2), health.opens_at(at(2))) == (1, at(2))
+
+
+def test_a_server_without_room_for_one_connection_is_asked_again_in_seconds_and_then_less_often():
+    health, waits, now = Health(window=1), [], 0.0
+    for _ in range(6):
+        health = too_many(health, second=now)
+        waits.append((health.opens_at(at(now)) - at(now)).total_seconds())
+        now += waits[-1]
+
+    assert waits == [5, 10, 20, 40, 60, 60]
+
+
+def test_a_wait_that_a_full_server_asks_for_is_kept():
+    asked = timedelta(minutes=5)
+    health = too_many(Health(window=1), pause_for=asked, wait=asked)
+
+    assert health.opens_at(at(0)) == at(300)
+
+
+def test_where_a_server_has_refused_connections_is_remembered():
+    health = too_many(Health(), most=2)
+    for second in range(100):
+        assert health.connections(2) == 1, second
+        health = judge(health, effect=AccountEffect.HEALTHY, most=2)
+
+    assert health.connections(2) == 2  # it may have more room by now
+    assert too_many(health, most=2).connections(2) == 1
+
+
+def test_connections_that_a_server_has_room_for_are_not_given_up_for_one_too_many():
+    health = Health(window=5, ceiling=4)
+
+    assert too_many(health).connections(8) == 4
+
+
+def test_below_the_refused_number_connections_grow_as_ever():
+    health = too_many(too_many(Health()), second=1)
+    for _ in range(2):
+        health = judge(health, effect=AccountEffect.HEALTHY)
+
+    assert (health.connections(8), health.ceiling) == (3, 3)
+
+
 # -- what is longer, and what a person did, stays ------------------------------------------------
 
 
@@ -330,6 +461,15 @@ def test_a_clock_that_is_set_back_makes_no_wait_longer():
 
     assert back.pause is not None
     assert (back.pause.until, back.broken_until) == (at(3600), at(5))
+    assert health.clock_set_back(at(7201)) == health
+
+
+def test_a_clock_that_is_set_back_makes_no_two_events_one():
+    health = too_many(unknown_outcomes((7199, 7200)), second=7200)
+
+    back = health.clock_set_back(at(0))
+
+    assert (back.narrowed_at, back.suspicions[0].at) == (at(0), at(0))
     assert health.clock_set_back(at(7201)) == health
 
 
