@@ -176,9 +176,9 @@ def all_at_once(line: Line, *, emails: int = 60, **fields: object) -> Numbers:
 
 
 def interrupted(line: Line, *, emails: int = 300) -> Numbers:
-    """The server reloaded, stopped and killed in the middle of it."""
+    """Over four connections, with the server reloaded, stopped and killed in the middle of it."""
     server = line.server
-    account = line.account(the_usual(server), active=False)
+    account = line.account(the_usual(server), active=False, max_connections=4)
     bodies = varied(emails)
     line.load(bodies).join()
     started = time.monotonic()
@@ -259,6 +259,8 @@ def restrictions(line: Line) -> Numbers:
 def _of_postfix(line: Line) -> Numbers:
     name = line.verify(line.account("WRONGNAME"))
     assert (name["stage"], name["problem"]) == ("tls", "certificate"), name
+    helo = line.verify(line.account("HELO"))
+    assert helo["ok"], helo  # the name that we give is complete, or an address
     owner = line.verify(line.account("OWNER"))
     assert (owner["stage"], owner["code"]) == ("rcpt", 553), owner
     assert "email_address" in owner["stages"][-1]["advice"], owner
