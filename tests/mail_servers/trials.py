@@ -55,17 +55,15 @@ class Line:
 
     def account(self, behind: str, **fields: object) -> int:
         """A new account on one of the server's ports, in the right TLS mode unless told."""
-        modes = {"STARTTLS": {"use_tls": True}, "PLAIN": {"use_tls": False}}
-        login = {} if behind == "PLAIN" else {"username": USER, "password": PASSWORD}
         return self.service.account(
             self.server.ports[behind],
             **{
                 "name": f"{behind}-{time.monotonic_ns()}",
                 "email_address": USER,
-                "use_tls": False,
-                "use_ssl": behind not in modes,
-                **modes.get(behind, {}),
-                **login,
+                "username": USER,
+                "password": PASSWORD,
+                "use_tls": behind == "STARTTLS",
+                "use_ssl": behind != "STARTTLS",
                 **fields,
             },
         )
@@ -146,11 +144,6 @@ def a_line(kind: type[MailServer], folder: Path) -> Iterator[Line]:
             service.kill()
 
 
-def the_usual(server: MailServer) -> str:
-    """The port that mail goes to as a rule."""
-    return "PLAIN" if "PLAIN" in server.ports else "STARTTLS"
-
-
 def varied(number: int) -> list[dict[str, Any]]:
     """Emails that differ in what matters on the wire; one in ten names somebody unknown too."""
     bodies = [
@@ -173,7 +166,7 @@ def varied(number: int) -> list[dict[str, Any]]:
 
 def all_at_once(line: Line, *, emails: int = 60, **fields: object) -> Numbers:
     """A queue of so many varied emails over the default two connections."""
-    account = line.account(the_usual(line.server), active=False, **fields)
+    account = line.account("STARTTLS", active=False, **fields)
     bodies = varied(emails)
     line.load([body | {"smtp_config_id": account} for body in bodies]).join()
     started = time.monotonic()
@@ -209,18 +202,16 @@ def _send_plainly(line: Line, bodies: Sequence[dict[str, Any]]) -> None:
 
 
 def _plain_session(line: Line) -> smtplib.SMTP:
-    behind = the_usual(line.server)
-    session = smtplib.SMTP("127.0.0.1", line.server.ports[behind], timeout=PATIENCE_S)
-    if behind == "STARTTLS":
-        session.starttls(context=ssl.create_default_context(cafile=str(line.authority)))
-        session.login(USER, PASSWORD)
+    session = smtplib.SMTP("127.0.0.1", line.server.ports["STARTTLS"], timeout=PATIENCE_S)
+    session.starttls(context=ssl.create_default_context(cafile=str(line.authority)))
+    session.login(USER, PASSWORD)
     return session
 
 
 def interrupted(line: Line, *, emails: int = 300) -> Numbers:
     """Over four connections, with the server reloaded, stopped and killed in the middle of it."""
     server = line.server
-    account = line.account(the_usual(server), active=False, max_connections=4)
+    account = line.account("STARTTLS", active=False, max_connections=4)
     bodies = varied(emails)
     line.load(bodies).join()
     started = time.monotonic()
@@ -249,7 +240,7 @@ def interrupted(line: Line, *, emails: int = 300) -> Numbers:
 
 def announced(line: Line, *, emails: int = 60) -> Numbers:
     """With announcing turned on by hand: where the server breaks on it, it is off for good."""
-    account = line.account(the_usual(line.server), active=False, announce_next=True)
+    account = line.account("STARTTLS", active=False, announce_next=True)
     bodies = varied(emails)
     line.load(bodies).join()
     started = time.monotonic()
@@ -263,26 +254,23 @@ def announced(line: Line, *, emails: int = 60) -> Numbers:
 
 def told_by_verify(line: Line, *, silent: bool = True) -> Numbers:
     """Wrong credentials and TLS modes, in words and in seconds; *silent* takes five of them."""
-    ports = line.server.ports
-    good = line.account(the_usual(line.server))
+    good = line.account("STARTTLS")
     answer = line.verify(good)
     assert answer["ok"], answer
     assert [each["stage"] for each in answer["stages"]][-2:] == ["mail", "rcpt"]
     assert line.verify(good, recipient=GHOST)["stage"] == "rcpt"
-    told = 2
-    if "STARTTLS" in ports:
-        wrong = line.verify(line.account("STARTTLS", password="wrong"))
-        assert (wrong["stage"], wrong["code"]) == ("auth", 535), wrong
-        assert "password" in wrong["stages"][-1]["advice"]
-        implicit = line.verify(line.account("STARTTLS", use_tls=False, use_ssl=True))
-        assert (implicit["stage"], implicit["problem"]) == ("tls", "tls_mode"), implicit
-        assert "use_tls" in implicit["stages"][-1]["advice"]
-        nobody = line.verify(line.account("STARTTLS", username="", password=""))
-        if not isinstance(line.server, Haraka):  # which asks nobody of this domain for a login
-            assert nobody["stage"] in ("mail", "rcpt"), nobody
-            assert "username" in nobody["stages"][-1]["advice"], nobody
-        told += 3
-    if "TLS" in ports and silent:
+    wrong = line.verify(line.account("STARTTLS", password="wrong"))
+    assert (wrong["stage"], wrong["code"]) == ("auth", 535), wrong
+    assert "password" in wrong["stages"][-1]["advice"]
+    implicit = line.verify(line.account("STARTTLS", use_tls=False, use_ssl=True))
+    assert (implicit["stage"], implicit["problem"]) == ("tls", "tls_mode"), implicit
+    assert "use_tls" in implicit["stages"][-1]["advice"]
+    nobody = line.verify(line.account("STARTTLS", username="", password=""))
+    if not isinstance(line.server, Haraka):  # which asks nobody of this domain for a login
+        assert nobody["stage"] in ("mail", "rcpt"), nobody
+        assert "username" in nobody["stages"][-1]["advice"], nobody
+    told = 5
+    if silent:
         began = time.monotonic()
         starttls = line.verify(line.account("TLS", use_tls=True, use_ssl=False))
         assert (starttls["stage"], starttls["problem"]) == ("banner", "tls_mode"), starttls
