@@ -141,8 +141,7 @@ class MailServer:
         found, more = [], [self._process.pid]
         while more:
             found += more
-            with suppress(OSError):
-                more = [child for pid in more for child in children_of(pid)]
+            more = [child for pid in more for child in _children_left(pid)]
         return found
 
     def _signal(self, number: int) -> None:
@@ -490,6 +489,13 @@ def as_json(server: MailServer) -> str:
 def wait_for(seconds: float) -> None:
     """Let a server live for a while between two faults."""
     time.sleep(seconds)
+
+
+def _children_left(pid: int) -> Sequence[int]:
+    """The children of a process, which may end meanwhile."""
+    with suppress(OSError):
+        return children_of(pid)
+    return ()
 
 
 def _hashed(password: str) -> str:
