@@ -1,12 +1,14 @@
 """No email, reply or recipient can hold up mail that would go."""
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 
 from adapters.fake_clock import FakeClock
 from adapters.fake_sender import Fault, Rule
+from application.delivery import Batch
 from domain.account import AccountState
 from domain.congestion import CongestionPolicy
 from domain.email import POISON_CRASHES, Fate, Status
@@ -503,6 +505,38 @@ def test_a_breaker_does_not_wait_for_a_clock_that_was_set_back():
     run_for(world, 6)
 
     assert world.email(email_id).status is Status.SENT
+
+
+# -- what fails together ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("deaths", "paused"), [(1, False), (2, False), (3, True)])
+def test_a_server_that_dies_with_four_emails_after_their_dots_has_died_once(deaths, paused):
+    world = World()
+    account = world.account(limits=Limits(daily=None, hourly=None, max_connections=4))
+    world.play(Rule(Stage.DOT, Fault.CLOSE))
+    for n in range(4 * deaths):
+        world.submit(f"r{n}@example.org")
+
+    for _ in range(deaths):
+        deliver_together(world, world.claim(places=4))
+
+    assert world.account_now(account).health.paused(world.clock.now()) is paused
+
+
+def deliver_together(world: World, batches: Sequence[Batch]) -> None:
+    """Each dialogue begins before the one before it has ended."""
+    waiting, send = list(batches), world.sender.send
+
+    def send_while_others_do(*args, **kwargs):
+        world.clock.tick(2)  # so slow that each connection takes one
+        if waiting:
+            world.deliver(waiting.pop())
+        return send(*args, **kwargs)
+
+    world.sender.send = send_while_others_do
+    world.deliver(waiting.pop())
+    world.sender.send = send
 
 
 # -- a batch and the connections that stand free ---------------------------------------------------
