@@ -28,7 +28,6 @@ from domain.account import Account, AuthMechanism, Security
 from domain.address import Address, address_literal
 from domain.errors import SecretUnreadable
 from domain.handoff import Handoff, Parcel, Problem, RecipientReply, Reply, Stage
-from domain.redaction import Secrets
 from domain.secret_forms import SecretForms
 from domain.session import ENVELOPE
 from domain.verification import Step
@@ -128,9 +127,8 @@ class Session:
         self._in_step = True
         self._answered: list[RecipientReply] = []
         self.announced: Parcel | None = None  # its envelope went out with the last dot
-        self._secrets = Secrets()
-        self._nothing_to_hide = True  # until a login begins
-        self._login: SecretForms | None = None  # only while its replies are read
+        self._secret: SecretForms | None = None  # from the first login on
+        self._logging_in = False
         self._listening = False
         self._heard: list[Step] = []
 
@@ -353,9 +351,8 @@ class Session:
         mechanism = self._mechanism()
         username, secret = self._account.username, self._password()
         user, password = username.encode(), secret.encode()
-        self._secrets = Secrets.of(username, secret)
-        self._nothing_to_hide = False
-        self._keep_back(secret)
+        self._secret = SecretForms(username=username, password=secret)
+        self._logging_in = True
         deadline = self._within(self._timeouts.auth)
         if mechanism is AuthMechanism.PLAIN:
             initial = _b64(b"\0" + user + b"\0" + password)
@@ -369,16 +366,12 @@ class Session:
             if reply.intermediate:
                 digest = _cram_md5(password, challenge=reply.lines[-1])
                 response = _b64(user + b" " + digest.encode())
-                self._secrets = self._secrets.with_response(response)
-                self._keep_back(secret, digest, response.decode())
+                said = (digest, response.decode())
+                self._secret = SecretForms(username=username, password=secret, said=said)
                 reply = self._ask(Stage.AUTH, response, deadline)
         self._note(Stage.AUTH, reply)
         self._expect_positive(reply)
-        self._login = None
-
-    def _keep_back(self, password: str, *said: str) -> None:
-        username = self._account.username
-        self._login = SecretForms(username=username, password=password, said=said)
+        self._logging_in = False
 
     def _log_in(self, user: bytes, password: bytes, deadline: Deadline) -> ServerReply:
         reply = self._ask(Stage.AUTH, b"AUTH LOGIN", deadline)
@@ -771,13 +764,12 @@ class Session:
 
     def _clean(self, reply: ServerReply) -> Reply:
         """The reply without our credentials: some servers repeat what they were sent."""
-        if self._nothing_to_hide:
+        if self._secret is None:
             return reply.as_reply()
-        if self._login is not None:  # here a server has most to repeat: nothing of it is kept
-            return self._login.kept_of(reply.code, reply.lines)
-        before = reply.lines
-        lines = self._secrets.clean(before)
-        if lines is before:
+        if self._logging_in:  # here a server has most to repeat
+            return self._secret.kept_at_login(reply.code, reply.lines)
+        lines = self._secret.masked(reply.lines)
+        if lines is reply.lines:
             return reply.as_reply()
         return ServerReply(reply.code, tuple(lines)).as_reply()
 

@@ -1,4 +1,4 @@
-"""What of a server's reply is kept when it may repeat the login's secret."""
+"""What of a server's reply is kept when it may repeat a login's secret."""
 
 import base64
 import html
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.handoff import Reply
-from domain.secret_forms import SecretForms
+from domain.secret_forms import MASK, SecretForms
 
 USER = "user@example.com"
 PASSWORD = "pl4nted-s3cr3t.w0rd/0123 + ü?=~"
@@ -71,12 +71,12 @@ FORMS = {
 def test_of_a_reply_that_holds_the_secret_code_and_status_are_kept(form):
     lines = f"5.7.8 rejected: {form}".split("\n")
 
-    assert secret().kept_of(535, lines) == Reply(535, "5.7.8", "5.7.8")
+    assert secret().kept_at_login(535, lines) == Reply(535, "5.7.8", "5.7.8")
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 def test_without_a_status_the_code_alone_is_kept(form):
-    assert secret().kept_of(535, f"rejected {form}".split("\n")) == Reply(535, "", None)
+    assert secret().kept_at_login(535, f"rejected {form}".split("\n")) == Reply(535, "", None)
 
 
 @pytest.mark.parametrize("at", range(len(PASSWORD) - 5))
@@ -101,11 +101,11 @@ def test_any_six_letters_of_its_base64_are_enough(at):
     ],
 )
 def test_a_reply_without_it_is_kept_as_it_is(text):
-    assert secret().kept_of(535, [text]) == Reply.of(535, text)
+    assert secret().kept_at_login(535, [text]) == Reply.of(535, text)
 
 
 def test_lines_are_joined_as_ever():
-    kept = secret().kept_of(535, ["5.7.8 Username and Password", "5.7.8 not accepted"])
+    kept = secret().kept_at_login(535, ["5.7.8 Username and Password", "5.7.8 not accepted"])
 
     assert kept == Reply.of(535, "5.7.8 Username and Password 5.7.8 not accepted")
 
@@ -130,7 +130,7 @@ def test_the_answer_to_a_challenge_is_as_secret(form):
 
 
 def test_without_a_secret_everything_is_kept():
-    assert secret("").kept_of(535, ["5.7.8 anything"]) == Reply.of(535, "5.7.8 anything")
+    assert secret("").kept_at_login(535, ["5.7.8 anything"]) == Reply.of(535, "5.7.8 anything")
 
 
 def test_it_shows_nothing_of_itself():
@@ -155,4 +155,78 @@ def test_a_huge_reply_is_judged_quickly():
     began = time.process_time()
 
     assert not made.in_lines(lines)
+    assert made.masked(lines) is lines
     assert time.process_time() - began < 1
+
+
+# --- after the login
+
+DIGEST = "0fa31f21d4bd7bc2c2fd1cbbcb9adbd8"
+IN_ITSELF = {
+    "password": PASSWORD,
+    "base64": b64(PASSWORD),
+    "base64 of AUTH PLAIN": b64(f"\0{USER}\0{PASSWORD}"),
+    "base64 for URLs": base64.urlsafe_b64encode(PASSWORD.encode()).decode(),
+    "hex": PASSWORD.encode().hex(),
+    "answer": ANSWER,
+    "digest": DIGEST,
+}
+PIECES = {
+    *("six from the middle", "six at the end", "two lines", "three lines with a status each"),
+    "quoted-printable, soft line break",
+}
+LOGGED_IN = secret(PASSWORD, DIGEST, ANSWER)
+
+
+@pytest.mark.parametrize("name", FORMS.keys() - PIECES)
+def test_each_form_of_the_whole_secret_is_taken_out_of_a_later_reply(name):
+    lines = f"2.1.0 {FORMS[name]}".split("\n")
+
+    kept = LOGGED_IN.masked(lines)
+
+    assert kept is not lines
+    assert kept == ("2.1.0",) or MASK in kept[0]
+    assert LOGGED_IN.masked(kept) is kept
+
+
+@pytest.mark.parametrize("form", IN_ITSELF.values(), ids=IN_ITSELF)
+def test_of_a_secret_that_is_not_encoded_further_only_a_mask_is_left(form):
+    assert LOGGED_IN.masked((f"5.7.8 no: {form}, sorry",)) == (f"5.7.8 no: {MASK}, sorry",)
+    assert LOGGED_IN.masked((form.upper(),)) == (MASK,)
+    assert LOGGED_IN.masked(tuple(form.replace(" ", ""))) == (MASK,)
+
+
+@pytest.mark.parametrize("form", IN_ITSELF.values(), ids=IN_ITSELF)
+@pytest.mark.parametrize("at", [1, 5, 9])
+def test_neither_a_line_end_nor_a_status_hides_a_secret(form, at):
+    lines = (f"5.1.1 no {form[:at]}", f"5.1.1 {form[at:]} either")
+
+    assert LOGGED_IN.masked(lines) == (f"5.1.1 no {MASK} either",)
+
+
+def test_of_a_secret_that_is_encoded_further_the_status_is_left():
+    assert LOGGED_IN.masked((f"2.1.0 <{quote(PASSWORD, safe='')}>",)) == ("2.1.0",)
+    assert LOGGED_IN.masked((f"<{quote(PASSWORD, safe='')}>",)) == ("",)
+
+
+@pytest.mark.parametrize("text", ["2.1.0 ok", f"{PASSWORD[:12]} and  more", "50 % & =20 \\x41", ""])
+def test_a_later_reply_without_the_whole_secret_is_left_alone(text):
+    lines = (text,)
+
+    assert LOGGED_IN.masked(lines) is lines
+    assert secret("").masked(lines) is lines
+
+
+def test_a_short_word_is_secret_only_during_the_login():
+    assert secret("ok").masked(("2.1.0 ok",)) == ("2.1.0 ok",)
+    assert secret("ok").in_lines(["2.1.0 ok"])
+    assert secret("o k ").masked(("2.1.0 ok",)) == ("2.1.0 ok",)
+
+
+@given(passwords, st.text(max_size=20), st.text(max_size=20))
+def test_no_whole_password_stands_in_a_later_reply(password, before, after):
+    made = secret(password)
+    for form in (password, b64(before + password + after), every_octet("%{:02x}", password)):
+        kept = made.masked((f"x {before} {form} {after}",))
+        assert made.masked(kept) is kept
+        assert len(password) < 4 or not password.isalnum() or password not in "".join(kept)
