@@ -124,7 +124,12 @@ def assemble(ports: Ports, rules: ServiceRules, *, host: str, pid: int) -> Appli
             wake=ports.wake,
             observe=ports.observe,
         ),
-        overview=Overview(store=ports.store, clock=ports.clock, windows=windows),
+        overview=Overview(
+            store=ports.store,
+            clock=ports.clock,
+            windows=windows,
+            hidden_reasons=rules.delivery.replies.hidden_reasons,
+        ),
         delivery=delivery,
         membership=membership,
         upkeep=Upkeep(

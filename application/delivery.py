@@ -935,9 +935,10 @@ class Delivery:
         """Log in, once an hour, to accounts that only a person or a working login can resume."""
         now = self._clock.now()
         interval = self._rules.congestion.probe_interval
+        cured = self._rules.replies.cured_by_login
         accounts = self._store.read(lambda tx: tx.accounts.all())
         for account in accounts:
-            if account.active and account.health.wants_probe(now, interval):
+            if account.active and account.health.wants_probe(now, interval, cured_by_login=cured):
                 self._probe(account)
 
     def _probe(self, account: Account) -> None:

@@ -1,20 +1,20 @@
 """What anyone may ask: what became of an email, why it waits, how an account fares."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import attrs
 
-from application.discretion import (
-    attempt_elsewhere,
-    discreet_account,
-    discreet_attempt,
-    discreet_email,
-    discreet_gate,
-    email_tried_elsewhere,
-)
 from application.placing import room_at
 from application.ports import Clock, Store, Transaction
+from application.redaction import (
+    attempt_elsewhere,
+    email_tried_elsewhere,
+    redact_account,
+    redact_attempt,
+    redact_email,
+    redact_gate,
+)
 from application.submission import roomiest, seen_by
 from domain.access import LOCAL, Caller, Scope
 from domain.account import Account
@@ -54,7 +54,16 @@ class AccountView:
 class Overview:
     """The reader's use cases."""
 
-    def __init__(self, *, store: Store, clock: Clock, windows: WindowLengths) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        windows: WindowLengths,
+        hidden_reasons: Collection[str],
+    ) -> None:
+        """*hidden_reasons* are those that only the scope `admin` may read."""
+        self._hidden = hidden_reasons
         self._store = store
         self._clock = clock
         self._windows = windows
@@ -65,7 +74,7 @@ class Overview:
         now = self._clock.now()
         view = self._store.read(lambda tx: self._email_view(tx, email_id, caller, now=now))
         view = _of_its_accounts(view, caller)
-        return view if caller.is_admin else _discreet(view)
+        return view if caller.is_admin else self._redacted(view)
 
     def emails(
         self,
@@ -150,12 +159,23 @@ class Overview:
         except NotFound:
             return None
 
+    def _redacted(self, view: EmailView) -> EmailView:
+        last = view.attempts[-1] if view.attempts else None
+        account = view.account and redact_account(view.account, hidden=self._hidden)
+        return attrs.evolve(
+            view,
+            email=redact_email(view.email, last),
+            account=account,
+            attempts=[redact_attempt(attempt) for attempt in view.attempts],
+            gates=[redact_gate(gate) for gate in view.gates],
+        )
+
     def _account_view(
         self, tx: Transaction, account: Account, caller: Caller, *, now: datetime
     ) -> AccountView:
         totals = tx.ledger.totals(account.id, self._windows)
         return AccountView(
-            account=account if caller.is_admin else discreet_account(account),
+            account=account if caller.is_admin else redact_account(account, hidden=self._hidden),
             used={window: units for window, (units, _) in totals.items()},
             sent={window: number for window, (_, number) in totals.items()},
             room_at=room_at(tx, account, self._windows, urgent=False, now=now),
@@ -182,15 +202,4 @@ def _of_its_accounts(view: EmailView, caller: Caller) -> EmailView:
         view,
         email=email_tried_elsewhere(view.email, own=own, last=last),
         attempts=[attempt_elsewhere(a) if a.attempt_no in elsewhere else a for a in view.attempts],
-    )
-
-
-def _discreet(view: EmailView) -> EmailView:
-    last = view.attempts[-1] if view.attempts else None
-    return attrs.evolve(
-        view,
-        email=discreet_email(view.email, last),
-        account=None if view.account is None else discreet_account(view.account),
-        attempts=[discreet_attempt(attempt) for attempt in view.attempts],
-        gates=[discreet_gate(gate) for gate in view.gates],
     )

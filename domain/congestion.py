@@ -21,7 +21,7 @@ What was under way together and failed together is one event: a server that dies
 their dialogues has died once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Final
@@ -35,11 +35,6 @@ from domain.verdict import ACCOUNT_GATES, AccountEffect, Evidence, Limit, Result
 
 DEFAULT_BREAKER: Final = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 60, 300, 900))
 PROBE_INTERVAL: Final = timedelta(hours=1)
-# Only of these does a working login prove that they are cured; the others wait for a person.
-CURED_BY_LOGIN: Final = frozenset(
-    "auth_failed auth_disabled auth_required no_auth_mechanism secret_unreadable tls_certificate"
-    " tls_unavailable tls_mode blocked_host helo no_esmtp protocol server_refuses".split()
-)
 BY_HAND: Final = "by_hand"
 LONGEST_PAUSE: Final = timedelta(hours=24)
 DEFAULT_ASIDES: Final = tuple(timedelta(seconds=seconds) for seconds in (30, 120, 600))
@@ -298,9 +293,15 @@ class Health:
             health = attrs.evolve(health, suspicions=earlier)
         return health
 
-    def wants_probe(self, now: datetime, interval: timedelta) -> bool:
-        """Whether a login should be tried: it may cure the pause, and none was for *interval*."""
-        if self.pause is None or self.pause.until or self.pause.reason not in CURED_BY_LOGIN:
+    def wants_probe(
+        self, now: datetime, interval: timedelta, *, cured_by_login: Collection[str]
+    ) -> bool:
+        """Whether a login should be tried: it may cure the pause, and none was for *interval*.
+
+        *cured_by_login* are the reasons of which a working login proves that they are cured; the
+        others wait for a person.
+        """
+        if self.pause is None or self.pause.until or self.pause.reason not in cured_by_login:
             return False
         return now >= (self.probed_at or self.pause.since) + interval
 

@@ -167,8 +167,6 @@ class _Judge:
             limit=rule.limit,
             wait=asked,
             suppress=rule.suppress,
-            cured_by_login=rule.cured_by_login,
-            told_without_admin=rule.told_without_admin,
             text="" if reply is None else str(reply),
             effect=rule.effect,
             pause_for=rule.pause_for and (asked or rule.pause_for),

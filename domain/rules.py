@@ -70,7 +70,7 @@ class Rule:
     limit: Limit | None = None
     suppress: bool = False
     cured_by_login: bool = False
-    told_without_admin: bool = True
+    shown_without_admin: bool = True
     result: Result
     effect: AccountEffect = AccountEffect.NONE
     pause_for: timedelta | None = None
@@ -128,9 +128,9 @@ class Rules:
         return frozenset(rule.reason for rule in self.rules if rule.cured_by_login)
 
     @property
-    def told_to_admins_only(self) -> frozenset[str]:
-        """The reasons that say how the network around the service looks."""
-        return frozenset(rule.reason for rule in self.rules if not rule.told_without_admin)
+    def hidden_reasons(self) -> frozenset[str]:
+        """The reasons that only the scope `admin` may read: how the network around us looks."""
+        return frozenset(rule.reason for rule in self.rules if not rule.shown_without_admin)
 
     def find(
         self,
@@ -201,7 +201,7 @@ def _like(status: str, wanted: str) -> bool:
 
 _FIELDS: Final = frozenset(
     "reason stages codes enhanced but_enhanced text but_text problems after_accepted"
-    " used_connection subject blame evidence limit suppress cured_by_login told_without_admin"
+    " used_connection subject blame evidence limit suppress cured_by_login shown_without_admin"
     " result effect pause_for after retry_after samples near_misses".split()
 )
 
@@ -221,15 +221,15 @@ def _parse_rule(entry: Mapping[str, Any], words: Words, pattern: _PatternMaker) 
             text=pattern(entry.get("text"), words),
             but_text=pattern(entry.get("but_text"), words, linted=False),
             problems=frozenset(Problem(problem) for problem in entry.get("problems", ())),
-            after_accepted=bool(entry.get("after_accepted", False)),
-            used_connection=bool(entry.get("used_connection", False)),
+            after_accepted=_flag(entry, "after_accepted"),
+            used_connection=_flag(entry, "used_connection"),
             # `blame` is what `subject` was called before
             subject=Subject(entry["blame"] if "blame" in entry else entry["subject"]),
             evidence=Evidence(entry.get("evidence", "certain")),
             limit=Limit(entry["limit"]) if "limit" in entry else None,
-            suppress=bool(entry.get("suppress", False)),
-            cured_by_login=bool(entry.get("cured_by_login", False)),
-            told_without_admin=bool(entry.get("told_without_admin", True)),
+            suppress=_flag(entry, "suppress"),
+            cured_by_login=_cured_by_login(entry),
+            shown_without_admin=_flag(entry, "shown_without_admin", default=True),
             result=Result(entry["result"]),
             effect=AccountEffect(entry.get("effect", "none")),
             pause_for=_duration(entry.get("pause_for")),
@@ -240,6 +240,20 @@ def _parse_rule(entry: Mapping[str, Any], words: Words, pattern: _PatternMaker) 
         )
     except (KeyError, ValueError, TypeError, re.error) as error:
         raise ValueError(f"rule {name!r}: {error}") from error
+
+
+def _flag(entry: Mapping[str, Any], name: str, *, default: bool = False) -> bool:
+    value = entry.get(name, default)
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} is true or false, not {value!r}")
+    return value
+
+
+def _cured_by_login(entry: Mapping[str, Any]) -> bool:
+    cured = _flag(entry, "cured_by_login")
+    if cured and (entry.get("effect") not in ("pause", "streak") or "pause_for" in entry):
+        raise ValueError("cured_by_login needs effect pause or streak without pause_for")
+    return cured
 
 
 def _samples(lines: Iterable[tuple[str, str]]) -> tuple[Sample, ...]:

@@ -98,9 +98,7 @@ class Verdict:
 
     ``subject`` and ``evidence`` belong to ``effect``: whom it holds responsible, and how sure that
     is. ``limit`` is the provider's limit that was met, if the reply names one. ``wait`` is what the
-    server asked for in words, whatever follows from it. ``cured_by_login`` says that a working
-    login ends the pause; ``told_without_admin`` that callers without the scope `admin` may read the
-    reason. ``suppress`` is set if any recipient's is.
+    server asked for in words, whatever follows from it. ``suppress`` is set if any recipient's is.
     """
 
     result: Result
@@ -110,8 +108,6 @@ class Verdict:
     limit: Limit | None = None
     wait: timedelta | None = None
     suppress: bool = False
-    cured_by_login: bool = False
-    told_without_admin: bool = True
     text: str = ""
     recipients: tuple[RecipientVerdict, ...] = ()
     retry_after: timedelta | None = None

@@ -1,7 +1,5 @@
 """The switches of an account, and what changes forgive."""
 
-from datetime import timedelta
-
 import pytest
 
 from domain.account import (
@@ -120,7 +118,6 @@ def test_another_server_or_user_without_a_password_forgets_the_one_there_was(mov
     )
     assert changed.awaits_password
     assert changed.opens_at(at(10**6)) is None
-    assert not changed.health.wants_probe(at(10**6), timedelta(hours=1))
 
 
 @pytest.mark.parametrize("move", MOVES)

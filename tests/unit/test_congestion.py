@@ -165,17 +165,28 @@ def test_a_success_breaks_a_streak():
     assert not health.paused(at(0))
 
 
+CURED = frozenset({"auth_failed"})
+
+
 def test_a_paused_account_is_probed_once_an_interval():
     health = Health().halted("auth_failed", now=at(0))
-    assert not health.wants_probe(at(3599), HOUR)
-    assert health.wants_probe(at(3600), HOUR)
-    assert not health.probed(now=at(3600)).wants_probe(at(3601), HOUR)
+    assert not health.wants_probe(at(3599), HOUR, cured_by_login=CURED)
+    assert health.wants_probe(at(3600), HOUR, cured_by_login=CURED)
+    assert not health.probed(now=at(3600)).wants_probe(at(3601), HOUR, cured_by_login=CURED)
 
 
 def test_a_pause_that_ends_by_itself_is_not_probed():
     health = judge(Health(), effect=AccountEffect.PAUSE, pause_for=HOUR)
+    assert health.pause is not None
+    cured = {health.pause.reason}
 
-    assert not health.wants_probe(at(10**6), HOUR)
+    assert not health.wants_probe(at(10**6), HOUR, cured_by_login=cured)
+
+
+def test_a_pause_that_no_login_cures_is_not_probed():
+    health = Health().halted("sender_refused", now=at(0))
+
+    assert not health.wants_probe(at(10**6), HOUR, cured_by_login=CURED)
 
 
 def test_the_last_reply_outlives_a_success():

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from domain.congestion import CURED_BY_LOGIN
 from domain.handoff import MAX_REPLY_TEXT, Problem, Reply, Stage
 from domain.reply_text import reply_of
 from domain.rules import Rule, Rules, Sample, parse_rules
@@ -80,10 +79,24 @@ def test_only_an_address_that_does_not_exist_is_suppressed():
     assert {r.result for r in RULES.rules if r.suppress} == {Result.FAILED}
 
 
-def test_what_the_code_asks_of_a_reason_stands_in_the_file():
-    assert RULES.cured_by_login == CURED_BY_LOGIN
-    told = {"blocked_host", "dns", "protocol", "connection_lost", "tls_mode"}
-    assert RULES.told_to_admins_only == told
+def test_a_working_login_cures_what_was_wrong_with_the_login_and_nothing_of_the_sender():
+    assert {"auth_failed", "tls_certificate", "secret_unreadable"} <= RULES.cured_by_login
+    assert not {"password_missing", "sender_refused", "account_closed"} & RULES.cured_by_login
+
+
+def test_only_reasons_that_tell_of_the_network_are_hidden():
+    hidden = {"blocked_host", "dns", "protocol", "connection_lost", "tls_mode"}
+
+    assert RULES.hidden_reasons == hidden
+
+
+def test_an_owners_rules_can_be_cured_by_a_login_and_be_hidden():
+    own = {"rule": [{**OURS, "effect": "pause", "subject": "account", "result": "wait"}]}
+    own["rule"][0] |= {"cured_by_login": True, "shown_without_admin": False}
+    rules = parse_rules(TABLE, first=own)
+
+    assert rules.cured_by_login == RULES.cured_by_login | {"ours"}
+    assert rules.hidden_reasons == RULES.hidden_reasons | {"ours"}
 
 
 def test_an_owners_rule_comes_first():
@@ -116,6 +129,11 @@ def test_an_owners_file_of_before_still_names_the_subject_blame():
         ({"limit": "sky"}, "sky"),
         ({"result": "maybe"}, "maybe"),
         ({"effect": "shrug"}, "shrug"),
+        ({"suppress": "yes"}, "suppress is true or false, not 'yes'"),
+        ({"shown_without_admin": 0}, "shown_without_admin is true or false, not 0"),
+        ({"cured_by_login": True}, "cured_by_login needs effect pause or streak"),
+        ({"cured_by_login": True, "effect": "slow"}, "cured_by_login needs"),
+        ({"cured_by_login": True, "effect": "pause", "pause_for": "1h"}, "without pause_for"),
         ({"stages": ["lunch"]}, "lunch"),
         ({"problems": ["fog"]}, "fog"),
         ({"enhanced": ["550"]}, "enhanced status"),

@@ -1,4 +1,4 @@
-"""What some callers are not told.
+"""What some callers are not shown.
 
 Without the scope `admin`: how the network around the service looks. Whether a port is closed,
 filtered or answers something else is the owner's business. Everybody else reads one text for all of
@@ -23,26 +23,23 @@ UNREACHED: Final = "the mail server could not be reached"
 REASON: Final = "unreachable"
 ELSEWHERE: Final = "another SMTP configuration"
 _BEFORE_ITS_WORD: Final = frozenset({Stage.RESOLVE, Stage.CONNECT, Stage.TLS, Stage.BANNER})
-_TELLING_REASONS: Final = frozenset(
-    {"blocked_host", "dns", "protocol", "connection_lost", "tls_mode"}
-)
-_TELLING_GATES: Final = frozenset({"account_paused", "server_unreachable", "server_busy"})
+_REVEALING_GATES: Final = frozenset({"account_paused", "server_unreachable", "server_busy"})
 
 
-def discreet_attempt(attempt: Attempt) -> Attempt:
+def redact_attempt(attempt: Attempt) -> Attempt:
     """The attempt, alike for every way in which no server was reached."""
     if not _unreached(attempt):
         return attempt
     return attrs.evolve(attempt, stage=Stage.CONNECT, reason=REASON, text=UNREACHED, duration=None)
 
 
-def discreet_email(email: Email, last: Attempt | None) -> Email:
+def redact_email(email: Email, last: Attempt | None) -> Email:
     """The email, if its *last* attempt reached no server without what that attempt found out."""
     if last is None or not _unreached(last):
         return email
     return attrs.evolve(
         email,
-        recipients=tuple(map(_discreet_recipient, email.recipients)),
+        recipients=tuple(map(_redact_recipient, email.recipients)),
         reason_code=email.reason_code and REASON,
         error_message=email.error_message and UNREACHED,
     )
@@ -79,28 +76,28 @@ def _without_text(recipient: Recipient, own: Collection[Reply | None]) -> Recipi
     return attrs.evolve(recipient, reply=attrs.evolve(recipient.reply, text=""))
 
 
-def discreet_gate(gate: Gate) -> Gate:
+def redact_gate(gate: Gate) -> Gate:
     """The gate, without what a server or the network said."""
-    return attrs.evolve(gate, detail="") if gate.name in _TELLING_GATES else gate
+    return attrs.evolve(gate, detail="") if gate.name in _REVEALING_GATES else gate
 
 
-def discreet_account(account: Account) -> Account:
-    """The account, without what its server said last."""
+def redact_account(account: Account, *, hidden: Collection[str]) -> Account:
+    """The account, without what its server said last and without the *hidden* reasons."""
     health = account.health
-    pause = None if health.pause is None else _discreet_pause(health.pause)
-    reason = REASON if health.broken_reason in _TELLING_REASONS else health.broken_reason
+    pause = None if health.pause is None else _redact_pause(health.pause, hidden)
+    reason = REASON if health.broken_reason in hidden else health.broken_reason
     return attrs.evolve(
         account,
         health=attrs.evolve(health, last_reply="", pause=pause, broken_reason=reason),
     )
 
 
-def _discreet_pause(pause: Pause) -> Pause:
-    reason = REASON if pause.reason in _TELLING_REASONS else pause.reason
+def _redact_pause(pause: Pause, hidden: Collection[str]) -> Pause:
+    reason = REASON if pause.reason in hidden else pause.reason
     return attrs.evolve(pause, reason=reason, text="")
 
 
-def _discreet_recipient(recipient: Recipient) -> Recipient:
+def _redact_recipient(recipient: Recipient) -> Recipient:
     if recipient.reply is not None or recipient.reason is None:
         return recipient
     return attrs.evolve(recipient, reason=REASON)
