@@ -9,10 +9,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 TOLD = (
-    *(ROOT / "domain").glob("*.py"),
-    *(ROOT / "application").glob("*.py"),
+    *(ROOT / "domain").rglob("*.py"),
+    *(ROOT / "application").rglob("*.py"),
     *(ROOT / "entrypoints/http").rglob("*.py"),
-    *(ROOT / "adapters/peewee_store").glob("*.py"),
+    *(ROOT / "adapters/peewee_store").rglob("*.py"),
     ROOT / "adapters/memory_store.py",
 )
 VALUES = {"FieldError", "Gate", "Lapse", "NotFound", "Conflict", "NameTaken", "Forbidden", "Field"}
