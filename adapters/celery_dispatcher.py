@@ -20,7 +20,7 @@ from celery import Celery, signals
 from celery.beat import Scheduler
 from celery.worker.consumer import Consumer
 
-from application.ports import Observe
+from application.ports.system import Observe
 from domain.errors import StoreUnavailable
 from domain.events import Event as Happened
 

@@ -14,7 +14,7 @@ from typing import Final, NoReturn
 
 import attrs
 
-from application.ports import Vault
+from application.ports.system import Vault
 from domain.account import Account, AuthMechanism, Security
 from domain.address import Address
 from domain.errors import SecretUnreadable

@@ -13,7 +13,8 @@ from typing import Final, TypeVar
 
 import attrs
 
-from application.ports import Clock, Transaction
+from application.ports.store import Transaction
+from application.ports.system import Clock
 from domain.access import ApiKey, AuditEntry, IdempotencyRecord
 from domain.account import Account
 from domain.claiming import alone, passed_over

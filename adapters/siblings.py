@@ -16,7 +16,7 @@ from typing import BinaryIO, Final
 
 import attrs
 
-from application.ports import Observe
+from application.ports.system import Observe
 from domain.events import Event as Happened
 
 LOOK_S: Final = 0.2  # how soon it is noticed that one has ended

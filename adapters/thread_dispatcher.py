@@ -22,7 +22,8 @@ import attrs
 
 from application import Application
 from application.delivery import Batch
-from application.ports import Clock, Locks, Observe
+from application.ports.cluster import Locks
+from application.ports.system import Clock, Observe
 from domain.errors import StoreUnavailable
 from domain.events import Event as Happened
 

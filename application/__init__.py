@@ -12,17 +12,10 @@ from application.admission import Admission
 from application.delivery import Delivery, DeliveryRules
 from application.membership import LeaseRules, Membership
 from application.overview import Overview
-from application.ports import (
-    Clock,
-    Entropy,
-    Headroom,
-    Locks,
-    Observe,
-    Sender,
-    Store,
-    Vault,
-    Wake,
-)
+from application.ports.cluster import Locks
+from application.ports.sender import Sender
+from application.ports.store import Store
+from application.ports.system import Clock, Entropy, Headroom, Observe, Vault, Wake
 from application.submission import Submission
 from application.upkeep import Upkeep
 from domain.network import NetworkPolicy

@@ -11,7 +11,8 @@ from typing import Final
 
 import attrs
 
-from application.ports import Clock, Entropy, Observe, Store, Transaction, Vault
+from application.ports.store import Store, Transaction
+from application.ports.system import Clock, Entropy, Observe, Vault
 from application.throttle import Allowance, Strikes, TokenBuckets
 from domain.access import (
     LOCAL,

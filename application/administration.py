@@ -6,7 +6,9 @@ from typing import TypedDict
 
 import attrs
 
-from application.ports import Clock, Observe, Sender, Store, Transaction, Vault, Wake
+from application.ports.sender import Sender
+from application.ports.store import Store, Transaction
+from application.ports.system import Clock, Observe, Vault, Wake
 from domain.access import LOCAL, Caller, Scope
 from domain.account import (
     Account,

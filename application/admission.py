@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from threading import Event as Flag
 
-from application.ports import Headroom, Transaction
+from application.ports.store import Transaction
+from application.ports.system import Headroom
 from domain.email import Email
 from domain.errors import AccountQueueFull, NotAccepting
 

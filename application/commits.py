@@ -17,7 +17,8 @@ from threading import Condition, Lock
 
 import attrs
 
-from application.ports import Clock, Store, Transaction
+from application.ports.store import Store, Transaction
+from application.ports.system import Clock
 from domain.email import Email
 from domain.errors import StoreUnavailable
 

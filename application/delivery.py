@@ -20,16 +20,9 @@ import attrs
 
 from application.commits import Commits, Mark
 from application.placing import Placing, Plan
-from application.ports import (
-    Clock,
-    Conversation,
-    Entropy,
-    Headroom,
-    Observe,
-    Sender,
-    Store,
-    Transaction,
-)
+from application.ports.sender import Conversation, Sender
+from application.ports.store import Store, Transaction
+from application.ports.system import Clock, Entropy, Headroom, Observe
 from domain.account import Account, OnUnknown
 from domain.congestion import (
     CongestionPolicy,

@@ -12,7 +12,9 @@ from typing import Final
 
 import attrs
 
-from application.ports import Clock, Locks, Store, Transaction
+from application.ports.cluster import Locks
+from application.ports.store import Store, Transaction
+from application.ports.system import Clock
 
 LONGEST_MARGIN: Final = timedelta(seconds=10)
 

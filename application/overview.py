@@ -6,7 +6,8 @@ from datetime import datetime
 import attrs
 
 from application.placing import room_at
-from application.ports import Clock, Store, Transaction
+from application.ports.store import Store, Transaction
+from application.ports.system import Clock
 from application.redaction import (
     attempt_elsewhere,
     email_tried_elsewhere,

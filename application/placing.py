@@ -15,7 +15,7 @@ from typing import Final
 
 import attrs
 
-from application.ports import Transaction
+from application.ports.store import Transaction
 from domain.account import Account
 from domain.email import SUSPECT_CRASHES, Email
 from domain.limits import WindowLengths

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from application.ports import Transaction
+from application.ports.store import Transaction
 from domain.access import DAY, HOUR, Caller, hour_of
 from domain.errors import TooMany
 

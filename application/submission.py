@@ -9,7 +9,8 @@ from typing import Final, ParamSpec, TypeAlias, TypeVar
 import attrs
 
 from application.admission import Admission
-from application.ports import Clock, Entropy, Observe, Store, Transaction, Wake
+from application.ports.store import Store, Transaction
+from application.ports.system import Clock, Entropy, Observe, Wake
 from application.quota import Quota, quota_of, use_quota
 from application.throttle import VainWork
 from domain.access import LOCAL, Caller, IdempotencyRecord, Scope

@@ -11,7 +11,7 @@ from typing import Final
 
 import attrs
 
-from application.ports import Clock
+from application.ports.system import Clock
 
 MINUTE_S: Final = 60.0
 MOST_ADDRESSES: Final = 10_000

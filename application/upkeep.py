@@ -5,7 +5,8 @@ from typing import Final
 
 from application.delivery import Delivery
 from application.membership import Membership
-from application.ports import Clock, Observe, Store
+from application.ports.store import Store
+from application.ports.system import Clock, Observe
 from domain.access import DAY
 from domain.events import Event
 from domain.limits import WindowLengths

@@ -37,7 +37,8 @@ from application import Application, Ports, ServiceRules, assemble
 from application.access import AccessRules
 from application.delivery import DeliveryRules
 from application.membership import LeaseRules
-from application.ports import Headroom, Locks
+from application.ports.cluster import Locks
+from application.ports.system import Headroom
 from domain.address import is_loopback
 from domain.congestion import DEFAULT_BREAKER, CongestionPolicy
 from domain.limits import WindowLengths

@@ -11,7 +11,7 @@ from adapters.entropy import SystemEntropy
 from adapters.peewee_store import SqliteStore, open_store
 from adapters.peewee_store.moving import MigratedStore, Moving, release
 from adapters.thread_dispatcher import leaders
-from application.ports import Store
+from application.ports.store import Store
 from domain.errors import Conflict, NotFound
 from entrypoints.settings import MASK, MOST_PROCESSES, SettingsError, without_password
 from entrypoints.wiring import locks_beside

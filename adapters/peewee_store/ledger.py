@@ -10,7 +10,7 @@ from adapters.peewee_store.changes import insertion, removal, update
 from adapters.peewee_store.rows import micros, moment
 from adapters.peewee_store.session import Session
 from adapters.peewee_store.tables import AttemptRow, LedgerRow
-from application.ports import Clock
+from application.ports.system import Clock
 from domain.email import Attempt, Email
 from domain.errors import Conflict
 from domain.limits import Window, WindowLengths

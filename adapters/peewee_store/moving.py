@@ -33,7 +33,7 @@ from adapters.peewee_store.rows import Row
 from adapters.peewee_store.session import Session, marks
 from adapters.peewee_store.sqlite import SqliteSession
 from adapters.peewee_store.transaction import SqlTransaction
-from application.ports import Store, Transaction
+from application.ports.store import Store, Transaction
 from domain.errors import Conflict
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ import attrs
 
 from adapters.peewee_store.failures import translated, unavailable
 from adapters.peewee_store.transaction import AtWork, SqlTransaction
-from application.ports import Transaction
+from application.ports.store import Transaction
 from domain.errors import StoreUnavailable
 
 T = TypeVar("T")

@@ -18,7 +18,8 @@ from adapters.peewee_store.database_files import DatabaseFiles
 from adapters.peewee_store.readers import Bound, ReaderPool
 from adapters.peewee_store.transaction import AtWork, SqlTransaction
 from adapters.peewee_store.writer import GroupWriter
-from application.ports import Clock, Transaction
+from application.ports.store import Transaction
+from application.ports.system import Clock
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from adapters.peewee_store.ledger import SqlAttempts, SqlLedger
 from adapters.peewee_store.session import SAVEPOINT, Session
 from adapters.peewee_store.tally import Tally
 from adapters.peewee_store.touches import Touches
-from application.ports import Clock
+from application.ports.system import Clock
 
 
 class AtWork(threading.local):

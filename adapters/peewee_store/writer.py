@@ -19,7 +19,7 @@ import attrs
 
 from adapters.peewee_store.failures import Overtaken, overtaken, translated, unavailable
 from adapters.peewee_store.transaction import AtWork, SqlTransaction
-from application.ports import Transaction
+from application.ports.store import Transaction
 from domain.errors import Conflict, StaleAttempt, StoreUnavailable
 
 T = TypeVar("T")

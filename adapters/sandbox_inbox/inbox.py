@@ -24,7 +24,7 @@ import attrs
 from aiosmtpd.smtp import SMTP, AuthResult
 
 from adapters.sandbox_inbox.letter import Letter, read_letter
-from application.ports import Clock
+from application.ports.system import Clock
 
 HOST: Final = "127.0.0.1"
 MOST_MESSAGES: Final = 500

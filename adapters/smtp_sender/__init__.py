@@ -19,7 +19,7 @@ from adapters.smtp_sender.pool import Pool, PoolPolicy
 from adapters.smtp_sender.resolve import IP, Endpoint, Resolver, look_up
 from adapters.smtp_sender.session import Session, Terms, Timeouts
 from adapters.smtp_sender.wire import Brake
-from application.ports import Clock, Vault
+from application.ports.system import Clock, Vault
 from domain.account import Account
 from domain.address import Address
 from domain.handoff import Handoff, Parcel, Problem, Stage

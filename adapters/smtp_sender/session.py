@@ -23,7 +23,7 @@ from adapters.smtp_sender.addresses import KnownAddresses, race
 from adapters.smtp_sender.replies import ServerReply
 from adapters.smtp_sender.resolve import Endpoint, Resolver, Unresolved
 from adapters.smtp_sender.wire import Brake, Broken, Deadline, Wire, connect
-from application.ports import Vault
+from application.ports.system import Vault
 from domain.account import Account, AuthMechanism, Security
 from domain.address import Address, address_literal
 from domain.errors import SecretUnreadable

@@ -9,7 +9,7 @@ from typing import Final
 
 from adapters.clock import SystemClock
 from adapters.peewee_store import SqliteStore, open_store
-from application.ports import Transaction
+from application.ports.store import Transaction
 from tests.benchmarks.client import volley
 from tests.benchmarks.figures import Benchmark, Figure, Reached, Scene, percentile
 from tests.benchmarks.filling import Filling, fill

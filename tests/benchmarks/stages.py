@@ -24,7 +24,8 @@ from adapters.smtp_sender import SmtpSender
 from application import Application, Ports, ServiceRules, assemble
 from application.access import AccessRules
 from application.delivery import DeliveryRules
-from application.ports import Conversation, Transaction
+from application.ports.sender import Conversation
+from application.ports.store import Transaction
 from domain.account import Account
 from domain.handoff import Handoff, Parcel
 from domain.rules import parse_rules

@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from adapters.fake_clock import FakeClock
-from application.ports import Store, Transaction
+from application.ports.store import Store, Transaction
 from domain.access import AuditEntry, Scope
 from domain.email import Status
 from domain.errors import Conflict, NotFound

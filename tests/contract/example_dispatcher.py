@@ -5,7 +5,7 @@ from threading import Event, Thread
 
 from application import Application
 from application.delivery import Batch
-from application.ports import Observe
+from application.ports.system import Observe
 from domain.errors import StoreUnavailable
 from domain.events import Event as Happened
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from adapters.memory_store import MemoryStore
-from application.ports import Clock, Transaction
+from application.ports.store import Transaction
+from application.ports.system import Clock
 from domain.errors import StoreUnavailable
 
 T = TypeVar("T")

@@ -13,7 +13,7 @@ import attrs
 import pytest
 
 from adapters.fake_sender import Answer, Fault, Rule, Script
-from application.ports import Sender
+from application.ports.sender import Sender
 from domain.account import Account, AuthMechanism, Security
 from domain.address import Address
 from domain.errors import SecretUnreadable

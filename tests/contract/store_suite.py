@@ -15,7 +15,7 @@ import attrs
 import pytest
 
 from adapters.fake_clock import FakeClock
-from application.ports import Store, Transaction
+from application.ports.store import Store, Transaction
 from domain.access import LOCAL
 from domain.account import Account, AuthMechanism, OnUnknown, Security
 from domain.address import Address
@@ -61,7 +61,7 @@ class Boom(Exception):
 
 
 class StoreContract:
-    """The contract of `application.ports.Store` and of all its repositories."""
+    """The contract of `application.ports.store.Store` and of all its repositories."""
 
     @pytest.fixture
     def clock(self) -> FakeClock:

@@ -9,7 +9,7 @@ import pytest
 
 from adapters.clock import SystemClock
 from adapters.fake_clock import FakeClock
-from application.ports import Store
+from application.ports.store import Store
 from domain.email import Status
 from domain.errors import StoreUnavailable
 from tests.builders import OCTETS, an_email, no_limits

@@ -6,7 +6,7 @@ import pytest
 
 from adapters.fake_clock import FakeClock
 from adapters.peewee_store import PostgresStore
-from application.ports import Store
+from application.ports.store import Store
 from tests.contract.access_suite import AccessContract
 from tests.contract.store_suite import StoreContract
 from tests.postgres import Database

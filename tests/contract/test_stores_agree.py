@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from adapters.fake_clock import FakeClock
 from adapters.memory_store import MemoryStore
 from adapters.peewee_store import PostgresStore, SqliteStore
-from application.ports import Store, Transaction
+from application.ports.store import Store, Transaction
 from domain.email import Email, Fate, Status
 from domain.errors import EmailServiceError
 from domain.handoff import Stage

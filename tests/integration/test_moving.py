@@ -26,7 +26,7 @@ from adapters.peewee_store.moving import (
     release,
     why_not,
 )
-from application.ports import Transaction
+from application.ports.store import Transaction
 from domain.email import Status
 from domain.errors import Conflict
 from tests.builders import (

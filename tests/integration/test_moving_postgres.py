@@ -9,7 +9,7 @@ import pytest
 from adapters.fake_clock import FakeClock
 from adapters.peewee_store import open_store
 from adapters.peewee_store.moving import TABLES, Moving, why_not
-from application.ports import Store, Transaction
+from application.ports.store import Store, Transaction
 from domain.email import Status
 from domain.errors import Conflict
 from tests.builders import OCTETS, a_key_row, a_reply, an_account, an_attempt, an_email, at

@@ -1,0 +1,71 @@
+"""The repositories of API keys, their usage, the audit trail and remembered answers."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from domain.access import ApiKey, AuditEntry, IdempotencyRecord
+
+
+class IdempotencyRepository(Protocol):
+    """Answers remembered by Idempotency-Key, for a day."""
+
+    def find(self, key: str, *, scope: str) -> IdempotencyRecord | None:
+        """What was stored under this key for this caller."""
+        ...
+
+    def add(self, record: IdempotencyRecord) -> None:
+        """Remember it. Conflict if the key is taken."""
+        ...
+
+    def prune(self, *, before: datetime, limit: int) -> int:
+        """Remove up to *limit* records created before; how many went."""
+        ...
+
+
+class KeyRepository(Protocol):
+    """The API keys. They are never deleted: emails and the audit name them."""
+
+    def add(self, key: ApiKey) -> ApiKey:
+        """Store it and return it with its id (from 1, rising). Conflict if the prefix is in use."""
+        ...
+
+    def find(self, prefix: str) -> ApiKey | None:
+        """The key with this prefix, whether it is usable or not."""
+        ...
+
+    def all(self) -> Sequence[ApiKey]:
+        """All of them, by id."""
+        ...
+
+    def save(self, key: ApiKey) -> None:
+        """Write what may change of a key that exists: digest and revoked_at. NotFound."""
+        ...
+
+
+class KeyUsage(Protocol):
+    """How many recipients each API key has named, by the hour."""
+
+    def add(self, key_id: int, *, hour: datetime, recipients: int) -> None:
+        """Count *recipients* more in the hour that begins at *hour*."""
+        ...
+
+    def hours(self, key_id: int, *, since: datetime) -> Sequence[tuple[datetime, int]]:
+        """The hours that begin at *since* or later with what was counted, oldest first."""
+        ...
+
+    def prune(self, *, before: datetime, limit: int) -> int:
+        """Remove up to *limit* hours that began before; how many went."""
+        ...
+
+
+class AuditTrail(Protocol):
+    """Who did what. Written in the same work as the change; nothing is ever removed."""
+
+    def add(self, entry: AuditEntry) -> None:
+        """Append it."""
+        ...
+
+    def latest(self, *, limit: int) -> Sequence[AuditEntry]:
+        """The last *limit* entries, newest first."""
+        ...

@@ -1,0 +1,88 @@
+"""The repositories of accounts and of what each has used of its limits."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from domain.account import Account
+from domain.email import Email
+from domain.limits import Window, WindowLengths
+
+
+class AccountRepository(Protocol):
+    """The accounts."""
+
+    def add(self, account: Account) -> Account:
+        """Store it and return it with its id (from 1, rising). NameTaken if the name is in use."""
+        ...
+
+    def get(self, account_id: int) -> Account:
+        """NotFound if there is none."""
+        ...
+
+    def all(self) -> Sequence[Account]:
+        """All of them, by id."""
+        ...
+
+    def save(self, account: Account) -> None:
+        """Write all of an account that exists. NameTaken, NotFound."""
+        ...
+
+    def save_health(self, account: Account) -> None:
+        """Write only health and last_sent_at, and only if the stored version is the same.
+
+        A result that belongs to an older configuration must not pause the new one.
+        """
+        ...
+
+    def lock(self, account_id: int) -> Account:
+        """The account, with every other writer of its limits waiting until this work commits.
+
+        NotFound if there is none.
+        """
+        ...
+
+    def touch(self, account_id: int, *, sent_at: datetime) -> None:
+        """Write last_sent_at alone. No error if the account is gone."""
+        ...
+
+    def delete(self, account_id: int) -> None:
+        """Remove it. NotFound if there is none."""
+        ...
+
+
+class Ledger(Protocol):
+    """What each account has used of its limits. Times are of the store's steady clock."""
+
+    def reserve(self, emails: Iterable[Email], *, units: Callable[[Email], int]) -> None:
+        """Reserve the units of claimed emails: they count in every window until settled."""
+        ...
+
+    def charge(self, email_id: int, attempt_no: int, *, units: int) -> None:
+        """The server took it, or may have: count these units from now."""
+        ...
+
+    def free(self, email_id: int, attempt_no: int) -> None:
+        """Surely not accepted: remove the reservation."""
+        ...
+
+    def used(self, account_id: int, lengths: WindowLengths) -> Mapping[Window, int]:
+        """Units that count in each window now, reservations included."""
+        ...
+
+    def totals(self, account_id: int, lengths: WindowLengths) -> Mapping[Window, tuple[int, int]]:
+        """For each window what `used` gives, and the emails charged (reservations not included)."""
+        ...
+
+    def room_returns_at(
+        self, account_id: int, window: Window, lengths: WindowLengths, *, units: int
+    ) -> datetime | None:
+        """When charged units of *window* have left it so far that *units* fewer count.
+
+        None while only reservations stand in the way.
+        """
+        ...
+
+    def prune(self, *, before: datetime, limit: int) -> int:
+        """Remove up to *limit* charged rows older than *before*; how many went."""
+        ...

@@ -1,0 +1,48 @@
+"""The ports by which the processes that deliver know each other."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+
+class InstanceRepository(Protocol):
+    """The processes that deliver, and their heartbeats."""
+
+    def join(self, *, host: str, pid: int, now: datetime) -> int:
+        """A new owner id, never used before."""
+        ...
+
+    def beat(self, owner: int) -> bool:
+        """Raise the heartbeat counter; False if the instance was declared dead."""
+        ...
+
+    def beats(self) -> Mapping[int, int]:
+        """The counter of every instance that has not left."""
+        ...
+
+    def leave(self, owner: int) -> None:
+        """Remove it. No error if it is gone."""
+        ...
+
+    def orphaned(self) -> Sequence[int]:
+        """Owners of `sending` emails that are no instance (any more)."""
+        ...
+
+
+class Locks(Protocol):
+    """Named locks that the operating system frees when their holder dies, by kill -9 too."""
+
+    def acquire(self, name: str) -> bool:
+        """Take the lock for this process, or answer False at once if another one holds it."""
+        ...
+
+    def release(self, name: str) -> None:
+        """Give it back. No error if it is not held."""
+        ...
+
+    def abandoned(self, name: str) -> bool:
+        """Whether the lock existed and its holder is surely dead. False when that is not known.
+
+        True again and again, for every process, until somebody has taken it and given it back.
+        """
+        ...

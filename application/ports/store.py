@@ -1,0 +1,78 @@
+"""The port to the one place of truth: works, and the transaction that a work is given."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Protocol, TypeVar
+
+from application.ports.access import AuditTrail, IdempotencyRepository, KeyRepository, KeyUsage
+from application.ports.accounts import AccountRepository, Ledger
+from application.ports.cluster import InstanceRepository
+from application.ports.queue import AttemptRepository, EmailRepository
+
+T = TypeVar("T")
+
+
+class Transaction(Protocol):
+    """What a work may touch. Valid only while the work runs."""
+
+    @property
+    def accounts(self) -> AccountRepository: ...
+
+    @property
+    def emails(self) -> EmailRepository: ...
+
+    @property
+    def attempts(self) -> AttemptRepository: ...
+
+    @property
+    def ledger(self) -> Ledger: ...
+
+    @property
+    def instances(self) -> InstanceRepository: ...
+
+    @property
+    def idempotency(self) -> IdempotencyRepository: ...
+
+    @property
+    def keys(self) -> KeyRepository: ...
+
+    @property
+    def key_usage(self) -> KeyUsage: ...
+
+    @property
+    def audit(self) -> AuditTrail: ...
+
+
+class Store(Protocol):
+    """The one place of truth. Works are short, touch nothing but their transaction, may be rerun.
+
+    A work that raises is rolled back as if it had not run, whatever it had written, and its error
+    reaches the caller; other works are not touched by it. StoreUnavailable when the store cannot be
+    reached, is locked for too long or its disk is full.
+    """
+
+    def read(self, work: Callable[[Transaction], T]) -> T:
+        """Run *work* on one consistent snapshot."""
+        ...
+
+    def glance(self, work: Callable[[Transaction], T]) -> T:
+        """Like read, but each question is answered as of its own moment, which costs less: for a
+        *work* that asks one, or to whom it makes no difference.
+        """
+        ...
+
+    def write(self, work: Callable[[Transaction], T]) -> T:
+        """Run *work* and return its answer once it is durable. Works are serialisable."""
+        ...
+
+    def post(self, work: Callable[[Transaction], T]) -> "Future[T]":
+        """Like write, without waiting: works posted by one thread run in their order."""
+        ...
+
+    def ping(self) -> None:
+        """StoreUnavailable if it cannot be read."""
+        ...
+
+    def close(self) -> None:
+        """Finish what was posted and let go of everything."""
+        ...
