@@ -9,11 +9,11 @@ import attrs
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from adapters.fake_clock import FakeClock
-from adapters.fake_entropy import FakeEntropy
-from adapters.fake_sender import FakeSender
+from adapters.fakes.clock import FakeClock
+from adapters.fakes.entropy import FakeEntropy
+from adapters.fakes.memory_store import MemoryStore
+from adapters.fakes.sender import FakeSender
 from adapters.fernet_vault import FernetVault
-from adapters.memory_store import MemoryStore
 from adapters.no_locks import NoLocks
 from adapters.observers import ListObserver
 from application import Application, Ports, ServiceRules, assemble

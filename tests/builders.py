@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import attrs
 
-from adapters.fake_clock import START
+from adapters.fakes.clock import START
 from domain.access import ApiKey, IdempotencyRecord, Scope
 from domain.account import Account
 from domain.address import Address

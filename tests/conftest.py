@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from adapters.fake_clock import FakeClock
+from adapters.fakes.clock import FakeClock
 from adapters.peewee_store import PostgresStore
 from tests.missing import missing
 from tests.postgres import Database, NoPostgres, Server, any_server

@@ -31,7 +31,7 @@ from typing import Final, TextIO
 
 import attrs
 
-from adapters.fake_sender import (
+from adapters.fakes.sender import (
     QUIT,
     RSET,
     UNASKED,

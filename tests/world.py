@@ -7,10 +7,10 @@ from typing import Any
 
 import attrs
 
-from adapters.fake_clock import FakeClock
-from adapters.fake_entropy import FakeEntropy
-from adapters.fake_sender import FakeSender, Script
-from adapters.memory_store import MemoryStore
+from adapters.fakes.clock import FakeClock
+from adapters.fakes.entropy import FakeEntropy
+from adapters.fakes.memory_store import MemoryStore
+from adapters.fakes.sender import FakeSender, Script
 from adapters.observers import ListObserver
 from application import Application, Ports, ServiceRules, assemble
 from application.delivery import Batch, DeliveryRules

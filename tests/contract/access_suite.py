@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import attrs
 import pytest
 
-from adapters.fake_clock import FakeClock
+from adapters.fakes.clock import FakeClock
 from application.ports.store import Store, Transaction
 from domain.access import AuditEntry, Scope
 from domain.email import Status

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from adapters.fake_sender import FakeSender
+from adapters.fakes.sender import FakeSender
 from domain.email import Status
 from domain.errors import StoreUnavailable
 from domain.limits import Limits

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from adapters.memory_store import MemoryStore
+from adapters.fakes.memory_store import MemoryStore
 from application.ports.store import Transaction
 from application.ports.system import Clock
 from domain.errors import StoreUnavailable

@@ -12,7 +12,7 @@ from typing import Final
 import attrs
 import pytest
 
-from adapters.fake_sender import Answer, Fault, Rule, Script
+from adapters.fakes.sender import Answer, Fault, Rule, Script
 from application.ports.sender import Sender
 from domain.account import Account, AuthMechanism, Security
 from domain.address import Address

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import attrs
 import pytest
 
-from adapters.fake_clock import FakeClock
+from adapters.fakes.clock import FakeClock
 from application.ports.store import Store, Transaction
 from domain.access import LOCAL
 from domain.account import Account, AuthMechanism, OnUnknown, Security

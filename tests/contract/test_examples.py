@@ -8,7 +8,7 @@ from threading import Event
 import pytest
 
 from adapters.clock import SystemClock
-from adapters.fake_clock import FakeClock
+from adapters.fakes.clock import FakeClock
 from application.ports.store import Store
 from domain.email import Status
 from domain.errors import StoreUnavailable

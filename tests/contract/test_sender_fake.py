@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from adapters.fake_sender import FakeSender, Script
+from adapters.fakes.sender import FakeSender, Script
 from tests.contract.sender_suite import VAULT, Played, SenderContract, an_account_at
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from adapters.clock import SystemClock
-from adapters.fake_sender import Fault, Script
+from adapters.fakes.sender import Fault, Script
 from adapters.smtp_sender import SmtpSender, Timeouts
 from tests.contract.sender_suite import VAULT, Played, SenderContract, an_account_at
 from tests.smtp_server import SmtpServer

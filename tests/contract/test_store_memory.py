@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from adapters.fake_clock import FakeClock
-from adapters.memory_store import MemoryStore
+from adapters.fakes.clock import FakeClock
+from adapters.fakes.memory_store import MemoryStore
 from application.ports.store import Store
 from tests.contract.access_suite import AccessContract
 from tests.contract.store_suite import StoreContract

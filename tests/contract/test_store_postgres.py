@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from adapters.fake_clock import FakeClock
+from adapters.fakes.clock import FakeClock
 from adapters.peewee_store import PostgresStore
 from application.ports.store import Store
 from tests.contract.access_suite import AccessContract

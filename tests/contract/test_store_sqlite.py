@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.fake_clock import FakeClock
+from adapters.fakes.clock import FakeClock
 from adapters.peewee_store import SqliteStore
 from application.ports.store import Store
 from tests.contract.access_suite import AccessContract

@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from adapters.fake_clock import FakeClock
-from adapters.memory_store import MemoryStore
+from adapters.fakes.clock import FakeClock
+from adapters.fakes.memory_store import MemoryStore
 from adapters.peewee_store import PostgresStore, SqliteStore
 from application.ports.store import Store, Transaction
 from domain.email import Email, Fate, Status

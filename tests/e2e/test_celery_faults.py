@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.fake_sender import Script
+from adapters.fakes.sender import Script
 from tests.brokers import RABBITMQ, REDIS, Gate, a_queue, found, throw_away
 from tests.celery_running import CeleryTrio, a_trio, celery_running, copies
 from tests.missing import missing

@@ -6,7 +6,7 @@ from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
-from adapters.fake_sender import Fault, Rule, Script
+from adapters.fakes.sender import Fault, Rule, Script
 from domain.handoff import Stage
 from tests.running import Running, running, wait_until
 from tests.smtp_server import SmtpServer

@@ -3,9 +3,9 @@
 import pytest
 from flask.testing import FlaskClient
 
-from adapters.fake_clock import FakeClock
-from adapters.fake_sender import FakeSender, Fault, Rule, Script
-from adapters.memory_store import MemoryStore
+from adapters.fakes.clock import FakeClock
+from adapters.fakes.memory_store import MemoryStore
+from adapters.fakes.sender import FakeSender, Fault, Rule, Script
 from application import Application, ServiceRules
 from domain.account import OnUnknown
 from domain.email import Status

@@ -8,7 +8,7 @@ from email.parser import BytesParser
 
 import pytest
 
-from adapters.fake_sender import FakeSender
+from adapters.fakes.sender import FakeSender
 from tests.applications import (
     a_client,
     a_client_with_config,

@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
-from adapters.fake_clock import FakeClock
-from adapters.memory_store import MemoryStore
+from adapters.fakes.clock import FakeClock
+from adapters.fakes.memory_store import MemoryStore
 from application import ServiceRules
 from domain.errors import StaleAttempt, StoreUnavailable
 from tests.applications import (

@@ -157,7 +157,7 @@ def test_a_name_that_was_pointed_here_cannot_play_a_trusted_proxy(sandboxed, hos
 @pytest.fixture
 def sandboxed():
     """A service with a key and an inbox, behind a proxy on this machine."""
-    from adapters.fake_clock import FakeClock
+    from adapters.fakes.clock import FakeClock
     from adapters.sandbox_inbox import SandboxInbox
     from entrypoints.http.sandbox import Sandbox
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from adapters.fake_clock import FakeClock
-from adapters.fake_sender import FakeSender, Fault, Rule, Script
+from adapters.fakes.clock import FakeClock
+from adapters.fakes.sender import FakeSender, Fault, Rule, Script
 from application import ServiceRules
 from domain.handoff import Stage
 from tests.applications import (

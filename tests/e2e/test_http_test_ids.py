@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.fake_sender import FakeSender
+from adapters.fakes.sender import FakeSender
 from tests.applications import a_client_with_config, an_application, an_email_body, deliver
 from tests.running import Running, running, wait_until
 from tests.smtp_server import SmtpServer

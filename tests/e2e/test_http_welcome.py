@@ -7,7 +7,7 @@ from time import process_time
 
 import pytest
 
-from adapters.fake_clock import FakeClock
+from adapters.fakes.clock import FakeClock
 from adapters.sandbox_inbox import SandboxInbox
 from entrypoints.http.sandbox import Sandbox
 from tests.applications import a_client, a_key, an_application

@@ -8,7 +8,7 @@ from zlib import crc32
 import pytest
 from flask.testing import FlaskClient
 
-from adapters.fake_clock import FakeClock
+from adapters.fakes.clock import FakeClock
 from adapters.peewee_store import PostgresStore, SqliteStore
 from entrypoints.http.cursors import cursor_after
 from tests.applications import a_client_with_config, an_application, an_email_body

@@ -4,7 +4,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from adapters.fake_sender import Script
+from adapters.fakes.sender import Script
 from adapters.peewee_store.postgres import MIGRATIONS
 from tests.postgres import Database, Server
 from tests.running import Running, running, wait_until

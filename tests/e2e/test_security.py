@@ -16,10 +16,10 @@ from urllib.parse import quote
 import pytest
 from flask.testing import FlaskClient
 
-from adapters.fake_clock import FakeClock
-from adapters.fake_sender import FakeSender, Rule, Script
+from adapters.fakes.clock import FakeClock
+from adapters.fakes.memory_store import MemoryStore
+from adapters.fakes.sender import FakeSender, Rule, Script
 from adapters.fernet_vault import FernetVault
-from adapters.memory_store import MemoryStore
 from adapters.observers import ListObserver
 from application import Application, ServiceRules
 from application.access import AccessRules

@@ -9,8 +9,8 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from adapters.fake_clock import FakeClock
-from adapters.fake_sender import FakeSender, Rule, Script
+from adapters.fakes.clock import FakeClock
+from adapters.fakes.sender import FakeSender, Rule, Script
 from application import Application
 from domain.handoff import Problem, Stage
 from tests.applications import (

@@ -9,7 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from adapters.fake_clock import FakeClock
+from adapters.fakes.clock import FakeClock
 from application import Application, ServiceRules
 from tests.applications import (
     a_client_with_config,

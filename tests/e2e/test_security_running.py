@@ -14,7 +14,7 @@ from urllib.parse import quote
 import pytest
 from click.testing import CliRunner
 
-from adapters.fake_sender import Script
+from adapters.fakes.sender import Script
 from entrypoints.cli import cli
 from tests.running import ROOT, Running, free_port, running, wait_until
 from tests.smtp_server import SmtpServer

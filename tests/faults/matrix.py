@@ -23,8 +23,8 @@ import trustme
 
 from adapters.clock import SystemClock
 from adapters.entropy import SystemEntropy
-from adapters.fake_sender import QUIT, RSET, Fault, Rule, Script
-from adapters.memory_store import MemoryStore
+from adapters.fakes.memory_store import MemoryStore
+from adapters.fakes.sender import QUIT, RSET, Fault, Rule, Script
 from adapters.no_locks import NoLocks
 from adapters.observers import ListObserver
 from adapters.smtp_sender import SmtpSender, Timeouts

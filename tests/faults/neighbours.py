@@ -5,7 +5,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from adapters.fake_sender import Script
+from adapters.fakes.sender import Script
 from application.submission import Draft
 from domain.address import Address
 from domain.limits import Limits

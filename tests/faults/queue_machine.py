@@ -19,10 +19,10 @@ import attrs
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from adapters.fake_clock import FakeClock
-from adapters.fake_sender import FakeSender, Fault, Script
-from adapters.fake_sender import Rule as Answer
-from adapters.memory_store import MemoryStore
+from adapters.fakes.clock import FakeClock
+from adapters.fakes.memory_store import MemoryStore
+from adapters.fakes.sender import FakeSender, Fault, Script
+from adapters.fakes.sender import Rule as Answer
 from adapters.peewee_store import SqliteStore
 from application import ServiceRules
 from application.delivery import Batch

@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 
 from adapters.clock import SystemClock
-from adapters.fake_sender import Rule, Script
+from adapters.fakes.sender import Rule, Script
 from adapters.smtp_sender import SmtpSender, Timeouts
 from domain.account import Account
 from domain.handoff import Envelope, Handoff, Parcel

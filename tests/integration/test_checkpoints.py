@@ -9,7 +9,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from adapters.fake_clock import FakeClock
+from adapters.fakes.clock import FakeClock
 from adapters.peewee_store import SqliteStore, sqlite
 from adapters.peewee_store.checkpoints import MOST_PAGES, Checkpoints
 from domain.errors import StoreUnavailable

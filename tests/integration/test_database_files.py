@@ -16,7 +16,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from adapters.fake_clock import FakeClock
+from adapters.fakes.clock import FakeClock
 from adapters.peewee_store import SqliteStore
 from adapters.peewee_store.database_files import FRESH_S, DatabaseFiles
 from domain.errors import StoreUnavailable

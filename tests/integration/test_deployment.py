@@ -18,7 +18,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from adapters.fake_clock import FakeClock
+from adapters.fakes.clock import FakeClock
 from adapters.peewee_store import SqliteStore
 from domain.network import DEFAULT_PORTS
 from domain.network import NetworkPolicy as NetworkPolicyOfOurs

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from adapters.fake_clock import FakeClock
+from adapters.fakes.clock import FakeClock
+from adapters.fakes.memory_store import MemoryStore
 from adapters.file_locks import FileLocks
-from adapters.memory_store import MemoryStore
 from adapters.no_locks import NoLocks
 from application.membership import LeaseRules, Membership
 from domain.errors import StoreUnavailable

@@ -9,7 +9,7 @@ import pytest
 from playhouse.apsw_ext import APSWDatabase
 from playhouse.migrations import Migration, Runner
 
-from adapters.fake_clock import FakeClock
+from adapters.fakes.clock import FakeClock
 from adapters.peewee_store import SqliteStore, sqlite
 from domain.email import Status
 from domain.errors import SchemaTooNew

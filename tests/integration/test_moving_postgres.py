@@ -6,7 +6,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from adapters.fake_clock import FakeClock
+from adapters.fakes.clock import FakeClock
 from adapters.peewee_store import open_store
 from adapters.peewee_store.moving import TABLES, Moving, why_not
 from application.ports.store import Store, Transaction

@@ -18,7 +18,7 @@ from typing import Any
 import attrs
 import pytest
 
-from adapters.fake_clock import FakeClock
+from adapters.fakes.clock import FakeClock
 from adapters.peewee_store import PostgresStore, SqlStore, ahead, open_store, postgres
 from adapters.peewee_store.postgres import MIGRATIONS
 from adapters.peewee_store.postgres import Server as PostgresServer
@@ -295,7 +295,7 @@ def test_a_server_that_is_gone_is_told_at_once_and_not_run_down() -> None:
 def test_a_child_of_a_fork_gets_connections_of_its_own(postgres_database: Database) -> None:
     code = (
         "import os, sys\n"
-        "from adapters.fake_clock import FakeClock\n"
+        "from adapters.fakes.clock import FakeClock\n"
         "from adapters.peewee_store import PostgresStore\n"
         "from tests.builders import *\n"
         "store = PostgresStore(sys.argv[1], clock=FakeClock())\n"

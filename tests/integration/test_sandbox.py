@@ -14,7 +14,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from adapters.fake_clock import FakeClock
+from adapters.fakes.clock import FakeClock
 from adapters.sandbox_inbox import MOST_MESSAGES, SandboxInbox
 from entrypoints.http.sandbox import MESSAGE_CSP, Sandbox
 

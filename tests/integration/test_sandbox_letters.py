@@ -10,7 +10,7 @@ from time import process_time
 import pytest
 from flask import Flask
 
-from adapters.fake_clock import FakeClock
+from adapters.fakes.clock import FakeClock
 from adapters.sandbox_inbox import MOST_BYTES, SandboxInbox, read_letter
 from adapters.sandbox_inbox.charsets import CHARSETS, text_of
 from adapters.sandbox_inbox.letter import MOST_CONTAINERS, MOST_OCTETS

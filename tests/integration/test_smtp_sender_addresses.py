@@ -10,7 +10,7 @@ from ipaddress import ip_address
 import attrs
 import pytest
 
-from adapters.fake_sender import Fault, Rule, Script
+from adapters.fakes.sender import Fault, Rule, Script
 from adapters.smtp_sender import SmtpSender
 from adapters.smtp_sender.addresses import KnownAddresses, interleaved, race
 from adapters.smtp_sender.resolve import Endpoint

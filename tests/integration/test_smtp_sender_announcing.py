@@ -7,7 +7,7 @@ from itertools import zip_longest
 
 import attrs
 
-from adapters.fake_sender import Script
+from adapters.fakes.sender import Script
 from adapters.smtp_sender import PoolPolicy, SmtpSender
 from domain.account import Account
 from domain.handoff import Handoff, Parcel

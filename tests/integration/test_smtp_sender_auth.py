@@ -3,7 +3,7 @@
 import attrs
 import pytest
 
-from adapters.fake_sender import Rule, Script
+from adapters.fakes.sender import Rule, Script
 from domain.account import AuthMechanism
 from domain.handoff import Problem, Stage
 from tests.integration.smtp_sending import a_line

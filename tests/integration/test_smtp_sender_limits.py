@@ -5,7 +5,7 @@ import time
 import attrs
 import pytest
 
-from adapters.fake_sender import Fault, Rule
+from adapters.fakes.sender import Fault, Rule
 from domain.handoff import Parcel, Reply, Stage
 from tests.builders import an_envelope
 from tests.contract.sender_suite import MESSAGE, Permission

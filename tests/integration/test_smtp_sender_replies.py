@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.fake_sender import Fault, Rule, Script
+from adapters.fakes.sender import Fault, Rule, Script
 from adapters.smtp_sender.replies import MAX_BYTES, Malformed, ReplyParser, ServerReply
 from domain.handoff import Problem, Reply, Stage
 from tests.contract.sender_suite import LARGE, an_account_at

@@ -6,7 +6,7 @@ import logging
 import attrs
 import pytest
 
-from adapters.fake_sender import Rule, Script
+from adapters.fakes.sender import Rule, Script
 from domain.handoff import Reply, Stage
 from tests.contract.sender_suite import VAULT
 from tests.integration.smtp_sending import a_line

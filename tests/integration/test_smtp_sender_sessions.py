@@ -9,7 +9,7 @@ from types import FrameType
 import attrs
 import pytest
 
-from adapters.fake_sender import Answer, Fault, Rule, Script
+from adapters.fakes.sender import Answer, Fault, Rule, Script
 from adapters.smtp_sender import PoolPolicy
 from domain.account import Account
 from domain.handoff import Parcel, Problem, Reply, Stage

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from adapters.fake_sender import Fault, Rule, Script
+from adapters.fakes.sender import Fault, Rule, Script
 from adapters.smtp_sender.wire import Brake
 from domain.handoff import Handoff, Problem, Stage
 from tests.contract.sender_suite import LARGE, MESSAGE, Permission

@@ -12,7 +12,7 @@ import attrs
 import pytest
 import trustme
 
-from adapters.fake_sender import Answer, FakeSender, Fault, Rule, Script
+from adapters.fakes.sender import Answer, FakeSender, Fault, Rule, Script
 from domain.account import Security
 from domain.handoff import Handoff, Problem, Reply, Stage
 from tests.builders import an_envelope

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 
 import attrs
 
-from adapters.fake_sender import Rule, Script
+from adapters.fakes.sender import Rule, Script
 from domain.account import Account, Security
 from domain.handoff import Handoff, Problem, Stage
 from tests.contract.sender_suite import an_account_at

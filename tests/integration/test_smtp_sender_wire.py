@@ -9,7 +9,7 @@ import time
 import attrs
 import pytest
 
-from adapters.fake_sender import Fault, Rule, Script
+from adapters.fakes.sender import Fault, Rule, Script
 from adapters.smtp_sender.session import dot_stuffed
 from adapters.smtp_sender.wire import Wire
 from domain.handoff import Problem, Reply, Stage

@@ -23,7 +23,7 @@ import pytest
 from playhouse.apsw_ext import APSWDatabase
 from playhouse.schema_diff import diff_models
 
-from adapters.fake_clock import FakeClock
+from adapters.fakes.clock import FakeClock
 from adapters.peewee_store import SqliteStore, open_store, sqlite
 from adapters.peewee_store.readers import MOST_IDLE
 from adapters.peewee_store.tables import TABLES
@@ -800,7 +800,7 @@ def test_a_claim_looks_at_the_index_alone_to_choose(path: Path, store: SqliteSto
 
 _STORE = """
 import sys
-from adapters.fake_clock import FakeClock
+from adapters.fakes.clock import FakeClock
 from adapters.peewee_store import SqliteStore
 from tests.builders import *
 store = SqliteStore(sys.argv[1], clock=FakeClock())

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from adapters.fake_clock import FakeClock
+from adapters.fakes.clock import FakeClock
+from adapters.fakes.memory_store import MemoryStore
 from adapters.fernet_vault import FernetVault
-from adapters.memory_store import MemoryStore
 from adapters.observers import ListObserver
 from application import Application, ServiceRules
 from application.access import AccessRules

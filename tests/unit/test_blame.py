@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from adapters.fake_clock import FakeClock
-from adapters.fake_sender import Fault, Rule
+from adapters.fakes.clock import FakeClock
+from adapters.fakes.sender import Fault, Rule
 from application.delivery import Batch
 from domain.account import AccountState
 from domain.congestion import CongestionPolicy
@@ -294,7 +294,7 @@ def test_unpinned_mail_is_spread_evenly_over_equal_accounts(limits, accounts, em
 
 def crash(world: World) -> World:
     """The process dies and another one takes over; what it knew is forgotten."""
-    follower = World(store=world.store, clock=world.clock)
+    follower = World(beside=world)
     follower.locks.dead.add(f"instance-{world.owner}")
     follower.application.upkeep.recover()
     return follower

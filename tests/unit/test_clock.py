@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.clock import SystemClock
-from adapters.fake_clock import START, FakeClock
+from adapters.fakes.clock import START, FakeClock
 
 moves = st.lists(
     st.tuples(st.sampled_from(["tick", "step", "read"]), st.integers(-5000, 5000)), max_size=20

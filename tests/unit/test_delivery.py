@@ -7,9 +7,9 @@ from datetime import timedelta
 import attrs
 import pytest
 
-from adapters.fake_clock import FakeClock
-from adapters.fake_sender import FakeSender, Fault, Rule, Script
-from adapters.memory_store import MemoryStore
+from adapters.fakes.clock import FakeClock
+from adapters.fakes.memory_store import MemoryStore
+from adapters.fakes.sender import FakeSender, Fault, Rule, Script
 from application.membership import LeaseRules
 from domain.account import AccountState, OnUnknown
 from domain.congestion import CongestionPolicy

@@ -5,9 +5,9 @@ from concurrent.futures import Future
 import attrs
 import pytest
 
-from adapters.fake_clock import FakeClock
-from adapters.fake_sender import Rule
-from adapters.memory_store import MemoryStore
+from adapters.fakes.clock import FakeClock
+from adapters.fakes.memory_store import MemoryStore
+from adapters.fakes.sender import Rule
 from application.delivery import TURN_SECONDS, Batch
 from application.placing import A_FEW_SECONDS, share
 from domain.email import Status

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from adapters.disk_headroom import DiskHeadroom
-from adapters.fake_clock import FakeClock
+from adapters.fakes.clock import FakeClock
 
 MB, GB = 10**6, 10**9
 

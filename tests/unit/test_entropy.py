@@ -5,7 +5,7 @@ import re
 import pytest
 
 from adapters.entropy import SystemEntropy
-from adapters.fake_entropy import FakeEntropy
+from adapters.fakes.entropy import FakeEntropy
 
 
 @pytest.mark.parametrize("entropy", [SystemEntropy(), FakeEntropy()])

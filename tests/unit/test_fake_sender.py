@@ -2,7 +2,7 @@
 
 import pytest
 
-from adapters.fake_sender import Answer, FakeSender, Fault, Playback, Rule, Script
+from adapters.fakes.sender import Answer, FakeSender, Fault, Playback, Rule, Script
 from domain.handoff import Handoff, Problem, Reply, Stage
 from tests.builders import an_account, an_envelope
 

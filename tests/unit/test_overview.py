@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from adapters.fake_sender import Fault, Rule
+from adapters.fakes.sender import Fault, Rule
 from domain.gates import next_attempt_at, waiting_reason
 from domain.handoff import Stage
 from domain.limits import Limits, Window
