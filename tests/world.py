@@ -9,8 +9,11 @@ import attrs
 
 from adapters.fakes.clock import FakeClock
 from adapters.fakes.entropy import FakeEntropy
+from adapters.fakes.headroom import FakeHeadroom
+from adapters.fakes.locks import FakeLocks
 from adapters.fakes.memory_store import MemoryStore
 from adapters.fakes.sender import FakeSender, Script
+from adapters.fakes.vault import FakeVault
 from adapters.observers import ListObserver
 from application import Application, Ports, ServiceRules, assemble
 from application.delivery import Batch, DeliveryRules
@@ -30,50 +33,10 @@ REPLIES = parse_rules(
 SERVICE = ("lease", "max_queue_depth", "max_account_depth")
 
 
-class PlainVault:
-    """Seals nothing: for tests that are not about secrets."""
-
-    def seal(self, secret: str, *, context: str) -> bytes:
-        return f"{context}\0{secret}".encode()
-
-    def open(self, sealed: bytes, *, context: str) -> str:
-        return sealed.decode().removeprefix(f"{context}\0")
-
-    def fingerprints(self, secret: str) -> list[bytes]:
-        return [secret.encode()]
-
-    def is_current(self, fingerprint: bytes) -> bool:
-        return True
-
-
-class OneProcess:
-    """Locks of processes that are all in this one; ``dead`` names those whose holder died."""
-
-    def __init__(self) -> None:
-        self.dead: set[str] = set()
-
-    def acquire(self, name: str) -> bool:
-        return True
-
-    def release(self, name: str) -> None:
-        self.dead.discard(name)
-
-    def abandoned(self, name: str) -> bool:
-        return name in self.dead
-
-
-class Switch:
-    """A headroom that a test turns off."""
-
-    def __init__(self) -> None:
-        self.on = True
-
-    def __call__(self) -> bool:
-        return self.on
-
-
 class World:
-    """One process on a store of its own, or on *store*."""
+    """One process on a store of its own, or on *store*; or one *beside* another one, on its store,
+    its clock and its machine.
+    """
 
     def __init__(
         self,
@@ -81,15 +44,18 @@ class World:
         store: Any = None,
         clock: Any = None,
         sender: Any = None,
+        beside: "World | None" = None,
         pid: int = 1,
         wake: Any = None,
         **rules: Any,
     ) -> None:
+        if beside is not None:
+            store, clock = beside.store, beside.clock
         self.clock: Any = clock or FakeClock()
         self.store = store or MemoryStore(clock=self.clock)
         self.sender = sender or FakeSender()
-        self.locks = OneProcess()
-        self.headroom = Switch()
+        self.locks = FakeLocks(beside=None if beside is None else beside.locks)
+        self.headroom = FakeHeadroom()
         self.heard = ListObserver()
         self.wakes: list[None] = []
         service = {name: rules.pop(name) for name in SERVICE if name in rules}
@@ -97,7 +63,7 @@ class World:
             Ports(
                 store=self.store,
                 sender=self.sender,
-                vault=PlainVault(),
+                vault=FakeVault(),
                 clock=self.clock,
                 entropy=FakeEntropy(),
                 locks=self.locks,

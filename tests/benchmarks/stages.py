@@ -18,6 +18,8 @@ from typing import Any, Final
 
 from adapters.clock import SystemClock
 from adapters.entropy import SystemEntropy
+from adapters.fakes.locks import FakeLocks
+from adapters.fakes.vault import FakeVault
 from adapters.observers import ListObserver
 from adapters.peewee_store import SqliteStore, open_store
 from adapters.smtp_sender import SmtpSender
@@ -35,7 +37,6 @@ from tests.benchmarks.figures import Benchmark, Figure, Reached, Scene
 from tests.benchmarks.filling import Filling, fill, message
 from tests.benchmarks.sink import sink
 from tests.running import ROOT
-from tests.world import OneProcess, PlainVault
 
 # a work's name begins with the use case that made it
 _STAGES: Final = {
@@ -141,7 +142,7 @@ def stages(scene: Scene) -> Reached:
         path = scene.folder / "stages.db"
         fill(path, Filling(emails=number, port=target.port))
         store = open_store(f"sqlite:///{path}", clock=SystemClock())
-        sender = SmtpSender(vault=PlainVault(), clock=SystemClock(), ehlo_hostname="[127.0.0.1]")
+        sender = SmtpSender(vault=FakeVault(), clock=SystemClock(), ehlo_hostname="[127.0.0.1]")
         try:
             application = _application(MeasuredStore(store, costs), MeasuredSender(sender, costs))
             _hand_off_all(application, number, costs)
@@ -197,10 +198,10 @@ def _application(store: Any, sender: Any) -> Application:
         Ports(
             store=store,
             sender=sender,
-            vault=PlainVault(),
+            vault=FakeVault(),
             clock=SystemClock(),
             entropy=SystemEntropy(),
-            locks=OneProcess(),
+            locks=FakeLocks(),
             headroom=lambda: True,
             wake=lambda: None,
             observe=ListObserver(),

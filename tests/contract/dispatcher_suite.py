@@ -88,7 +88,7 @@ class DispatcherContract:
         house.start()
         first = house.world.submit()
         wait_until(lambda: sent(house.world, first))
-        deaf = World(clock=house.world.clock, store=house.world.store, wake=lambda: None)
+        deaf = World(beside=house.world, wake=lambda: None)
 
         email_id = deaf.submit()
 

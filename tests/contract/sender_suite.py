@@ -13,10 +13,10 @@ import attrs
 import pytest
 
 from adapters.fakes.sender import Answer, Fault, Rule, Script
+from adapters.fakes.vault import FakeVault
 from application.ports.sender import Sender
 from domain.account import Account, AuthMechanism, Security
 from domain.address import Address
-from domain.errors import SecretUnreadable
 from domain.handoff import Envelope, Handoff, Parcel, Problem, RecipientReply, Reply, Stage
 from tests.builders import an_account, an_envelope
 
@@ -49,22 +49,7 @@ PROBLEMS: Final = {
 }
 
 
-class PlainVault:
-    """A vault that seals nothing and still opens only in the right place."""
-
-    def seal(self, secret: str, *, context: str) -> bytes:
-        """The secret with its context before it."""
-        return f"{context}|{secret}".encode()
-
-    def open(self, sealed: bytes, *, context: str) -> str:
-        """The secret, if the context is the same."""
-        found, _, secret = sealed.decode().partition("|")
-        if found != context:
-            raise SecretUnreadable("sealed for another row")
-        return secret
-
-
-VAULT: Final = PlainVault()
+VAULT: Final = FakeVault()
 
 
 class Permission:
@@ -514,7 +499,9 @@ class SenderContract:
 
     def test_a_password_that_cannot_be_opened_ends_at_auth(self) -> None:
         with self.played() as played:
-            account = attrs.evolve(played.account, sealed_password=b"account:8|of another row")
+            account = attrs.evolve(
+                played.account, sealed_password=VAULT.seal(PASSWORD, context="account:8")
+            )
             handoff = attrs.evolve(played, account=account).send()
         assert handoff == Handoff(stage=Stage.AUTH, problem=Problem.SECRET)
 

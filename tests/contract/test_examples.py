@@ -93,9 +93,9 @@ def test_the_example_takes_over_what_a_dead_process_held() -> None:
     house = OneThreadPerBatch()
     house.world.account(limits=no_limits(max_connections=20))
     email_id = house.world.submit()
-    dead = World(clock=house.world.clock, store=house.world.store, pid=2)
+    dead = World(beside=house.world, pid=2)
     assert dead.claim()
-    house.world.locks.dead.add(f"instance-{dead.owner}")
+    dead.locks.die()
 
     house.start()
 

@@ -25,6 +25,7 @@ from adapters.clock import SystemClock
 from adapters.entropy import SystemEntropy
 from adapters.fakes.memory_store import MemoryStore
 from adapters.fakes.sender import QUIT, RSET, Fault, Rule, Script
+from adapters.fakes.vault import FakeVault
 from adapters.no_locks import NoLocks
 from adapters.observers import ListObserver
 from adapters.smtp_sender import SmtpSender, Timeouts
@@ -44,7 +45,6 @@ from tests.faults.harness import Numbers
 from tests.faults.measures import extra_copies, resident_mb
 from tests.running import wait_until
 from tests.smtp_server import SmtpServer
-from tests.world import PlainVault
 
 STAGES: Final = (
     *(Stage.TLS, Stage.BANNER, Stage.EHLO, Stage.STARTTLS, Stage.AUTH),
@@ -156,8 +156,9 @@ class Bench:
         self.store = MemoryStore(clock=self.clock)
         self.heard = ListObserver()
         self.bell = Bell()
+        self.vault = FakeVault()
         self.sender = SmtpSender(
-            vault=PlainVault(),
+            vault=self.vault,
             clock=self.clock,
             ehlo_hostname="client.example",
             timeouts=Timeouts(
@@ -168,7 +169,7 @@ class Bench:
         self.application: Application = an_application(
             store=self.store,
             sender=self.sender,
-            vault=PlainVault(),
+            vault=self.vault,
             clock=self.clock,
             entropy=SystemEntropy(),
             wake=self.bell,
@@ -190,11 +191,10 @@ class Bench:
             host="127.0.0.1",
             port=server.port,
             security=security,
-            sealed_password=b"account:1\0secret",
             limits=Limits(daily=None, hourly=None),
         )
         added = self.store.write(lambda tx: tx.accounts.add(account))
-        sealed = f"account:{added.id}\0secret".encode()
+        sealed = self.vault.seal("secret", context=f"account:{added.id}")
         sealed_account = attrs.evolve(added, sealed_password=sealed)
         self.store.write(lambda tx: tx.accounts.save(sealed_account))
         return sealed_account

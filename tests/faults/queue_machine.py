@@ -20,9 +20,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from adapters.fakes.clock import FakeClock
+from adapters.fakes.locks import FakeLocks
 from adapters.fakes.memory_store import MemoryStore
 from adapters.fakes.sender import FakeSender, Fault, Script
 from adapters.fakes.sender import Rule as Answer
+from adapters.fakes.vault import FakeVault
 from adapters.peewee_store import SqliteStore
 from application import ServiceRules
 from application.delivery import Batch
@@ -52,7 +54,6 @@ from tests.faults.queue_model import (
     QueueModel,
     Quota,
 )
-from tests.world import OneProcess, PlainVault
 
 HEARTBEAT_S: Final = 15
 LEASE_S: Final = 60
@@ -183,15 +184,16 @@ class Post(FakeSender):
 class Process:
     """One process of the service, up to its death."""
 
-    def __init__(self, store: Any, *, clock: FakeClock, locks: OneProcess, post: Post) -> None:
+    def __init__(self, store: Any, *, clock: FakeClock, locks: FakeLocks, post: Post) -> None:
         self.store = CrashingStore(store)
+        self.locks = locks
         self.batches: list[Batch] = []
         self.beaten_at = clock.monotonic()
         self.wall: datetime | None = None
         self.application = an_application(
             store=self.store,
             sender=post,
-            vault=PlainVault(),
+            vault=FakeVault(),
             clock=clock,
             locks=locks,
             rules=ServiceRules(
@@ -220,7 +222,7 @@ class QueueMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.clock = FakeClock()
-        self.locks = OneProcess()
+        self.locks = FakeLocks()
         self.post = Post(self.clock)
         self.post.check = self._attempt_stands_before_its_socket
         self.model = QueueModel(QUOTAS)
@@ -598,7 +600,8 @@ class QueueMachine(RuleBasedStateMachine):
     def _start(self) -> Process:
         store = self.open_store()
         self.stores.append(store)
-        process = Process(store, clock=self.clock, locks=self.locks, post=self.post)
+        locks = FakeLocks(beside=self.locks)
+        process = Process(store, clock=self.clock, locks=locks, post=self.post)
         self.processes.append(process)
         return process
 
@@ -606,7 +609,7 @@ class QueueMachine(RuleBasedStateMachine):
         """Its memory is gone; its lock tells so if *known*, else only its silence does."""
         self.processes.remove(process)
         if known:
-            self.locks.dead.add(f"instance-{process.owner}")
+            process.locks.die()
 
     def _living(self) -> Process:
         return self.processes[0] if self.processes else self._start()

@@ -64,35 +64,6 @@ def files(prefix: Path) -> list[str]:
     return sorted(path.name for path in prefix.parent.iterdir())
 
 
-def test_one_process_at_a_time_holds_a_lock(prefix, kind):
-    locks = kind(prefix)
-    with another_process(prefix, "dispatcher", kind) as (_, took):
-        assert took
-        assert not locks.acquire("dispatcher")
-        assert locks.acquire("another")
-
-
-def test_another_process_does_not_get_what_is_held_here(prefix, kind):
-    locks = kind(prefix)
-    assert locks.acquire("dispatcher")
-    with another_process(prefix, "dispatcher", kind) as (_, took):
-        assert not took
-
-
-def test_the_holder_may_ask_again(prefix, kind):
-    locks = kind(prefix)
-    assert locks.acquire("dispatcher")
-    assert locks.acquire("dispatcher")
-
-
-def test_kill_minus_nine_frees_the_lock_at_once(prefix, kind):
-    locks = kind(prefix)
-    with another_process(prefix, "dispatcher", kind) as (process, _):
-        process.kill()
-        process.wait()
-        assert locks.acquire("dispatcher")
-
-
 def test_a_killed_holder_has_abandoned_its_lock_until_it_is_taken_and_given_back(prefix, kind):
     locks = kind(prefix)
     with another_process(prefix, "instance-1", kind) as (process, _):
@@ -107,30 +78,12 @@ def test_a_killed_holder_has_abandoned_its_lock_until_it_is_taken_and_given_back
     assert not locks.abandoned("instance-1")
 
 
-def test_a_lock_that_never_was_is_not_abandoned(prefix, kind):
-    assert not kind(prefix).abandoned("instance-1")
-
-
-def test_ones_own_lock_is_not_abandoned(prefix, kind):
-    locks = kind(prefix)
-    locks.acquire("instance-1")
-    assert not locks.abandoned("instance-1")
-    assert not kind(prefix).acquire("instance-1")
-
-
 def test_what_is_given_back_can_be_taken_and_leaves_no_file(prefix, kind):
     first, second = kind(prefix), kind(prefix)
     assert first.acquire("dispatcher")
     first.release("dispatcher")
     assert files(prefix) == []
     assert second.acquire("dispatcher")
-
-
-def test_giving_back_what_is_not_held_is_no_error_and_frees_nobody_elses(prefix, kind):
-    first, second = kind(prefix), kind(prefix)
-    first.acquire("dispatcher")
-    second.release("dispatcher")
-    assert not second.acquire("dispatcher")
 
 
 def test_a_program_that_is_started_does_not_inherit_the_lock(prefix, kind):
@@ -178,14 +131,3 @@ def test_without_locks_everything_is_free_and_nobody_is_known_to_be_dead():
 def test_a_lock_that_is_about_to_be_taken_is_not_abandoned(prefix):
     prefix.with_name(f"{prefix.name}.instance-1.lock").touch()
     assert not SqliteLocks(prefix).abandoned("instance-1")
-
-
-def test_an_abandoned_lock_that_is_taken_again_is_held_again(prefix, kind):
-    with another_process(prefix, "instance-1", kind) as (process, _):
-        process.kill()
-        process.wait()
-    locks = kind(prefix)
-    assert locks.acquire("instance-1")
-    with another_process(prefix, "instance-1", kind) as (_, took):
-        assert not took
-    assert not kind(prefix).abandoned("instance-1")

@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 
 from adapters.clock import SystemClock
+from adapters.fakes.locks import FakeLocks
 from adapters.thread_dispatcher import (
     LOOK_AGAIN_S,
     Bell,
     DispatcherRules,
     ThreadDispatcher,
-    leaders,
 )
 from domain.limits import Limits
 from tests.contract.dispatcher_suite import DispatcherContract, held_up, sent
 from tests.running import wait_until
-from tests.world import OneProcess, World
+from tests.world import World
 
 
 class ThreadHouse:
@@ -156,26 +156,6 @@ def test_the_mail_of_another_account_does_not_wait_for_the_end_of_a_backlog() ->
 # -- resting ---------------------------------------------------------------------------------------
 
 
-(LEADER,) = leaders(1)
-
-
-class OneLeader(OneProcess):
-    """Locks of several processes of a test: the leader's is held by one of them."""
-
-    holder: "OneLeader | None" = None
-
-    def acquire(self, name: str) -> bool:
-        if name == LEADER and OneLeader.holder not in (None, self):
-            return False
-        if name == LEADER:
-            OneLeader.holder = self
-        return True
-
-    def release(self, name: str) -> None:
-        if name == LEADER and OneLeader.holder is self:
-            OneLeader.holder = None
-
-
 @pytest.fixture
 def resting() -> Iterator[ThreadHouse]:
     house = ThreadHouse(rest=timedelta(seconds=0.1))
@@ -227,7 +207,7 @@ def test_it_stays_awake_while_an_email_is_in_other_hands_and_takes_it_from_the_d
     world.application.membership.leave()
     world.account()
     email_id = world.submit()
-    other = World(clock=world.clock, store=world.store, pid=2)
+    other = World(beside=world, pid=2)
     [batch] = other.claim()
     soon = timedelta(seconds=0.05)
     dispatcher = a_dispatcher(world, Bell(), rest=soon, sweep=soon)
@@ -236,7 +216,7 @@ def test_it_stays_awake_while_an_email_is_in_other_hands_and_takes_it_from_the_d
     wait_until(lambda: dispatcher.leading)
     stayed_awake = [dispatcher.awake for _ in range(3) if not Event().wait(0.1)]
 
-    world.locks.dead.add(f"instance-{other.owner}")
+    other.locks.die()
 
     wait_until(lambda: not dispatcher.awake)
     assert stayed_awake == [True, True, True]
@@ -294,12 +274,13 @@ class Locks:
 
 
 def test_who_finds_another_one_leading_leaves_it_to_that_one() -> None:
-    one, two = OneLeader(), OneLeader()
+    one = FakeLocks()
+    two = FakeLocks(beside=one)
     world = World(clock=SystemClock())
     world.account()
     rest = timedelta(seconds=0.1)
     leader = a_dispatcher(world, Bell(), locks=one, rest=rest)
-    second_world = World(clock=world.clock, store=world.store, pid=2)
+    second_world = World(beside=world, pid=2)
     second = a_dispatcher(second_world, Bell(), locks=two, rest=rest)
     leader.start()
     second.start()
@@ -324,7 +305,7 @@ def test_who_rests_keeps_no_connection_from_another_process() -> None:
     world.application.membership.leave()
     one_connection = Limits(daily=None, hourly=None, max_connections=1)
     accounts = [world.account(f"account {n}", limits=one_connection) for n in range(8)]
-    other_world = World(clock=world.clock, store=world.store, pid=2)
+    other_world = World(beside=world, pid=2)
     other_world.application.membership.leave()
     rest = timedelta(seconds=0.1)
     first, second = (a_dispatcher(each, Bell(), rest=rest) for each in (world, other_world))

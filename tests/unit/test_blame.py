@@ -295,7 +295,7 @@ def test_unpinned_mail_is_spread_evenly_over_equal_accounts(limits, accounts, em
 def crash(world: World) -> World:
     """The process dies and another one takes over; what it knew is forgotten."""
     follower = World(beside=world)
-    follower.locks.dead.add(f"instance-{world.owner}")
+    world.locks.die()
     follower.application.upkeep.recover()
     return follower
 

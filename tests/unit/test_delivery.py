@@ -500,11 +500,11 @@ def test_a_dead_process_is_told_by_its_lock():
     world.account()
     email_id = world.submit()
     world.claim()
-    other = World(store=world.store, clock=world.clock, pid=2)
+    other = World(beside=world, pid=2)
 
     other.application.upkeep.recover()
     assert world.email(email_id).status is Status.SENDING
-    other.locks.dead.add(f"instance-{world.owner}")
+    world.locks.die()
     other.application.upkeep.recover()
     other.run()
 
@@ -516,7 +516,7 @@ def test_a_silent_process_is_given_a_whole_lease_by_the_monotonic_clock():
     world.account(limits=Limits(daily=None, hourly=None, max_connections=1))
     email_id = world.submit()
     world.claim()
-    other = World(store=world.store, clock=world.clock, pid=2)
+    other = World(beside=world, pid=2)
 
     other.application.upkeep.recover()
     world.clock.step(10**6)
@@ -536,7 +536,7 @@ def test_a_process_that_beats_keeps_its_emails():
     world = World()
     world.account()
     email_id = world.submit()
-    other = World(store=world.store, clock=world.clock, pid=2)
+    other = World(beside=world, pid=2)
     [batch] = [*world.claim(), *other.claim()]
     holder, watcher = (world, other) if batch.owner == world.owner else (other, world)
 
@@ -550,8 +550,8 @@ def test_a_process_that_beats_keeps_its_emails():
 
 def test_a_process_that_was_declared_dead_gets_a_new_name():
     world = World()
-    other = World(store=world.store, clock=world.clock, pid=2)
-    world.locks.dead.add(f"instance-{other.owner}")
+    other = World(beside=world, pid=2)
+    other.locks.die()
     world.application.upkeep.recover()
     world.clock.tick(20)
 
@@ -560,7 +560,7 @@ def test_a_process_that_was_declared_dead_gets_a_new_name():
 
 def test_the_connections_of_an_account_are_shared_by_the_processes():
     world = World()
-    other = World(store=world.store, clock=world.clock, pid=2)
+    other = World(beside=world, pid=2)
     account = world.account(limits=Limits(daily=None, hourly=None, max_connections=5))
     for _ in range(100):
         world.submit(account_id=account.id)

@@ -205,7 +205,7 @@ def test_a_connection_that_belongs_to_another_process_now_is_given_up():
     world = World()
     batch = a_batch(world)
     while share(1, 1, owner=world.owner, members=members(world)):
-        World(store=world.store, clock=world.clock)  # one more process, until it is not ours
+        World(beside=world)  # one more process, until it is not ours
     Worker(world).deliver(batch)
     assert statuses(world) == [Status.SENT, *[Status.QUEUED] * 4]
 
