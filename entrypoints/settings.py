@@ -23,6 +23,7 @@ import attrs
 from domain.account import OnUnknown
 from domain.address import is_loopback
 from domain.network import Network
+from entrypoints import stores
 from entrypoints.env_file import Line, UnreadableLines, misspelt, read_lines
 from entrypoints.guessable import is_guessable
 
@@ -34,7 +35,6 @@ MIN_KEY_CHARACTERS: Final = (
     8  # different ones: of 32 random hex digits it is practically never fewer
 )
 MASK: Final = "***"
-POSTGRESQL: Final = "postgresql://"
 MOST_PROCESSES: Final = 16
 YEAR_S: Final = 365 * 24 * 3600
 PLACEHOLDERS: Final = (
@@ -221,23 +221,10 @@ def _existing_file() -> Rule[Path]:
 
 def _database_url() -> Rule[str]:
     def parse(text: str) -> str:
-        if text.startswith(POSTGRESQL):
-            # unquoted, libpq would take a part of a password with `@` or `/` for the host
-            place = r"([^\s/@]*@)?[^\s/@]*/[^\s/?@]+(\?[^\s=]+=\S*)?"
-            if not re.fullmatch(place, text.removeprefix(POSTGRESQL)):
-                raise ValueError
-            return text
-        path = text.removeprefix("sqlite:///")
-        if path in (text, "", ":memory:") or "?" in path or path.endswith("/"):
-            raise ValueError
+        stores.file_of(text)
         return text
 
-    return Rule(
-        "sqlite:///relative/path.db, sqlite:////absolute/path.db"
-        " or postgresql://user:password@host:port/database"
-        " (special characters of the password as %40 and so on)",
-        parse,
-    )
+    return Rule(stores.forms(), parse)
 
 
 def without_password(url: str) -> str:
@@ -245,7 +232,7 @@ def without_password(url: str) -> str:
     it is shown than a part of the password.
     """
     scheme, there, rest = url.partition("://")
-    if scheme == "sqlite":
+    if stores.names_a_file(url):
         return url
     if not there:
         return re.sub(r":.*", f":{MASK}", url)
@@ -453,10 +440,8 @@ class Settings:
 
     @property
     def database_path(self) -> Path | None:
-        """Where the SQLite file lies; None if the database is a server."""
-        if self.database_url.startswith(POSTGRESQL):
-            return None
-        return Path(self.database_url.removeprefix("sqlite:///"))
+        """Where the file of the database lies; None if the database is a server."""
+        return stores.file_of(self.database_url)
 
     @property
     def database(self) -> str:

@@ -28,7 +28,6 @@ from adapters.fernet_vault import FernetVault
 from adapters.no_locks import NoLocks
 from adapters.observers import LogObserver
 from adapters.one_processor import OneProcessor, give_way
-from adapters.peewee_store import SqlStore, open_store
 from adapters.peewee_store.moving import why_not
 from adapters.siblings import Siblings, heed
 from adapters.smtp_sender import SmtpSender, Timeouts
@@ -38,6 +37,7 @@ from application.access import AccessRules
 from application.delivery import DeliveryRules
 from application.membership import LeaseRules
 from application.ports.cluster import Locks
+from application.ports.store import Store
 from application.ports.system import Headroom
 from domain.address import is_loopback
 from domain.congestion import DEFAULT_BREAKER, CongestionPolicy
@@ -46,6 +46,7 @@ from domain.network import DEFAULT_PORTS, NetworkPolicy
 from domain.retry import RetryPolicy
 from domain.rules import Rules, parse_rules
 from entrypoints.settings import ApiTimes, Dispatcher, Settings, SettingsError, development_key
+from entrypoints.stores import open_store
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -68,7 +69,7 @@ class Service:
 
     application: Application
     _settings: Settings
-    _store: SqlStore
+    _store: Store
     _clock: SystemClock
     _bell: Bell
     _dispatcher: ThreadDispatcher
@@ -369,7 +370,7 @@ def _store(
     settings: Settings,
     clock: SystemClock,
     unbound: Callable[[], AbstractContextManager[None]] = nullcontext,
-) -> SqlStore:
+) -> Store:
     try:
         return open_store(settings.database_url, clock=clock, unbound=unbound)
     except ValueError as error:

@@ -4,16 +4,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Final
 
 from adapters.clock import SystemClock
 from adapters.entropy import SystemEntropy
-from adapters.peewee_store import SqliteStore, open_store
-from adapters.peewee_store.moving import MigratedStore, Moving, release
+from adapters.peewee_store import SqlStore
+from adapters.peewee_store.moving import Moving, release
 from adapters.thread_dispatcher import leaders
 from application.ports.store import Store
 from domain.errors import Conflict, NotFound
 from entrypoints.settings import MASK, MOST_PROCESSES, SettingsError, without_password
+from entrypoints.stores import open_store
 from entrypoints.wiring import locks_beside
 
 LOOK_S: Final = 0.5
@@ -55,15 +57,17 @@ def named(url: str) -> str:
 @contextmanager
 def _alone(
     option: str, url: str, *, lease: timedelta, tell: Callable[[str], object]
-) -> Iterator[MigratedStore]:
+) -> Iterator[SqlStore]:
     try:
-        store: MigratedStore = open_store(url, clock=SystemClock())
+        store = open_store(url, clock=SystemClock())
     except ValueError as error:
         raise SettingsError(f"{option}: {error}") from error
+    if not isinstance(store, SqlStore):
+        raise SettingsError(f"{option}: only a SQL store can be copied")
     with ExitStack() as held:
         held.callback(store.close)
-        if isinstance(store, SqliteStore):
-            _seize_file(store, option, url, held)
+        if store.path is not None:
+            _seize_file(store, store.path, option, url, held)
             store.migrate()
         else:
             store.migrate()
@@ -71,13 +75,13 @@ def _alone(
         yield store
 
 
-def _seize_file(store: SqliteStore, option: str, url: str, held: ExitStack) -> None:
+def _seize_file(store: SqlStore, path: Path, option: str, url: str, held: ExitStack) -> None:
     """All leaders' locks, so that nobody begins to deliver, and nobody who has the file open."""
-    if option == "--from" and not store.path.is_file():
-        raise NotFound(f"there is no {store.path}: {option} names an existing store")
-    if not store.path.parent.is_dir():
-        raise NotFound(f"there is no folder {store.path.parent} for {option}")
-    locks = locks_beside(store.path)
+    if option == "--from" and not path.is_file():
+        raise NotFound(f"there is no {path}: {option} names an existing store")
+    if not path.parent.is_dir():
+        raise NotFound(f"there is no folder {path.parent} for {option}")
+    locks = locks_beside(path)
     for leader in leaders(MOST_PROCESSES):
         if not locks.acquire(leader):
             raise Conflict(f"a process delivers from {named(url)}, or a copy runs: stop it first")

@@ -83,6 +83,16 @@ class MemoryStore:
             future.set_exception(error)
         return future
 
+    def migrate(self) -> Sequence[str]:
+        """Nothing: it is always up to date."""
+        self.ping()
+        return ()
+
+    def pending(self) -> Sequence[str]:
+        """Nothing."""
+        self.ping()
+        return ()
+
     def ping(self) -> None:
         """StoreUnavailable once it is closed."""
         self.read(lambda tx: None)

@@ -4,6 +4,6 @@ All SQL of the project stands in this package. Hot statements are SQL text on th
 connection, because building them with the ORM costs more than running them; the rest is Peewee's.
 """
 
-from adapters.peewee_store.store import PostgresStore, SqliteStore, SqlStore, open_store
+from adapters.peewee_store.store import PostgresStore, SqliteStore, SqlStore
 
-__all__ = ["PostgresStore", "SqlStore", "SqliteStore", "open_store"]
+__all__ = ["PostgresStore", "SqlStore", "SqliteStore"]

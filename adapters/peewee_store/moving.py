@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from threading import Event
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 import attrs
 import peewee
@@ -59,12 +59,6 @@ _REASONS: Final = {
 }
 
 
-class MigratedStore(Store, Protocol):
-    """A SQL store that knows its schema."""
-
-    def migrate(self) -> Sequence[str]: ...
-
-
 @attrs.frozen(kw_only=True)
 class Table:
     """A table that travels: its columns in an order of our own, its primary key first."""
@@ -89,8 +83,8 @@ class Copied:
 
 
 def why_not(store: Store) -> str | None:
-    """Why no service may be started on this store, or None."""
-    known = store.read(lambda tx: _remembered(_session(tx)))
+    """Why no service may be started on this store, or None. Only SQL stores are ever copied."""
+    known = store.read(lambda tx: _remembered(tx.session) if isinstance(tx, SqlTransaction) else {})
     reason = _REASONS.get(known.get(_NOTE, ""))
     return reason.format(other=known.get(_OTHER, "another store")) if reason else None
 
@@ -117,8 +111,8 @@ class Moving:
 
     def __init__(
         self,
-        source: MigratedStore,
-        target: MigratedStore,
+        source: Store,
+        target: Store,
         *,
         source_name: str,
         target_name: str,

@@ -1,13 +1,14 @@
-"""The Store port on SQLite and on PostgreSQL, and how a URL names a store."""
+"""The Store port on SQLite and on PostgreSQL."""
 
 import os
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, Final, TypeVar
+from typing import ClassVar, Final, Self, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import attrs
@@ -25,35 +26,8 @@ T = TypeVar("T")
 
 BUSY_TIMEOUT_S: Final = 5.0
 MOST_READERS: Final = 8
-
-
-def open_store(url: str, *, clock: Clock, unbound: Unbound = nullcontext) -> "SqlStore":
-    """The store that *url* names: `sqlite:///relative.db`, `sqlite:////absolute.db` or
-    `postgresql://user:password@host:port/database`. A thread that works beside the interpreter is
-    begun *unbound*.
-
-    Opens nothing yet. ValueError for a URL that names none; it does not repeat the URL, which may
-    hold a password.
-    """
-    scheme = url.partition("://")[0]
-    if scheme == "postgresql":
-        return PostgresStore(url, clock=clock)
-    if scheme != "sqlite":
-        raise ValueError(
-            f"no store is known for {scheme if scheme != url else 'an empty scheme'!r}:"
-            " use sqlite or postgresql"
-        )
-    return SqliteStore(_file_of(url), clock=clock, unbound=unbound)
-
-
-def _file_of(url: str) -> str:
-    parts = urlsplit(url)
-    path = unquote(parts.path[1:])
-    if parts.netloc or parts.query or parts.fragment or not path or path.startswith(":"):
-        raise ValueError(
-            "a SQLite store is sqlite:///relative.db or sqlite:////absolute.db, and nothing more"
-        )
-    return path
+# unquoted, libpq would take a part of a password with `@` or `/` for the host
+_POSTGRESQL_URL: Final = re.compile(r"postgresql://([^\s/@]*@)?[^\s/@]*/[^\s/?@]+(\?[^\s=]+=\S*)?")
 
 
 class SqlStore(ABC):
@@ -91,6 +65,18 @@ class SqlStore(ABC):
         """Drain what was posted and close every connection; never a parent's."""
         if self._connections.pid == os.getpid():
             self._connections.close()
+
+    @property
+    @abstractmethod
+    def path(self) -> Path | None:
+        """Where the file lies; None if it is a server that holds the database."""
+
+    @abstractmethod
+    def in_use(self) -> bool:
+        """Whether another process has its file open, be it idle. Ask before the first use only.
+
+        False for a server: it has other ways to know who is at work.
+        """
 
     @abstractmethod
     def migrate(self) -> Sequence[str]:
@@ -174,13 +160,31 @@ class SqliteStore(SqlStore):
         self._files = DatabaseFiles(self._path)
         super().__init__()
 
+    @classmethod
+    def at(cls, url: str, *, clock: Clock, unbound: Unbound = nullcontext) -> Self:
+        """The store in the file that *url* names. ValueError."""
+        return cls(cls.file_of(url), clock=clock, unbound=unbound)
+
+    @staticmethod
+    def file_of(url: str) -> Path:
+        """The file of a URL `sqlite:///relative.db` or `sqlite:////absolute.db`. ValueError."""
+        parts = urlsplit(url)
+        path = unquote(parts.path[1:])
+        extra = parts.netloc or parts.query or parts.fragment
+        if extra or not path or path.startswith(":") or path.endswith("/"):
+            raise ValueError(
+                "a SQLite store is sqlite:///relative.db or sqlite:////absolute.db, and nothing"
+                " more"
+            )
+        return Path(path)
+
     @property
     def path(self) -> Path:
         """Where the file lies."""
         return self._path
 
     def in_use(self) -> bool:
-        """Whether another process has the file open, be it idle. Ask before the first use only."""
+        """By a lock that only a process alone with the file gets."""
         return sqlite.in_use(self._path)
 
     def migrate(self) -> Sequence[str]:
@@ -234,6 +238,26 @@ class PostgresStore(SqlStore):
         super().__init__()
 
     _bound = Bound(most=MOST_READERS, timeout_s=5.0)
+
+    @classmethod
+    def at(cls, url: str, *, clock: Clock, unbound: Unbound = nullcontext) -> Self:
+        """The store on the server that *url* names. ValueError."""
+        return cls(url, clock=clock)
+
+    @staticmethod
+    def file_of(url: str) -> None:
+        """None: it is a server. ValueError for a URL that libpq would read otherwise than meant."""
+        if not _POSTGRESQL_URL.fullmatch(url):
+            raise ValueError("a PostgreSQL store is postgresql://user:password@host:port/database")
+
+    @property
+    def path(self) -> None:
+        """None: it is a server."""
+        return
+
+    def in_use(self) -> bool:
+        """False: who is at work shows it by its heartbeat."""
+        return False
 
     def migrate(self) -> Sequence[str]:
         """Under an advisory lock."""

@@ -16,12 +16,13 @@ import attrs
 
 from adapters.clock import SystemClock
 from adapters.entropy import SystemEntropy
-from adapters.peewee_store import SqliteStore, open_store
+from adapters.peewee_store import SqliteStore
 from domain.account import Account, Security
 from domain.address import Address
 from domain.email import Email
 from domain.limits import Limits
 from domain.message import Content, compose
+from entrypoints.stores import open_store
 from tests.builders import an_account, an_email
 
 TEN_KB_HTML: Final = "<html><body>\n" + "<p>Some words of a letter that somebody reads.</p>\n" * 140

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from adapters.clock import SystemClock
-from adapters.peewee_store import SqliteStore, open_store
+from adapters.peewee_store import SqliteStore
 from application.ports.store import Transaction
+from entrypoints.stores import open_store
 from tests.benchmarks.client import volley
 from tests.benchmarks.figures import Benchmark, Figure, Reached, Scene, percentile
 from tests.benchmarks.filling import Filling, fill

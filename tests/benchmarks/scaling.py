@@ -20,7 +20,7 @@ from typing import Any, Final
 import attrs
 
 from adapters.fakes.clock import FakeClock
-from adapters.peewee_store import open_store
+from entrypoints.stores import open_store
 from tests.benchmarks.filling import TEN_KB_HTML, TEN_KB_TEXT
 from tests.world import World
 

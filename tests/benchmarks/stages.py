@@ -21,7 +21,7 @@ from adapters.entropy import SystemEntropy
 from adapters.fakes.locks import FakeLocks
 from adapters.fakes.vault import FakeVault
 from adapters.observers import ListObserver
-from adapters.peewee_store import SqliteStore, open_store
+from adapters.peewee_store import SqliteStore
 from adapters.smtp_sender import SmtpSender
 from application import Application, Ports, ServiceRules, assemble
 from application.access import AccessRules
@@ -32,6 +32,7 @@ from domain.account import Account
 from domain.handoff import Handoff, Parcel
 from domain.rules import parse_rules
 from entrypoints.http import create_http
+from entrypoints.stores import open_store
 from tests.benchmarks.client import an_email
 from tests.benchmarks.figures import Benchmark, Figure, Reached, Scene
 from tests.benchmarks.filling import Filling, fill, message

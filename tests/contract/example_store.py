@@ -33,6 +33,19 @@ class SnapshotStore(MemoryStore):
         if path.exists():
             self._tables = pickle.loads(path.read_bytes())
 
+    @classmethod
+    def at(cls, url: str, *, clock: Clock, unbound: object = None) -> "SnapshotStore":
+        """The store in the file that *url* names: `snapshot:///path`."""
+        return cls(cls.file_of(url), clock=clock)
+
+    @staticmethod
+    def file_of(url: str) -> Path:
+        """The file that *url* names. ValueError if it names none."""
+        path = url.removeprefix("snapshot:///")
+        if path in (url, ""):
+            raise ValueError("a snapshot store is snapshot:///path")
+        return Path(path)
+
     def write(self, work: Callable[[Transaction], T]) -> T:
         """Run *work*; it is undone if it raises, and also if the file cannot be written."""
 

@@ -12,6 +12,9 @@ from adapters.fakes.clock import FakeClock
 from application.ports.store import Store
 from domain.email import Status
 from domain.errors import StoreUnavailable
+from entrypoints.settings import Settings, SettingsError
+from entrypoints.stores import STORES, Kind, file_of, open_store
+from entrypoints.wiring import build, pending_migrations
 from tests.builders import OCTETS, an_email, no_limits
 from tests.contract.access_suite import AccessContract
 from tests.contract.dispatcher_suite import DispatcherContract, sent
@@ -22,10 +25,17 @@ from tests.running import wait_until
 from tests.world import World
 
 
+@pytest.fixture
+def registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line of `STORES` that adds the example."""
+    line = Kind("tests.contract.example_store:SnapshotStore", "snapshot:///path")
+    monkeypatch.setitem(STORES, "snapshot", line)
+
+
 class TestSnapshotStore(StoreContract, AccessContract):
     @pytest.fixture
-    def store(self, clock: FakeClock, tmp_path: Path) -> Iterator[Store]:
-        store = SnapshotStore(tmp_path / "mail.pickle", clock=clock)
+    def store(self, clock: FakeClock, tmp_path: Path, registered: None) -> Iterator[Store]:
+        store = open_store(f"snapshot:///{tmp_path}/mail.pickle", clock=clock)
         yield store
         store.close()
 
@@ -48,6 +58,39 @@ class TestThreadPerBatch(DispatcherContract):
         house = OneThreadPerBatch()
         yield house
         house.drain(timeout=1)
+
+
+# -- a store is one file and one line -----------------------------------------------------------
+
+
+def test_one_line_is_all_that_a_service_needs_to_run_on_another_store(
+    tmp_path: Path, registered: None
+) -> None:
+    path = tmp_path / "mail.pickle"
+    environ = {"DATABASE_URL": f"snapshot:///{path}", "SECRET_KEY": "0123456789abcdef" * 2}
+    settings = Settings.from_environment(environ)
+    assert settings.database_path == path
+    assert pending_migrations(settings) == []
+
+    service = build(settings)
+    assert service.migrate() == []
+    assert not service.anything_due()
+    service.close()
+
+
+def test_a_store_that_is_not_registered_is_refused_with_the_forms_of_those_that_are() -> None:
+    with pytest.raises(SettingsError, match=r"sqlite:///relative/path\.db.* or postgresql://"):
+        Settings.from_environment({"DATABASE_URL": "snapshot:///mail.pickle"})
+
+
+def test_every_registered_class_can_be_loaded_and_tells_files_from_servers() -> None:
+    urls = {"sqlite": "sqlite:////data/mail.db", "postgresql": "postgresql://me@db/mail"}
+
+    assert set(urls) == set(STORES)
+    assert {scheme: file_of(url) for scheme, url in urls.items()} == {
+        "sqlite": Path("/data/mail.db"),
+        "postgresql": None,
+    }
 
 
 # -- what no suite can know of a store of one file -------------------------------------------------

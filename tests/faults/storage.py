@@ -16,7 +16,7 @@ import apsw
 import attrs
 
 from adapters.clock import SystemClock
-from adapters.peewee_store import open_store
+from entrypoints.stores import open_store
 from tests.faults import requirements
 from tests.faults.harness import (
     Client,

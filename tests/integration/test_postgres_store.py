@@ -19,7 +19,7 @@ import attrs
 import pytest
 
 from adapters.fakes.clock import FakeClock
-from adapters.peewee_store import PostgresStore, SqlStore, ahead, open_store, postgres
+from adapters.peewee_store import PostgresStore, SqlStore, ahead, postgres
 from adapters.peewee_store.postgres import MIGRATIONS
 from adapters.peewee_store.postgres import Server as PostgresServer
 from adapters.peewee_store.store import MOST_READERS
@@ -33,6 +33,7 @@ from domain.errors import (
     StoreUnavailable,
 )
 from domain.limits import Limits, Window, WindowLengths
+from entrypoints.stores import open_store
 from tests.builders import (
     NOW,
     OCTETS,

@@ -24,13 +24,14 @@ from playhouse.apsw_ext import APSWDatabase
 from playhouse.schema_diff import diff_models
 
 from adapters.fakes.clock import FakeClock
-from adapters.peewee_store import SqliteStore, open_store, sqlite
+from adapters.peewee_store import SqliteStore, sqlite
 from adapters.peewee_store.readers import MOST_IDLE
 from adapters.peewee_store.tables import TABLES
 from domain.account import Account
 from domain.email import Status
 from domain.errors import StoreUnavailable
 from domain.limits import Window, WindowLengths
+from entrypoints.stores import open_store
 from tests.builders import (
     NOW,
     OCTETS,
