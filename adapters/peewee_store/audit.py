@@ -4,12 +4,19 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
+from adapters.peewee_store.queries import Prepared, all_given, fields, given
 from adapters.peewee_store.rows import micros, moment
 from adapters.peewee_store.session import Session
+from adapters.peewee_store.tables import AuditRow
 from domain.access import AuditEntry
 
-_ADD: Final = "INSERT INTO audit (at, actor, action, subject, detail) VALUES (?, ?, ?, ?, ?)"
-_LATEST: Final = "SELECT id, at, actor, action, subject, detail FROM audit ORDER BY id DESC LIMIT ?"
+_COLUMNS: Final = ("at", "actor", "action", "subject", "detail")
+_ADD: Final = Prepared(AuditRow.insert(all_given(AuditRow, _COLUMNS)))
+_LATEST: Final = Prepared(
+    AuditRow.select(*fields(AuditRow, ("id", *_COLUMNS)))
+    .order_by(AuditRow.id.desc())
+    .limit(given("limit"))
+)
 
 
 class SqlAudit:
@@ -20,9 +27,14 @@ class SqlAudit:
 
     def add(self, entry: AuditEntry) -> None:
         """One row."""
-        detail = json.dumps(dict(entry.detail))
-        values = (micros(entry.at), entry.actor, entry.action, entry.subject, detail)
-        self._session.execute(_ADD, values)
+        _ADD(
+            self._session.execute,
+            at=micros(entry.at),
+            actor=entry.actor,
+            action=entry.action,
+            subject=entry.subject,
+            detail=json.dumps(dict(entry.detail)),
+        )
 
     def latest(self, *, limit: int) -> Sequence[AuditEntry]:
         """From the end of the table."""
@@ -35,5 +47,5 @@ class SqlAudit:
                 subject=row[4],
                 detail=json.loads(row[5]),
             )
-            for row in self._session.execute(_LATEST, (limit,))
+            for row in _LATEST(self._session.execute, limit=limit)
         ]

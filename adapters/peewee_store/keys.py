@@ -1,15 +1,17 @@
 """The repositories of API keys: the keys themselves, and what they have used."""
 
-# ruff: noqa: S608 - the texts are made of constants; every value is a parameter
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import attrs
+import peewee
 
+from adapters.peewee_store.queries import Prepared, all_given, fields, given
 from adapters.peewee_store.rows import Row, micros, micros_or_none, moment, moment_or_none
-from adapters.peewee_store.session import Session, marks
+from adapters.peewee_store.session import Session
+from adapters.peewee_store.tables import KeyRow, KeyUsageRow
 from domain.access import ApiKey, Scope
 from domain.errors import Conflict, NotFound
 
@@ -24,26 +26,35 @@ KEY_COLUMNS: Final = (
     "expires_at",
     "revoked_at",
 )
-_KEY: Final = f"SELECT id, {', '.join(KEY_COLUMNS)} FROM api_key"
-_FIND: Final = f"{_KEY} WHERE prefix = ?"
-_ALL: Final = f"{_KEY} ORDER BY id"
-_ADD: Final = (
-    f"INSERT INTO api_key ({', '.join(KEY_COLUMNS)}) VALUES ({marks(len(KEY_COLUMNS))})"
-    " ON CONFLICT DO NOTHING RETURNING id"
+_ROWS: Final = KeyRow.select(*fields(KeyRow, ("id", *KEY_COLUMNS)))
+_FIND: Final = Prepared(_ROWS.where(KeyRow.prefix == given("prefix")))
+_ALL: Final = Prepared(_ROWS.order_by(KeyRow.id))
+_ADD: Final = Prepared(
+    KeyRow.insert(all_given(KeyRow, KEY_COLUMNS)).on_conflict_ignore().returning(KeyRow.id)
 )
-_ROW: Final = "SELECT id FROM api_key WHERE id = ?"
-_SAVE: Final = "UPDATE api_key SET digest = ?, revoked_at = ? WHERE id = ?"
-_COUNT: Final = (
-    "INSERT INTO key_usage (key_id, hour, recipients) VALUES (?, ?, ?)"
-    " ON CONFLICT (key_id, hour) DO UPDATE"
-    " SET recipients = key_usage.recipients + excluded.recipients"
+_SAVE: Final = Prepared(
+    KeyRow.update(all_given(KeyRow, ("digest", "revoked_at"))).where(KeyRow.id == given("id"))
 )
-_HOURS: Final = (
-    "SELECT hour, recipients FROM key_usage WHERE key_id = ? AND hour >= ? ORDER BY hour"
+_ROW: Final = Prepared(KeyRow.select(KeyRow.id).where(KeyRow.id == given("id")))
+_COUNT: Final = Prepared(
+    KeyUsageRow.insert(all_given(KeyUsageRow, ("key_id", "hour", "recipients"))).on_conflict(
+        conflict_target=[KeyUsageRow.key_id, KeyUsageRow.hour],
+        update={KeyUsageRow.recipients: KeyUsageRow.recipients + peewee.EXCLUDED.recipients},
+    )
 )
-_PRUNE: Final = (
-    "DELETE FROM key_usage WHERE (key_id, hour) IN (SELECT key_id, hour FROM key_usage"
-    " WHERE hour < ? ORDER BY hour, key_id LIMIT ?)"
+_HOURS: Final = Prepared(
+    KeyUsageRow.select(KeyUsageRow.hour, KeyUsageRow.recipients)
+    .where(KeyUsageRow.key_id == given("key_id"), KeyUsageRow.hour >= given("since"))
+    .order_by(KeyUsageRow.hour)
+)
+_OLD: Final = (
+    KeyUsageRow.select(KeyUsageRow.key_id, KeyUsageRow.hour)
+    .where(KeyUsageRow.hour < given("before"))
+    .order_by(KeyUsageRow.hour, KeyUsageRow.key_id)
+    .limit(given("limit"))
+)
+_PRUNE: Final = Prepared(
+    KeyUsageRow.delete().where(peewee.Tuple(KeyUsageRow.key_id, KeyUsageRow.hour).in_(_OLD))
 )
 
 
@@ -55,24 +66,25 @@ class SqlKeys:
 
     def add(self, key: ApiKey) -> ApiKey:
         """Insert it if its prefix is free."""
-        found = self._session.execute(_ADD, _row(key)).fetchone()
+        found = _ADD(self._session.execute, **_row(key)).fetchone()
         if found is None:
             raise Conflict(f"another API key has the prefix {key.prefix}")
         return attrs.evolve(key, id=found[0])
 
     def find(self, prefix: str) -> ApiKey | None:
         """By the unique prefix."""
-        row = self._session.execute(_FIND, (prefix,)).fetchone()
+        row = _FIND(self._session.execute, prefix=prefix).fetchone()
         return None if row is None else _key_of(row)
 
     def all(self) -> Sequence[ApiKey]:
         """By id."""
-        return [_key_of(row) for row in self._session.execute(_ALL)]
+        return [_key_of(row) for row in _ALL(self._session.execute)]
 
     def save(self, key: ApiKey) -> None:
         """Two columns."""
-        values = (key.digest, micros_or_none(key.revoked_at), key.id)
-        if self._session.execute(_SAVE, values).rowcount != 1:
+        revoked_at = micros_or_none(key.revoked_at)
+        saved = _SAVE(self._session.execute, id=key.id, digest=key.digest, revoked_at=revoked_at)
+        if saved.rowcount != 1:
             raise NotFound(f"there is no API key {key.prefix}")
 
 
@@ -84,31 +96,31 @@ class SqlKeyUsage:
 
     def add(self, key_id: int, *, hour: datetime, recipients: int) -> None:
         """One row for each hour."""
-        self._session.execute(_COUNT, (key_id, micros(hour), recipients))
+        _COUNT(self._session.execute, key_id=key_id, hour=micros(hour), recipients=recipients)
 
     def hours(self, key_id: int, *, since: datetime) -> Sequence[tuple[datetime, int]]:
         """By the primary key. In a write nobody else counts for this key until the commit."""
-        self._session.lock(_ROW, "api_key", key_id)
-        found = self._session.execute(_HOURS, (key_id, micros(since)))
+        self._session.lock(_ROW.sql, "api_key", key_id)
+        found = _HOURS(self._session.execute, key_id=key_id, since=micros(since))
         return [(moment(hour), recipients) for hour, recipients in found]
 
     def prune(self, *, before: datetime, limit: int) -> int:
         """The oldest first."""
-        return self._session.execute(_PRUNE, (micros(before), limit)).rowcount
+        return _PRUNE(self._session.execute, before=micros(before), limit=limit).rowcount
 
 
-def _row(key: ApiKey) -> Row:
-    return (
-        key.name,
-        key.prefix,
-        key.digest,
-        json.dumps(sorted(key.scopes)),
-        None if key.accounts is None else json.dumps(sorted(key.accounts)),
-        key.daily_recipients,
-        micros(key.created_at),
-        micros_or_none(key.expires_at),
-        micros_or_none(key.revoked_at),
-    )
+def _row(key: ApiKey) -> dict[str, Any]:
+    return {
+        "name": key.name,
+        "prefix": key.prefix,
+        "digest": key.digest,
+        "scopes": json.dumps(sorted(key.scopes)),
+        "accounts": None if key.accounts is None else json.dumps(sorted(key.accounts)),
+        "daily_recipients": key.daily_recipients,
+        "created_at": micros(key.created_at),
+        "expires_at": micros_or_none(key.expires_at),
+        "revoked_at": micros_or_none(key.revoked_at),
+    }
 
 
 def _key_of(row: Row) -> ApiKey:

@@ -10,6 +10,7 @@ from adapters.peewee_store.changes import insertion, removal, update
 from adapters.peewee_store.rows import micros, moment
 from adapters.peewee_store.session import Session
 from adapters.peewee_store.tables import AttemptRow, LedgerRow
+from adapters.peewee_store.transaction_cache import TransactionCache
 from application.ports.system import Clock
 from domain.email import Attempt, Email
 from domain.errors import Conflict
@@ -107,15 +108,15 @@ class SqlLedger:
     each that accepts asks for the roomiest account. Not where others may charge meanwhile.
     """
 
-    def __init__(self, session: Session, clock: Clock) -> None:
+    def __init__(self, session: Session, cache: TransactionCache, clock: Clock) -> None:
         self._session = session
         self._clock = clock
-        self._known: dict[tuple[int, WindowLengths], Totals] = {}
+        self._known: dict[tuple[int, WindowLengths], Totals] = cache.reads()
         self._drop_sums = _DROP_SUMS.format(old=_OLD_SUMS + session.skip_locked)
 
     def reserve(self, emails: Iterable[Email], *, units: Callable[[Email], int]) -> None:
         """One row for each, without a time."""
-        self.forget()
+        self._known.clear()
         reserved = [
             (email.id, email.attempt_no, email.account_id, units(email)) for email in emails
         ]
@@ -125,13 +126,13 @@ class SqlLedger:
 
     def charge(self, email_id: int, attempt_no: int, *, units: int) -> None:
         """Give the row its time. No error if it was freed."""
-        self.forget()
+        self._known.clear()
         now = micros(self._clock.steady())
         self._session.later(_CHARGE, (now, units, email_id, attempt_no))
 
     def free(self, email_id: int, attempt_no: int) -> None:
         """Remove the row, if it is not charged."""
-        self.forget()
+        self._known.clear()
         self._session.later(_FREE, (email_id, attempt_no))
 
     def used(self, account_id: int, lengths: WindowLengths) -> Mapping[Window, int]:
@@ -147,10 +148,6 @@ class SqlLedger:
                 self._known[account_id, lengths] = known
         return known
 
-    def forget(self) -> None:
-        """What was read before may not be so any more."""
-        self._known.clear()
-
     def room_returns_at(
         self, account_id: int, window: Window, lengths: WindowLengths, *, units: int
     ) -> datetime | None:
@@ -165,7 +162,7 @@ class SqlLedger:
 
     def prune(self, *, before: datetime, limit: int) -> int:
         """Account by account, each along its own index."""
-        self.forget()
+        self._known.clear()
         gone, account_id = 0, None
         while gone < limit:
             after = -1 if account_id is None else account_id

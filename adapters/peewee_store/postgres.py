@@ -136,11 +136,6 @@ class PostgresSession(Keeping):
             cursor.executemany(_numbered(sql), [_without_nul(row) for row in rows])
         return cursor
 
-    def query(self, query: peewee.Query) -> Cursor:
-        """Run a query of Peewee's, which no database is bound to: its parameters are `?`."""
-        sql, parameters = query.sql()
-        return self.execute(sql, tuple(parameters))
-
     @property
     def _hurrying(self) -> bool:
         return self._pipeline is not None

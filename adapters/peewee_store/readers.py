@@ -79,7 +79,7 @@ class ReaderPool:
             if begin:
                 transaction.begin()
             else:
-                transaction.forget()
+                transaction.begin_without_snapshot()
             answer = work(transaction)
         except BaseException as error:
             told = _told(error)

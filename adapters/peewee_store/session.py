@@ -5,8 +5,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Final, Protocol
 
-import peewee
-
 from adapters.peewee_store.changes import Change, KeptBack
 from adapters.peewee_store.rows import Row
 
@@ -123,10 +121,6 @@ class Session(Protocol):
 
     def verify(self) -> None:
         """Raise what is wrong with anything that was run until now."""
-        ...
-
-    def query(self, query: peewee.Query) -> Cursor:
-        """Run a query of Peewee's."""
         ...
 
     def begin(self, *, hurried: bool = False) -> None:

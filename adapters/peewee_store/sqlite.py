@@ -80,11 +80,6 @@ class SqliteSession(Keeping):
             self._run_kept()
         return self._connection.executemany(sql, rows)
 
-    def query(self, query: peewee.Query) -> Cursor:
-        """Run a query of Peewee's, which no database is bound to."""
-        sql, parameters = query.sql()
-        return self.execute(sql, parameters)
-
     def among(self, ids: Sequence[int]) -> tuple[str, Sequence[Any]]:
         """A list of them."""
         return f"IN ({marks(len(ids))})", ids

@@ -7,12 +7,12 @@ Where many processes write at once each has rows of its own, its slot, and what 
 sum: they would all wait for each other's commits on the same few rows.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from adapters.peewee_store.changes import array
 from adapters.peewee_store.session import Session
+from adapters.peewee_store.transaction_cache import TransactionCache
 from domain.email import Status
 
 _STATUS: Final = {status.value: status for status in Status}
@@ -33,48 +33,30 @@ _ADD_TO_SLOT: Final = (
 class Tally:
     """The counts as this transaction sees them."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, cache: TransactionCache) -> None:
         self._session = session
-        self._moved: Counter[tuple[int, str]] = Counter()
-        self._moved_before: Counter[tuple[int, str]] = Counter()
-        self._counts: dict[Status, int] | None = None
-        self._of: dict[int, dict[Status, int]] = {}
+        self._moved: dict[tuple[int, str], int] = cache.notes()
+        self._read: dict[int | None, dict[Status, int]] = cache.reads()  # None: of all queues
 
     def move(self, queue: int, status: str, number: int) -> None:
         """*number* more emails stand there; fewer if it is negative."""
-        self._moved[queue, status] += number
-        if self._counts is not None:
-            self._counts[_STATUS[status]] += number
-        if queue in self._of:
-            self._of[queue][_STATUS[status]] += number
+        moved = self._moved
+        moved[queue, status] = moved.get((queue, status), 0) + number
+        for known in (None, queue):
+            if known in self._read:
+                self._read[known][_STATUS[status]] += number
 
     def counts(self) -> Mapping[Status, int]:
         """In each status. Read once for all works of a group: each of them that accepts asks."""
-        if self._counts is None:
-            self._counts = self._read(_ALL, ())
-        return dict(self._counts)
+        if None not in self._read:
+            self._read[None] = self._from_table(_ALL, ())
+        return dict(self._read[None])
 
     def of(self, queue: int) -> Mapping[Status, int]:
         """In each status of one queue, read once for all works of a group too."""
-        if queue not in self._of:
-            self._of[queue] = self._read(_OF_QUEUE, (queue,))
-        return dict(self._of[queue])
-
-    def forget(self) -> None:
-        """A transaction begins, or is rolled back."""
-        self._moved.clear()
-        self._counts = None
-        self._of.clear()
-
-    def remember(self) -> None:
-        """A work begins that may be undone alone."""
-        self._moved_before = self._moved.copy()
-
-    def undo(self) -> None:
-        """That work is undone, and so is what it had written down."""
-        self._moved = self._moved_before
-        self._counts = None
-        self._of.clear()
+        if queue not in self._read:
+            self._read[queue] = self._from_table(_OF_QUEUE, (queue,))
+        return dict(self._read[queue])
 
     def write(self) -> None:
         """Write down what has moved since the last time: before the commit, or to be read."""
@@ -86,7 +68,7 @@ class Tally:
             self._session.execute(_ADD_TO_SLOT, (slot, *map(array, zip(*changes, strict=True))))
         self._moved.clear()
 
-    def _read(self, sql: str, parameters: Sequence[int]) -> dict[Status, int]:
+    def _from_table(self, sql: str, parameters: Sequence[int]) -> dict[Status, int]:
         self.write()
         found = self._session.execute(sql, parameters).fetchall()
         return dict.fromkeys(Status, 0) | {Status(name): int(n) for name, n in found}

@@ -9,6 +9,7 @@ from typing import Final
 
 from adapters.peewee_store.changes import array
 from adapters.peewee_store.session import Cursor, Session
+from adapters.peewee_store.transaction_cache import TransactionCache
 
 _WRITE: Final = "UPDATE account SET last_sent_at = ? WHERE id = ?"
 _WRITE_WHAT_IS_FREE: Final = (
@@ -26,10 +27,9 @@ _THERE: Final = "SELECT id FROM account WHERE id = ANY(?::bigint[])"
 class Touches:
     """The times of this transaction, and those that earlier ones could not write."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, cache: TransactionCache) -> None:
         self._session = session
-        self._noted: dict[int, int] = {}
-        self._noted_before: dict[int, int] = {}
+        self._noted: dict[int, int] = cache.notes()
         self._late: dict[int, int] = {}
         self._asked: list[tuple[dict[int, int], Cursor]] = []
 
@@ -45,21 +45,9 @@ class Touches:
         """The row has been written with a time of its own."""
         self._noted.pop(account_id, None)
 
-    def forget(self) -> None:
-        """A transaction begins, or is rolled back."""
-        self._noted.clear()
-        self._asked.clear()
-
-    def remember(self) -> None:
-        """A work begins that may be undone alone."""
-        self._noted_before = self._noted.copy()
-
-    def undo(self) -> None:
-        """That work is undone."""
-        self._noted = self._noted_before
-
     def write(self) -> None:
         """Write them down: before the commit, when nothing is waited for any more."""
+        self._asked.clear()  # of a transaction that was rolled back before its answers came
         if self._noted and not self._session.shared:
             self._session.execute_many(_WRITE, [(at, n) for n, at in sorted(self._noted.items())])
         elif self._noted or self._late:

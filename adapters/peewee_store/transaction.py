@@ -2,14 +2,17 @@
 
 import threading
 
-from adapters.peewee_store.accounts import SqlAccounts, SqlIdempotency, SqlInstances
+from adapters.peewee_store.accounts import SqlAccounts
 from adapters.peewee_store.audit import SqlAudit
 from adapters.peewee_store.emails import SqlEmails
+from adapters.peewee_store.idempotency import SqlIdempotency
+from adapters.peewee_store.instances import SqlInstances
 from adapters.peewee_store.keys import SqlKeys, SqlKeyUsage
 from adapters.peewee_store.ledger import SqlAttempts, SqlLedger
 from adapters.peewee_store.session import SAVEPOINT, Session
 from adapters.peewee_store.tally import Tally
 from adapters.peewee_store.touches import Touches
+from adapters.peewee_store.transaction_cache import TransactionCache
 from application.ports.system import Clock
 
 
@@ -31,13 +34,14 @@ class SqlTransaction:
     """The Transaction port, and how a store begins and ends it. Used again and again."""
 
     def __init__(self, session: Session, *, clock: Clock) -> None:
-        self._tally = Tally(session)
-        self._touches = Touches(session)
-        self.accounts = SqlAccounts(session, self._touches)
+        self._cache = cache = TransactionCache()
+        self._tally = Tally(session, cache)
+        self._touches = Touches(session, cache)
+        self.accounts = SqlAccounts(session, cache, self._touches)
         self.emails = SqlEmails(session, self._tally)
         self.attempts = SqlAttempts(session)
-        self.ledger = SqlLedger(session, clock)
-        self.instances = SqlInstances(session)
+        self.ledger = SqlLedger(session, cache, clock)
+        self.instances = SqlInstances(session, cache)
         self.idempotency = SqlIdempotency(session)
         self.keys = SqlKeys(session)
         self.key_usage = SqlKeyUsage(session)
@@ -46,8 +50,12 @@ class SqlTransaction:
 
     def begin(self, *, hurried: bool = False) -> None:
         """Begin, for one work or a group; see Session.begin."""
-        self.forget()
+        self._cache.begin()
         self.session.begin(hurried=hurried)
+
+    def begin_without_snapshot(self) -> None:
+        """Begin a work whose statements see each the latest commit: there is no transaction."""
+        self._cache.begin()
 
     def verify(self) -> None:
         """Write the rest, before the commit; what is wrong with anything of it is raised."""
@@ -69,8 +77,7 @@ class SqlTransaction:
 
     def save_point(self) -> None:
         """Begin one work of a group."""
-        self._tally.remember()
-        self._touches.remember()
+        self._cache.save_point()
         self.session.execute(f"SAVEPOINT {SAVEPOINT}")
 
     def keep(self) -> None:
@@ -81,20 +88,8 @@ class SqlTransaction:
         """As if this work of the group had not run."""
         self.session.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
         self.session.execute(f"RELEASE SAVEPOINT {SAVEPOINT}")
-        self._tally.undo()
-        self._touches.undo()
-        self.accounts.forget()
-        self.ledger.forget()
-        self.instances.forget()
+        self._cache.undo()
 
     def close(self) -> None:
         """Let go of the connection."""
         self.session.close()
-
-    def forget(self) -> None:
-        """What was read and noted before is not to be seen by what comes."""
-        self._tally.forget()
-        self._touches.forget()
-        self.accounts.forget()
-        self.ledger.forget()
-        self.instances.forget()

@@ -1,0 +1,74 @@
+"""The repository of the processes that deliver."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+import peewee
+
+from adapters.peewee_store.queries import Prepared, all_given, given, literal
+from adapters.peewee_store.rows import micros
+from adapters.peewee_store.session import Session
+from adapters.peewee_store.tables import EmailRow, InstanceRow
+from adapters.peewee_store.transaction_cache import TransactionCache
+
+_JOIN: Final = Prepared(
+    InstanceRow.insert(all_given(InstanceRow, ("host", "pid", "joined_at", "beats"))).returning(
+        InstanceRow.id
+    )
+)
+_BEAT: Final = Prepared(
+    InstanceRow.update({InstanceRow.beats: InstanceRow.beats + 1}).where(
+        InstanceRow.id == given("id")
+    )
+)
+_BEATS: Final = Prepared(
+    InstanceRow.select(InstanceRow.id, InstanceRow.beats).order_by(InstanceRow.id)
+)
+_LEAVE: Final = Prepared(InstanceRow.delete().where(InstanceRow.id == given("id")))
+_ORPHANED: Final = Prepared(
+    EmailRow.select(EmailRow.owner)
+    .distinct()
+    .where(
+        EmailRow.status == literal("sending"),
+        EmailRow.owner.is_null(False),
+        ~peewee.fn.EXISTS(
+            InstanceRow.select(peewee.SQL("1")).where(InstanceRow.id == EmailRow.owner)
+        ),
+    )
+    .order_by(EmailRow.owner)
+)
+
+
+class SqlInstances:
+    """The InstanceRepository port. The members are read once for all works of a transaction."""
+
+    def __init__(self, session: Session, cache: TransactionCache) -> None:
+        self._session = session
+        self._known: dict[str, Mapping[int, int]] = cache.reads()
+
+    def join(self, *, host: str, pid: int, now: datetime) -> int:
+        """Insert it."""
+        self._known.clear()
+        joined = _JOIN(self._session.execute, host=host, pid=pid, joined_at=micros(now), beats=0)
+        return int(joined.fetchone()[0])
+
+    def beat(self, owner: int) -> bool:
+        """One update."""
+        self._known.clear()
+        return _BEAT(self._session.execute, id=owner).rowcount == 1
+
+    def beats(self) -> Mapping[int, int]:
+        """By id."""
+        if "beats" not in self._known:
+            self._known["beats"] = dict(self._session.execute_apart(_BEATS.sql).fetchall())
+        return self._known["beats"]
+
+    def leave(self, owner: int) -> None:
+        """Delete it."""
+        self._known.clear()
+        _LEAVE(self._session.execute, id=owner)
+
+    def orphaned(self) -> Sequence[int]:
+        """By the partial index on what is sending."""
+        return [owner for (owner,) in _ORPHANED(self._session.execute).fetchall()]

@@ -1,0 +1,44 @@
+"""What is known during one transaction, in one place: what was read, and what is yet to be written.
+
+The works of a group share a transaction. What one of them has read the next ones need not read
+again, and what all of them add to is written once, before the commit. Each repository is given
+dictionaries of its own here; when they are emptied or set back is decided here alone.
+"""
+
+from typing import Any
+
+
+class TransactionCache:
+    """Gives out dictionaries, and keeps them true to the transaction."""
+
+    def __init__(self) -> None:
+        self._reads: list[dict[Any, Any]] = []
+        self._notes: list[dict[Any, Any]] = []
+        self._notes_before: list[dict[Any, Any]] = []
+
+    def reads(self) -> dict[Any, Any]:
+        """A dictionary of what was read: emptied with each transaction and each undone work."""
+        self._reads.append({})
+        return self._reads[-1]
+
+    def notes(self) -> dict[Any, Any]:
+        """A dictionary of what is still to be written: an undone work takes back its own share."""
+        self._notes.append({})
+        return self._notes[-1]
+
+    def begin(self) -> None:
+        """A transaction begins: nothing is known."""
+        for known in (*self._reads, *self._notes):
+            known.clear()
+
+    def save_point(self) -> None:
+        """A work begins that may be undone alone."""
+        self._notes_before = [dict(notes) for notes in self._notes]
+
+    def undo(self) -> None:
+        """That work is undone, and what was read may have been its own."""
+        for read in self._reads:
+            read.clear()
+        for notes, before in zip(self._notes, self._notes_before, strict=True):
+            notes.clear()
+            notes.update(before)
