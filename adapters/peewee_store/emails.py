@@ -12,7 +12,7 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Final
 
-from adapters.peewee_store import rows
+from adapters.peewee_store import email_lists, rows
 from adapters.peewee_store.ahead import ANY_ACCOUNT, IS_WAITING, PRIORITIES, Ahead
 from adapters.peewee_store.basket import Basket
 from adapters.peewee_store.changes import Change, update
@@ -25,7 +25,7 @@ from adapters.peewee_store.rows import (
     micros,
     moment,
 )
-from adapters.peewee_store.session import Session, marks
+from adapters.peewee_store.session import Session
 from adapters.peewee_store.tables import EmailRow, RecipientRow
 from adapters.peewee_store.tally import Tally
 from domain.account import Account
@@ -45,9 +45,6 @@ _GET: Final = f"SELECT {_COLUMNS} FROM email WHERE id = ?"
 _RECIPIENTS: Final = f"SELECT {', '.join(rows.RECIPIENT_COLUMNS)} FROM recipient WHERE email_id"
 _MESSAGES: Final = "SELECT email_id, octets FROM email_body WHERE email_id"
 _OCTETS: Final = "SELECT octets FROM email_body WHERE email_id = ?"
-# What is sending is few and has an index of its own; the other one has nothing of it.
-_IS_SENDING: Final = "status = ? AND id IN (SELECT id FROM email WHERE status = 'sending')"
-_IS_RESTING: Final = "status = ? AND status <> 'sending'"
 _INTO_EMAIL: Final = f"INSERT INTO email ({', '.join(rows.NEW_EMAIL_COLUMNS)})"
 _INTO_BODY: Final = "INSERT INTO email_body (email_id, octets)"
 _INTO_RECIPIENT: Final = (
@@ -340,24 +337,16 @@ class SqlEmails:
         before: int | None = None,
         limit: int,
     ) -> Page:
-        """Along the index of the status, of the account, of the key, or of the ids."""
-        name = None if status is None else status.value
-        wanted = {
-            _IS_SENDING if status is Status.SENDING else _IS_RESTING: name,
-            "account_id = ?": account_id,
-            "key_id = ?": key_id,
-            "id < ?": before,
-        }
-        given = {where: value for where, value in wanted.items() if value is not None}
-        conditions, values = tuple(given), list(given.values())
-        if among is not None:
-            conditions += (f"account_id IN ({marks(len(among))})",)
-            values += sorted(among)
-        page = (*values, limit + 1)
-        found = self._session.execute(_page(conditions), page).fetchall()
-        shown = tuple([rows.summary_of(row) for row in found[:limit]])
-        more = len(found) > limit and shown
-        return Page(shown, next_before=shown[-1].id if more else None)
+        """A list for people."""
+        return email_lists.page(
+            self._session,
+            status=status,
+            account_id=account_id,
+            key_id=key_id,
+            among=among,
+            before=before,
+            limit=limit,
+        )
 
     def depth(self, account_id: int | None) -> int:
         """From the tally."""
@@ -442,13 +431,6 @@ def _update(columns: tuple[str, ...]) -> Change:
 def _stale(values: rows.Row) -> StaleAttempt:
     email_id, status, attempt_no = values[-3:]
     return StaleAttempt(f"email {email_id} is no longer {status} in attempt {attempt_no}")
-
-
-@lru_cache(maxsize=64)
-def _page(conditions: tuple[str, ...]) -> str:
-    columns = ", ".join(rows.SUMMARY_COLUMNS)
-    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    return f"SELECT {columns} FROM email{where} ORDER BY id DESC LIMIT ?"
 
 
 def _refuse_unclaimable(email: Email) -> None:

@@ -1,0 +1,72 @@
+"""Pages of emails for people, newest first."""
+
+from collections.abc import Collection, Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+import peewee
+
+from adapters.peewee_store import rows
+from adapters.peewee_store.queries import Prepared, given, literal
+from adapters.peewee_store.session import Session
+from adapters.peewee_store.tables import EmailRow
+from domain.email import Page, Status
+
+# by their own names: a plan of the database names what it reads
+_EMAIL: Final = EmailRow.alias("email")
+_HELD: Final = EmailRow.alias("email")
+_SENDING: Final = _EMAIL.status == literal("sending")
+_ROWS: Final = _EMAIL.select(*[getattr(_EMAIL, name) for name in rows.SUMMARY_COLUMNS]).order_by(
+    _EMAIL.id.desc()
+)
+_CONDITIONS: Final[Mapping[str, Any]] = {
+    # what is sending is few and has an index of its own; the other one has nothing of it
+    "sending": _SENDING
+    & _EMAIL.id.in_(_HELD.select(_HELD.id).where(_HELD.status == literal("sending"))),
+    "resting": (_EMAIL.status == given("resting")) & (_EMAIL.status != literal("sending")),
+    "account_id": _EMAIL.account_id == given("account_id"),
+    "key_id": _EMAIL.key_id == given("key_id"),
+    "before": _EMAIL.id < given("before"),
+}
+
+
+def page(
+    session: Session,
+    *,
+    status: Status | None,
+    account_id: int | None,
+    key_id: int | None,
+    among: Collection[int] | None,
+    before: int | None,
+    limit: int,
+) -> Page:
+    """Along the index of the status, of the account, of the key, or of the ids."""
+    name = None if status is None else status.value
+    values = {
+        "sending" if status is Status.SENDING else "resting": name,
+        "account_id": account_id,
+        "key_id": key_id,
+        "before": before,
+    }
+    asked = {name: value for name, value in values.items() if value is not None}
+    listed = None if among is None else _numbered(among)
+    query = _query(tuple(asked), None if listed is None else len(listed))
+    found = query(session.execute, limit=limit + 1, **asked, **(listed or {})).fetchall()
+    shown = tuple([rows.summary_of(row) for row in found[:limit]])
+    more = len(found) > limit and shown
+    return Page(shown, next_before=shown[-1].id if more else None)
+
+
+def _numbered(ids: Collection[int]) -> dict[str, int]:
+    return {f"id{place}": account_id for place, account_id in enumerate(sorted(ids))}
+
+
+@lru_cache(maxsize=64)
+def _query(asked: tuple[str, ...], among: int | None) -> Prepared:
+    """The query with these conditions, and with so many accounts to choose from."""
+    conditions = [_CONDITIONS[name] for name in asked]
+    if among is not None:
+        places = [given(f"id{place}") for place in range(among)]
+        conditions.append(_EMAIL.account_id.in_(places) if places else peewee.SQL("1 = 0"))
+    query = _ROWS.where(*conditions) if conditions else _ROWS.clone()
+    return Prepared(query.limit(given("limit")))
