@@ -17,6 +17,7 @@ from application.ports.store import Transaction
 from application.ports.system import Clock
 from domain.access import ApiKey, AuditEntry, IdempotencyRecord
 from domain.account import Account
+from domain.claim_policy import ANY_ACCOUNT, ClaimPolicy, Due, refuse_unclaimable
 from domain.claiming import alone, passed_over
 from domain.email import (
     POISON_CRASHES,
@@ -37,14 +38,12 @@ from domain.errors import (
     StoreUnavailable,
     no_smtp_configuration,
 )
-from domain.limits import UNLIMITED, Window, WindowLengths
+from domain.limits import URGENT, Window, WindowLengths
 
 T = TypeVar("T")
 K = TypeVar("K")
 V = TypeVar("V")
 
-PRIORITIES: Final = range(1, 6)
-_URGENT: Final = 2
 # What a transition may change; the rest of an email is fixed at acceptance.
 _FIXED: Final = frozenset({"id", "subject", "message_id", "size", "created_at", "key_id"})
 _CHANGING: Final = tuple(f.name for f in attrs.fields(Email) if f.name not in _FIXED)
@@ -262,7 +261,7 @@ class _Emails:
         self._journal = journal
 
     def add(self, email: Email, octets: bytes) -> Email:
-        _refuse_unclaimable(email)
+        refuse_unclaimable(email)
         email = attrs.evolve(email, id=self._journal.next_id(self._tables, "email"))
         self._journal.put(self._tables.emails, email.id, email)
         self._journal.put(self._tables.octets, email.id, bytes(octets))
@@ -334,10 +333,10 @@ class _Emails:
         )
         chosen: Sequence[Email] = ()
         for some in ([e for e in due if e.id not in last], due):
-            basket = _Basket(
+            policy = ClaimPolicy(
                 account, limit=limit, units=units, urgent_units=urgent_units, shared=shared
             )
-            chosen = _chosen(some, basket, limit=limit, fair=fair)
+            chosen = _chosen(some, policy, limit=limit, fair=fair)
             if chosen:
                 break
         taken = [email.claimed(account_id=account.id, owner=owner, now=now) for email in chosen]
@@ -363,7 +362,7 @@ class _Emails:
         return True
 
     def save(self, email: Email, *, was: Email) -> None:
-        _refuse_unclaimable(email)
+        refuse_unclaimable(email)
         stored = self._tables.emails.get(email.id)
         if stored is None or (stored.status, stored.attempt_no) != (was.status, was.attempt_no):
             raise StaleAttempt(
@@ -403,7 +402,7 @@ class _Emails:
             e
             for e in self._waiting()
             if (not e.pinned or e.account_id in account_ids)
-            and (e.priority <= _URGENT or not urgent_only)
+            and (e.priority <= URGENT or not urgent_only)
         )
         return min((email.eligible_at for email in due), default=None)
 
@@ -431,74 +430,34 @@ class _Emails:
         return [e for e in self._tables.emails.values() if e.status is Status.SENDING]
 
 
-class _Basket:
-    """The emails of one claim, as far as the limits leave room."""
-
-    def __init__(
-        self,
-        account: Account,
-        *,
-        limit: int,
-        units: int,
-        urgent_units: int,
-        shared: int | None,
-    ) -> None:
-        self._shared = UNLIMITED if shared is None else shared
-        self.emails: list[Email] = []
-        self._limits = account.limits
-        self._limit = limit
-        self._units = units
-        self._urgent_units = urgent_units
-
-    def may_ever_fit(self, email: Email) -> bool:
-        """Whether there is room for it when nothing else was sent."""
-        return self._size(email) <= self._limits.room({}, urgent=email.priority <= _URGENT)
-
-    def widen(self, places: int) -> None:
-        """So many places more."""
-        self._limit += places
-
-    def put(self, email: Email) -> bool:
-        """Put it in, or answer False and leave the basket as it was."""
-        size = self._size(email)
-        urgent = email.priority <= _URGENT
-        if len(self.emails) >= self._limit or size > self._urgent_units:
-            return False
-        if not urgent and size > self._units:
-            return False
-        if not email.pinned:
-            if self._shared <= 0:
-                return False
-            self._shared -= 1
-        self.emails.append(email)
-        self._urgent_units -= size
-        self._units -= 0 if urgent else size
-        return True
-
-    def _size(self, email: Email) -> int:
-        return self._limits.units(len(email.open_recipients))
-
-
-def _chosen(due: Sequence[Email], basket: _Basket, *, limit: int, fair: int) -> Sequence[Email]:
+def _chosen(due: Sequence[Email], policy: ClaimPolicy, *, limit: int, fair: int) -> Sequence[Email]:
     """Of those *due* what one claim takes, in its order."""
-    due = [email for email in due if basket.may_ever_fit(email)]
-    for email in due:
-        if not basket.put(email):
-            break
-    if len(basket.emails) == limit:
-        basket.widen(fair)
-        for email in _longest_due([e for e in due if e not in basket.emails], fair=fair):
-            basket.put(email)
-    return [basket.emails[place] for place in alone(basket.emails, strict=limit)]
+    fitting = [
+        email for email in due if len(email.open_recipients) <= policy.largest(email.priority)
+    ]
+    policy.choose_most_urgent(
+        lambda priority: [_candidate(email) for email in fitting if email.priority == priority]
+    )
+    if policy.full and fair > 0:
+        others = [email for email in fitting if email.id not in policy.chosen]
+        policy.choose_longest_due(_heads_of_lines(others, number=fair), more=fair)
+    by_id = {email.id: email for email in fitting}
+    emails = [by_id[email_id] for email_id in policy.chosen]
+    return [emails[place] for place in alone(emails, strict=limit)]
 
 
-def _longest_due(due: Sequence[Email], *, fair: int) -> Sequence[Email]:
-    """Of *due*, in the order of the claim, the first *fair* of each priority and queue."""
-    heads: dict[tuple[int, bool], list[Email]] = {}
+def _heads_of_lines(due: Sequence[Email], *, number: int) -> Sequence[Due]:
+    """Of *due*, in the order of the claim, the first of each priority and queue."""
+    lines: dict[tuple[int, bool], list[Due]] = {}
     for email in due:
-        heads.setdefault((email.priority, email.pinned), []).append(email)
-    longest = [email for line in heads.values() for email in line[:fair]]
-    return sorted(longest, key=lambda email: (email.eligible_at, email.id))
+        lines.setdefault((email.priority, email.pinned), []).append(_candidate(email))
+    return [candidate for line in lines.values() for candidate in line[:number]]
+
+
+def _candidate(email: Email) -> Due:
+    queue = email.account_id if email.pinned else None
+    count = len(email.open_recipients)
+    return (email.eligible_at, email.id, count, queue or ANY_ACCOUNT, email.priority)
 
 
 class _Attempts:
@@ -726,13 +685,6 @@ class _Audit:
 
     def latest(self, *, limit: int) -> Sequence[AuditEntry]:
         return sorted(self._tables.audit.values(), key=lambda entry: -entry.id)[:limit]
-
-
-def _refuse_unclaimable(email: Email) -> None:
-    if email.priority not in PRIORITIES:
-        raise Conflict(f"priority {email.priority} is not one of 1 to 5")
-    if email.pinned and email.account_id is None:
-        raise Conflict("an email can be pinned only to an SMTP configuration")
 
 
 def _summary(email: Email) -> EmailSummary:

@@ -12,12 +12,10 @@ from functools import lru_cache
 from typing import Final
 
 from adapters.peewee_store import rows
-from adapters.peewee_store.basket import Basket
 from adapters.peewee_store.session import Session, marks
+from domain.claim_policy import ANY_ACCOUNT, PRIORITIES, ClaimPolicy, Due
 from domain.limits import URGENT
 
-PRIORITIES: Final = range(1, 6)
-ANY_ACCOUNT: Final = 0
 _KEYS: Final = ("eligible_at", "id", "open_count", "queue", "priority")
 _COLUMNS: Final = ", ".join(rows.EMAIL_COLUMNS)
 # Spelled as in the partial indexes: the planner uses one for these very words only.
@@ -65,30 +63,30 @@ class Ahead:
     """The rows that one claim may take, *without* those of some ids."""
 
     def __init__(
-        self, session: Session, basket: Basket, due_at: int, *, without: Sequence[int] = ()
+        self, session: Session, policy: ClaimPolicy, due_at: int, *, without: Sequence[int] = ()
     ) -> None:
         self._without = tuple(without)
         self._session = session
-        self._basket = basket
+        self._policy = policy
         self._due_at = due_at
-        self._found: dict[int, list[rows.Row]] = {}
+        self._found: dict[int, list[Due]] = {}
         self._rows: dict[int, rows.Row] = {}
 
     def look(self, *, in_each: int, in_all: int) -> None:
-        """Read *in_each* rows of each line, until they are *in_all*. What the basket has chosen of
+        """Read *in_each* rows of each line, until they are *in_all*. What the policy has chosen of
         those read before is passed over: it stood at the heads of its lines.
 
         Two for each place are enough: those before a line that is cut off fill all places, or leave
         fewer than half of the rows to its priority, and so enough of both of its queues.
         """
-        basket = self._basket
-        account_id = basket.account_id
+        policy = self._policy
+        account_id = policy.account_id
         skip = dict.fromkeys(_lines(account_id), 0)
         for found in self._found.values():
             for _, email_id, _, queue, priority in found:
-                if email_id in basket.chosen:
+                if email_id in policy.chosen:
                     skip[queue, priority] += 1
-        urgent, other = basket.largest(URGENT), basket.largest(URGENT + 1)
+        urgent, other = policy.largest(URGENT), policy.largest(URGENT + 1)
         self._found = {priority: [] for priority in PRIORITIES}
         read = self._session.execute_apart
         shared, due_at = self._session.shared, self._due_at
@@ -113,9 +111,13 @@ class Ahead:
             for keys in read(probes, (*lines, in_all), tables=("email",)).fetchall():
                 self._found[keys[-1]].append(keys)
 
-    def of(self, priority: int, limit: int) -> Sequence[rows.Row]:
-        """(eligible_at, id, open_count, queue, priority) in the order of the claim."""
+    def of(self, priority: int, *, limit: int) -> Sequence[Due]:
+        """The first candidates of this priority, in the order of the claim."""
         return sorted(self._found[priority])[:limit]  # ids differ: no later column is compared
+
+    def heads(self, limit: int) -> Sequence[Due]:
+        """The first candidates of each priority."""
+        return [row for priority in PRIORITIES for row in self.of(priority, limit=limit)]
 
     def rows_of(self, chosen: Sequence[int]) -> Sequence[rows.Row]:
         """The whole rows of these ids."""

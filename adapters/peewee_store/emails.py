@@ -8,13 +8,12 @@ depends on what it takes, not on what waits.
 # ruff: noqa: S608 - the texts are made of constants; every value is a parameter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from operator import itemgetter
 from typing import Final
 
 from adapters.peewee_store import email_lists, rows
-from adapters.peewee_store.ahead import ANY_ACCOUNT, IS_WAITING, PRIORITIES, Ahead
-from adapters.peewee_store.basket import Basket
+from adapters.peewee_store.ahead import IS_WAITING, Ahead
 from adapters.peewee_store.changes import Change, update
 from adapters.peewee_store.rows import (
     ACCOUNT_AT,
@@ -29,9 +28,10 @@ from adapters.peewee_store.session import Session
 from adapters.peewee_store.tables import EmailRow, RecipientRow
 from adapters.peewee_store.tally import Tally
 from domain.account import Account
+from domain.claim_policy import ANY_ACCOUNT, PRIORITIES, ClaimPolicy, refuse_unclaimable
 from domain.claiming import alone, has_history, passed_over
 from domain.email import POISON_CRASHES, WAITING, Email, Page, Status, Waiting
-from domain.errors import Conflict, NotFound, StaleAttempt
+from domain.errors import NotFound, StaleAttempt
 from domain.limits import URGENT
 
 _READ: Final = ("email", "recipient")
@@ -106,7 +106,7 @@ class SqlEmails:
     def add_all(self, emails: Sequence[tuple[Email, bytes]]) -> Sequence[Email]:
         """Insert into three tables."""
         for email, _ in emails:
-            _refuse_unclaimable(email)
+            refuse_unclaimable(email)
         new = [rows.new_email(email) for email, _ in emails]
         ids = self._session.insert_numbered(_INTO_EMAIL, new)
         added = [email.stored_as(n) for n, (email, _) in zip(ids, emails, strict=True)]
@@ -176,7 +176,7 @@ class SqlEmails:
 
         In a group they wait for those of other emails.
         """
-        _refuse_unclaimable(email)
+        refuse_unclaimable(email)
         changes = rows.email_changes(email, was) or {"updated_at": micros(email.updated_at)}
         stood, stands = was.status._value_, email.status._value_
         guard = (email.id, stood, was.attempt_no)
@@ -213,24 +213,23 @@ class SqlEmails:
         """Probe, choose, and take the chosen with one update."""
         without = tuple(last)
         for _ in range(_MOST_LOOKS):
-            basket = Basket(
+            policy = ClaimPolicy(
                 account, limit=limit, units=units, urgent_units=urgent_units, shared=shared
             )
-            ahead = Ahead(self._session, basket, micros(now), without=without)
+            ahead = Ahead(self._session, policy, micros(now), without=without)
             if limit > 0:
                 ahead.look(in_each=limit, in_all=2 * limit)
-                _choose_most_urgent(basket, ahead, most=limit)
-            if fair > 0 and basket.full:
-                basket.widen(fair)
+                policy.choose_most_urgent(partial(ahead.of, limit=limit))
+            if fair > 0 and policy.full:
                 ahead.look(in_each=fair, in_all=2 * len(PRIORITIES) * fair)
-                _choose_longest_due(basket, ahead, fair=fair)
-            if not basket.chosen:
+                policy.choose_longest_due(ahead.heads(2 * fair), more=fair)
+            if not policy.chosen:
                 if not last:
                     break
                 # nothing else is due
                 without, last = tuple(n for n in without if n not in last), ()
                 continue
-            chosen: Sequence[int] = tuple(basket.chosen)
+            chosen: Sequence[int] = tuple(policy.chosen)
             found = ahead.rows_of(chosen)
             if known := _with_history(found):
                 if left := _passed_over(known, account, crashes=crashes):
@@ -410,19 +409,6 @@ def _together(
     return kept, [by_id[email_id] for email_id in kept]
 
 
-def _choose_longest_due(basket: Basket, ahead: Ahead, *, fair: int) -> None:
-    for row in sorted(row for priority in PRIORITIES for row in ahead.of(priority, 2 * fair)):
-        if basket.full:
-            return
-        basket.put((row,))  # what does not fit keeps no other one from the place
-
-
-def _choose_most_urgent(basket: Basket, ahead: Ahead, *, most: int) -> None:
-    for priority in PRIORITIES:
-        if not basket.has_room(priority) or not basket.put(ahead.of(priority, most)):
-            return
-
-
 @lru_cache(maxsize=256)
 def _update(columns: tuple[str, ...]) -> Change:
     return update(EmailRow, columns, ("id", "status", "attempt_no"), key=1, refusal=_stale)
@@ -431,10 +417,3 @@ def _update(columns: tuple[str, ...]) -> Change:
 def _stale(values: rows.Row) -> StaleAttempt:
     email_id, status, attempt_no = values[-3:]
     return StaleAttempt(f"email {email_id} is no longer {status} in attempt {attempt_no}")
-
-
-def _refuse_unclaimable(email: Email) -> None:
-    if email.priority not in PRIORITIES:
-        raise Conflict(f"priority {email.priority} is not one of 1 to 5")
-    if email.pinned and email.account_id is None:
-        raise Conflict("an email can be pinned only to an SMTP configuration")

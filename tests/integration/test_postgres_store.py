@@ -24,6 +24,7 @@ from adapters.peewee_store.postgres import MIGRATIONS
 from adapters.peewee_store.postgres import Server as PostgresServer
 from adapters.peewee_store.store import MOST_READERS
 from domain.account import Account
+from domain.claim_policy import PRIORITIES
 from domain.email import Status
 from domain.errors import (
     IllegalTransition,
@@ -681,7 +682,7 @@ def test_a_claim_goes_along_its_partial_index_even_on_a_table_without_statistics
 
     def explained(tx: Any) -> None:
         sql = ahead._LOCKED
-        for priority in ahead.PRIORITIES:
+        for priority in PRIORITIES:
             for queue in (0, account.id):
                 for value in (queue, priority, 9, 1):
                     sql = sql.replace("?", str(value), 1)
