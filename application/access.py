@@ -107,7 +107,7 @@ class Access:
             return self._without_key()
         now = self._clock.now()
         prefix = prefix_of(token)
-        key = None if prefix is None else self._store.glance(lambda tx: tx.keys.find(prefix))
+        key = None if prefix is None else self._store.read_latest(lambda tx: tx.keys.find(prefix))
         matches = self._matches(token, key)
         if key is None or not matches or not key.usable(now):
             raise self._refused(prefix, remote=remote)
@@ -199,7 +199,7 @@ class Access:
 
     def keys(self) -> Sequence[ApiKey]:
         """All keys there ever were, by id."""
-        return self._store.glance(lambda tx: tx.keys.all())
+        return self._store.read_latest(lambda tx: tx.keys.all())
 
     def revoke(self, prefix: str, *, caller: Caller = LOCAL) -> ApiKey:
         """Take it back, in force from the next call on. NotFound; Conflict if it was before."""

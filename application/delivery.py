@@ -1098,7 +1098,7 @@ class Messages:
 
     def _parcels(self, emails: Sequence[Email]) -> dict[int, Parcel]:
         ids = [email.id for email in emails]
-        stored = self._store.glance(lambda tx: tx.emails.messages(ids))
+        stored = self._store.read_latest(lambda tx: tx.emails.messages(ids))
         return {
             email.id: Parcel(
                 email.envelope(self._account.address), self._from_header + stored[email.id]

@@ -183,7 +183,7 @@ class Submission:
                 now=now,
             )
 
-        return self._store.glance(look)
+        return self._store.read_latest(look)
 
     def refused(self, recipients: int, *, caller: Caller) -> None:
         """Count the *recipients* of a call that was refused for what its fields hold."""
@@ -197,10 +197,10 @@ class Submission:
 
         IdempotencyMismatch if it came with another body. *digest* is asked only if there was one.
         """
-        if self._store.glance(lambda tx: tx.idempotency.find(key, scope=scope)) is None:
+        if self._store.read_latest(lambda tx: tx.idempotency.find(key, scope=scope)) is None:
             return None
         idempotency = IdempotencyKey(key=key, scope=scope, digest=digest())
-        return self._store.glance(lambda tx: _remembered(tx, idempotency))
+        return self._store.read_latest(lambda tx: _remembered(tx, idempotency))
 
     def submit(
         self,
@@ -278,7 +278,7 @@ class Submission:
             choice = _Choice(tx, caller, windows=self._windows, now=now)
             return [_caught(choice.account_for, draft) for draft in drafts]
 
-        return self._store.glance(choose)
+        return self._store.read_latest(choose)
 
     def _compose_each(
         self,
@@ -310,7 +310,7 @@ class Submission:
                 ]
             )
 
-        return self._store.glance(look) if emails else Forecast()
+        return self._store.read_latest(look) if emails else Forecast()
 
     def _outlook(self, tx: Transaction, account: Account) -> Outlook:
         windows = self._windows

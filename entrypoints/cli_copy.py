@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import click
 
 from entrypoints.cli_service import read_settings, told_plainly
-from entrypoints.wiring_copy import Moving, moving, named, released
+from entrypoints.wiring_copy import StoreCopy, named, open_copy, released
 
 
 @click.command()
@@ -34,13 +34,13 @@ def copy(source: str, target: str | None, release: bool) -> None:
             return
         if source == target:
             raise click.UsageError("--from and --to are the same store")
-        with moving(source, target, lease=settings.lease, tell=_aside) as move:
-            _run(move, source, target)
+        with open_copy(source, target, lease=settings.lease, tell=_aside) as copy:
+            _run(copy, source, target)
 
 
-def _run(move: Moving, source: str, target: str) -> None:
-    with _bar(move.rows()) as advanced:
-        copied = move.run(advanced=advanced)
+def _run(copy: StoreCopy, source: str, target: str) -> None:
+    with _bar(copy.rows()) as advanced:
+        copied = copy.run(advanced=advanced)
     if copied.already:
         click.echo(f"{named(target)} has had all of {named(source)} since an earlier copy")
         return

@@ -28,7 +28,7 @@ from adapters.fernet_vault import FernetVault
 from adapters.no_locks import NoLocks
 from adapters.observers import LogObserver
 from adapters.one_processor import OneProcessor, give_way
-from adapters.peewee_store.moving import why_not
+from adapters.peewee_store.copy import why_not
 from adapters.siblings import Siblings, heed
 from adapters.smtp_sender import SmtpSender, Timeouts
 from adapters.thread_dispatcher import Bell, DispatcherRules, ThreadDispatcher

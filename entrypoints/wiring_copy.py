@@ -10,7 +10,7 @@ from typing import Final
 from adapters.clock import SystemClock
 from adapters.entropy import SystemEntropy
 from adapters.peewee_store import SqlStore
-from adapters.peewee_store.moving import Moving, release
+from adapters.peewee_store.copy import StoreCopy, release
 from adapters.thread_dispatcher import leaders
 from application.ports.store import Store
 from domain.errors import Conflict, NotFound
@@ -20,13 +20,13 @@ from entrypoints.wiring import locks_beside
 
 LOOK_S: Final = 0.5
 
-__all__ = ["Moving", "moving", "named", "released"]
+__all__ = ["StoreCopy", "named", "open_copy", "released"]
 
 
 @contextmanager
-def moving(
+def open_copy(
     source_url: str, target_url: str, *, lease: timedelta, tell: Callable[[str], object]
-) -> Iterator[Moving]:
+) -> Iterator[StoreCopy]:
     """A copy that is ready to run; both stores are migrated and held until the end.
 
     Conflict if somebody else is at work on one of them, NotFound if the source does not exist.
@@ -34,7 +34,7 @@ def moving(
     with ExitStack() as held:
         source = held.enter_context(_alone("--from", source_url, lease=lease, tell=tell))
         target = held.enter_context(_alone("--to", target_url, lease=lease, tell=tell))
-        yield Moving(
+        yield StoreCopy(
             source,
             target,
             source_name=named(source_url),

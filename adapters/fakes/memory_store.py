@@ -63,7 +63,7 @@ class MemoryStore:
         """Run *work*; RuntimeError if it writes."""
         return self._run(work, writable=False)
 
-    def glance(self, work: Callable[[Transaction], T]) -> T:
+    def read_latest(self, work: Callable[[Transaction], T]) -> T:
         """The same."""
         return self.read(work)
 

@@ -1,7 +1,7 @@
 """The Store port on Peewee: SQLite and PostgreSQL, which share the repositories.
 
-All SQL of the project stands in this package. Hot statements are SQL text on the driver's own
-connection, because building them with the ORM costs more than running them; the rest is Peewee's.
+All SQL of the project stands in this package. Queries are built with Peewee, once, at
+import (`queries`). SQL text stands in the hot modules alone, and each of them says why.
 """
 
 from adapters.peewee_store.store import PostgresStore, SqliteStore, SqlStore

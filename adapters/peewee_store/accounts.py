@@ -8,11 +8,11 @@ import attrs
 import peewee
 
 from adapters.peewee_store import records
+from adapters.peewee_store.last_sent_times import LastSentTimes
 from adapters.peewee_store.queries import Prepared, all_given, fields, given
 from adapters.peewee_store.rows import Row, micros, micros_or_none
 from adapters.peewee_store.session import Cursor, Session
 from adapters.peewee_store.tables import AccountRow
-from adapters.peewee_store.touches import Touches
 from adapters.peewee_store.transaction_cache import TransactionCache
 from domain.account import Account
 from domain.errors import NameTaken, no_smtp_configuration
@@ -43,9 +43,11 @@ class SqlAccounts:
     and on a server each question is a round trip. To lock a row reads it anew.
     """
 
-    def __init__(self, session: Session, cache: TransactionCache, touches: Touches) -> None:
+    def __init__(
+        self, session: Session, cache: TransactionCache, last_sent_times: LastSentTimes
+    ) -> None:
         self._session = session
-        self._touches = touches
+        self._last_sent_times = last_sent_times
         self._rows: dict[int, Row] = cache.reads()
         self._listed: dict[str, Sequence[Row]] = cache.reads()
 
@@ -60,13 +62,13 @@ class SqlAccounts:
         """By id."""
         if account_id in self._rows:
             return self._account(self._rows[account_id])
-        found = self._session.execute_apart(_GET.sql, (account_id,))
+        found = self._session.execute_unflushed(_GET.sql, (account_id,))
         return self._found(found, account_id)
 
     def all(self) -> Sequence[Account]:
         """By id."""
         if "all" not in self._listed:
-            self._listed["all"] = self._session.execute_apart(_ALL.sql).fetchall()
+            self._listed["all"] = self._session.execute_unflushed(_ALL.sql).fetchall()
             self._rows.update((row[0], row) for row in self._listed["all"])
         return [self._account(self._rows[row[0]]) for row in self._listed["all"]]
 
@@ -75,7 +77,7 @@ class SqlAccounts:
         self.lock(account.id)
         self._refuse_taken_name(account)
         _SAVE(self._session.execute, id=account.id, **records.new_account(account))
-        self._touches.drop(account.id)
+        self._last_sent_times.drop(account.id)
         self._forget()
 
     def save_health(self, account: Account) -> None:
@@ -88,7 +90,7 @@ class SqlAccounts:
             last_sent_at=micros_or_none(account.last_sent_at),
         )
         if saved.rowcount == 1:
-            self._touches.drop(account.id)
+            self._last_sent_times.drop(account.id)
             self._forget()
 
     def lock(self, account_id: int) -> Account:
@@ -97,7 +99,7 @@ class SqlAccounts:
 
     def touch(self, account_id: int, *, sent_at: datetime) -> None:
         """One column, once before the commit."""
-        self._touches.note(account_id, micros(sent_at))
+        self._last_sent_times.note(account_id, micros(sent_at))
 
     def delete(self, account_id: int) -> None:
         """The row alone: emails, attempts and the ledger keep the number."""
@@ -117,7 +119,7 @@ class SqlAccounts:
         return self._account(row)
 
     def _account(self, row: Row) -> Account:
-        sent_at = self._touches.of(row[0])
+        sent_at = self._last_sent_times.of(row[0])
         return records.account_of(row if sent_at is None else (*row[:-1], sent_at))
 
     def _refuse_taken_name(self, account: Account) -> None:

@@ -38,7 +38,7 @@ _UNREACHABLE: tuple[type[BaseException], ...] = (
     peewee.OperationalError,
     peewee.InterfaceError,
 )
-_OVERTAKEN: tuple[type[BaseException], ...] = ()
+_CONFLICTS: tuple[type[BaseException], ...] = ()
 if _PG is not None:
     _REFUSED += (psycopg.IntegrityError,)
     _UNREACHABLE += (
@@ -50,7 +50,7 @@ if _PG is not None:
         _PG.InsufficientPrivilege,
         _PG.ReadOnlySqlTransaction,  # a standby, if it was not a read
     )
-    _OVERTAKEN = (
+    _CONFLICTS = (
         _PG.DeadlockDetected,
         _PG.SerializationFailure,
         _PG.AdminShutdown,
@@ -58,7 +58,7 @@ if _PG is not None:
     )
 
 
-class Overtaken(Exception):
+class SerializationConflict(Exception):
     """Another process came between, and nothing was written: the same works may do at once."""
 
 
@@ -66,7 +66,10 @@ def translated(error: BaseException) -> BaseException:
     """A Conflict for a broken constraint, StoreUnavailable for an engine that cannot, or itself."""
     if isinstance(error, _REFUSED):
         told: BaseException = Conflict(f"the store refuses it: {error}")
-    elif isinstance(error, (Overtaken, *_UNREACHABLE)) or type(error) is peewee.DatabaseError:
+    elif (
+        isinstance(error, (SerializationConflict, *_UNREACHABLE))
+        or type(error) is peewee.DatabaseError
+    ):
         told = unavailable(error)
     else:
         return error
@@ -74,12 +77,12 @@ def translated(error: BaseException) -> BaseException:
     return told
 
 
-def overtaken(error: BaseException) -> bool:
+def is_serialization_conflict(error: BaseException) -> bool:
     """Whether the same works may succeed if they are run again at once.
 
     Of a statement: of a commit that failed nobody knows whether it was made.
     """
-    return isinstance(error, (Overtaken, *_OVERTAKEN))
+    return isinstance(error, (SerializationConflict, *_CONFLICTS))
 
 
 def unavailable(error: BaseException) -> StoreUnavailable:

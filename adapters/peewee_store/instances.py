@@ -61,7 +61,7 @@ class SqlInstances:
     def beats(self) -> Mapping[int, int]:
         """By id."""
         if "beats" not in self._known:
-            self._known["beats"] = dict(self._session.execute_apart(_BEATS.sql).fetchall())
+            self._known["beats"] = dict(self._session.execute_unflushed(_BEATS.sql).fetchall())
         return self._known["beats"]
 
     def leave(self, owner: int) -> None:

@@ -1,4 +1,8 @@
-"""The attempts, and the ledger of what each account has used of its limits."""
+"""The attempts, and the ledger of what each account has used of its limits. Hot.
+
+SQL text: every email reserves, charges and closes here, in buffered statements that take one array
+for each column. To build one with Peewee takes a tenth of a millisecond and more.
+"""
 
 # ruff: noqa: S608 - the texts are made of constants; every value is a parameter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -6,11 +10,11 @@ from datetime import datetime
 from typing import Final
 
 from adapters.peewee_store import records
-from adapters.peewee_store.changes import insertion, removal, update
 from adapters.peewee_store.rows import micros, moment
 from adapters.peewee_store.session import Session
 from adapters.peewee_store.tables import AttemptRow, LedgerRow
 from adapters.peewee_store.transaction_cache import TransactionCache
+from adapters.peewee_store.write_buffer import insertion, removal, update
 from application.ports.system import Clock
 from domain.email import Attempt, Email
 from domain.errors import Conflict
@@ -82,16 +86,16 @@ class SqlAttempts:
     def open(self, attempts: Iterable[Attempt]) -> None:
         """Insert them. Conflict if one was begun before, or if there is no such email."""
         for attempt in attempts:  # hardly ever more than one
-            self._session.later(_OPEN, records.new_attempt(attempt))
+            self._session.buffer(_OPEN, records.new_attempt(attempt))
 
     def close(self, attempt: Attempt) -> None:
         """Write its end. No error if it was never opened."""
         place = (attempt.email_id, attempt.attempt_no)
-        self._session.later(_CLOSE, (*records.attempt_end(attempt), *place))
+        self._session.buffer(_CLOSE, (*records.attempt_end(attempt), *place))
 
     def withdraw(self, email_id: int, attempt_no: int) -> None:
         """Delete the row, if it has no end."""
-        self._session.later(_WITHDRAW, (email_id, attempt_no))
+        self._session.buffer(_WITHDRAW, (email_id, attempt_no))
 
     def of(self, email_id: int) -> Sequence[Attempt]:
         """All attempts of one email."""
@@ -122,18 +126,18 @@ class SqlLedger:
         ]
         if any(account_id is None for _, _, account_id, _ in reserved):
             raise Conflict("only a claimed email can be reserved")
-        self._session.later_all(_RESERVE, reserved)
+        self._session.buffer_all(_RESERVE, reserved)
 
     def charge(self, email_id: int, attempt_no: int, *, units: int) -> None:
         """Give the row its time. No error if it was freed."""
         self._known.clear()
         now = micros(self._clock.steady())
-        self._session.later(_CHARGE, (now, units, email_id, attempt_no))
+        self._session.buffer(_CHARGE, (now, units, email_id, attempt_no))
 
     def free(self, email_id: int, attempt_no: int) -> None:
         """Remove the row, if it is not charged."""
         self._known.clear()
-        self._session.later(_FREE, (email_id, attempt_no))
+        self._session.buffer(_FREE, (email_id, attempt_no))
 
     def used(self, account_id: int, lengths: WindowLengths) -> Mapping[Window, int]:
         """The first of the totals."""

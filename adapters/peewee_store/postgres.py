@@ -25,10 +25,10 @@ from psycopg.pq import TransactionStatus
 from psycopg.types.numeric import Int8BinaryDumper
 
 from adapters.peewee_store import schema
-from adapters.peewee_store.changes import Change, array, arrays, together
-from adapters.peewee_store.failures import Overtaken, unavailable
+from adapters.peewee_store.failures import SerializationConflict, unavailable
 from adapters.peewee_store.rows import Row
-from adapters.peewee_store.session import Cursor, Keeping, marks, values
+from adapters.peewee_store.session import BufferingSession, Cursor, marks, values
+from adapters.peewee_store.write_buffer import Change, array, arrays, together
 from domain.errors import StoreUnavailable
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
@@ -86,7 +86,7 @@ _WAIT_NOT: Final = " FOR NO KEY UPDATE NOWAIT"
 _CHANCE: Final = random.SystemRandom()
 
 
-class PostgresSession(Keeping):
+class PostgresSession(BufferingSession):
     """The Session port on one connection."""
 
     shared = True
@@ -140,9 +140,9 @@ class PostgresSession(Keeping):
     def _hurrying(self) -> bool:
         return self._pipeline is not None
 
-    def _run_kept(self) -> None:
+    def _flush(self) -> None:
         """All of them with one statement, unless they are so few that it would cost more."""
-        kept = self._kept.take()
+        kept = self._buffer.take()
         if sum(map(len, kept.values())) <= _FEW:
             for change, rows in kept.items():
                 for row in rows:
@@ -190,8 +190,8 @@ class PostgresSession(Keeping):
         """One round trip for all that was sent."""
         if self._pipeline is None:
             return
-        if self._kept.kinds:
-            self._run_kept()
+        if self._buffer.kinds:
+            self._flush()
         self.await_answers()
         all_counted, self._counted = self._counted, []
         for counted in all_counted:
@@ -223,7 +223,7 @@ class PostgresSession(Keeping):
             if in_order:
                 raise  # lock_timeout
             self._wanted = self._locked | {row}
-            raise Overtaken(f"{table} {row_id} is locked by another process") from error
+            raise SerializationConflict(f"{table} {row_id} is locked by another process") from error
         self._locked.add(row)
         return cursor
 
@@ -241,7 +241,7 @@ class PostgresSession(Keeping):
         """
         self._locked = set()
         self._counted = []
-        self._kept.forget()
+        self._buffer.forget()
         self._unanswered = False
         if hurried and self._writing:
             self._pipeline = self._hurry.enter_context(self._connection.pipeline())

@@ -5,8 +5,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Final, Protocol
 
-from adapters.peewee_store.changes import Change, KeptBack
 from adapters.peewee_store.rows import Row
+from adapters.peewee_store.write_buffer import Change, WriteBuffer
 
 SAVEPOINT: Final = "one_work"
 
@@ -30,8 +30,8 @@ class Execute(Protocol):
     def __call__(self, sql: str, parameters: Sequence[Any] = (), /) -> Cursor: ...
 
 
-class ExecuteApart(Protocol):
-    """Run one statement that has nothing to do with what is kept back, but for that of these
+class ExecuteUnflushed(Protocol):
+    """Run one statement that has nothing to do with what is buffered, but for that of these
     tables and rows: then it is run before.
     """
 
@@ -59,7 +59,7 @@ class Session(Protocol):
     def execute(self) -> Execute: ...
 
     @property
-    def execute_apart(self) -> ExecuteApart: ...
+    def execute_unflushed(self) -> ExecuteUnflushed: ...
 
     @property
     def execute_many(self) -> ExecuteMany: ...
@@ -86,25 +86,25 @@ class Session(Protocol):
     def lock(self, select: str, table: str, row_id: int) -> Cursor:
         """Run *select*, one row of *table* by its id, which nobody else changes until the commit.
 
-        Overtaken if to wait for it could be a deadlock.
+        SerializationConflict if to wait for it could be a deadlock.
         """
         ...
 
-    def later(self, change: Change, values: Row) -> None:
+    def buffer(self, change: Change, values: Row) -> None:
         """Make a change of one row, with others of its kind, before the next statement is run.
 
         What is wrong with it is raised now, or by `verify` in a hurry.
         """
         ...
 
-    def later_all(self, change: Change, rows: Sequence[Row]) -> None:
+    def buffer_all(self, change: Change, rows: Sequence[Row]) -> None:
         """The same change of many rows."""
         ...
 
     def change(
         self, sql: str, parameters: Sequence[Any], rows: int, otherwise: Callable[[int], Exception]
     ) -> None:
-        """Run a statement that must change so many rows, of which nothing is kept back.
+        """Run a statement that must change so many rows, of which nothing is buffered.
 
         Else what *otherwise* makes of their number is raised: now, or by `verify` where to know it
         now costs a round trip.
@@ -144,19 +144,19 @@ class Session(Protocol):
     def close(self) -> None: ...
 
 
-class Keeping(ABC):
+class BufferingSession(ABC):
     """What the sessions share: changes wait in ``_kept`` until a statement could see them."""
 
     def __init__(self) -> None:
-        self._kept = KeptBack()
+        self._buffer = WriteBuffer()
 
     def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Cursor:
         """Run one statement."""
-        if self._kept.kinds:
-            self._run_kept()
+        if self._buffer.kinds:
+            self._flush()
         return self._execute(sql, parameters)
 
-    def execute_apart(
+    def execute_unflushed(
         self,
         sql: str,
         parameters: Sequence[Any] = (),
@@ -165,24 +165,24 @@ class Keeping(ABC):
         tables: Collection[str] = (),
         rows: Iterable[Row] = (),
     ) -> Cursor:
-        """Run one statement; what was kept back waits, but for that of these tables and rows."""
-        if self._kept.kinds and self._kept.among(tables, rows):
-            self._run_kept()
+        """Run one statement; what is buffered waits, but for that of these tables and rows."""
+        if self._buffer.kinds and self._buffer.among(tables, rows):
+            self._flush()
         return self._execute(sql, parameters)
 
-    def later(self, change: Change, values: Row) -> None:
+    def buffer(self, change: Change, values: Row) -> None:
         """In a hurry those of one kind are one call."""
         if not self._hurrying:
             self._run_now(change, values)
-        elif not self._kept.keep(change, values):
-            self._run_kept()
-            self._kept.keep(change, values)
+        elif not self._buffer.add(change, values):
+            self._flush()
+            self._buffer.add(change, values)
 
-    def later_all(self, change: Change, rows: Sequence[Row]) -> None:
+    def buffer_all(self, change: Change, rows: Sequence[Row]) -> None:
         """Together, unless one of them changes a row of another."""
-        if not (self._hurrying and self._kept.keep_all(change, rows)):
+        if not (self._hurrying and self._buffer.add_all(change, rows)):
             for values in rows:
-                self.later(change, values)
+                self.buffer(change, values)
 
     @property
     @abstractmethod
@@ -198,8 +198,8 @@ class Keeping(ABC):
         """Run it now."""
 
     @abstractmethod
-    def _run_kept(self) -> None:
-        """Run all that is kept back."""
+    def _flush(self) -> None:
+        """Write all that is buffered."""
 
 
 def values(columns: int, *, rows: int = 1) -> str:

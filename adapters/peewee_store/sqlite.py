@@ -20,12 +20,12 @@ import peewee
 from playhouse.apsw_ext import APSWDatabase
 
 from adapters.peewee_store import schema
-from adapters.peewee_store.changes import Change
 from adapters.peewee_store.checkpoints import MOST_PAGES, Checkpoints, Unbound
 from adapters.peewee_store.database_files import DatabaseFiles
 from adapters.peewee_store.failures import unavailable
 from adapters.peewee_store.rows import Row
-from adapters.peewee_store.session import Cursor, Keeping, marks, values
+from adapters.peewee_store.session import BufferingSession, Cursor, marks, values
+from adapters.peewee_store.write_buffer import Change
 from domain.errors import StoreUnavailable
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
@@ -47,7 +47,7 @@ _STATEMENTS: Final = 512  # a claim has one for each number of emails
 _MOST_ROWS: Final = 32  # of one statement; it is of few sizes, so that each is prepared once
 
 
-class SqliteSession(Keeping):
+class SqliteSession(BufferingSession):
     """The Session port on one connection. It is a writer's if it has *checkpoints*."""
 
     shared = False  # BEGIN IMMEDIATE has locked everybody else out
@@ -76,8 +76,8 @@ class SqliteSession(Keeping):
 
     def execute_many(self, sql: str, rows: Iterable[Row], /) -> object:
         """Run one statement again and again."""
-        if self._kept.kinds:
-            self._run_kept()
+        if self._buffer.kinds:
+            self._flush()
         return self._connection.executemany(sql, rows)
 
     def among(self, ids: Sequence[int]) -> tuple[str, Sequence[Any]]:
@@ -86,7 +86,7 @@ class SqliteSession(Keeping):
 
     def lock(self, select: str, table: str, row_id: int) -> Cursor:
         """Just read it: a write has locked everybody else out already."""
-        return self.execute_apart(select, (row_id,))
+        return self.execute_unflushed(select, (row_id,))
 
     def _run_now(self, change: Change, values: Row) -> None:
         self._run(change, [values])
@@ -120,17 +120,17 @@ class SqliteSession(Keeping):
         return ids
 
     def verify(self) -> None:
-        """Run what was kept back; what any of it was refused for is raised here, and not in a work
+        """Write what is buffered; what any of it was refused for is raised here, and not in a work
         that happened to come next.
         """
-        if self._kept.kinds:
-            self._run_kept()
+        if self._buffer.kinds:
+            self._flush()
         wrong, self._wrong = self._wrong, None
         if wrong is not None:
             raise wrong
 
-    def _run_kept(self) -> None:
-        for change, rows in self._kept.take().items():
+    def _flush(self) -> None:
+        for change, rows in self._buffer.take().items():
             self._run(change, rows)
 
     def _run(self, change: Change, rows: Sequence[Row]) -> None:
@@ -173,7 +173,7 @@ class SqliteSession(Keeping):
 
     def rollback(self) -> None:
         """Undo all of it."""
-        self._kept.forget()
+        self._buffer.forget()
         self._wrong = None
         self._connection.execute("ROLLBACK")
 

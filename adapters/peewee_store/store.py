@@ -45,7 +45,7 @@ class SqlStore(ABC):
         """Run *work* on one snapshot, on a connection that cannot write (RuntimeError)."""
         return self._here().readers.read(work)
 
-    def glance(self, work: Callable[[Transaction], T]) -> T:
+    def read_latest(self, work: Callable[[Transaction], T]) -> T:
         """Run *work* on a connection that cannot write, in no transaction."""
         return self._here().readers.read(work, begin=False)
 

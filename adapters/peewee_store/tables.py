@@ -251,7 +251,7 @@ class TallyRow(Model):
         primary_key = CompositeKey("queue", "status")
 
 
-class MovingRow(Model):
+class CopyNoteRow(Model):
     """What the store remembers of being copied."""
 
     name = TextField(primary_key=True)
@@ -275,5 +275,5 @@ TABLES = (
     KeyRow,
     KeyUsageRow,
     AuditRow,
-    MovingRow,
+    CopyNoteRow,
 )

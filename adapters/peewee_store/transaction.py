@@ -8,10 +8,10 @@ from adapters.peewee_store.emails import SqlEmails
 from adapters.peewee_store.idempotency import SqlIdempotency
 from adapters.peewee_store.instances import SqlInstances
 from adapters.peewee_store.keys import SqlKeys, SqlKeyUsage
+from adapters.peewee_store.last_sent_times import LastSentTimes
 from adapters.peewee_store.ledger import SqlAttempts, SqlLedger
 from adapters.peewee_store.session import SAVEPOINT, Session
-from adapters.peewee_store.tally import Tally
-from adapters.peewee_store.touches import Touches
+from adapters.peewee_store.status_counts import StatusCounts
 from adapters.peewee_store.transaction_cache import TransactionCache
 from application.ports.system import Clock
 
@@ -35,10 +35,10 @@ class SqlTransaction:
 
     def __init__(self, session: Session, *, clock: Clock) -> None:
         self._cache = cache = TransactionCache()
-        self._tally = Tally(session, cache)
-        self._touches = Touches(session, cache)
-        self.accounts = SqlAccounts(session, cache, self._touches)
-        self.emails = SqlEmails(session, self._tally)
+        self._status_counts = StatusCounts(session, cache)
+        self._last_sent_times = LastSentTimes(session, cache)
+        self.accounts = SqlAccounts(session, cache, self._last_sent_times)
+        self.emails = SqlEmails(session, self._status_counts)
         self.attempts = SqlAttempts(session)
         self.ledger = SqlLedger(session, cache, clock)
         self.instances = SqlInstances(session, cache)
@@ -59,10 +59,10 @@ class SqlTransaction:
 
     def verify(self) -> None:
         """Write the rest, before the commit; what is wrong with anything of it is raised."""
-        self._touches.write()
-        self._tally.write()
+        self._last_sent_times.write()
+        self._status_counts.write()
         self.session.verify()
-        self._touches.find_late()
+        self._last_sent_times.find_late()
 
     def commit(self) -> None:
         """Make it durable."""
@@ -80,7 +80,7 @@ class SqlTransaction:
         self._cache.save_point()
         self.session.execute(f"SAVEPOINT {SAVEPOINT}")
 
-    def keep(self) -> None:
+    def release(self) -> None:
         """End one work of a group: it stands or falls with the commit."""
         self.session.execute(f"RELEASE SAVEPOINT {SAVEPOINT}")
 

@@ -17,7 +17,12 @@ from typing import Any, Final, TypeVar
 
 import attrs
 
-from adapters.peewee_store.failures import Overtaken, overtaken, translated, unavailable
+from adapters.peewee_store.failures import (
+    SerializationConflict,
+    is_serialization_conflict,
+    translated,
+    unavailable,
+)
 from adapters.peewee_store.transaction import AtWork, SqlTransaction
 from application.ports.store import Transaction
 from domain.errors import Conflict, StaleAttempt, StoreUnavailable
@@ -217,7 +222,7 @@ class GroupWriter:
             try:
                 return self._commit(group)
             except Exception as error:
-                if not overtaken(error):
+                if not is_serialization_conflict(error):
                     raise
                 self._undo()
             time.sleep(_CHANCE.uniform(0, PAUSE_S * attempt))
@@ -256,7 +261,7 @@ class GroupWriter:
                 transaction.begin(hurried=hurried)
             assert transaction is not None
         except BaseException as error:
-            if overtaken(error):
+            if is_serialization_conflict(error):
                 raise
             raise _NotBegunError(error) from error
         return transaction
@@ -364,13 +369,13 @@ def _alone_undone(job: _Job, transaction: SqlTransaction) -> Any:
             raise  # the engine gave the transaction up, and the savepoint with it
         transaction.undo()
         return _Failure(translated(error))
-    transaction.keep()
+    transaction.release()
     return answer
 
 
 def _give_way(error: BaseException, transaction: SqlTransaction) -> None:
-    """Overtaken if the whole group must be run again because of this error of one of its works."""
-    if overtaken(error):
+    """Raise a SerializationConflict if this error means that the whole group must be run again."""
+    if is_serialization_conflict(error):
         raise error
     if transaction.session.lost:
-        raise Overtaken(f"the connection was lost: {error}") from error
+        raise SerializationConflict(f"the connection was lost: {error}") from error

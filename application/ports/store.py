@@ -55,9 +55,11 @@ class Store(Protocol):
         """Run *work* on one consistent snapshot."""
         ...
 
-    def glance(self, work: Callable[[Transaction], T]) -> T:
-        """Like read, but each question is answered as of its own moment, which costs less: for a
-        *work* that asks one, or to whom it makes no difference.
+    def read_latest(self, work: Callable[[Transaction], T]) -> T:
+        """Run *work* without a snapshot: each of its statements sees the latest commit.
+
+        It costs less than `read`: for a work of one statement, or one to which it makes no
+        difference.
         """
         ...
 

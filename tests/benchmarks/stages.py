@@ -74,8 +74,8 @@ class MeasuredStore:
     def read(self, work: Work) -> Any:
         return self._store.read(self._measured(work))
 
-    def glance(self, work: Work) -> Any:
-        return self._store.glance(self._measured(work))
+    def read_latest(self, work: Work) -> Any:
+        return self._store.read_latest(self._measured(work))
 
     def write(self, work: Work) -> Any:
         return self._store.write(self._measured(work))

@@ -104,7 +104,7 @@ class StoreContract:
         assert store.write(work).subject == "Hello"
 
     def test_a_read_may_not_write(self, store: Store) -> None:
-        for look in (store.read, store.glance):
+        for look in (store.read, store.read_latest):
             with pytest.raises(RuntimeError):
                 look(lambda tx: tx.emails.add(an_email(), OCTETS))
             with pytest.raises(RuntimeError):
@@ -113,17 +113,17 @@ class StoreContract:
         assert store.read(lambda tx: tx.emails.counts())[Status.QUEUED] == 0
         assert store.read(lambda tx: tx.accounts.all()) == []
 
-    def test_a_glance_sees_what_is_durable_and_nothing_it_saw_before(self, store: Store) -> None:
+    def test_read_latest_sees_what_is_durable_and_nothing_it_saw_before(self, store: Store) -> None:
         seen = []
         for name in ("first", "second"):
             store.write(lambda tx, name=name: tx.accounts.add(an_account(name=name)))
-            seen.append([each.name for each in store.glance(lambda tx: tx.accounts.all())])
+            seen.append([each.name for each in store.read_latest(lambda tx: tx.accounts.all())])
 
         assert seen == [["first"], ["first", "second"]]
 
     def test_a_work_may_not_wait_for_its_own_store(self, store: Store) -> None:
-        for outer in (store.write, store.read, store.glance):
-            for inner in (store.write, store.read, store.glance, store.post):
+        for outer in (store.write, store.read, store.read_latest):
+            for inner in (store.write, store.read, store.read_latest, store.post):
                 with pytest.raises(RuntimeError):
                     outer(lambda tx, inner=inner: inner(lambda tx: None))
 

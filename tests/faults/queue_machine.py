@@ -103,7 +103,7 @@ class CrashingStore:
     def __init__(self, store: Any) -> None:
         self.store = store
         self.read = store.read
-        self.glance = store.glance
+        self.read_latest = store.read_latest
         self._left: int | None = None
         self._after = False
 

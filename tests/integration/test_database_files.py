@@ -114,7 +114,7 @@ def test_nothing_is_written_or_read_once_the_database_is(
     wait_until(lambda: unavailable(store.ping), patience=1.0, every=FRESH_S / 4)
     assert unavailable(lambda: add(store))
     assert unavailable(lambda: store.read(lambda tx: tx.emails.counts()))
-    assert unavailable(lambda: store.glance(lambda tx: tx.emails.counts()))
+    assert unavailable(lambda: store.read_latest(lambda tx: tx.emails.counts()))
 
 
 @pytest.mark.parametrize("harm", ["deleted", "renamed", "replaced by a copy"])

@@ -19,7 +19,7 @@ import attrs
 import pytest
 
 from adapters.fakes.clock import FakeClock
-from adapters.peewee_store import PostgresStore, SqlStore, ahead, postgres
+from adapters.peewee_store import PostgresStore, SqlStore, due_rows, postgres
 from adapters.peewee_store.postgres import MIGRATIONS
 from adapters.peewee_store.postgres import Server as PostgresServer
 from adapters.peewee_store.store import MOST_READERS
@@ -681,7 +681,7 @@ def test_a_claim_goes_along_its_partial_index_even_on_a_table_without_statistics
     plans: list[str] = []
 
     def explained(tx: Any) -> None:
-        sql = ahead._LOCKED
+        sql = due_rows._LOCKED
         for priority in PRIORITIES:
             for queue in (0, account.id):
                 for value in (queue, priority, 9, 1):

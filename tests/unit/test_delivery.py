@@ -78,9 +78,9 @@ class SlowReads(MemoryStore):
         super().__init__(clock=clock)
         self.tick = clock.tick
 
-    def glance(self, work):
+    def read_latest(self, work):
         self.tick(5)
-        return super().glance(work)
+        return super().read_latest(work)
 
 
 def test_an_attempt_lasted_as_long_as_the_clock_says():

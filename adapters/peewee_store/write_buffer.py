@@ -1,8 +1,8 @@
-"""Changes of one row each whose outcome nobody reads at once: kept back, and run many together.
+"""Changes of one row each whose outcome nobody reads at once: buffered, and written many together.
 
 A group of works settles many emails in the same few ways. Whoever only wants it done hands a change
 to the session, which runs all of one kind with one statement before anything is read, executed or
-committed. Changes of different rows may come in any order; the same row is never kept back twice.
+committed. Changes of different rows may come in any order; the same row is never buffered twice.
 """
 
 # ruff: noqa: S608 - the texts are made of constants; every value is a parameter
@@ -96,7 +96,7 @@ def removal(model: type[peewee.Model], where: Sequence[str], *, only: str) -> Ch
     )
 
 
-class KeptBack:
+class WriteBuffer:
     """Changes of different rows, by their kind."""
 
     def __init__(self) -> None:
@@ -108,7 +108,7 @@ class KeptBack:
         """Whether any of it is of these tables, or of these rows: (table, key)."""
         return not (self._tables.isdisjoint(tables) and self._rows.isdisjoint(rows))
 
-    def keep(self, change: Change, values: Row) -> bool:
+    def add(self, change: Change, values: Row) -> bool:
         """Keep it, or answer False: its row has a change that must be run before."""
         rows = self._rows
         number = len(rows)
@@ -123,7 +123,7 @@ class KeptBack:
             kept.append(values)
         return True
 
-    def keep_all(self, change: Change, rows: Sequence[Row]) -> bool:
+    def add_all(self, change: Change, rows: Sequence[Row]) -> bool:
         """Keep all of them, or answer False and keep none."""
         table, key = change.table, change.row
         places = {(table, *values[key]) for values in rows}

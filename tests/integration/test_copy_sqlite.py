@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 
 from adapters.fakes.clock import FakeClock
 from adapters.peewee_store import SqliteStore, tables
-from adapters.peewee_store.moving import (
+from adapters.peewee_store.copy import (
     COUNTED,
     PAGE_OCTETS,
     TABLES,
     Copied,
-    Moving,
+    StoreCopy,
     release,
     why_not,
 )
@@ -104,12 +104,12 @@ class Folder:
             store.close()
 
 
-def moving(source: SqliteStore, target: SqliteStore, *, token: str = "t") -> Moving:
-    return Moving(source, target, source_name="old", target_name="new", token=token)
+def open_copy(source: SqliteStore, target: SqliteStore, *, token: str = "t") -> StoreCopy:
+    return StoreCopy(source, target, source_name="old", target_name="new", token=token)
 
 
 def moved(source: SqliteStore, target: SqliteStore, *, token: str = "t") -> Copied:
-    return moving(source, target, token=token).run(advanced=lambda _: None)
+    return open_copy(source, target, token=token).run(advanced=lambda _: None)
 
 
 def furnish(store: SqliteStore, emails: int = 5) -> None:
@@ -252,7 +252,7 @@ def test_large_messages_travel_a_few_at_a_time(folder: Folder) -> None:
         source.write(lambda tx: tx.emails.add(an_email(), large))
     steps: list[int] = []
 
-    moving(source, target).run(advanced=steps.append)
+    open_copy(source, target).run(advanced=steps.append)
 
     bodies = steps[1:4]  # after the one page of emails
     assert bodies == [2, 2, 1]
@@ -361,7 +361,7 @@ def test_a_part_of_another_source_is_refused(folder: Folder) -> None:
 def test_a_copy_that_is_not_equal_is_not_handed_over(folder: Folder, tampering: str) -> None:
     source, target = folder.store("old"), folder.store("new")
     furnish(source)
-    left = moving(source, target).rows()
+    left = open_copy(source, target).rows()
 
     def tamper(rows: int) -> None:
         nonlocal left
@@ -370,7 +370,7 @@ def test_a_copy_that_is_not_equal_is_not_handed_over(folder: Folder, tampering: 
             target.write(lambda tx: tx.session.execute(tampering))  # type: ignore[attr-defined]
 
     with pytest.raises(Conflict, match="not equal"):
-        moving(source, target).run(advanced=tamper)
+        open_copy(source, target).run(advanced=tamper)
 
     assert why_not(target) is not None
     release(source)

@@ -1,4 +1,6 @@
-"""When each account has last sent: noted for every result, written once right before the commit.
+"""When each account has last sent: noted for every result, written once before the commit. Hot.
+
+SQL text: it is written with every commit, on PostgreSQL from arrays, for which Peewee has no words.
 
 Where many processes write at once a row that another one has locked is passed over and written with
 a later commit. To wait for it, holding the rows of other accounts, could be a deadlock, and claims
@@ -7,9 +9,9 @@ on an account would wait for the results of every process.
 
 from typing import Final
 
-from adapters.peewee_store.changes import array
 from adapters.peewee_store.session import Cursor, Session
 from adapters.peewee_store.transaction_cache import TransactionCache
+from adapters.peewee_store.write_buffer import array
 
 _WRITE: Final = "UPDATE account SET last_sent_at = ? WHERE id = ?"
 _WRITE_WHAT_IS_FREE: Final = (
@@ -24,7 +26,7 @@ _LATE: Final = _WRITE_WHAT_IS_FREE.format(at="GREATEST(account.last_sent_at, fre
 _THERE: Final = "SELECT id FROM account WHERE id = ANY(?::bigint[])"
 
 
-class Touches:
+class LastSentTimes:
     """The times of this transaction, and those that earlier ones could not write."""
 
     def __init__(self, session: Session, cache: TransactionCache) -> None:

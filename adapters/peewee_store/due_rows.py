@@ -1,4 +1,8 @@
-"""What a claim looks at: the lines of those who wait, read with one statement.
+"""The candidates of a claim, read with one statement. Hot.
+
+SQL text: Peewee has no words for ten probes of one partial index in one statement, nor for rows
+that are locked in a lateral join. A claim at a million rows takes 0.03 ms on SQLite, 0.45 ms on
+PostgreSQL.
 
 The lines before an account are its own queue and the shared one, each with five priorities. They
 are looked along in the order of the claim, and no further than the claim could take. Where other
@@ -59,7 +63,7 @@ def _but_for(statement: str, number: int) -> str:
     )
 
 
-class Ahead:
+class DueRows:
     """The rows that one claim may take, *without* those of some ids."""
 
     def __init__(
@@ -72,7 +76,7 @@ class Ahead:
         self._found: dict[int, list[Due]] = {}
         self._rows: dict[int, rows.Row] = {}
 
-    def look(self, *, in_each: int, in_all: int) -> None:
+    def fetch(self, *, in_each: int, in_all: int) -> None:
         """Read *in_each* rows of each line, until they are *in_all*. What the policy has chosen of
         those read before is passed over: it stood at the heads of its lines.
 
@@ -88,7 +92,7 @@ class Ahead:
                     skip[queue, priority] += 1
         urgent, other = policy.largest(URGENT), policy.largest(URGENT + 1)
         self._found = {priority: [] for priority in PRIORITIES}
-        read = self._session.execute_apart
+        read = self._session.execute_unflushed
         shared, due_at = self._session.shared, self._due_at
         lines: list[int] = []
         for (queue, priority), heads in skip.items():
@@ -125,4 +129,4 @@ class Ahead:
             return [self._rows[email_id] for email_id in chosen]
         among, listed = self._session.among(chosen)
         sql = f"SELECT {_COLUMNS} FROM email WHERE id {among}"
-        return self._session.execute_apart(sql, listed, tables=("email",)).fetchall()
+        return self._session.execute_unflushed(sql, listed, tables=("email",)).fetchall()

@@ -7,13 +7,13 @@ import attrs
 import pytest
 
 from adapters.fakes.clock import FakeClock
-from adapters.peewee_store.moving import TABLES, Moving, why_not
+from adapters.peewee_store.copy import TABLES, StoreCopy, why_not
 from application.ports.store import Store, Transaction
 from domain.email import Status
 from domain.errors import Conflict
 from entrypoints.stores import open_store
 from tests.builders import OCTETS, a_key_row, a_reply, an_account, an_attempt, an_email, at
-from tests.integration.test_moving import furnish
+from tests.integration.test_copy_sqlite import furnish
 from tests.postgres import Server
 from tests.world import World
 
@@ -28,7 +28,7 @@ class Pair:
     target: Store
 
     def move(self) -> None:
-        Moving(
+        StoreCopy(
             self.source,
             self.target,
             source_name="old",

@@ -1,4 +1,6 @@
-"""How many emails stand in each status of each queue, without counting them.
+"""How many emails stand in each status of each queue, without counting them. Hot.
+
+SQL text: it is written with every commit, on PostgreSQL from arrays, for which Peewee has no words.
 
 A POST asks how many emails wait; counting a million of them took 160 ms. Every change of a status
 is noted here and added to the table right before the commit, once for all works of a group.
@@ -10,9 +12,9 @@ sum: they would all wait for each other's commits on the same few rows.
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from adapters.peewee_store.changes import array
 from adapters.peewee_store.session import Session
 from adapters.peewee_store.transaction_cache import TransactionCache
+from adapters.peewee_store.write_buffer import array
 from domain.email import Status
 
 _STATUS: Final = {status.value: status for status in Status}
@@ -30,7 +32,7 @@ _ADD_TO_SLOT: Final = (
 )
 
 
-class Tally:
+class StatusCounts:
     """The counts as this transaction sees them."""
 
     def __init__(self, session: Session, cache: TransactionCache) -> None:

@@ -1,4 +1,4 @@
-"""Moving up: everything of one SQL store into another one, whichever databases they are.
+"""Copy everything of one SQL store into another one, whichever databases they are.
 
 Nobody may deliver one email from two stores. So both carry a note from the first moment on, and
 whoever starts a service asks for it (`why_not`):
@@ -43,7 +43,7 @@ PAGE_OCTETS: Final = 8 * 1024 * 1024
 
 # the target's own triggers make the sums of what arrives
 _STAYING: Final = (
-    tables.MovingRow,
+    tables.CopyNoteRow,
     tables.InstanceRow,
     tables.TallyRow,
     tables.LedgerSumRow,
@@ -102,7 +102,7 @@ def release(store: Store) -> None:
     store.write(work)
 
 
-class Moving:
+class StoreCopy:
     """One copy from *source* to *target*; run again it goes on where it stood.
 
     The names are what the note in either store calls the other one; they must hold no password.
