@@ -46,7 +46,6 @@ RENAMED_NEXT = frozenset(
     {
         "AbandonedAttempt",
         "ChildProcesses",
-        "ClaimPolicy",
         "CommitPermit",
         "CpuAffinity",
         "HintPublisher",
@@ -58,7 +57,6 @@ RENAMED_NEXT = frozenset(
         "Signal",
         "TRANSITIONS",
         "Transition",
-        "WriteBuffer",
     }
 )
 # Names of others, and one that is misspelt on purpose.

@@ -1,4 +1,4 @@
-"""What a store remembers of being copied to another one: see `adapters/peewee_store/moving.py`.
+"""What a store remembers of being copied to another one: see `adapters/peewee_store/copy.py`.
 
 A few rows of words; a store that was never copied has none.
 """
