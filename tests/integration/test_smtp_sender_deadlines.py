@@ -10,7 +10,7 @@ from functools import partial
 import attrs
 import pytest
 
-from adapters.fake_sender import Fault, Rule, Script
+from adapters.fakes.sender import Fault, Rule, Script
 from domain.account import AuthMechanism, Security
 from domain.handoff import Handoff, Parcel, Problem, Stage
 from tests.builders import an_envelope

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 import attrs
 import pytest
 
-from adapters.fake_sender import QUIT, RSET, Rule
+from adapters.fakes.sender import QUIT, RSET, Rule
 from domain.handoff import Handoff, Parcel, Problem, Stage
 from tests.builders import an_envelope
 from tests.contract.sender_suite import MESSAGE, Permission, an_account_at

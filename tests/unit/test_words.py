@@ -13,7 +13,7 @@ TOLD = (
     *(ROOT / "application").rglob("*.py"),
     *(ROOT / "entrypoints/http").rglob("*.py"),
     *(ROOT / "adapters/peewee_store").rglob("*.py"),
-    ROOT / "adapters/memory_store.py",
+    ROOT / "adapters/fakes/memory_store.py",
 )
 VALUES = {"FieldError", "Gate", "Lapse", "NotFound", "Conflict", "NameTaken", "Forbidden", "Field"}
 
