@@ -14,23 +14,30 @@ from application import Application
 from domain.errors import FieldError, InvalidInput
 from domain.network import Network
 from entrypoints.http.access import install_access
-from entrypoints.http.accounts import SmtpConfigs
 from entrypoints.http.docs import Docs
 from entrypoints.http.emails import Emails
 from entrypoints.http.headers import install_headers
 from entrypoints.http.json_reader import read_limit
+from entrypoints.http.openapi import operations_of
 from entrypoints.http.operations import Operations
 from entrypoints.http.problems import install_problems
 from entrypoints.http.proxies import install_proxies
 from entrypoints.http.requests import ServiceFlask, the_request
 from entrypoints.http.schemas import LARGEST_ID
+from entrypoints.http.smtp_configs import SmtpConfigs
 from entrypoints.http.times import RFC_3339
 from entrypoints.http.validation import MOST_ERRORS, UNKNOWN_IN_QUERY, pointer
 
 MAX_BODY_BYTES: Final = 30 * 1024 * 1024
 MAX_RECIPIENTS: Final = 100
 MAX_CALL_RECIPIENTS: Final = 10_000
-_WITH_QUERY: Final = frozenset({"emails.page", "emails.page_by_status"})
+OPERATIONS: Final = (
+    *operations_of(Emails),
+    *operations_of(SmtpConfigs),
+    *operations_of(Operations),
+    *operations_of(Docs),
+)
+_WITH_QUERY: Final = frozenset(one.endpoint for one in OPERATIONS if one.query is not None)
 
 
 class IdConverter(BaseConverter):
@@ -67,7 +74,7 @@ def create_http(
     install_headers(app)
     install_problems(app)
     install_proxies(app, trusted=trusted_proxies, is_open=application.access.is_open)
-    install_access(app, application, document_needs_key=document_needs_key)
+    install_access(app, application, OPERATIONS, document_needs_key=document_needs_key)
     for calls in (
         Operations(application, version=version),
         SmtpConfigs(application),
@@ -77,7 +84,7 @@ def create_http(
             max_call_recipients=max_call_recipients,
             test_ids=test_ids,
         ),
-        Docs(version=version, rfc3339_times=rfc3339_times),
+        Docs(OPERATIONS, version=version, rfc3339_times=rfc3339_times),
     ):
         routes = calls.routes()
         routes.before_request(_refuse_unknown_query)

@@ -1,11 +1,11 @@
 """The door of the API: every call under /api is somebody's, and is refused before its body is read.
 
 Here a caller is only recognised; what it may see and change is decided by the use cases. The scope
-is looked at here too, from the table of all calls, so that nobody's megabytes are read for nothing.
+that an operation declares is looked at here too, so that nobody's megabytes are read for nothing.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from flask import Flask, Response
@@ -18,7 +18,7 @@ from domain.address import is_loopback
 from domain.errors import Forbidden, TooMany
 from entrypoints.http.json_reader import check_content_type
 from entrypoints.http.judgement import JUDGEMENT, Judgement
-from entrypoints.http.openapi import OPERATIONS
+from entrypoints.http.openapi import Operation
 from entrypoints.http.proxies import forwarded_of
 from entrypoints.http.requests import ServiceRequest, the_request
 
@@ -35,17 +35,20 @@ OPEN: Final = frozenset(
 )
 DOCUMENT: Final = "docs.openapi"
 SANDBOX: Final = "sandbox"
-_SCOPES: Final = {
-    row.endpoint: None if row.scope is None else Scope(row.scope.value) for row in OPERATIONS
-}
-_TAKE_A_BODY: Final = {row.endpoint for row in OPERATIONS if row.body is not None}
 _BEARER: Final = "bearer "
 _FOREIGN: Final = frozenset({"cross-site", "same-site"})
 
 
-def install_access(app: Flask, application: Application, *, document_needs_key: bool) -> None:
+def install_access(
+    app: Flask,
+    application: Application,
+    operations: Sequence[Operation],
+    *,
+    document_needs_key: bool,
+) -> None:
     """Let nobody in to *app* who may not come in; to be installed before any route is reached."""
-    door = _Door(application.access, OPEN if document_needs_key else OPEN | {DOCUMENT})
+    free = OPEN if document_needs_key else OPEN | {DOCUMENT}
+    door = _Door(application.access, operations, free)
     app.before_request(door.check)
     app.after_request(_tell_allowance)
 
@@ -58,7 +61,11 @@ def the_caller() -> Caller:
 
 
 class _Door:
-    def __init__(self, access: Access, free: frozenset[str]) -> None:
+    def __init__(
+        self, access: Access, operations: Sequence[Operation], free: frozenset[str]
+    ) -> None:
+        self._scopes = {one.endpoint: one.scope for one in operations}
+        self._take_a_body = {one.endpoint for one in operations if one.body is not None}
         self._access = access
         self._free = free
 
@@ -73,7 +80,7 @@ class _Door:
             _refuse_other_sites(asked)
         elif not self._is_free(asked):
             self._recognise(asked)
-        return None if judgement is None else _passed(judgement, asked)
+        return None if judgement is None else self._passed(judgement, asked)
 
     def _is_free(self, asked: ServiceRequest) -> bool:
         """Where there is nothing, only what looks like the API is behind the door."""
@@ -93,9 +100,25 @@ class _Door:
             raise TooMany(
                 "too many calls at once with this API key", retry_after=allowance.retry_after
             )
-        scope = _needed(asked)
+        scope = self._needed(asked)
         if scope is not None:
             caller.require(scope)
+
+    def _needed(self, asked: ServiceRequest) -> Scope | None:
+        if asked.endpoint is None or asked.method == "OPTIONS":
+            return None
+        return self._scopes.get(asked.endpoint, Scope.ADMIN)
+
+    def _passed(self, judgement: Judgement, asked: ServiceRequest) -> Response:
+        """The request may go on, if it is one that takes a body like this."""
+        if asked.routing_exception is not None:
+            raise asked.routing_exception
+        if asked.endpoint not in self._take_a_body:
+            raise RequestEntityTooLarge
+        check_content_type()
+        judgement.caller, judgement.allowance = asked.caller, asked.allowance
+        judgement.passed = True
+        return Response(status=204)
 
 
 def presented_key(environ: Mapping[str, Any]) -> str | None:
@@ -105,24 +128,6 @@ def presented_key(environ: Mapping[str, Any]) -> str | None:
         return token
     given: str = environ.get("HTTP_AUTHORIZATION", "")
     return given[len(_BEARER) :].strip() if given.lower().startswith(_BEARER) else None
-
-
-def _passed(judgement: Judgement, asked: ServiceRequest) -> Response:
-    """The request may go on, if it is one that takes a body like this."""
-    if asked.routing_exception is not None:
-        raise asked.routing_exception
-    if asked.endpoint not in _TAKE_A_BODY:
-        raise RequestEntityTooLarge
-    check_content_type()
-    judgement.caller, judgement.allowance = asked.caller, asked.allowance
-    judgement.passed = True
-    return Response(status=204)
-
-
-def _needed(asked: ServiceRequest) -> Scope | None:
-    if asked.endpoint is None or asked.method == "OPTIONS":
-        return None
-    return _SCOPES.get(asked.endpoint, Scope.ADMIN)
 
 
 def _refuse_other_sites(asked: ServiceRequest) -> None:

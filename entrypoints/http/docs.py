@@ -7,11 +7,20 @@ asked for, and written once for each address that it is asked for at.
 import json
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
-from typing import Final
+from typing import ClassVar, Final
 
 from flask import Blueprint, Response, render_template, request
 
-from entrypoints.http.openapi import JsonSchema, build_document
+from entrypoints.http.openapi import (
+    HTML,
+    Answer,
+    JsonSchema,
+    Operation,
+    Tag,
+    add_routes,
+    build_document,
+    operation,
+)
 from entrypoints.http.openapi.chapters import Chapter, Refused, chapters, refusals
 from entrypoints.http.proxies import forwarded_of
 from entrypoints.http.requests import the_request
@@ -24,9 +33,14 @@ PAGE_CSP: Final = (
 
 
 class Docs:
-    """The calls that describe the others."""
+    """The calls that describe *operations*, which they are themselves among."""
 
-    def __init__(self, *, version: str, rfc3339_times: bool = False) -> None:
+    BLUEPRINT: ClassVar = "docs"
+
+    def __init__(
+        self, operations: Sequence[Operation], *, version: str, rfc3339_times: bool = False
+    ) -> None:
+        self._operations = operations
         self._version = version
         self._written_for = lru_cache(maxsize=KEPT_ADDRESSES)(self._write_for)
         self._rfc3339_times = rfc3339_times
@@ -34,22 +48,39 @@ class Docs:
     def routes(self) -> Blueprint:
         """Every path with what answers it."""
         routes = Blueprint(
-            "docs",
+            self.BLUEPRINT,
             __name__,
             template_folder="templates",
             static_folder="static/docs",
             static_url_path="/docs/static",
         )
-        routes.get("/api/openapi.json")(self.openapi)
-        routes.get("/docs")(self.page)
+        add_routes(routes, self)
         return routes
 
+    @operation(
+        "GET",
+        "/api/openapi.json",
+        name="openapi",
+        tag=Tag.OPERATIONS,
+        answer=Answer(description="OpenAPI 3.1."),
+        refusals=(401, 403, 429, 503),
+    )
     def openapi(self) -> Response:
-        """The OpenAPI document."""
+        """Read this document.
+
+        In production it needs a key, of any scope.
+        """
         return Response(self._written_for(_server()), content_type="application/json")
 
+    @operation(
+        "GET",
+        "/docs",
+        name="docs",
+        tag=Tag.OPERATIONS,
+        answer=Answer(description="A page for people.", media_type=HTML),
+    )
     def page(self) -> Response:
-        """The document as a page, with calls that can be typed as they stand."""
+        """Read this document as a page."""
         page = render_template(
             "docs/index.html",
             info=self._document["info"],
@@ -67,7 +98,9 @@ class Docs:
 
     @cached_property
     def _document(self) -> JsonSchema:
-        return build_document(version=self._version, rfc3339_times=self._rfc3339_times)
+        return build_document(
+            self._operations, version=self._version, rfc3339_times=self._rfc3339_times
+        )
 
     def _write_for(self, server: str) -> bytes:
         document = {**self._document, "servers": [{"url": server}]}

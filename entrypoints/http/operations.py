@@ -1,12 +1,13 @@
 """For whoever runs the service: is it alive, does it accept, where is everything."""
 
 import shlex
-from typing import Final
+from typing import ClassVar, Final
 
 from flask import Blueprint, Response, current_app, render_template
 
 from application import Application
 from domain.errors import StoreUnavailable
+from entrypoints.http.openapi import Answer, Tag, add_routes, operation
 from entrypoints.http.replies import reply
 from entrypoints.http.requests import ServiceRequest, the_request
 from entrypoints.http.schemas import Health, Welcome
@@ -30,6 +31,8 @@ _LONGEST_ACCEPT: Final = 1000
 class Operations:
     """The calls outside of /api."""
 
+    BLUEPRINT: ClassVar = "operations"
+
     def __init__(self, application: Application, *, version: str) -> None:
         self._access = application.access
         self._admission = application.admission
@@ -39,33 +42,75 @@ class Operations:
     def routes(self) -> Blueprint:
         """Every path with what answers it."""
         routes = Blueprint(
-            "operations",
+            self.BLUEPRINT,
             __name__,
             template_folder="templates",
             static_folder="static/welcome",
             static_url_path="/welcome/static",
         )
-        routes.get("/")(self.welcome)
-        routes.get("/healthz")(self.alive)
-        routes.get("/readyz")(self.ready)
+        add_routes(routes, self)
         return routes
 
+    @operation(
+        "GET",
+        "/healthz",
+        name="isAlive",
+        tag=Tag.OPERATIONS,
+        answer=Answer(description="It is.", model=Health, example={"status": "ok"}),
+    )
+    def alive(self) -> Response:
+        """Ask whether it is alive.
+
+        This process answers; nothing else is looked at.
+        """
+        return reply(Health(status="ok"))
+
+    @operation(
+        "GET",
+        "/readyz",
+        name="isReady",
+        tag=Tag.OPERATIONS,
+        answer=Answer(description="It does.", model=Health, example={"status": "ready"}),
+        refusals=(503,),
+    )
+    def ready(self) -> Response:
+        """Ask whether it takes email.
+
+        The store can be read and email is accepted; 503 while it is not.
+        """
+        self._admission.check()
+        self._overview.ready()
+        return reply(Health(status="ready"))
+
+    @operation(
+        "GET",
+        "/",
+        name="welcome",
+        tag=Tag.OPERATIONS,
+        answer=Answer(
+            description="What this is, and where to go from here.",
+            model=Welcome,
+            example={
+                "name": "email-service",
+                "version": "0.1.0",
+                "links": {
+                    "emails": "/api/emails",
+                    "smtp_configs": "/api/smtp-configs",
+                    "docs": "/docs",
+                },
+            },
+            page=True,
+        ),
+    )
     def welcome(self) -> Response:
-        """What this is, and where to go from here: a page for who prefers HTML, else JSON."""
+        """Find everything.
+
+        A browser, or whoever asks for HTML, gets it as a page.
+        """
         asked = the_request()
         answer = self._page(asked) if _prefers_html(asked) else self._links(asked)
         answer.headers["Vary"] = "Accept"
         return answer
-
-    def alive(self) -> Response:
-        """This process answers."""
-        return reply(Health(status="ok"))
-
-    def ready(self) -> Response:
-        """The store can be read and email is accepted; else 503."""
-        self._admission.check()
-        self._overview.ready()
-        return reply(Health(status="ready"))
 
     def _links(self, asked: ServiceRequest) -> Response:
         links = {name: asked.script_root + path for name, path in LINKS.items()}

@@ -10,10 +10,11 @@ from flask import Flask, Response, request, request_finished
 from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
 
-from entrypoints.http.openapi import OPERATIONS, JsonSchema, build_document
+from entrypoints.http import OPERATIONS
+from entrypoints.http.openapi import JsonSchema, build_document
 from tests.applications import a_client_with_config
 
-DOCUMENT = build_document(version="any")
+DOCUMENT = build_document(OPERATIONS, version="any")
 ROWS = {row.endpoint: row for row in OPERATIONS}
 SHARED = {  # what no operation answers
     401: "Unauthorized",

@@ -13,9 +13,9 @@ from pydantic import TypeAdapter
 
 from domain.access import Scope
 from domain.errors import EmailServiceError, SchemaTooNew, SecretUnreadable, StaleAttempt
-from entrypoints.http import create_http
+from entrypoints.http import OPERATIONS, create_http
 from entrypoints.http.docs import Docs
-from entrypoints.http.openapi import OPERATIONS, build_document
+from entrypoints.http.openapi import build_document
 from entrypoints.http.openapi.refusals import REFUSALS
 from entrypoints.http.requests import ServiceFlask
 from entrypoints.http.schemas import Problem
@@ -136,7 +136,7 @@ def test_a_call_with_a_scope_takes_a_key_as_a_header_or_as_a_bearer_token(docume
 
 
 def test_the_document_is_made_when_first_asked_for_and_kept():
-    docs = Docs(version="1.2.3")
+    docs = Docs(OPERATIONS, version="1.2.3")
     docs.routes()
     assert "_document" not in vars(docs)
     with ServiceFlask("docs").test_request_context():
@@ -147,7 +147,7 @@ def test_the_document_is_made_when_first_asked_for_and_kept():
 
 
 def test_golden_the_contract_is_the_one_that_was_reviewed():
-    document = build_document(version="any")
+    document = build_document(OPERATIONS, version="any")
     text = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
     if os.environ.get("RENEW_GOLDEN"):
         GOLDEN.write_text(text, "utf-8")

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from entrypoints.http import OPERATIONS
 from entrypoints.http.openapi import build_document
 from tests.missing import missing
 from tests.running import ROOT, running
@@ -112,7 +113,7 @@ def test_a_strict_client_compiles_the_readmes_example_and_its_call_is_answered(
 def test_the_types_refuse_what_the_service_refuses(
     changes: dict[str, dict[str, Any]], names: str, tools: Path
 ) -> None:
-    checked = compiled(tools, build_document(version="any"), readme(**changes))
+    checked = compiled(tools, build_document(OPERATIONS, version="any"), readme(**changes))
     assert checked.returncode != 0
     assert names in checked.stdout
 

@@ -23,6 +23,7 @@ from adapters.peewee_store import SqliteStore
 from domain.network import DEFAULT_PORTS
 from domain.network import NetworkPolicy as NetworkPolicyOfOurs
 from entrypoints.cli import cli
+from entrypoints.http import OPERATIONS
 from entrypoints.http.openapi import build_document
 from entrypoints.settings import Settings, variables
 from tests.builders import OCTETS, an_email
@@ -42,7 +43,7 @@ THEIRS = {  # what the images of others read
     *("RABBITMQ_DEFAULT_USER", "RABBITMQ_DEFAULT_PASS"),
 }
 KEY = "3f9c1d07b2a84e65aa10c2d4e6f80912"
-PATHS = build_document(version="any")["paths"]
+PATHS = build_document(OPERATIONS, version="any")["paths"]
 DRAIN_S = float(variables()["DRAIN_SECONDS"])
 DIGEST = "sha256:[0-9a-f]{64}"
 # As measured (docs/operating/deployment.md, Memory): a process with a million waiting emails, and

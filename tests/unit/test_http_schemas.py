@@ -12,7 +12,6 @@ from domain.email import Fate, Kind, Status
 from domain.errors import InvalidInput
 from domain.limits import LimitUnit
 from entrypoints.http import schemas
-from entrypoints.http.accounts import _WORDS
 from entrypoints.http.cursors import cursor_after, email_id_before
 from entrypoints.http.schemas import (
     EmailRequest,
@@ -21,6 +20,7 @@ from entrypoints.http.schemas import (
     SmtpConfigChanges,
     SmtpConfigRequest,
 )
+from entrypoints.http.smtp_configs.handlers import _WORDS
 from entrypoints.http.times import moment, rfc3339, shown, shown_if_any
 from entrypoints.http.validation import parse
 from tests.applications import a_config_body

@@ -1,9 +1,31 @@
 """The contract of the API in OpenAPI 3.1, made from the models that check and answer.
 
-`OPERATIONS` is the table of all calls, `build_document` makes the document of it.
+`operation` declares a call at its handler, `build_document` makes the document of all calls.
 """
 
 from entrypoints.http.openapi.document import JsonSchema, build_document
-from entrypoints.http.openapi.operations import OPERATIONS, Operation
+from entrypoints.http.openapi.operation import (
+    HTML,
+    NO_FIELDS,
+    Answer,
+    Body,
+    Operation,
+    Tag,
+    add_routes,
+    operation,
+    operations_of,
+)
 
-__all__ = ["OPERATIONS", "JsonSchema", "Operation", "build_document"]
+__all__ = [
+    "HTML",
+    "NO_FIELDS",
+    "Answer",
+    "Body",
+    "JsonSchema",
+    "Operation",
+    "Tag",
+    "add_routes",
+    "build_document",
+    "operation",
+    "operations_of",
+]

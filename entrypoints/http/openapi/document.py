@@ -1,19 +1,29 @@
-"""From the table of operations and the models' JSON schemas to the OpenAPI document."""
+"""From the declared operations and the models' JSON schemas to the OpenAPI document."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
 
-from entrypoints.http.openapi.operations import HTML, OPERATIONS, Answer, Body, Operation, Tag
+from entrypoints.http.openapi.components import ALLOWANCE, HEADERS, PARAMETERS, SECURITY_SCHEMES
+from entrypoints.http.openapi.operation import (
+    HTML,
+    JSON,
+    MEMBER,
+    PATH_PARAMETERS,
+    Answer,
+    Body,
+    Operation,
+    Tag,
+)
 from entrypoints.http.openapi.refusals import REFUSALS, Refusal
-from entrypoints.http.schemas import PUBLISHED_TIME, Id, Problem, RequestModel, StatusName
+from entrypoints.http.schemas import PUBLISHED_TIME, Problem, RequestModel
 
 JsonSchema = dict[str, Any]
 
-_MEMBER: Final = re.compile(r"{(\w+)}")
+_PUBLISHED_TIME: Final = re.compile(PUBLISHED_TIME)
 _PROBLEM_JSON: Final = "application/problem+json"
 _PAGE: Final[JsonSchema] = {HTML: {"schema": {"type": "string"}}}
 _ABOUT: Final = """\
@@ -30,107 +40,6 @@ _TAGS: Final = {
     Tag.ACCOUNTS: "The SMTP configurations that mail is handed off through.",
     Tag.OPERATIONS: "For whoever runs the service.",
 }
-_HEADERS: Final[JsonSchema] = {
-    "X-Request-Id": {
-        "description": "The request's id: its own if it brought a usable one, else a new one.",
-        "required": True,
-        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"},
-        "example": "4f0c8b0e1d9a4c53b1f0a2d7c6e5f401",
-    },
-    "Location": {
-        "description": "The path of what was made.",
-        "required": True,
-        "schema": {"type": "string", "format": "uri-reference"},
-        "example": "/api/emails/1",
-    },
-    "Link": {
-        "description": 'The next page, with rel="next"; absent on the last one (RFC 8288).',
-        "schema": {"type": "string"},
-        "example": '</api/emails?limit=100&cursor=AAAAAAAAACoJvl-t>; rel="next"',
-    },
-    "RateLimit-Limit": {
-        "description": "How many calls at once the API key is allowed.",
-        "schema": {"type": "integer", "minimum": 1},
-        "example": 100,
-    },
-    "RateLimit-Remaining": {
-        "description": "How many of them are left.",
-        "schema": {"type": "integer", "minimum": 0},
-        "example": 99,
-    },
-    "RateLimit-Reset": {
-        "description": "After how many seconds all of them are there again.",
-        "schema": {"type": "integer", "minimum": 0},
-        "example": 1,
-    },
-    "WWW-Authenticate": {
-        "description": "How to show who one is.",
-        "required": True,
-        "schema": {"type": "string"},
-        "example": 'Bearer realm="email-service"',
-    },
-    "Retry-After": {
-        "description": "After how many seconds to ask again.",
-        "required": True,
-        "schema": {"type": "integer", "minimum": 1},
-        "example": 5,
-    },
-    "Accept-Encoding": {
-        "description": "Sent if the body was compressed: what this service takes.",
-        "schema": {"type": "string"},
-        "example": "identity",
-    },
-    "Allow": {
-        "description": "The methods that the path takes.",
-        "required": True,
-        "schema": {"type": "string"},
-        "example": "GET, HEAD, OPTIONS",
-    },
-}
-_PARAMETERS: Final[JsonSchema] = {
-    "RequestId": {
-        "name": "X-Request-Id",
-        "in": "header",
-        "description": (
-            "An id of your own for this request, of up to 128 letters, digits, dots, dashes, "
-            "underscores and colons; another is replaced. The reply and the log have it too."
-        ),
-        "schema": {"type": "string"},
-        "example": "order-1742",
-    },
-    "IdempotencyKey": {
-        "name": "Idempotency-Key",
-        "in": "header",
-        "description": (
-            "Makes it safe to ask again: the same key with the same body gives the same email, "
-            "with another body 409."
-        ),
-        "schema": {"type": "string", "pattern": "^[!-~]{1,256}$"},
-        "example": "order-1742-confirmation",
-    },
-}
-# on every reply to a call with an API key
-_ALLOWANCE: Final = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
-_PUBLISHED_TIME: Final = re.compile(PUBLISHED_TIME)
-_SECURITY_SCHEMES: Final[JsonSchema] = {
-    "apiKey": {
-        "type": "apiKey",
-        "in": "header",
-        "name": "X-API-Key",
-        "description": "An API key with the scope that the call asks for.",
-    },
-    "bearer": {
-        "type": "http",
-        "scheme": "bearer",
-        "description": "The same key as a bearer token.",
-    },
-}
-# what stands in a path -> (its type, an example)
-_MEMBERS: Final[dict[str, tuple[Any, object]]] = {
-    "email_id": (Id, 1),
-    "config_id": (Id, 1),
-    "status": (StatusName, "queued"),
-}
 
 
 class _Schemas(GenerateJsonSchema):
@@ -141,12 +50,14 @@ class _Schemas(GenerateJsonSchema):
         return False
 
 
-def build_document(*, version: str, rfc3339_times: bool = False) -> JsonSchema:
-    """The OpenAPI 3.1 document of this API. It takes some milliseconds: keep what it gives.
+def build_document(
+    operations: Sequence[Operation], *, version: str, rfc3339_times: bool = False
+) -> JsonSchema:
+    """The OpenAPI 3.1 document of *operations*. It takes some milliseconds: keep what it gives.
 
     With *rfc3339_times* every time has a Z, as with API_TIMES=rfc3339.
     """
-    document = _document(version)
+    document = _document(operations, version)
     return _with_rfc3339_times(document) if rfc3339_times else document
 
 
@@ -165,8 +76,8 @@ def _with_rfc3339_times(part: Any) -> Any:
     return {name: _with_rfc3339_times(value) for name, value in part.items()}
 
 
-def _document(version: str) -> JsonSchema:
-    schemas = _schemas()
+def _document(operations: Sequence[Operation], version: str) -> JsonSchema:
+    schemas = _schemas(operations)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -178,21 +89,21 @@ def _document(version: str) -> JsonSchema:
         },
         "servers": [{"url": "/"}],
         "tags": [{"name": tag.value, "description": text} for tag, text in _TAGS.items()],
-        "paths": _paths(schemas),
+        "paths": _paths(operations, schemas),
         "components": {
-            "schemas": {name: schemas[name] for name in sorted(_shared(schemas))},
+            "schemas": {name: schemas[name] for name in sorted(_shared(operations, schemas))},
             "responses": {refusal.name: _refusal(at) for at, refusal in REFUSALS.items()},
-            "headers": _HEADERS,
-            "parameters": _PARAMETERS,
-            "securitySchemes": _SECURITY_SCHEMES,
+            "headers": HEADERS,
+            "parameters": PARAMETERS,
+            "securitySchemes": SECURITY_SCHEMES,
         },
     }
 
 
-def _schemas() -> JsonSchema:
+def _schemas(operations: Sequence[Operation]) -> JsonSchema:
     """The JSON schema of every model that a call names, and of those within."""
     wanted: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {(Problem, "serialization"): None}
-    for operation in OPERATIONS:
+    for operation in operations:
         if operation.query:
             wanted[operation.query, "validation"] = None
         if operation.body:
@@ -206,21 +117,21 @@ def _schemas() -> JsonSchema:
     return schemas
 
 
-def _shared(schemas: JsonSchema) -> set[str]:
+def _shared(operations: Sequence[Operation], schemas: JsonSchema) -> set[str]:
     """Those that others refer to; a query's is told parameter by parameter."""
-    return set(schemas) - {row.query.__name__ for row in OPERATIONS if row.query}
+    return set(schemas) - {row.query.__name__ for row in operations if row.query}
 
 
-def _paths(schemas: JsonSchema) -> JsonSchema:
+def _paths(operations: Sequence[Operation], schemas: JsonSchema) -> JsonSchema:
+    by_id = {operation.id: operation for operation in operations}
     paths: JsonSchema = {}
-    for operation in OPERATIONS:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(
-            operation, schemas
-        )
+    for operation in operations:
+        methods = paths.setdefault(operation.path, {})
+        methods[operation.method.lower()] = _operation(operation, by_id, schemas)
     return paths
 
 
-def _operation(row: Operation, schemas: JsonSchema) -> JsonSchema:
+def _operation(row: Operation, by_id: Mapping[str, Operation], schemas: JsonSchema) -> JsonSchema:
     found: JsonSchema = {
         "tags": [row.tag.value],
         "operationId": row.id,
@@ -229,11 +140,11 @@ def _operation(row: Operation, schemas: JsonSchema) -> JsonSchema:
         "parameters": _parameters(row, schemas),
         "requestBody": _body(row.body) if row.body else None,
         "responses": {
-            str(row.answer.status): _answer(row, row.answer),
+            str(row.answer.status): _answer(row, by_id),
             **{str(at): _ref("responses", REFUSALS[at].name) for at in row.problems},
         },
         "x-required-scope": row.scope.value if row.scope else None,
-        "security": [{name: []} for name in _SECURITY_SCHEMES] if row.scope else [],
+        "security": [{name: []} for name in SECURITY_SCHEMES] if row.scope else [],
     }
     return {name: value for name, value in found.items() if value or name == "security"}
 
@@ -248,10 +159,15 @@ def _parameters(row: Operation, schemas: JsonSchema) -> Sequence[JsonSchema]:
 
 
 def _in_path(path: str) -> Iterator[JsonSchema]:
-    for name in _MEMBER.findall(path):
-        kind, example = _MEMBERS[name]
-        schema = TypeAdapter(kind).json_schema()
-        yield {"name": name, "in": "path", "required": True, "schema": schema, "example": example}
+    for name in MEMBER.findall(path):
+        parameter = PATH_PARAMETERS[name]
+        yield {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": TypeAdapter(parameter.type).json_schema(),
+            "example": parameter.example,
+        }
 
 
 def _in_query(model: type[RequestModel] | None, schemas: JsonSchema) -> Iterator[JsonSchema]:
@@ -269,7 +185,7 @@ def _body(body: Body) -> JsonSchema:
     return {
         "required": body.required,
         "content": {
-            "application/json": {
+            JSON: {
                 "schema": _ref("schemas", body.model.__name__),
                 "examples": {name: {"value": value} for name, value in body.examples.items()},
             }
@@ -277,17 +193,18 @@ def _body(body: Body) -> JsonSchema:
     }
 
 
-def _answer(row: Operation, answer: Answer) -> JsonSchema:
+def _answer(row: Operation, by_id: Mapping[str, Operation]) -> JsonSchema:
+    answer = row.answer
     content: JsonSchema = {"schema": _answer_schema(answer)}
     if answer.example is not None:
         content["examples"] = {"reply": {"value": answer.example}}
     found: JsonSchema = {
         "description": answer.description,
-        "headers": _header_refs(*answer.headers, *(_ALLOWANCE if row.scope else ())),
+        "headers": _header_refs(*answer.headers, *(ALLOWANCE if row.scope else ())),
         "content": {answer.media_type: content, **(_PAGE if answer.page else {})},
     }
     if answer.links:
-        found["links"] = {name: _link(name) for name in answer.links}
+        found["links"] = {name: _link(by_id[name]) for name in answer.links}
     return found
 
 
@@ -298,11 +215,10 @@ def _answer_schema(answer: Answer) -> JsonSchema:
     return {"type": "array", "items": schema} if answer.many else schema
 
 
-def _link(operation_id: str) -> JsonSchema:
+def _link(row: Operation) -> JsonSchema:
     """What may be called next, with the id that was just given out."""
-    [row] = [row for row in OPERATIONS if row.id == operation_id]
-    [name] = _MEMBER.findall(row.path)
-    return {"operationId": operation_id, "parameters": {name: f"$response.body#/{name}"}}
+    [name] = MEMBER.findall(row.path)
+    return {"operationId": row.id, "parameters": {name: f"$response.body#/{name}"}}
 
 
 def _refusal(status: int) -> JsonSchema:

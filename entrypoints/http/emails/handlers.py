@@ -2,11 +2,10 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
 from hashlib import sha256
-from typing import Final, TypeAlias
+from typing import ClassVar, Final
 from urllib.parse import urlencode
 
 import attrs
@@ -14,29 +13,23 @@ from flask import Blueprint, Response
 from pydantic import TypeAdapter
 
 from application import Application
-from application.overview import EmailView
-from application.submission import Budget, Demand, Draft, IdempotencyKey
-from domain.email import Attempt, Email, EmailSummary, Kind, Page, Recipient, Status
-from domain.errors import (
-    EmailServiceError,
-    FieldError,
-    InvalidInput,
-    NotAccepting,
-    TooMany,
-)
+from application.submission import Budget, IdempotencyKey
+from domain.access import Scope
+from domain.email import Email, Page, Status
+from domain.errors import EmailServiceError, FieldError, InvalidInput, NotAccepting, TooMany
 from domain.forecast import Forecast
-from domain.gates import Gate, next_attempt_at, waiting_reason
-from domain.handoff import Reply
 from entrypoints.http.access import the_caller
 from entrypoints.http.cursors import cursor_after, email_id_before
+from entrypoints.http.emails import examples
+from entrypoints.http.emails.intake import Headers, count_named, demand_of, draft_of, is_costly
+from entrypoints.http.emails.replies import batch_result, email_reply, email_row, explain_reply
 from entrypoints.http.json_reader import BATCH, JsonObject, read_object, read_optional_object
+from entrypoints.http.openapi import NO_FIELDS, Answer, Body, Tag, add_routes, operation
 from entrypoints.http.replies import reply, reply_list
 from entrypoints.http.requests import the_request
 from entrypoints.http.schemas import (
     MOST_EMAILS,
-    AttemptReply,
     BatchAccepted,
-    BatchError,
     BatchRequest,
     BatchResult,
     EmailAccepted,
@@ -46,16 +39,13 @@ from entrypoints.http.schemas import (
     EmailRow,
     EmailsByStatusQuery,
     ExplainReply,
-    FieldProblem,
-    GateReply,
     LooseBatch,
     NoFields,
-    RecipientReply,
     ResolveRequest,
     RetryRequest,
     StatusChanged,
 )
-from entrypoints.http.times import rfc3339_if_any, shown, shown_if_any, writer
+from entrypoints.http.times import rfc3339_if_any, writer
 from entrypoints.http.validation import MOST_ERRORS, parse, parse_query
 
 PREFIX: Final = "/api/emails"
@@ -63,21 +53,20 @@ _ROWS: Final = TypeAdapter(list[EmailRow])
 _IDEMPOTENCY_KEY: Final = re.compile(r"[!-~]{1,256}")
 _TEST_ID: Final = "X-Test-Id"
 _TEST_ID_VALUE: Final = re.compile(r"[ -~]{1,200}")
-_ADDRESS_FIELDS: Final = ("recipients", "cc", "bcc")
-_TEXT_FIELDS: Final = ("html_content", "text_content")
-# An email of up to so much is parsed, composed and refused where it is stored in two milliseconds.
-CHEAP_RECIPIENTS: Final = 4
-CHEAP_TEXT: Final = 20_000
 _RESOLVED: Final = {
     "sent": "Email resolved as sent",
     "resend": "Email queued to be sent again",
 }
 
-Headers: TypeAlias = tuple[tuple[str, str], ...]
+
+def _new_status(example: Mapping[str, str]) -> Answer:
+    return Answer(description="Its new status.", model=StatusChanged, example=example)
 
 
 class Emails:
     """The calls under /api/emails. With *test_ids* an X-Test-Id is passed on with the message."""
+
+    BLUEPRINT: ClassVar = "emails"
 
     def __init__(
         self,
@@ -96,25 +85,43 @@ class Emails:
 
     def routes(self) -> Blueprint:
         """Every path with what answers it."""
-        routes = Blueprint("emails", __name__, url_prefix=PREFIX)
-        routes.post("")(self.submit)
-        routes.post("/batch")(self.submit_batch)
-        routes.get("")(self.page)
-        routes.get("/status/<status>")(self.page_by_status)
-        routes.get("/<id:email_id>")(self.show)
-        routes.get("/<id:email_id>/explain")(self.explain)
-        routes.post("/<id:email_id>/cancel")(self.cancel)
-        routes.post("/<id:email_id>/retry")(self.retry)
-        routes.post("/<id:email_id>/resolve")(self.resolve)
+        routes = Blueprint(self.BLUEPRINT, __name__)
+        add_routes(routes, self)
         return routes
 
+    @operation(
+        "POST",
+        "/api/emails",
+        name="submitEmail",
+        tag=Tag.EMAILS,
+        scope=Scope.SEND,
+        idempotent=True,
+        body=Body(
+            model=EmailRequest, examples={"shortest": examples.LEAST, "everything": examples.MOST}
+        ),
+        answer=Answer(
+            status=201,
+            description="Accepted; Location is where to look after it.",
+            model=EmailAccepted,
+            example={"message": "Email created and queued successfully", "email_id": 1},
+            headers=("Location",),
+            links=("showEmail", "explainEmail", "cancelEmail", "retryEmail", "resolveEmail"),
+        ),
+        refusals=(404, 409),
+    )
     def submit(self) -> Response:
-        """Accept an email: 201 once it is durable."""
+        """Send an email.
+
+        The email is on disk before the answer comes: what got a 201 survives a crash. It is handed
+        off through the named SMTP configuration, or the active one with most room. 404 if the named
+        one does not exist, 409 if there is none at all or the Idempotency-Key came with another
+        body before.
+        """
         self._admission.check()  # before a body of megabytes is read for nothing
         headers = self._passed_on()
         body = read_object()
         too_many = self._too_many(body)
-        if _is_costly(body):
+        if is_costly(body):
             self._refuse_too_many(too_many)
             known = self._judged_early(body, [body])
             if known is not None:
@@ -122,12 +129,43 @@ class Emails:
         with self._counting([body]):
             wanted = parse(EmailRequest, body, *too_many)
         email_id = self._submission.submit(
-            _draft(wanted, headers), idempotency=_idempotency(body), caller=the_caller()
+            draft_of(wanted, headers), idempotency=_idempotency(body), caller=the_caller()
         )
         return _accepted(email_id)
 
+    @operation(
+        "POST",
+        "/api/emails/batch",
+        name="submitEmails",
+        tag=Tag.EMAILS,
+        scope=Scope.SEND,
+        idempotent=True,
+        body=Body(
+            model=BatchRequest,
+            examples={"two": {"emails": [examples.LEAST, examples.MOST], "mode": "all"}},
+        ),
+        answer=Answer(
+            status=201,
+            description="Accepted.",
+            model=BatchAccepted,
+            example={
+                "message": "2 emails created and queued successfully",
+                "email_ids": [1, 2],
+                "results": None,
+                "go_now": 2,
+                "last_due_at": "2026-01-31T09:30:00.000000Z",
+            },
+        ),
+        refusals=(404, 409),
+    )
     def submit_batch(self) -> Response:
-        """Accept many emails at once: all of them or none, or each that is right."""
+        """Send many emails.
+
+        Up to 500 in one call, up to 10,000 recipients in all (MAX_CALL_RECIPIENTS). With mode all
+        (the default) every email is accepted, or none and every wrong field of every email is
+        named. With mode each those that are right are accepted, and results tells in order what
+        became of each.
+        """
         self._admission.check()
         headers = self._passed_on()
         body = read_object(times=BATCH)
@@ -144,7 +182,7 @@ class Emails:
             wanted = parse(BatchRequest, body)
         try:
             accepted = self._submission.submit_all(
-                [_draft(one, headers) for one in wanted.emails],
+                [draft_of(one, headers) for one in wanted.emails],
                 idempotency=_idempotency(body),
                 caller=the_caller(),
             )
@@ -155,12 +193,12 @@ class Emails:
     def _submit_each(self, emails: list[object], headers: Headers) -> Response:
         budget = self._submission.budget(caller=the_caller())
         judged = [self._judged(fields, budget) for fields in emails]
-        right = [_draft(one, headers) for one in judged if isinstance(one, EmailRequest)]
+        right = [draft_of(one, headers) for one in judged if isinstance(one, EmailRequest)]
         done, forecast = self._submission.submit_each(right, caller=the_caller())
         answers = iter(done)
         outcomes = [next(answers) if isinstance(one, EmailRequest) else one for one in judged]
         ids = [outcome for outcome in outcomes if isinstance(outcome, int)]
-        return _batch_reply(ids, [_batch_result(outcome) for outcome in outcomes], forecast)
+        return _batch_reply(ids, [batch_result(outcome) for outcome in outcomes], forecast)
 
     def _judged(self, fields: object, budget: Budget) -> EmailRequest | EmailServiceError:
         """One email of a batch, or why it is refused: what costs least is looked at first."""
@@ -168,7 +206,7 @@ class Emails:
             return InvalidInput(FieldError("", "must be an object"))
         try:
             self._refuse_too_many(self._too_many(fields))
-            demand = _demand(fields)
+            demand = demand_of(fields)
             budget.check(demand)
             with self._counting([fields]):
                 wanted = parse(EmailRequest, fields)
@@ -185,7 +223,7 @@ class Emails:
         """
         try:
             budget = self._submission.budget(caller=the_caller())
-            budget.check(*[_demand(fields) for fields in emails if isinstance(fields, dict)])
+            budget.check(*[demand_of(fields) for fields in emails if isinstance(fields, dict)])
         except (TooMany, NotAccepting):
             key = _idempotency_key()
             known = None if key is None else self._answered(key, body)
@@ -200,7 +238,7 @@ class Emails:
         try:
             yield
         except InvalidInput:
-            named = sum(_named(fields) for fields in emails if isinstance(fields, dict))
+            named = sum(count_named(fields) for fields in emails if isinstance(fields, dict))
             self._submission.refused(named, caller=the_caller())
             raise
 
@@ -213,7 +251,7 @@ class Emails:
         """More emails or recipients than one call may have: of those nothing else is looked at."""
         if len(emails) > MOST_EMAILS:
             return (FieldError("/emails", f"must have at most {MOST_EMAILS} items"),)
-        named = sum(_named(fields) for fields in emails if isinstance(fields, dict))
+        named = sum(count_named(fields) for fields in emails if isinstance(fields, dict))
         if named <= self._max_call_recipients:
             return ()
         most = self._max_call_recipients
@@ -231,25 +269,26 @@ class Emails:
             for error in self._too_many(fields)
         )
 
-    def show(self, email_id: int) -> Response:
-        """One email."""
-        return reply(_email_reply(self._overview.email(email_id, caller=the_caller())))
-
-    def explain(self, email_id: int) -> Response:
-        """Why it has not been sent yet."""
-        view = self._overview.email(email_id, caller=the_caller())
-        return reply(
-            ExplainReply(
-                id=view.email.id,
-                status=view.email.status.value,
-                waiting_reason=waiting_reason(view.gates),
-                next_attempt_at=shown_if_any(next_attempt_at(view.gates, now=view.now)),
-                gates=[_gate_reply(gate) for gate in view.gates],
-            )
-        )
-
+    @operation(
+        "GET",
+        "/api/emails",
+        name="listEmails",
+        tag=Tag.EMAILS,
+        scope=Scope.READ,
+        query=EmailQuery,
+        answer=Answer(
+            description="One page.",
+            model=EmailRow,
+            many=True,
+            example=[examples.ROW],
+            headers=("Link",),
+        ),
+    )
     def page(self) -> Response:
-        """One page of the list, newest first."""
+        """List emails.
+
+        Newest first, a page at a time; the Link header leads to the next page.
+        """
         query = parse_query(EmailQuery)
         page = self._overview.emails(
             status=None if query.status is None else Status(query.status),
@@ -260,8 +299,26 @@ class Emails:
         )
         return _page_reply(page, query.given())
 
+    @operation(
+        "GET",
+        "/api/emails/status/{status}",
+        name="listEmailsByStatus",
+        tag=Tag.EMAILS,
+        scope=Scope.READ,
+        query=EmailsByStatusQuery,
+        answer=Answer(
+            description="One page.",
+            model=EmailRow,
+            many=True,
+            example=[examples.ROW],
+            headers=("Link",),
+        ),
+    )
     def page_by_status(self, status: str) -> Response:
-        """One page of the emails of one status, newest first."""
+        """List emails of one status.
+
+        Newest first, a page at a time; the Link header leads to the next page.
+        """
         query = parse_query(EmailsByStatusQuery)
         page = self._overview.emails(
             status=_status(status),
@@ -271,22 +328,105 @@ class Emails:
         )
         return _page_reply(page, query.given())
 
+    @operation(
+        "GET",
+        "/api/emails/{email_id}",
+        name="showEmail",
+        tag=Tag.EMAILS,
+        scope=Scope.READ,
+        answer=Answer(
+            description="Everything that is known.", model=EmailReply, example=examples.SHOWN
+        ),
+    )
+    def show(self, email_id: int) -> Response:
+        """Look at an email.
+
+        Its status, what became of each recipient, and every attempt.
+        """
+        return reply(email_reply(self._overview.email(email_id, caller=the_caller())))
+
+    @operation(
+        "GET",
+        "/api/emails/{email_id}/explain",
+        name="explainEmail",
+        tag=Tag.EMAILS,
+        scope=Scope.READ,
+        answer=Answer(
+            description="The gates; none if it waits no more.",
+            model=ExplainReply,
+            example=examples.EXPLAINED,
+        ),
+    )
+    def explain(self, email_id: int) -> Response:
+        """Ask why an email waits.
+
+        Every gate it must pass, in order, and which of them is closed.
+        """
+        view = self._overview.email(email_id, caller=the_caller())
+        return reply(explain_reply(view))
+
+    @operation(
+        "POST",
+        "/api/emails/{email_id}/cancel",
+        name="cancelEmail",
+        tag=Tag.EMAILS,
+        scope=Scope.SEND,
+        body=NO_FIELDS,
+        answer=_new_status({"message": "Email cancelled successfully", "status": "cancelled"}),
+        refusals=(409,),
+    )
     def cancel(self, email_id: int) -> Response:
-        """Take a waiting email back."""
+        """Take an email back.
+
+        Possible while it waits; 409 once it is being sent.
+        """
         parse(NoFields, read_optional_object())
         email = self._submission.cancel(email_id, caller=the_caller())
         return _changed(email, "Email cancelled successfully")
 
+    @operation(
+        "POST",
+        "/api/emails/{email_id}/retry",
+        name="retryEmail",
+        tag=Tag.EMAILS,
+        scope=Scope.SEND,
+        body=Body(
+            model=RetryRequest,
+            examples={"as before": {}, "elsewhere": {"smtp_config_id": 2}},
+            required=False,
+        ),
+        answer=_new_status({"message": "Email queued for retry", "status": "retry"}),
+        refusals=(409,),
+    )
     def retry(self, email_id: int) -> Response:
-        """Put a failed email back to the queue."""
+        """Try a failed email again.
+
+        Only recipients that nothing was accepted for get it; 409 unless it has failed, and if its
+        SMTP configuration was removed and no other one is named.
+        """
         wanted = parse(RetryRequest, read_optional_object())
         email = self._submission.retry(
             email_id, account_id=wanted.smtp_config_id, caller=the_caller()
         )
         return _changed(email, "Email queued for retry")
 
+    @operation(
+        "POST",
+        "/api/emails/{email_id}/resolve",
+        name="resolveEmail",
+        tag=Tag.EMAILS,
+        scope=Scope.SEND,
+        body=Body(
+            model=ResolveRequest, examples={"sent": {"as": "sent"}, "resend": {"as": "resend"}}
+        ),
+        answer=_new_status({"message": "Email resolved as sent", "status": "sent"}),
+        refusals=(409,),
+    )
     def resolve(self, email_id: int) -> Response:
-        """Settle an unknown outcome."""
+        """Settle an unknown outcome.
+
+        For an email whose server went silent after it had the message; 409 for any other.
+        """
         wanted = parse(ResolveRequest, read_object())
         email = self._submission.resolve(
             email_id,
@@ -307,7 +447,7 @@ class Emails:
         return ((_TEST_ID, value),)
 
     def _too_many(self, body: JsonObject) -> tuple[FieldError, ...]:
-        named = _named(body)
+        named = count_named(body)
         if named <= self._max_recipients:
             return ()
         message = f"at most {self._max_recipients} over recipients, cc and bcc, not {named}"
@@ -321,54 +461,6 @@ def _accepted(email_id: int) -> Response:
     # spelled out: to build it from the routes takes longer than to store the email
     accepted.headers["Location"] = f"{the_request().script_root}{PREFIX}/{email_id}"
     return accepted
-
-
-def _named(body: JsonObject) -> int:
-    """How many addresses it has, whatever they are."""
-    named = 0
-    for field in _ADDRESS_FIELDS:
-        addresses = body.get(field)
-        if isinstance(addresses, list):
-            named += len(addresses)
-    return named
-
-
-def _is_costly(body: JsonObject) -> bool:
-    """Whether to parse and compose it costs far more than to ask the store for the quota."""
-    length = 0
-    for field in _TEXT_FIELDS:
-        text = body.get(field)
-        if isinstance(text, str):
-            length += len(text)
-    return length > CHEAP_TEXT or _named(body) > CHEAP_RECIPIENTS
-
-
-def _demand(body: JsonObject) -> Demand:
-    """What it asks for, as far as that can be told at once."""
-    named: set[str] = set()
-    for field in _ADDRESS_FIELDS:
-        addresses = body.get(field)
-        if isinstance(addresses, list):
-            named.update(text.lower() for text in addresses if isinstance(text, str))
-    account_id = body.get("smtp_config_id")
-    known = isinstance(account_id, int) and not isinstance(account_id, bool)
-    return Demand(recipients=len(named), account_id=account_id if known else None)
-
-
-def _draft(wanted: EmailRequest, headers: Headers) -> Draft:
-    return Draft(
-        subject=wanted.subject,
-        html=wanted.html_content,
-        text=wanted.text_content,
-        to=tuple(wanted.recipients),
-        cc=tuple(wanted.cc),
-        bcc=tuple(wanted.bcc),
-        headers=headers,
-        priority=wanted.priority,
-        account_id=wanted.smtp_config_id,
-        send_at=wanted.send_at,
-        at_most_once=wanted.at_most_once,
-    )
 
 
 def _under_emails(error: InvalidInput) -> InvalidInput:
@@ -385,20 +477,6 @@ def _batch_reply(ids: list[int], results: list[BatchResult] | None, forecast: Fo
         last_due_at=rfc3339_if_any(forecast.last_due_at),
     )
     return reply(accepted, 201)
-
-
-def _batch_result(outcome: int | EmailServiceError) -> BatchResult:
-    if isinstance(outcome, int):
-        return BatchResult(email_id=outcome, error=None)
-    wrong = outcome.errors if isinstance(outcome, InvalidInput) else ()
-    return BatchResult(
-        email_id=None,
-        error=BatchError(
-            code=outcome.code,
-            detail=str(outcome),
-            errors=[FieldProblem(pointer=one.pointer, message=one.message) for one in wrong],
-        ),
-    )
 
 
 def _idempotency(body: JsonObject) -> IdempotencyKey | None:
@@ -441,7 +519,7 @@ def _before(cursor: str | None) -> int | None:
 
 def _page_reply(page: Page, query: Mapping[str, object]) -> Response:
     write_time = writer()
-    response = reply_list(_ROWS, [_row(email, write_time) for email in page.emails])
+    response = reply_list(_ROWS, [email_row(email, write_time) for email in page.emails])
     if page.next_before is not None:
         asked = the_request()
         following = urlencode({**query, "cursor": cursor_after(page.next_before)})
@@ -451,99 +529,3 @@ def _page_reply(page: Page, query: Mapping[str, object]) -> Response:
 
 def _changed(email: Email, message: str) -> Response:
     return reply(StatusChanged(message=message, status=email.status.value))
-
-
-def _row(email: EmailSummary, write_time: Callable[[datetime], str]) -> EmailRow:
-    return EmailRow(
-        id=email.id,
-        subject=email.subject,
-        status=email.status.value,
-        priority=email.priority,
-        retry_count=email.retry_count,
-        created_at=write_time(email.created_at),
-    )
-
-
-def _email_reply(view: EmailView) -> EmailReply:
-    email, account = view.email, view.account
-    scheduled = email.status is Status.SCHEDULED
-    return EmailReply(
-        id=email.id,
-        subject=email.subject,
-        sender=str(account.address) if account else None,
-        sender_name=account.display_name if account else None,
-        recipients=_addresses(email, Kind.TO),
-        cc=_addresses(email, Kind.CC),
-        bcc=_addresses(email, Kind.BCC),
-        status=email.status.value,
-        priority=email.priority,
-        retry_count=email.retry_count,
-        smtp_config=_account_name(view),
-        created_at=shown(email.created_at),
-        updated_at=shown(email.updated_at),
-        sent_at=shown_if_any(email.sent_at),
-        send_at=shown(email.eligible_at) if scheduled else None,
-        error_message=email.error_message,
-        reason_code=email.reason_code,
-        waiting_reason=waiting_reason(view.gates),
-        next_attempt_at=shown_if_any(next_attempt_at(view.gates, now=view.now)),
-        message_id=email.message_id,
-        at_most_once=email.at_most_once,
-        partial=email.partial,
-        possibly_delivered=email.possibly_delivered,
-        rejected_recipients=[str(recipient.address) for recipient in email.rejected_recipients],
-        recipient_status=[_recipient_reply(recipient) for recipient in email.recipients],
-        attempts=[_attempt_reply(attempt) for attempt in view.attempts],
-    )
-
-
-def _addresses(email: Email, kind: Kind) -> list[str]:
-    return [str(recipient.address) for recipient in email.recipients if recipient.kind is kind]
-
-
-def _account_name(view: EmailView) -> str | None:
-    """That of its account; of one that was deleted, as the last attempt knew it."""
-    if view.account is not None:
-        return view.account.name
-    return view.attempts[-1].account_name if view.attempts else None
-
-
-def _recipient_reply(recipient: Recipient) -> RecipientReply:
-    code, enhanced, text = _reply_parts(recipient.reply)
-    return RecipientReply(
-        address=str(recipient.address),
-        kind=recipient.kind.value,
-        status=recipient.fate.value,
-        reason=recipient.reason,
-        code=code,
-        enhanced_code=enhanced,
-        text=text,
-    )
-
-
-def _attempt_reply(attempt: Attempt) -> AttemptReply:
-    code, enhanced, _ = _reply_parts(attempt.reply)
-    duration = attempt.duration
-    return AttemptReply(
-        attempt=attempt.attempt_no,
-        account=attempt.account_name,
-        started_at=shown(attempt.started_at),
-        ended_at=shown_if_any(attempt.ended_at),
-        stage=attempt.stage.value if attempt.stage else None,
-        code=code,
-        enhanced_code=enhanced,
-        text=attempt.text,
-        result=attempt.result.value if attempt.result else None,
-        reason=attempt.reason,
-        duration_ms=None if duration is None else round(duration.total_seconds() * 1000, 3),
-    )
-
-
-def _reply_parts(server: Reply | None) -> tuple[int | None, str | None, str | None]:
-    return (server.code, server.enhanced, server.text) if server else (None, None, None)
-
-
-def _gate_reply(gate: Gate) -> GateReply:
-    return GateReply(
-        name=gate.name, open=gate.open, detail=gate.detail, until=shown_if_any(gate.until)
-    )

@@ -1,0 +1,5 @@
+"""The calls under /api/emails."""
+
+from entrypoints.http.emails.handlers import Emails
+
+__all__ = ["Emails"]

@@ -1,0 +1,101 @@
+"""What the document shows of emails. The tests check each against its model."""
+
+from typing import Any, Final
+
+Example = dict[str, Any]
+
+_TIME: Final = "2026-01-31T09:30:00.000000"
+
+LEAST: Final[Example] = {
+    "subject": "Welcome",
+    "recipients": ["ada@example.org"],
+    "html_content": "<h1>Hello Ada</h1><p>It works.</p>",
+}
+MOST: Final[Example] = {
+    "subject": "Your invoice",
+    "recipients": ["ada@example.org"],
+    "cc": ["grace@example.org"],
+    "bcc": ["archive@example.org"],
+    "html_content": "<p>It is attached to your account.</p>",
+    "text_content": "It is attached to your account.",
+    "priority": 1,
+    "smtp_config_id": 1,
+    "send_at": "2026-01-31T09:30:00+01:00",
+    "at_most_once": True,
+}
+ROW: Final[Example] = {
+    "id": 1,
+    "subject": "Welcome",
+    "status": "sent",
+    "priority": 3,
+    "retry_count": 0,
+    "created_at": _TIME,
+}
+SHOWN: Final[Example] = {
+    "id": 1,
+    "subject": "Welcome",
+    "sender": "me@example.com",
+    "sender_name": "My Team",
+    "recipients": ["ada@example.org"],
+    "cc": [],
+    "bcc": [],
+    "status": "sent",
+    "priority": 3,
+    "retry_count": 0,
+    "smtp_config": "Main",
+    "created_at": _TIME,
+    "updated_at": "2026-01-31T09:30:01.250000",
+    "sent_at": "2026-01-31T09:30:01.250000",
+    "send_at": None,
+    "error_message": None,
+    "reason_code": "accepted",
+    "waiting_reason": None,
+    "next_attempt_at": None,
+    "message_id": "<5f0c8b0e1d@example.com>",
+    "at_most_once": False,
+    "partial": False,
+    "possibly_delivered": False,
+    "rejected_recipients": [],
+    "recipient_status": [
+        {
+            "address": "ada@example.org",
+            "kind": "to",
+            "status": "accepted",
+            "reason": None,
+            "code": 250,
+            "enhanced_code": "2.1.5",
+            "text": "OK",
+        }
+    ],
+    "attempts": [
+        {
+            "attempt": 1,
+            "account": "Main",
+            "started_at": "2026-01-31T09:30:01.000000",
+            "ended_at": "2026-01-31T09:30:01.250000",
+            "stage": "dot",
+            "code": 250,
+            "enhanced_code": "2.0.0",
+            "text": "queued as 4F2A",
+            "result": "sent",
+            "reason": "accepted",
+            "duration_ms": 250.0,
+        }
+    ],
+}
+EXPLAINED: Final[Example] = {
+    "id": 2,
+    "status": "queued",
+    "waiting_reason": "account_inactive",
+    "next_attempt_at": None,
+    "gates": [
+        {"name": "scheduled", "open": True, "detail": "", "until": None},
+        {
+            "name": "account_inactive",
+            "open": False,
+            "detail": "Main is not active",
+            "until": None,
+        },
+        {"name": "hour_limit", "open": True, "detail": "0 of 50 used", "until": None},
+    ],
+}

@@ -1,0 +1,64 @@
+"""From the fields of a request to the drafts and demands of the use cases."""
+
+from typing import Final, TypeAlias
+
+from application.submission import Demand, Draft
+from entrypoints.http.json_reader import JsonObject
+from entrypoints.http.schemas import EmailRequest
+
+Headers: TypeAlias = tuple[tuple[str, str], ...]
+
+_ADDRESS_FIELDS: Final = ("recipients", "cc", "bcc")
+_TEXT_FIELDS: Final = ("html_content", "text_content")
+# An email of up to so much is parsed, composed and refused where it is stored in two milliseconds.
+CHEAP_RECIPIENTS: Final = 4
+CHEAP_TEXT: Final = 20_000
+
+
+def draft_of(wanted: EmailRequest, headers: Headers) -> Draft:
+    """An email of the API as the application takes it."""
+    return Draft(
+        subject=wanted.subject,
+        html=wanted.html_content,
+        text=wanted.text_content,
+        to=tuple(wanted.recipients),
+        cc=tuple(wanted.cc),
+        bcc=tuple(wanted.bcc),
+        headers=headers,
+        priority=wanted.priority,
+        account_id=wanted.smtp_config_id,
+        send_at=wanted.send_at,
+        at_most_once=wanted.at_most_once,
+    )
+
+
+def count_named(body: JsonObject) -> int:
+    """How many addresses it has, whatever they are."""
+    named = 0
+    for field in _ADDRESS_FIELDS:
+        addresses = body.get(field)
+        if isinstance(addresses, list):
+            named += len(addresses)
+    return named
+
+
+def is_costly(body: JsonObject) -> bool:
+    """Whether to parse and compose it costs far more than to ask the store for the quota."""
+    length = 0
+    for field in _TEXT_FIELDS:
+        text = body.get(field)
+        if isinstance(text, str):
+            length += len(text)
+    return length > CHEAP_TEXT or count_named(body) > CHEAP_RECIPIENTS
+
+
+def demand_of(body: JsonObject) -> Demand:
+    """What it asks for, as far as that can be told at once."""
+    named: set[str] = set()
+    for field in _ADDRESS_FIELDS:
+        addresses = body.get(field)
+        if isinstance(addresses, list):
+            named.update(text.lower() for text in addresses if isinstance(text, str))
+    account_id = body.get("smtp_config_id")
+    known = isinstance(account_id, int) and not isinstance(account_id, bool)
+    return Demand(recipients=len(named), account_id=account_id if known else None)

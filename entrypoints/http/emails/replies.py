@@ -1,0 +1,146 @@
+"""What the API shows of emails, made from what the use cases answer."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from application.overview import EmailView
+from domain.email import Attempt, Email, EmailSummary, Kind, Recipient, Status
+from domain.errors import EmailServiceError, InvalidInput
+from domain.gates import Gate, next_attempt_at, waiting_reason
+from domain.handoff import Reply
+from entrypoints.http.schemas import (
+    AttemptReply,
+    BatchError,
+    BatchResult,
+    EmailReply,
+    EmailRow,
+    ExplainReply,
+    FieldProblem,
+    GateReply,
+    RecipientReply,
+)
+from entrypoints.http.times import shown, shown_if_any
+
+
+def email_row(email: EmailSummary, write_time: Callable[[datetime], str]) -> EmailRow:
+    """An email in a list; *write_time* is asked for once for all of them."""
+    return EmailRow(
+        id=email.id,
+        subject=email.subject,
+        status=email.status.value,
+        priority=email.priority,
+        retry_count=email.retry_count,
+        created_at=write_time(email.created_at),
+    )
+
+
+def email_reply(view: EmailView) -> EmailReply:
+    """An email with everything that is known about it."""
+    email, account = view.email, view.account
+    scheduled = email.status is Status.SCHEDULED
+    return EmailReply(
+        id=email.id,
+        subject=email.subject,
+        sender=str(account.address) if account else None,
+        sender_name=account.display_name if account else None,
+        recipients=_addresses(email, Kind.TO),
+        cc=_addresses(email, Kind.CC),
+        bcc=_addresses(email, Kind.BCC),
+        status=email.status.value,
+        priority=email.priority,
+        retry_count=email.retry_count,
+        smtp_config=_account_name(view),
+        created_at=shown(email.created_at),
+        updated_at=shown(email.updated_at),
+        sent_at=shown_if_any(email.sent_at),
+        send_at=shown(email.eligible_at) if scheduled else None,
+        error_message=email.error_message,
+        reason_code=email.reason_code,
+        waiting_reason=waiting_reason(view.gates),
+        next_attempt_at=shown_if_any(next_attempt_at(view.gates, now=view.now)),
+        message_id=email.message_id,
+        at_most_once=email.at_most_once,
+        partial=email.partial,
+        possibly_delivered=email.possibly_delivered,
+        rejected_recipients=[str(recipient.address) for recipient in email.rejected_recipients],
+        recipient_status=[_recipient_reply(recipient) for recipient in email.recipients],
+        attempts=[_attempt_reply(attempt) for attempt in view.attempts],
+    )
+
+
+def explain_reply(view: EmailView) -> ExplainReply:
+    """Why an email has not been sent yet."""
+    return ExplainReply(
+        id=view.email.id,
+        status=view.email.status.value,
+        waiting_reason=waiting_reason(view.gates),
+        next_attempt_at=shown_if_any(next_attempt_at(view.gates, now=view.now)),
+        gates=[_gate_reply(gate) for gate in view.gates],
+    )
+
+
+def batch_result(outcome: int | EmailServiceError) -> BatchResult:
+    """What became of one email of a batch."""
+    if isinstance(outcome, int):
+        return BatchResult(email_id=outcome, error=None)
+    wrong = outcome.errors if isinstance(outcome, InvalidInput) else ()
+    return BatchResult(
+        email_id=None,
+        error=BatchError(
+            code=outcome.code,
+            detail=str(outcome),
+            errors=[FieldProblem(pointer=one.pointer, message=one.message) for one in wrong],
+        ),
+    )
+
+
+def _addresses(email: Email, kind: Kind) -> list[str]:
+    return [str(recipient.address) for recipient in email.recipients if recipient.kind is kind]
+
+
+def _account_name(view: EmailView) -> str | None:
+    """That of its account; of one that was deleted, as the last attempt knew it."""
+    if view.account is not None:
+        return view.account.name
+    return view.attempts[-1].account_name if view.attempts else None
+
+
+def _recipient_reply(recipient: Recipient) -> RecipientReply:
+    code, enhanced, text = _reply_parts(recipient.reply)
+    return RecipientReply(
+        address=str(recipient.address),
+        kind=recipient.kind.value,
+        status=recipient.fate.value,
+        reason=recipient.reason,
+        code=code,
+        enhanced_code=enhanced,
+        text=text,
+    )
+
+
+def _attempt_reply(attempt: Attempt) -> AttemptReply:
+    code, enhanced, _ = _reply_parts(attempt.reply)
+    duration = attempt.duration
+    return AttemptReply(
+        attempt=attempt.attempt_no,
+        account=attempt.account_name,
+        started_at=shown(attempt.started_at),
+        ended_at=shown_if_any(attempt.ended_at),
+        stage=attempt.stage.value if attempt.stage else None,
+        code=code,
+        enhanced_code=enhanced,
+        text=attempt.text,
+        result=attempt.result.value if attempt.result else None,
+        reason=attempt.reason,
+        duration_ms=None if duration is None else round(duration.total_seconds() * 1000, 3),
+    )
+
+
+def _reply_parts(server: Reply | None) -> tuple[int | None, str | None, str | None]:
+    return (server.code, server.enhanced, server.text) if server else (None, None, None)
+
+
+def _gate_reply(gate: Gate) -> GateReply:
+    return GateReply(
+        name=gate.name, open=gate.open, detail=gate.detail, until=shown_if_any(gate.until)
+    )

@@ -1,0 +1,5 @@
+"""The calls under /api/smtp-configs."""
+
+from entrypoints.http.smtp_configs.handlers import SmtpConfigs
+
+__all__ = ["SmtpConfigs"]

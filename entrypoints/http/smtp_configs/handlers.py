@@ -1,0 +1,305 @@
+"""The accounts of the API, where they are called smtp-configs: the translation is here alone."""
+
+from collections.abc import Mapping
+from typing import ClassVar, Final, cast
+
+from flask import Blueprint, Response, request, url_for
+from pydantic import TypeAdapter
+
+from application import Application
+from application.administration import AccountFields
+from domain.access import Scope
+from domain.account import Account
+from domain.errors import FieldError, InvalidInput, NameTaken, NotFound
+from entrypoints.http.access import the_caller
+from entrypoints.http.json_reader import read_object, read_optional_object
+from entrypoints.http.openapi import NO_FIELDS, Answer, Body, Tag, add_routes, operation
+from entrypoints.http.problems import problem
+from entrypoints.http.replies import reply, reply_list
+from entrypoints.http.schemas import (
+    Done,
+    NoFields,
+    PauseChanged,
+    RequestModel,
+    SmtpConfigChanges,
+    SmtpConfigCreated,
+    SmtpConfigReply,
+    SmtpConfigRequest,
+    SmtpConfigRow,
+    VerifyReply,
+    VerifyRequest,
+)
+from entrypoints.http.smtp_configs import examples
+from entrypoints.http.smtp_configs.replies import config_reply, config_row, verify_reply
+from entrypoints.http.validation import parse
+
+_ROWS: Final = TypeAdapter(list[SmtpConfigRow])
+_PORT_WITH_SSL: Final = 465
+_MISSING: Final = (
+    "its password was forgotten, because the server, the TLS mode or the username changed: "
+    "it is paused (password_missing) until you send the password again"
+)
+
+# the word of the API -> ours
+_WORDS: Final = {
+    "name": "name",
+    "email_address": "address",
+    "display_name": "display_name",
+    "smtp_host": "host",
+    "smtp_port": "port",
+    "username": "username",
+    "password": "password",
+    "auth_mechanism": "auth_mechanism",
+    "announce_next": "announce_next",
+    "use_tls": "use_tls",
+    "use_ssl": "use_ssl",
+    "active": "active",
+    "daily_limit": "daily",
+    "hourly_limit": "hourly",
+    "minute_limit": "minute",
+    "limit_unit": "unit",
+    "max_connections": "max_connections",
+    "priority_reserve": "priority_reserve",
+    "on_unknown": "on_unknown",
+}
+
+
+def _new_state(example: Mapping[str, str]) -> Answer:
+    return Answer(description="Its new state.", model=PauseChanged, example=example)
+
+
+class SmtpConfigs:
+    """The calls under /api/smtp-configs."""
+
+    BLUEPRINT: ClassVar = "smtp_configs"
+
+    def __init__(self, application: Application) -> None:
+        self._administration = application.administration
+        self._overview = application.overview
+
+    def routes(self) -> Blueprint:
+        """Every path with what answers it."""
+        routes = Blueprint(self.BLUEPRINT, __name__)
+        add_routes(routes, self)
+        routes.register_error_handler(NotFound, _not_found)
+        routes.register_error_handler(NameTaken, _name_taken)
+        return routes
+
+    @operation(
+        "POST",
+        "/api/smtp-configs",
+        name="createSmtpConfig",
+        tag=Tag.ACCOUNTS,
+        scope=Scope.ADMIN,
+        body=Body(
+            model=SmtpConfigRequest,
+            examples={"sandbox": examples.LEAST, "provider": examples.MOST},
+        ),
+        answer=Answer(
+            status=201,
+            description="Stored; Location is where to look at it.",
+            model=SmtpConfigCreated,
+            example={"message": "SMTP configuration created successfully", "config_id": 1},
+            headers=("Location",),
+            links=("showSmtpConfig", "changeSmtpConfig", "pauseSmtpConfig", "deleteSmtpConfig"),
+        ),
+        refusals=(409,),
+    )
+    def create(self) -> Response:
+        """Add a configuration.
+
+        use_tls and use_ssl exclude each other; with neither, a password goes to this machine only.
+        username and password come together. 409 if the name is taken.
+        """
+        wanted = parse(SmtpConfigRequest, read_object())
+        fields = _fields(wanted)
+        fields.setdefault("port", _PORT_WITH_SSL if wanted.use_ssl else wanted.smtp_port)
+        config_id = self._administration.create(fields, caller=the_caller())
+        created = reply(
+            SmtpConfigCreated(
+                message="SMTP configuration created successfully", config_id=config_id
+            ),
+            201,
+        )
+        created.headers["Location"] = url_for("smtp_configs.show", config_id=config_id)
+        return created
+
+    @operation(
+        "GET",
+        "/api/smtp-configs",
+        name="listSmtpConfigs",
+        tag=Tag.ACCOUNTS,
+        scope=Scope.READ,
+        answer=Answer(
+            description="All of them.", model=SmtpConfigRow, many=True, example=[examples.ROW]
+        ),
+    )
+    def index(self) -> Response:
+        """List configurations."""
+        return reply_list(
+            _ROWS, [config_row(view) for view in self._overview.accounts(caller=the_caller())]
+        )
+
+    @operation(
+        "GET",
+        "/api/smtp-configs/{config_id}",
+        name="showSmtpConfig",
+        tag=Tag.ACCOUNTS,
+        scope=Scope.READ,
+        answer=Answer(
+            description="Everything but its password.",
+            model=SmtpConfigReply,
+            example=examples.SHOWN,
+        ),
+    )
+    def show(self, config_id: int) -> Response:
+        """Look at a configuration.
+
+        Its settings, what its limits have left, and why it is paused if it is.
+        """
+        return reply(config_reply(self._overview.account(config_id, caller=the_caller())))
+
+    @operation(
+        "PUT",
+        "/api/smtp-configs/{config_id}",
+        name="changeSmtpConfig",
+        tag=Tag.ACCOUNTS,
+        scope=Scope.ADMIN,
+        body=Body(
+            model=SmtpConfigChanges,
+            examples={"switch off": {"active": False, "daily_limit": 1000}},
+        ),
+        answer=Answer(
+            description="Changed.",
+            model=Done,
+            example={"message": "SMTP configuration updated successfully"},
+        ),
+        refusals=(409,),
+    )
+    def update(self, config_id: int) -> Response:
+        """Change a configuration.
+
+        What is left out stays as it is; at least one field is named. In force from the next email
+        on. New credentials or another server end a pause that was their fault. Another server,
+        port, TLS mode or username without password forgets the password: the configuration is
+        paused (password_missing) until it is sent, and message says so.
+        """
+        fields = _fields(parse(SmtpConfigChanges, read_object()))
+        if not fields:
+            raise InvalidInput(FieldError("", "name at least one field to change"))
+        account = self._administration.update(config_id, fields, caller=the_caller())
+        return reply(Done(message=_updated(account)))
+
+    @operation(
+        "DELETE",
+        "/api/smtp-configs/{config_id}",
+        name="deleteSmtpConfig",
+        tag=Tag.ACCOUNTS,
+        scope=Scope.ADMIN,
+        answer=Answer(
+            description="Removed.",
+            model=Done,
+            example={"message": "SMTP configuration deleted successfully"},
+        ),
+        refusals=(409,),
+    )
+    def delete(self, config_id: int) -> Response:
+        """Remove a configuration.
+
+        409 while mail waits on it; what it sent keeps its name.
+        """
+        self._administration.delete(config_id, caller=the_caller())
+        return reply(Done(message="SMTP configuration deleted successfully"))
+
+    @operation(
+        "POST",
+        "/api/smtp-configs/{config_id}/pause",
+        name="pauseSmtpConfig",
+        tag=Tag.ACCOUNTS,
+        scope=Scope.ADMIN,
+        body=NO_FIELDS,
+        answer=_new_state({"message": "SMTP configuration paused successfully", "state": "paused"}),
+    )
+    def pause(self, config_id: int) -> Response:
+        """Pause a configuration.
+
+        Nothing more is handed off through it until it is resumed; its mail waits.
+        """
+        parse(NoFields, read_optional_object())
+        self._administration.pause(config_id, caller=the_caller())
+        return self._state(config_id, "SMTP configuration paused successfully")
+
+    @operation(
+        "POST",
+        "/api/smtp-configs/{config_id}/resume",
+        name="resumeSmtpConfig",
+        tag=Tag.ACCOUNTS,
+        scope=Scope.ADMIN,
+        body=NO_FIELDS,
+        answer=_new_state({"message": "SMTP configuration resumed successfully", "state": "open"}),
+        refusals=(409,),
+    )
+    def resume(self, config_id: int) -> Response:
+        """Resume a configuration.
+
+        Forgets its faults, whoever paused it, and hands mail off again. 409 while its password is
+        missing: send that instead.
+        """
+        parse(NoFields, read_optional_object())
+        self._administration.resume(config_id, caller=the_caller())
+        return self._state(config_id, "SMTP configuration resumed successfully")
+
+    @operation(
+        "POST",
+        "/api/smtp-configs/{config_id}/verify",
+        name="verifySmtpConfig",
+        tag=Tag.ACCOUNTS,
+        scope=Scope.ADMIN,
+        body=Body(
+            model=VerifyRequest,
+            examples={"own address": {}, "another": {"recipient": "ada@example.org"}},
+            required=False,
+        ),
+        answer=Answer(
+            description="How far it got, and why no further.",
+            model=VerifyReply,
+            example=examples.VERIFIED,
+        ),
+    )
+    def verify(self, config_id: int) -> Response:
+        """Try a configuration out.
+
+        Connects, secures the connection, logs in, and names the sender and a recipient; sends
+        nothing.
+        """
+        wanted = parse(VerifyRequest, read_optional_object())
+        return reply(
+            verify_reply(
+                self._administration.verify(
+                    config_id, recipient=wanted.recipient, caller=the_caller()
+                )
+            )
+        )
+
+    def _state(self, config_id: int, message: str) -> Response:
+        view = self._overview.account(config_id, caller=the_caller())
+        return reply(PauseChanged(message=message, state=view.account.state(view.now).value))
+
+
+def _updated(account: Account) -> str:
+    message = "SMTP configuration updated successfully"
+    return f"{message}, but {_MISSING}" if account.awaits_password else message
+
+
+def _not_found(error: NotFound) -> Response:
+    config_id = (request.view_args or {}).get("config_id")
+    return problem(404, code=error.code, detail=f"there is no SMTP configuration {config_id}")
+
+
+def _name_taken(error: NameTaken) -> Response:
+    return problem(409, code=error.code, detail="another SMTP configuration has this name")
+
+
+def _fields(wanted: RequestModel) -> AccountFields:
+    fields = {_WORDS[word]: value for word, value in wanted.given().items()}
+    return cast(AccountFields, fields)  # _WORDS has its names, the models its types
