@@ -10,7 +10,7 @@ LOCKS := run image dev build tools
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test tools-in compat coverage unit check format openapi audit lock clean faults bench
+.PHONY: help setup run test tools-in compat coverage unit check format openapi settings audit lock clean faults bench
 
 help: ## show what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -61,6 +61,9 @@ format: setup ## put the code in form
 
 openapi: setup ## accept a change of the API's contract: write the golden document anew
 	@RENEW_GOLDEN=1 $(PYTEST) -q tests/e2e/test_openapi.py
+
+settings: setup ## write .env.example and the page of the settings from their declaration
+	@RENEW_GOLDEN=1 $(PYTEST) -q tests/unit/test_settings.py -k declaration
 
 audit: ## look for known vulnerabilities in the pinned packages (needs the Internet)
 	@tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \

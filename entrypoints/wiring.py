@@ -45,7 +45,8 @@ from domain.limits import WindowLengths
 from domain.network import DEFAULT_PORTS, NetworkPolicy
 from domain.retry import RetryPolicy
 from domain.rules import Rules, parse_rules
-from entrypoints.settings import ApiTimes, Dispatcher, Settings, SettingsError, development_key
+from entrypoints.development_key import development_key
+from entrypoints.settings import ApiTimes, Dispatcher, Settings, SettingsError
 from entrypoints.stores import open_store
 
 if TYPE_CHECKING:
