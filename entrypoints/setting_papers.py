@@ -75,4 +75,4 @@ def _row(field: "attrs.Attribute[Any]") -> str:
 
 def _cell(text: str) -> str:
     """*text* as it may stand in a table of Markdown."""
-    return re.sub(r"([|*_<])", r"\\\1", text)
+    return re.sub(r"([|*<])", r"\\\1", text)
