@@ -8,16 +8,18 @@ import attrs
 
 from application.access import Access, AccessRules
 from application.administration import Administration
-from application.admission import Admission
 from application.delivery import Delivery, DeliveryRules
+from application.email_changes import EmailChanges
+from application.intake.admission import Admission
+from application.intake.submit import Submission
 from application.membership import LeaseRules, Membership
 from application.overview import Overview
 from application.ports.cluster import Locks
 from application.ports.sender import Sender
 from application.ports.store import Store
 from application.ports.system import Clock, Entropy, Headroom, Observe, Vault, Wake
-from application.submission import Submission
 from application.upkeep import Upkeep
+from domain.intake import IntakeLimits
 from domain.network import NetworkPolicy
 
 
@@ -44,6 +46,7 @@ class ServiceRules:
     lease: LeaseRules = attrs.field(factory=LeaseRules)
     max_queue_depth: int | None = None
     max_account_depth: int | None = None
+    intake: IntakeLimits = attrs.field(factory=IntakeLimits)
     access: AccessRules = attrs.field(factory=AccessRules)
     network: NetworkPolicy = attrs.field(factory=NetworkPolicy)
 
@@ -55,6 +58,7 @@ class Application:
     access: Access
     admission: Admission
     submission: Submission
+    email_changes: EmailChanges
     administration: Administration
     overview: Overview
     delivery: Delivery
@@ -103,8 +107,16 @@ def assemble(ports: Ports, rules: ServiceRules, *, host: str, pid: int) -> Appli
             clock=ports.clock,
             entropy=ports.entropy,
             admission=admission,
+            limits=rules.intake,
             retry=rules.delivery.retry,
             windows=windows,
+            wake=ports.wake,
+            observe=ports.observe,
+        ),
+        email_changes=EmailChanges(
+            store=ports.store,
+            clock=ports.clock,
+            retry=rules.delivery.retry,
             wake=ports.wake,
             observe=ports.observe,
         ),

@@ -15,6 +15,7 @@ from domain.account import (
     AuthMechanism,
     OnUnknown,
     check,
+    default_port,
     initial_security,
     security_after_move,
     security_of,
@@ -84,6 +85,7 @@ class Administration:
         caller.require(Scope.ADMIN)
         if caller.accounts is not None:
             raise Forbidden("this API key is limited to some SMTP configurations: it creates none")
+        fields = _with_port(fields)
         self._check_reach(fields["host"], fields["port"])
         now = self._clock.now()
         blank = _blank(fields, now=now)
@@ -198,9 +200,9 @@ class Administration:
         """InvalidInput for a server that this service may not connect to. It says no more."""
         errors = []
         if not self._network.allows_host(host):
-            errors.append(FieldError("/smtp_host", "is not a server this service may connect to"))
+            errors.append(FieldError("host", "is not a server this service may connect to"))
         if not self._network.allows_port(host, port):
-            errors.append(FieldError("/smtp_port", "is not a port this service may connect to"))
+            errors.append(FieldError("port", "is not a port this service may connect to"))
         if errors:
             raise InvalidInput(*errors)
 
@@ -267,6 +269,11 @@ def _note(
     if forgot:
         detail["password"] = "forgotten"  # noqa: S105 - a word about it
     tx.audit.add(caller.did(action, f"account {account.id}", at=at, **detail))
+
+
+def _with_port(fields: AccountFields) -> AccountFields:
+    port = fields.get("port", default_port(use_ssl=fields.get("use_ssl")))
+    return {**fields, "port": port}
 
 
 def _blank(fields: AccountFields, *, now: datetime) -> Account:

@@ -5,6 +5,8 @@ from datetime import datetime
 
 import attrs
 
+from application.email_changes import seen_by
+from application.intake.routing import most_headroom
 from application.placing import room_at
 from application.ports.store import Store, Transaction
 from application.ports.system import Clock
@@ -16,7 +18,6 @@ from application.redaction import (
     redact_email,
     redact_gate,
 )
-from application.submission import roomiest, seen_by
 from domain.access import LOCAL, Caller, Scope
 from domain.account import Account
 from domain.email import WAITING, Attempt, Email, Page, Status
@@ -150,7 +151,7 @@ class Overview:
         if email.status in WAITING and not email.pinned:
             urgent = email.priority <= URGENT
             known = [account for account in tx.accounts.all() if caller.may_use(account.id)]
-            best = roomiest(tx, known, windows=self._windows, urgent=urgent, now=now)
+            best = most_headroom(tx, known, windows=self._windows, urgent=urgent, now=now)
             if best is not None:
                 return best
         if email.account_id is None or not caller.may_use(email.account_id):

@@ -166,6 +166,11 @@ class Account:
         return self.health.opens_at(now)
 
 
+def default_port(*, use_ssl: bool | None = None) -> int:
+    """Where a server is asked for unless its owner says otherwise."""
+    return 465 if use_ssl else 587
+
+
 def default_security(port: int) -> Security:
     """How a connection to *port* is protected unless its owner says otherwise."""
     return Security.TLS if port in IMPLICIT_TLS_PORTS else Security.STARTTLS
@@ -193,7 +198,7 @@ def security_of(
     InvalidInput if both are asked for.
     """
     if use_tls and use_ssl:
-        raise InvalidInput(FieldError("/use_ssl", "excludes use_tls: choose one of the two"))
+        raise InvalidInput(FieldError("use_ssl", "excludes use_tls: choose one of the two"))
     if use_tls or (use_tls is None and current is Security.STARTTLS and not use_ssl):
         return Security.STARTTLS
     if use_ssl or (use_ssl is None and current is Security.TLS):
@@ -206,13 +211,11 @@ def check(account: Account) -> Account:
     errors = []
     together = account.authenticates == (account.sealed_password is not None)
     if not together and not account.awaits_password:
-        missing = "/password" if account.username else "/username"
+        missing = "password" if account.username else "username"
         errors.append(FieldError(missing, "username and password are given together or not at all"))
     exposed = account.security is Security.PLAIN and account.authenticates
     if exposed and not is_loopback(account.host):
-        errors.append(
-            FieldError("/use_tls", "a password is sent only over TLS, or to this machine")
-        )
+        errors.append(FieldError("use_tls", "a password is sent only over TLS, or to this machine"))
     if errors:
         raise InvalidInput(*errors)
     from_line(account.address, account.display_name)  # raises for a name no From line can carry

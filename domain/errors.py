@@ -1,16 +1,16 @@
 """One family of errors; the narrowest is raised, and its message says what to do.
 
 EmailServiceError
-├── InvalidInput            what the caller sent cannot be accepted (400)
-├── Unauthorized            no key, or none that is valid (401)
-├── Forbidden               the key may not do this (403)
-├── TooMany                 more calls or recipients than allowed (429)
-├── NotFound                there is no such thing, or the caller may not see it (404)
-├── Conflict                the thing exists but its state forbids it (409)
+├── InvalidInput            what the caller sent cannot be accepted
+├── Unauthorized            no key, or none that is valid
+├── Forbidden               the key may not do this
+├── TooMany                 more calls or recipients than allowed
+├── NotFound                there is no such thing, or the caller may not see it
+├── Conflict                the thing exists but its state forbids it
 │   ├── IllegalTransition   the state machine has no such arrow
 │   ├── NameTaken           an account's name is unique
 │   └── IdempotencyMismatch the same Idempotency-Key came with another body
-├── Unavailable             not now; try again (503)
+├── Unavailable             not now; try again
 │   ├── StoreUnavailable    the store cannot be reached, is locked or full
 │   └── NotAccepting        the queue is at its depth, the disk is low, or the service drains
 │       └── AccountQueueFull  as much waits for this one account as may
@@ -32,10 +32,18 @@ class EmailServiceError(Exception):
 
 @attrs.frozen
 class FieldError:
-    """One thing wrong with the input: *pointer* is a JSON pointer (RFC 6901) into the body."""
+    """One thing wrong with the input: *field* as the domain names it, "" for all of it.
 
-    pointer: str
+    A part of a field stands after a slash: ``headers/X-Tag``. *index* is the place of the draft
+    among those that were submitted together.
+    """
+
+    field: str
     message: str
+    index: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.message}" if self.field else self.message
 
 
 class InvalidInput(EmailServiceError):
@@ -44,7 +52,7 @@ class InvalidInput(EmailServiceError):
     code = "invalid_input"
 
     def __init__(self, *errors: FieldError, code: str | None = None) -> None:
-        super().__init__("; ".join(f"{error.pointer or '/'}: {error.message}" for error in errors))
+        super().__init__("; ".join(map(str, errors)))
         self.errors = errors
         if code is not None:
             self.code = code

@@ -47,6 +47,8 @@ class WindowLengths:
 
 UNLIMITED: Final = 2**62
 NEW_RESERVE: Final = 10  # percent, of an account for which nobody says another
+PRIORITIES: Final = range(1, 6)  # 1 is the most urgent
+NORMAL: Final = 3  # the priority of an email for which nobody says another
 URGENT: Final = 2  # priorities up to this one may use what an account keeps in reserve
 
 

@@ -16,7 +16,7 @@ from domain.address import Address
 from domain.encoding import address_list, mailbox, unsafe_character, unstructured
 from domain.errors import FieldError, InvalidInput
 from domain.html_to_text import text_from_html
-from domain.mime import alternative, lines_fit
+from domain.mime import alternative, lines_fit, plain
 
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = (
@@ -36,22 +36,25 @@ _OWN: Final = frozenset(
 
 @attrs.frozen(kw_only=True)
 class Content:
-    """What a client wants to say, and to whom visibly. ``text=None`` is made from the HTML.
+    """What a client wants to say, and to whom visibly: HTML, text or both.
+
+    ``text=None`` is made from the HTML; without HTML the message is plain text alone.
 
     ``headers`` are further names and values; whether a name may be set is decided at the edge.
     """
 
     subject: str
-    html: str = attrs.field(repr=False)
+    html: str | None = attrs.field(default=None, repr=False)
     text: str | None = attrs.field(default=None, repr=False)
     to: tuple[Address, ...] = ()
     cc: tuple[Address, ...] = ()
+    reply_to: tuple[Address, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
 
     @property
     def needs_smtputf8(self) -> bool:
         """Whether a header holds an address in UTF-8, so that the server must offer SMTPUTF8."""
-        return any(address.needs_smtputf8 for address in self.to + self.cc)
+        return any(address.needs_smtputf8 for address in self.to + self.cc + self.reply_to)
 
 
 def compose(content: Content, *, message_id: str, date: datetime, boundary: str) -> bytes:
@@ -62,15 +65,21 @@ def compose(content: Content, *, message_id: str, date: datetime, boundary: str)
     """
     _check(content)
     _check_tokens(message_id=message_id, boundary=boundary)
-    text = text_from_html(content.html) if content.text is None else content.text
     octets = b"".join(
         (
             _headers(content, message_id=message_id, date=date).encode(),
-            alternative(text=text, html=content.html, boundary=boundary),
+            _body(content, boundary=boundary),
         )
     )
     verify_wire(octets, header_names(content))
     return octets
+
+
+def _body(content: Content, *, boundary: str) -> bytes:
+    if content.html is None:
+        return plain(content.text or "")
+    text = text_from_html(content.html) if content.text is None else content.text
+    return alternative(text=text, html=content.html, boundary=boundary)
 
 
 def header_names(content: Content) -> tuple[str, ...]:
@@ -81,9 +90,11 @@ def header_names(content: Content) -> tuple[str, ...]:
         "Subject",
         *(("To",) if content.to else ()),
         *(("Cc",) if content.cc else ()),
+        *(("Reply-To",) if content.reply_to else ()),
         *(name for name, _ in content.headers),
         "MIME-Version",
         "Content-Type",
+        *(("Content-Transfer-Encoding",) if content.html is None else ()),
     )
 
 
@@ -96,6 +107,8 @@ def _headers(content: Content, *, message_id: str, date: datetime) -> str:
         lines.append(address_list("To", content.to))
     if content.cc:
         lines.append(address_list("Cc", content.cc))
+    if content.reply_to:
+        lines.append(address_list("Reply-To", content.reply_to))
     lines.extend(unstructured(name, value) for name, value in content.headers)
     lines.append("MIME-Version: 1.0\r\n")
     return "".join(lines)
@@ -121,9 +134,10 @@ def _check_tokens(*, message_id: str, boundary: str) -> None:
 
 def _check(content: Content) -> None:
     found = (
-        _header_error("/subject", content.subject),
-        _body_error("/html_content", content.html),
-        _body_error("/text_content", content.text or ""),
+        _part_error(content),
+        _header_error("subject", content.subject),
+        _body_error("html", content.html or ""),
+        _body_error("text", content.text or ""),
         *(_custom_error(name, value) for name, value in content.headers),
     )
     errors = [error for error in found if error is not None]
@@ -131,35 +145,41 @@ def _check(content: Content) -> None:
         raise InvalidInput(*errors)
 
 
-def _header_error(pointer: str, value: str) -> FieldError | None:
+def _part_error(content: Content) -> FieldError | None:
+    if content.html is not None or content.text is not None:
+        return None
+    return FieldError("html", "an email needs HTML, text or both")
+
+
+def _header_error(field: str, value: str) -> FieldError | None:
     character = unsafe_character(value)
     if character is None:
         return None
-    return FieldError(pointer, f"must not contain the character {character}")
+    return FieldError(field, f"must not contain the character {character}")
 
 
-def _body_error(pointer: str, value: str) -> FieldError | None:
+def _body_error(field: str, value: str) -> FieldError | None:
     if "\0" in value:
-        return FieldError(pointer, "must not contain the character U+0000")
+        return FieldError(field, "must not contain the character U+0000")
     try:
         value.encode()
     except UnicodeEncodeError as error:
         return FieldError(
-            pointer, f"must not contain half a character: U+{ord(value[error.start]):04X}"
+            field, f"must not contain half a character: U+{ord(value[error.start]):04X}"
         )
     return None
 
 
 def _custom_error(name: str, value: str) -> FieldError | None:
-    pointer = "/headers/" + name.replace("~", "~0").replace("/", "~1")
+    field = f"headers/{name}"
     if name.lower() in _OWN or name.lower().startswith("content-"):
-        return FieldError(pointer, "is written by the service")
-    return _header_error(pointer, value)
+        return FieldError(field, "is written by the service")
+    return _header_error(field, value)
 
 
 def from_line(address: Address, display_name: str) -> bytes:
     """The From header with its CRLF; whatever the name says, its one address is *address*."""
-    error = _header_error("/display_name", display_name)
+    error = _header_error("display_name", display_name)
     if error is not None:
         raise InvalidInput(error)
     line = mailbox("From", str(address), display_name).encode()

@@ -1,6 +1,6 @@
 """The body of a message: its text and its HTML, each in the simplest encoding that carries it.
 
-Multipart/alternative (RFC 2046, 5.1.4) with the plain text first.
+Multipart/alternative (RFC 2046, 5.1.4) with the plain text first, or the text alone.
 """
 
 from binascii import b2a_base64, b2a_qp
@@ -30,6 +30,15 @@ def alternative(*, text: str, html: str, boundary: str) -> bytes:
     )
 
 
+def plain(text: str) -> bytes:
+    """The Content headers of a message that is plain text alone, and its whole body."""
+    encoding, octets = transfer_encoded(text, delimiter=None)
+    head = (
+        f"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n"
+    )
+    return b"".join((head.encode("ascii"), octets, _CRLF))
+
+
 def _part(subtype: str, text: str, delimiter: bytes) -> tuple[bytes, ...]:
     encoding, octets = transfer_encoded(text, delimiter=delimiter)
     head = (
@@ -39,21 +48,21 @@ def _part(subtype: str, text: str, delimiter: bytes) -> tuple[bytes, ...]:
     return (delimiter, _CRLF, head.encode("ascii"), octets, _CRLF)
 
 
-def transfer_encoded(text: str, *, delimiter: bytes) -> tuple[str, bytes]:
+def transfer_encoded(text: str, *, delimiter: bytes | None) -> tuple[str, bytes]:
     """The Content-Transfer-Encoding of *text* and its octets in it (RFC 2045, 6).
 
     7bit if that is what it is, quoted-printable if it is mostly ASCII, else base64. No line of the
-    result begins with *delimiter* or is longer than 998 octets.
+    result begins with *delimiter*, if there is one, or is longer than 998 octets.
     """
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     octets = text.encode()
-    if _is_7bit(octets) and delimiter not in octets:
+    if _is_7bit(octets) and (delimiter is None or delimiter not in octets):
         return "7bit", octets.replace(b"\n", _CRLF)
     if _mostly_ascii(text, octets):
         # b2a_qp breaks lines as the first one ends; given LF it writes LF only
         quoted = b2a_qp(octets).replace(b"\n", _CRLF)
-        if delimiter not in quoted:
+        if delimiter is None or delimiter not in quoted:
             return "quoted-printable", quoted
     return "base64", _base64(octets.replace(b"\n", _CRLF))
 

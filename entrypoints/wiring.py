@@ -41,6 +41,7 @@ from application.ports.store import Store
 from application.ports.system import Headroom
 from domain.address import is_loopback
 from domain.congestion import DEFAULT_BREAKER, CongestionPolicy
+from domain.intake import IntakeLimits
 from domain.limits import WindowLengths
 from domain.network import DEFAULT_PORTS, NetworkPolicy
 from domain.retry import RetryPolicy
@@ -94,8 +95,6 @@ class Service:
             self.application,
             version=version("email-service"),
             max_body_bytes=settings.max_body_bytes,
-            max_recipients=settings.max_recipients,
-            max_call_recipients=settings.max_call_recipients,
             document_needs_key=settings.production,
             test_ids=settings.allow_test_knobs,
             trusted_proxies=settings.trusted_proxies,
@@ -442,6 +441,10 @@ def _asides(settings: Settings) -> tuple[timedelta, ...]:
 
 def _rules(settings: Settings) -> ServiceRules:
     return ServiceRules(
+        intake=IntakeLimits(
+            max_recipients=settings.max_recipients,
+            max_call_recipients=settings.max_call_recipients,
+        ),
         delivery=DeliveryRules(
             replies=_reply_rules(settings.smtp_rules_file),
             retry=RetryPolicy(

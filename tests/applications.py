@@ -21,6 +21,7 @@ from application.access import KeyWish
 from application.delivery import DeliveryRules
 from domain import rules as rule_table
 from domain.access import Scope
+from domain.intake import IntakeLimits
 from domain.rules import Rules, parse_rules
 from entrypoints.http import create_http
 
@@ -35,6 +36,11 @@ def the_reply_rules() -> Rules:
 def delivery_rules(**changes: Any) -> DeliveryRules:
     """What delivery goes by, with the shipped reply rules."""
     return DeliveryRules(**{"replies": the_reply_rules(), **changes})
+
+
+def rules_of_intake(**limits: int) -> ServiceRules:
+    """What an owner decides who allows only so many recipients."""
+    return ServiceRules(delivery=delivery_rules(), intake=IntakeLimits(**limits))
 
 
 def the_ports(**ports: Any) -> Ports:

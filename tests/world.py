@@ -17,7 +17,7 @@ from adapters.fakes.vault import FakeVault
 from adapters.observers import ListObserver
 from application import Application, Ports, ServiceRules, assemble
 from application.delivery import Batch, DeliveryRules
-from application.submission import Draft
+from application.intake.draft import Draft
 from domain.account import Account
 from domain.address import Address
 from domain.email import Email
@@ -94,7 +94,8 @@ class World:
             html="<p>Hello</p>",
             to=tuple(Address.parse(text) for text in to) or (an_address(),),
         )
-        return self.application.submission.submit(attrs.evolve(draft, **changes))
+        accepted = self.application.submission.submit((attrs.evolve(draft, **changes),))
+        return accepted.ids[0]
 
     def email(self, email_id: int) -> Email:
         return self.store.read(lambda tx: tx.emails.get(email_id))

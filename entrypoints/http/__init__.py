@@ -11,11 +11,12 @@ from werkzeug.exceptions import NotFound
 from werkzeug.routing import BaseConverter
 
 from application import Application
-from domain.errors import FieldError, InvalidInput
+from domain.errors import InvalidInput
 from domain.network import Network
 from entrypoints.http.access import install_access
 from entrypoints.http.docs import Docs
 from entrypoints.http.emails import Emails
+from entrypoints.http.fields import RequestError, pointer
 from entrypoints.http.headers import install_headers
 from entrypoints.http.json_reader import read_limit
 from entrypoints.http.openapi import operations_of
@@ -26,11 +27,9 @@ from entrypoints.http.requests import ServiceFlask, the_request
 from entrypoints.http.schemas import LARGEST_ID
 from entrypoints.http.smtp_configs import SmtpConfigs
 from entrypoints.http.times import RFC_3339
-from entrypoints.http.validation import MOST_ERRORS, UNKNOWN_IN_QUERY, pointer
+from entrypoints.http.validation import MOST_ERRORS, UNKNOWN_IN_QUERY
 
 MAX_BODY_BYTES: Final = 30 * 1024 * 1024
-MAX_RECIPIENTS: Final = 100
-MAX_CALL_RECIPIENTS: Final = 10_000
 OPERATIONS: Final = (
     *operations_of(Emails),
     *operations_of(SmtpConfigs),
@@ -58,8 +57,6 @@ def create_http(
     *,
     version: str,
     max_body_bytes: int = MAX_BODY_BYTES,
-    max_recipients: int = MAX_RECIPIENTS,
-    max_call_recipients: int = MAX_CALL_RECIPIENTS,
     document_needs_key: bool = False,
     test_ids: bool = False,
     trusted_proxies: Sequence[Network] = (),
@@ -78,12 +75,7 @@ def create_http(
     for calls in (
         Operations(application, version=version),
         SmtpConfigs(application),
-        Emails(
-            application,
-            max_recipients=max_recipients,
-            max_call_recipients=max_call_recipients,
-            test_ids=test_ids,
-        ),
+        Emails(application, test_ids=test_ids),
         Docs(OPERATIONS, version=version, rfc3339_times=rfc3339_times),
     ):
         routes = calls.routes()
@@ -99,5 +91,5 @@ def _refuse_unknown_query() -> None:
         return
     names = list(asked.args)[:MOST_ERRORS]
     if names:
-        errors = [FieldError(pointer((name,)), UNKNOWN_IN_QUERY) for name in names]
+        errors = [RequestError(pointer((name,)), UNKNOWN_IN_QUERY) for name in names]
         raise InvalidInput(*errors, code="unknown_field")

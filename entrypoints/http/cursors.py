@@ -5,7 +5,8 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Final
 from zlib import crc32
 
-from domain.errors import FieldError, InvalidInput
+from domain.errors import InvalidInput
+from entrypoints.http.fields import RequestError
 
 _ID_OCTETS: Final = 8
 _IDS: Final = range(1, 2**63)  # what a database can hold
@@ -25,7 +26,7 @@ def email_id_before(cursor: str) -> int:
     email_id = int.from_bytes(head)
     if check != _check(head) or email_id not in _IDS:
         raise InvalidInput(
-            FieldError("/cursor", "must come from the Link header of the page before")
+            RequestError("/cursor", "must come from the Link header of the page before")
         )
     return email_id
 

@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge, UnsupportedMediaType
 
-from domain.errors import FieldError, InvalidInput
+from domain.errors import InvalidInput
+from entrypoints.http.fields import RequestError
 from entrypoints.http.requests import the_request
 
 JsonObject = dict[str, Any]
@@ -223,7 +224,7 @@ def _object(pairs: list[tuple[str, Any]]) -> JsonObject:
 
 
 def _refused(reason: str) -> InvalidInput:
-    return InvalidInput(FieldError("", reason), code="invalid_json")
+    return InvalidInput(RequestError("", reason), code="invalid_json")
 
 
 _DECODER: Final = json.JSONDecoder(

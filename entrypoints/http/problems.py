@@ -24,6 +24,7 @@ from domain.errors import (
     Unauthorized,
     Unavailable,
 )
+from entrypoints.http.fields import pointer_of
 from entrypoints.http.json_reader import ContentEncoded
 from entrypoints.http.requests import the_request
 from entrypoints.http.schemas import FieldProblem, Problem
@@ -59,7 +60,7 @@ def problem(
         request_id=the_request().request_id,
         errors=None
         if errors is None
-        else [FieldProblem(pointer=error.pointer, message=error.message) for error in errors],
+        else [FieldProblem(pointer=pointer_of(error), message=error.message) for error in errors],
     )
     return Response(
         body.model_dump_json(exclude_none=True) + "\n",
@@ -85,7 +86,7 @@ def install_problems(app: Flask) -> None:
 
 def _invalid(error: InvalidInput) -> Response:
     told = [
-        f"{found.pointer}: {found.message}" if found.pointer else found.message
+        f"{pointer_of(found)}: {found.message}" if found.field else found.message
         for found in error.errors
     ]
     more = [f"and {len(told) - _TOLD} more"] if len(told) > _TOLD else []

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Final
 import attrs
 from flask import Flask
 
-from domain.errors import FieldError, Forbidden, InvalidInput
+from domain.errors import Forbidden, InvalidInput
 from domain.network import Address, Network
+from entrypoints.http.fields import RequestError
 from entrypoints.http.requests import the_request
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def install_proxies(app: Flask, *, trusted: Sequence[Network], is_open: Callable
                 "while the API is open no request may come through a proxy: make an API key first"
             )
         if forwarded.fault is not None:
-            raise InvalidInput(FieldError("", forwarded.fault))
+            raise InvalidInput(RequestError("", forwarded.fault))
 
     app.wsgi_app = BehindProxies(app.wsgi_app, trusted)  # type: ignore[method-assign]  # as Flask's documentation does
     app.before_request(refuse)

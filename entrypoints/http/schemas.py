@@ -17,7 +17,9 @@ from pydantic import (
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     PlainValidator,
+    ValidatorFunctionWrapHandler,
     WithJsonSchema,
+    WrapValidator,
     model_validator,
 )
 from pydantic_core import CoreSchema
@@ -25,17 +27,15 @@ from pydantic_core import CoreSchema
 from domain.account import AuthMechanism, OnUnknown
 from domain.address import Address
 from domain.encoding import unsafe_character
-from domain.limits import NEW_RESERVE, LimitUnit, Window
-from entrypoints.http.addresses import email_address, server_name
+from domain.intake import LARGEST_BODY, LONGEST_SUBJECT, MOST_EMAILS, is_too_large
+from domain.limits import NEW_RESERVE, NORMAL, PRIORITIES, LimitUnit, Window
+from entrypoints.addresses import email_address, server_name
 from entrypoints.http.times import moment
 
 T = TypeVar("T")
 
 PUBLISHED_TIME: Final = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}$"
 LARGEST_ID: Final = 2**63 - 1
-LARGEST_BODY: Final = 10 * 1024 * 1024
-LONGEST_SUBJECT: Final = 989
-MOST_EMAILS: Final = 500  # of one batch
 
 
 def _without_null_defaults(schema: dict[str, Any]) -> None:
@@ -143,7 +143,7 @@ def _secret_text(text: str) -> str:
 def _body_text(text: str) -> str:
     if "\0" in text:
         raise ValueError("must not contain the character U+0000")
-    if len(text) > LARGEST_BODY or (not text.isascii() and len(text.encode()) > LARGEST_BODY):
+    if is_too_large(text):
         raise ValueError(f"must have at most {LARGEST_BODY} octets")
     return text
 
@@ -208,8 +208,32 @@ StatusName: TypeAlias = Literal[
 _NOBODY: Final[Any] = ()
 
 
+_TEXT_ALONE: Final = object()  # in the place of the HTML of an email that has none
+
+
+def _unless_text_alone(html: object, check: ValidatorFunctionWrapHandler) -> object:
+    return None if html is _TEXT_ALONE else check(html)
+
+
+_HtmlText: TypeAlias = Annotated[BodyText, Field(min_length=1)]
+
+
+_WITH_TEXT: Final[dict[str, Any]] = {
+    "required": ["text_content"],
+    "properties": {"text_content": {"minLength": 1}},
+}
+
+
+def _of_html_or_text(schema: dict[str, Any]) -> None:
+    _without_defaults(schema)
+    schema["required"].remove("html_content")
+    schema["anyOf"] = [{"required": ["html_content"]}, _WITH_TEXT]
+
+
 class EmailRequest(RequestModel):
     """An email to accept."""
+
+    model_config = ConfigDict(json_schema_extra=_of_html_or_text)
 
     subject: Annotated[
         str,
@@ -222,16 +246,29 @@ class EmailRequest(RequestModel):
         Field(min_length=1, description="To: everybody sees them.", examples=[["ada@example.com"]]),
     ]
     html_content: Annotated[
-        BodyText,
-        Field(min_length=1, repr=False, description="The HTML part.", examples=["<h1>Hello</h1>"]),
+        _HtmlText | None,
+        _NotNull(),
+        Field(
+            repr=False,
+            description="The HTML part. An email needs it, text_content or both.",
+            examples=["<h1>Hello</h1>"],
+        ),
+        WrapValidator(_unless_text_alone),
     ]
     text_content: Annotated[
         Absent[BodyText],
-        Field(repr=False, description="The plain text part; made from the HTML if left out."),
+        Field(
+            repr=False,
+            description="The plain text part. If left out, it is made from the HTML; without"
+            " html_content it is the whole email.",
+        ),
     ] = None
     cc: Annotated[list[EmailAddress], Field(description="Cc: everybody sees them.")] = _NOBODY
     bcc: Annotated[list[EmailAddress], Field(description="Bcc: nobody sees them.")] = _NOBODY
-    priority: Annotated[int, Field(ge=1, le=5, description="1 is the most urgent.")] = 3
+    priority: Annotated[
+        int,
+        Field(ge=PRIORITIES[0], le=PRIORITIES[-1], description="1 is the most urgent."),
+    ] = NORMAL
     smtp_config_id: Annotated[
         Absent[Id],
         Field(description="The SMTP configuration it stays on; else the one with most room."),
@@ -247,6 +284,13 @@ class EmailRequest(RequestModel):
         bool,
         Field(description="Never send a second copy, even if nobody knows whether one arrived."),
     ] = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _html_is_required_unless_there_is_text(cls, fields: Any) -> Any:
+        if isinstance(fields, dict) and "html_content" not in fields and fields.get("text_content"):
+            return {**fields, "html_content": _TEXT_ALONE}
+        return fields
 
 
 class EmailAccepted(ReplyModel):

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from domain.errors import FieldError, InvalidInput
+from entrypoints.http.fields import RequestError, pointer
 from entrypoints.http.schemas import RequestModel
 
 M = TypeVar("M", bound=RequestModel)
@@ -56,7 +57,7 @@ def parse(
 def parse_query(model: type[M]) -> M:
     """The query of the current request as a *model*."""
     twice = [
-        FieldError(pointer((name,)), "stands more than once in the query")
+        RequestError(pointer((name,)), "stands more than once in the query")
         for name, values in request.args.lists()
         if len(values) > 1
     ]
@@ -67,14 +68,9 @@ def _invalid(
     error: ValidationError, more: tuple[FieldError, ...], messages: Mapping[str, str]
 ) -> InvalidInput:
     details = error.errors(include_url=False, include_input=False)
-    errors = [FieldError(pointer(found["loc"]), _message(found, messages)) for found in details]
+    errors = [RequestError(pointer(found["loc"]), _message(found, messages)) for found in details]
     unknown = any(found["type"] == _UNKNOWN for found in details)
     return InvalidInput(*[*more, *errors][:MOST_ERRORS], code="unknown_field" if unknown else None)
-
-
-def pointer(path: tuple[int | str, ...]) -> str:
-    """A JSON pointer (RFC 6901)."""
-    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
 
 
 def _message(found: ErrorDetails, messages: Mapping[str, str]) -> str:

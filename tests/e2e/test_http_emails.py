@@ -1,5 +1,7 @@
 """The calls about emails, as published and as added."""
 
+from typing import Any
+
 import pytest
 from flask.testing import FlaskClient
 
@@ -600,3 +602,49 @@ def test_what_is_wrong_with_each_field_is_said_in_its_own_words():
         "/recipients/2": "must be one address in a string",
         "/send_at": "must have a time of day after the date",
     }
+
+
+# -- text alone ------------------------------------------------------------------------------------
+
+
+def a_text_body(**fields: Any) -> dict[str, Any]:
+    """An email without HTML."""
+    body = an_email_body(text_content="Hello", **fields)
+    del body["html_content"]
+    return body
+
+
+def test_an_email_may_have_text_alone():
+    application = an_application()
+    client = a_client_with_config(application)
+    assert client.post("/api/emails", json=a_text_body()).status_code == 201
+    batch = {"emails": [a_text_body(), an_email_body()]}
+    assert client.post("/api/emails/batch", json=batch).status_code == 201
+    each = {"emails": [a_text_body()], "mode": "each"}
+    assert client.post("/api/emails/batch", json=each).json["results"][0]["email_id"] == 4
+
+
+@pytest.mark.parametrize(
+    ("fields", "wrong"),
+    [
+        ({}, {"/html_content": "is required"}),
+        ({"text_content": ""}, {"/html_content": "is required"}),
+        (
+            {"text_content": None},
+            {"/html_content": "is required", "/text_content": "must be a string"},
+        ),
+        ({"html_content": "", "text_content": "x"}, {"/html_content": "must not be empty"}),
+        ({"html_content": None, "text_content": "x"}, {"/html_content": "must be a string"}),
+    ],
+)
+def test_an_email_needs_html_or_text(fields, wrong):
+    client = a_client_with_config()
+    body = {"subject": "Hello", "recipients": ["ada@example.org"], **fields}
+    for path, sent, place in (
+        ("/api/emails", body, ""),
+        ("/api/emails/batch", {"emails": [body]}, "/emails/0"),
+    ):
+        errors = client.post(path, json=sent).json["errors"]
+        assert {one["pointer"]: one["message"] for one in errors} == {
+            place + pointer: message for pointer, message in wrong.items()
+        }

@@ -17,6 +17,7 @@ from tests.applications import (
     an_email_body,
     deliver,
     pointers,
+    rules_of_intake,
 )
 
 
@@ -264,7 +265,7 @@ def test_t_size_a_chunked_body_is_never_cut_off(size, status):
 
 
 def test_t_size_recipients_are_counted_over_all_three_fields():
-    client = a_client_with_config(max_recipients=3)
+    client = a_client_with_config(an_application(rules=rules_of_intake(max_recipients=3)))
     two = ["ada@example.org", "bob@example.org"]
     assert client.post("/api/emails", json=an_email_body(cc=two)).status_code == 201
     assert pointers(client.post("/api/emails", json=an_email_body(cc=two, bcc=["x"]))) == [

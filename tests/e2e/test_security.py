@@ -241,7 +241,7 @@ def test_t_auth_4_the_use_cases_themselves_ask_for_the_scope():
     application = closed()
     nobody = Caller(key_id=9, scopes=frozenset())
     administration, overview = application.administration, application.overview
-    submission = application.submission
+    changes = application.email_changes
     calls = (
         lambda: administration.create({}, caller=nobody),
         lambda: administration.update(1, {}, caller=nobody),
@@ -253,9 +253,9 @@ def test_t_auth_4_the_use_cases_themselves_ask_for_the_scope():
         lambda: overview.emails(limit=1, caller=nobody),
         lambda: overview.account(1, caller=nobody),
         lambda: overview.accounts(caller=nobody),
-        lambda: submission.cancel(1, caller=nobody),
-        lambda: submission.retry(1, caller=nobody),
-        lambda: submission.resolve(1, as_sent=True, caller=nobody),
+        lambda: changes.cancel(1, caller=nobody),
+        lambda: changes.retry(1, caller=nobody),
+        lambda: changes.resolve(1, as_sent=True, caller=nobody),
     )
     for call in calls:
         with pytest.raises(Forbidden):

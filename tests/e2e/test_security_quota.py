@@ -18,6 +18,7 @@ from tests.applications import (
     an_application,
     an_email_body,
     delivery_rules,
+    rules_of_intake,
 )
 
 LETTERS = "äöüßéèçñåøæœšžłđ"
@@ -141,7 +142,7 @@ def test_a_key_whose_accounts_are_gone_is_told_so_in_a_few_milliseconds(mode, pi
 
 @pytest.mark.parametrize("mode", ["all", "each"])
 def test_a_call_has_so_many_recipients_at_most(mode):
-    client = a_client_with_config(max_call_recipients=1_599)
+    client = a_client_with_config(an_application(rules=rules_of_intake(max_call_recipients=1_599)))
 
     reply, took = cost(lambda: batch(client, sixteen(50_000), mode=mode))
 
@@ -153,7 +154,7 @@ def test_a_call_has_so_many_recipients_at_most(mode):
 
 
 def test_as_many_recipients_as_a_call_may_have_are_taken():
-    client = a_client_with_config(max_call_recipients=4)
+    client = a_client_with_config(an_application(rules=rules_of_intake(max_call_recipients=4)))
     two = an_email_body(recipients=["a@example.org"], cc=["b@example.org"])
 
     assert batch(client, [two, two]).status_code == 201

@@ -31,7 +31,7 @@ from adapters.observers import ListObserver
 from adapters.smtp_sender import SmtpSender, Timeouts
 from adapters.thread_dispatcher import Bell, DispatcherRules, ThreadDispatcher
 from application import Application, ServiceRules
-from application.submission import Draft
+from application.intake.draft import Draft
 from domain.account import Account, Security
 from domain.address import Address
 from domain.congestion import CongestionPolicy, Health
@@ -207,15 +207,14 @@ class Bench:
         account_id: int | None = None,
         html: str = "<p>Hi</p>",
     ) -> int:
-        return self.application.submission.submit(
-            Draft(
-                subject=subject,
-                html=html,
-                text="Hi",
-                to=(Address.parse(to),),
-                account_id=account_id,
-            )
+        draft = Draft(
+            subject=subject,
+            html=html,
+            text="Hi",
+            to=(Address.parse(to),),
+            account_id=account_id,
         )
+        return self.application.submission.submit((draft,)).ids[0]
 
     def deliver_once(self) -> None:
         """Whatever is due now, one batch after the other."""

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from adapters.fakes.sender import Script
-from application.submission import Draft
+from application.intake.draft import Draft
 from domain.address import Address
 from domain.limits import Limits
 from entrypoints.settings import Settings
@@ -258,7 +258,7 @@ def _order_of_a_backlog(path: Path, *, emails: int, seed: int = 1) -> list[int]:
                 priority=chance.randint(1, 5),
                 account_id=account_id,
             )
-            service.application.submission.submit(draft)
+            service.application.submission.submit((draft,))
         service.start_delivery()
         database = Database(path)
         wait_until(database.has_ended, patience=120)

@@ -28,8 +28,8 @@ from adapters.fakes.vault import FakeVault
 from adapters.peewee_store import SqliteStore
 from application import ServiceRules
 from application.delivery import Batch
+from application.intake.draft import Draft
 from application.membership import LeaseRules
-from application.submission import Draft
 from domain.account import OnUnknown
 from domain.address import Address
 from domain.congestion import CongestionPolicy, Health
@@ -305,17 +305,17 @@ class QueueMachine(RuleBasedStateMachine):
 
     def an_email_is_cancelled(self, data: st.DataObject) -> None:
         email_id = self._pick(data, lambda row: row.status in WAITING)
-        self._living().application.submission.cancel(email_id)
+        self._living().application.email_changes.cancel(email_id)
         self.model.cancelled(email_id)
 
     def a_person_settles_a_failed_one(self, data: st.DataObject) -> None:
         email_id = self._pick(data, lambda row: row.status == "failed")
-        submission = self._living().application.submission
+        changes = self._living().application.email_changes
         as_sent = data.draw(st.booleans())
         if self.model.rows[email_id].reason != "outcome_unknown":
-            submission.retry(email_id)
+            changes.retry(email_id)
         else:
-            submission.resolve(email_id, as_sent=as_sent)
+            changes.resolve(email_id, as_sent=as_sent)
             if as_sent:
                 self.model.resolved_as_sent(email_id)
                 return
@@ -680,7 +680,7 @@ class QueueMachine(RuleBasedStateMachine):
         if process not in self.processes:
             return
         try:
-            assert process.application.submission.submit(draft) == email_id
+            assert process.application.submission.submit((draft,)).ids == (email_id,)
         except Crash as end:
             self._dies(process, known=True)
             if not end.committed:

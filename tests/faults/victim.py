@@ -24,13 +24,13 @@ def main() -> int:
     submission = service.application.submission
     submit = submission.submit
 
-    def submit_and_die(draft: Any, **options: Any) -> int:
-        email_id = submit(draft, **options)
-        mark = Path(os.environ["MARKS"]) / draft.subject
-        if "die" in draft.subject and not mark.exists():
+    def submit_and_die(drafts: Any, **options: Any) -> Any:
+        accepted = submit(drafts, **options)
+        mark = Path(os.environ["MARKS"]) / drafts[0].subject
+        if "die" in drafts[0].subject and not mark.exists():
             mark.touch()
             os.kill(os.getpid(), signal.SIGKILL)
-        return email_id
+        return accepted
 
     submission.submit = submit_and_die  # type: ignore[method-assign]
     server = service.listen()

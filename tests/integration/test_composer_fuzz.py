@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from domain.address import Address
 from domain.errors import InvalidInput
 from domain.message import Content, compose, from_line, header_names
-from entrypoints.http.addresses import email_address
+from entrypoints.addresses import email_address
 
 quickly = settings(derandomize=True, deadline=None, max_examples=300)
 

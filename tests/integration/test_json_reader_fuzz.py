@@ -73,7 +73,7 @@ def read(octets: bytes) -> object:
     except InvalidInput as error:
         refused = error
     assert refused.code == "invalid_json"
-    assert [error.pointer for error in refused.errors] == [""]
+    assert [error.field for error in refused.errors] == [""]
     return None
 
 

@@ -61,7 +61,7 @@ def test_both_switches_at_once_are_refused():
     with pytest.raises(InvalidInput) as caught:
         security_of(Security.PLAIN, use_tls=True, use_ssl=True)
 
-    assert [error.pointer for error in caught.value.errors] == ["/use_ssl"]
+    assert [error.field for error in caught.value.errors] == ["use_ssl"]
 
 
 def test_a_password_is_not_sent_in_the_open():

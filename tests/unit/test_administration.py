@@ -144,7 +144,7 @@ def test_an_account_that_mail_waits_on_is_not_deleted():
 
     with pytest.raises(Conflict, match="1 emails wait"):
         world.application.administration.delete(account_id)
-    world.application.submission.cancel(email_id)
+    world.application.email_changes.cancel(email_id)
     world.application.administration.delete(account_id)
 
     with pytest.raises(NotFound):

@@ -265,7 +265,7 @@ def test_a_server_that_is_not_asked_for_anything_is_not_probed():
     email_id = world.submit()
     world.play(Rule(Stage.CONNECT, Problem.TIMEOUT))
     world.run()
-    world.application.submission.cancel(email_id)
+    world.application.email_changes.cancel(email_id)
 
     run_for(world, 60)
 

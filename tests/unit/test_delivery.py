@@ -456,7 +456,7 @@ def test_hold_leaves_an_unknown_outcome_to_a_person(hold):
     assert len(world.sender.accepted) == 1
     assert world.email(email_id).reason_code == "outcome_unknown"
 
-    world.application.submission.resolve(email_id, as_sent=True)
+    world.application.email_changes.resolve(email_id, as_sent=True)
     assert world.email(email_id).status is Status.SENT
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import attrs
 import pytest
 
-from application.submission import Draft
+from application.intake.draft import Draft
 from domain.errors import InvalidInput
 from domain.forecast import Forecast
 from domain.limits import Limits, LimitUnit, Window, WindowLengths
@@ -22,7 +22,9 @@ def drafts(number: int, **changes: Any) -> list[Draft]:
 
 
 def told(world: World, number: int, **changes: Any) -> Forecast:
-    return world.application.submission.submit_all(drafts(number, **changes)).forecast
+    return world.application.submission.submit(
+        drafts(number, **changes), with_forecast=True
+    ).forecast
 
 
 def last_hand_off(world: World) -> Any:
@@ -120,7 +122,7 @@ def test_with_two_configurations_only_those_that_are_named_are_counted():
     second = world.account("second", limits=NEWSLETTER)
     assert told(world, 3) == Forecast()
     named = [*drafts(50, account_id=first.id), *drafts(60, account_id=second.id)]
-    accepted = world.application.submission.submit_all(named)
+    accepted = world.application.submission.submit(named, with_forecast=True)
     # the three that name none may go by either: they are not counted before these
     assert accepted.forecast.go_now == 90
 

@@ -77,7 +77,7 @@ def test_what_is_not_one_clear_object_is_refused(octets):
     with pytest.raises(InvalidInput) as refused:
         parse_object(octets)
     assert refused.value.code == "invalid_json"
-    assert [error.pointer for error in refused.value.errors] == [""]
+    assert [error.field for error in refused.value.errors] == [""]
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def encoding_of(octets: bytes, subtype: str) -> str:
 def pointers(said: Content) -> list[str]:
     with pytest.raises(InvalidInput) as refused:
         composed(said)
-    return [error.pointer for error in refused.value.errors]
+    return [error.field for error in refused.value.errors]
 
 
 def pieces(characters: st.SearchStrategy[str], *special: str) -> st.SearchStrategy[str]:
@@ -207,25 +207,25 @@ def test_text_that_was_given_empty_stays_empty() -> None:
 
 @pytest.mark.parametrize("unsafe", UNSAFE_IN_HEADERS, ids=ascii)
 def test_a_subject_with_an_unsafe_character_is_refused_by_name(unsafe: str) -> None:
-    assert pointers(content(subject=f"a{unsafe}b")) == ["/subject"]
+    assert pointers(content(subject=f"a{unsafe}b")) == ["subject"]
 
 
 @pytest.mark.parametrize("unsafe", UNSAFE_IN_HEADERS, ids=ascii)
 def test_a_display_name_with_an_unsafe_character_is_refused_by_name(unsafe: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         from_line(ACCOUNT, f"a{unsafe}b")
-    assert [error.pointer for error in refused.value.errors] == ["/display_name"]
+    assert [error.field for error in refused.value.errors] == ["display_name"]
 
 
 @pytest.mark.parametrize("unsafe", UNSAFE_IN_HEADERS, ids=ascii)
 def test_t_hdr_1_a_custom_header_with_an_unsafe_character_is_refused_by_name(unsafe: str) -> None:
-    assert pointers(content(headers=(("X-Tag", f"a{unsafe}b"),))) == ["/headers/X-Tag"]
+    assert pointers(content(headers=(("X-Tag", f"a{unsafe}b"),))) == ["headers/X-Tag"]
 
 
 @pytest.mark.parametrize("unsafe", ["\0", "\ud800"], ids=ascii)
 def test_nul_and_half_characters_are_refused_in_every_field_at_once(unsafe: str) -> None:
     said = content(subject=unsafe, html=f"a{unsafe}", text=f"{unsafe}b")
-    assert pointers(said) == ["/subject", "/html_content", "/text_content"]
+    assert pointers(said) == ["subject", "html", "text"]
 
 
 @pytest.mark.parametrize("literal", ENCODED_WORDS)
@@ -276,7 +276,7 @@ def test_a_from_line_in_front_leaves_the_message_safe() -> None:
 
 @pytest.mark.parametrize("name", ["Bcc", "bcc", "From", "Sender", "Subject", "Content-Type"])
 def test_a_custom_header_cannot_take_the_place_of_ours(name: str) -> None:
-    assert pointers(content(headers=((name, "x"),))) == [f"/headers/{name}"]
+    assert pointers(content(headers=((name, "x"),))) == [f"headers/{name}"]
 
 
 @pytest.mark.parametrize("name", ["X-A\r\nBcc", "X A", "X-A:", "", "Ü"])

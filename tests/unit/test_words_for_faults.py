@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from entrypoints.http.addresses import email_address
+from entrypoints.addresses import email_address
 from entrypoints.http.times import moment
 
 ADDRESSES = {

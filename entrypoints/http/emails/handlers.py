@@ -1,10 +1,8 @@
 """The emails of the API: submit, look, list, explain, cancel, retry, resolve."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from hashlib import sha256
 from typing import ClassVar, Final
 from urllib.parse import urlencode
 
@@ -13,22 +11,24 @@ from flask import Blueprint, Response
 from pydantic import TypeAdapter
 
 from application import Application
-from application.submission import Budget, IdempotencyKey
+from application.intake.budget import Budget
+from application.intake.idempotency import IdempotencyKey
 from domain.access import Scope
 from domain.email import Email, Page, Status
 from domain.errors import EmailServiceError, FieldError, InvalidInput, NotAccepting, TooMany
 from domain.forecast import Forecast
+from domain.intake import digest
 from entrypoints.http.access import the_caller
 from entrypoints.http.cursors import cursor_after, email_id_before
 from entrypoints.http.emails import examples
 from entrypoints.http.emails.intake import Headers, count_named, demand_of, draft_of, is_costly
 from entrypoints.http.emails.replies import batch_result, email_reply, email_row, explain_reply
+from entrypoints.http.fields import RequestError, about_one_email
 from entrypoints.http.json_reader import BATCH, JsonObject, read_object, read_optional_object
 from entrypoints.http.openapi import NO_FIELDS, Answer, Body, Tag, add_routes, operation
 from entrypoints.http.replies import reply, reply_list
 from entrypoints.http.requests import the_request
 from entrypoints.http.schemas import (
-    MOST_EMAILS,
     BatchAccepted,
     BatchRequest,
     BatchResult,
@@ -68,19 +68,12 @@ class Emails:
 
     BLUEPRINT: ClassVar = "emails"
 
-    def __init__(
-        self,
-        application: Application,
-        *,
-        max_recipients: int,
-        max_call_recipients: int,
-        test_ids: bool = False,
-    ) -> None:
+    def __init__(self, application: Application, *, test_ids: bool = False) -> None:
         self._admission = application.admission
         self._submission = application.submission
         self._overview = application.overview
-        self._max_recipients = max_recipients
-        self._max_call_recipients = max_call_recipients
+        self._changes = application.email_changes
+        self._limits = application.submission.limits
         self._test_ids = test_ids
 
     def routes(self) -> Blueprint:
@@ -128,10 +121,13 @@ class Emails:
                 return _accepted(known[0])
         with self._counting([body]):
             wanted = parse(EmailRequest, body, *too_many)
-        email_id = self._submission.submit(
-            draft_of(wanted, headers), idempotency=_idempotency(body), caller=the_caller()
-        )
-        return _accepted(email_id)
+        try:
+            accepted = self._submission.submit(
+                (draft_of(wanted, headers),), idempotency=_idempotency(body), caller=the_caller()
+            )
+        except InvalidInput as error:
+            raise about_one_email(error) from None
+        return _accepted(accepted.ids[0])
 
     @operation(
         "POST",
@@ -180,14 +176,12 @@ class Emails:
             return _batch_reply(list(known), None, Forecast())
         with self._counting(fields):
             wanted = parse(BatchRequest, body)
-        try:
-            accepted = self._submission.submit_all(
-                [draft_of(one, headers) for one in wanted.emails],
-                idempotency=_idempotency(body),
-                caller=the_caller(),
-            )
-        except InvalidInput as error:
-            raise _under_emails(error) from None
+        accepted = self._submission.submit(
+            [draft_of(one, headers) for one in wanted.emails],
+            idempotency=_idempotency(body),
+            caller=the_caller(),
+            with_forecast=True,
+        )
         return _batch_reply(list(accepted.ids), None, accepted.forecast)
 
     def _submit_each(self, emails: list[object], headers: Headers) -> Response:
@@ -203,7 +197,7 @@ class Emails:
     def _judged(self, fields: object, budget: Budget) -> EmailRequest | EmailServiceError:
         """One email of a batch, or why it is refused: what costs least is looked at first."""
         if not isinstance(fields, dict):
-            return InvalidInput(FieldError("", "must be an object"))
+            return InvalidInput(RequestError("", "must be an object"))
         try:
             self._refuse_too_many(self._too_many(fields))
             demand = demand_of(fields)
@@ -244,18 +238,14 @@ class Emails:
 
     def _answered(self, key: str, body: JsonObject) -> tuple[int, ...] | None:
         return self._submission.answered(
-            key, scope=the_caller().idempotency_scope, digest=lambda: _digest(body)
+            key, scope=the_caller().idempotency_scope, digest=lambda: digest(body)
         )
 
     def _too_many_in_call(self, emails: list[object]) -> tuple[FieldError, ...]:
         """More emails or recipients than one call may have: of those nothing else is looked at."""
-        if len(emails) > MOST_EMAILS:
-            return (FieldError("/emails", f"must have at most {MOST_EMAILS} items"),)
-        named = sum(count_named(fields) for fields in emails if isinstance(fields, dict))
-        if named <= self._max_call_recipients:
-            return ()
-        most = self._max_call_recipients
-        return (FieldError("/emails", f"at most {most} recipients over all emails, not {named}"),)
+        return self._limits.errors_of_call(
+            [count_named(fields) if isinstance(fields, dict) else 0 for fields in emails]
+        )
 
     def _refuse_too_many(self, errors: tuple[FieldError, ...]) -> None:
         if errors:
@@ -263,7 +253,7 @@ class Emails:
 
     def _too_many_of(self, emails: list[object]) -> tuple[FieldError, ...]:
         return tuple(
-            attrs.evolve(error, pointer=f"/emails/{place}{error.pointer}")
+            attrs.evolve(error, index=place)
             for place, fields in enumerate(emails)
             if isinstance(fields, dict)
             for error in self._too_many(fields)
@@ -381,7 +371,7 @@ class Emails:
         Possible while it waits; 409 once it is being sent.
         """
         parse(NoFields, read_optional_object())
-        email = self._submission.cancel(email_id, caller=the_caller())
+        email = self._changes.cancel(email_id, caller=the_caller())
         return _changed(email, "Email cancelled successfully")
 
     @operation(
@@ -405,9 +395,7 @@ class Emails:
         SMTP configuration was removed and no other one is named.
         """
         wanted = parse(RetryRequest, read_optional_object())
-        email = self._submission.retry(
-            email_id, account_id=wanted.smtp_config_id, caller=the_caller()
-        )
+        email = self._changes.retry(email_id, account_id=wanted.smtp_config_id, caller=the_caller())
         return _changed(email, "Email queued for retry")
 
     @operation(
@@ -428,7 +416,7 @@ class Emails:
         For an email whose server went silent after it had the message; 409 for any other.
         """
         wanted = parse(ResolveRequest, read_object())
-        email = self._submission.resolve(
+        email = self._changes.resolve(
             email_id,
             as_sent=wanted.verdict == "sent",
             account_id=wanted.smtp_config_id,
@@ -443,15 +431,11 @@ class Emails:
             return ()
         if not _TEST_ID_VALUE.fullmatch(value):
             message = f"the {_TEST_ID} header must be 1 to 200 printable ASCII characters"
-            raise InvalidInput(FieldError("", message), code="invalid_test_id")
+            raise InvalidInput(RequestError("", message), code="invalid_test_id")
         return ((_TEST_ID, value),)
 
     def _too_many(self, body: JsonObject) -> tuple[FieldError, ...]:
-        named = count_named(body)
-        if named <= self._max_recipients:
-            return ()
-        message = f"at most {self._max_recipients} over recipients, cc and bcc, not {named}"
-        return (FieldError("/recipients", message),)
+        return self._limits.errors_of_email(count_named(body))
 
 
 def _accepted(email_id: int) -> Response:
@@ -461,11 +445,6 @@ def _accepted(email_id: int) -> Response:
     # spelled out: to build it from the routes takes longer than to store the email
     accepted.headers["Location"] = f"{the_request().script_root}{PREFIX}/{email_id}"
     return accepted
-
-
-def _under_emails(error: InvalidInput) -> InvalidInput:
-    fields = (attrs.evolve(field, pointer=f"/emails{field.pointer}") for field in error.errors)
-    return InvalidInput(*fields, code=error.code)
 
 
 def _batch_reply(ids: list[int], results: list[BatchResult] | None, forecast: Forecast) -> Response:
@@ -484,7 +463,7 @@ def _idempotency(body: JsonObject) -> IdempotencyKey | None:
     if key is None:
         return None
     scope = the_caller().idempotency_scope
-    return IdempotencyKey(key=key, scope=scope, digest=_digest(body))
+    return IdempotencyKey(key=key, scope=scope, digest=digest(body))
 
 
 def _idempotency_key() -> str | None:
@@ -493,16 +472,12 @@ def _idempotency_key() -> str | None:
         return None
     if not _IDEMPOTENCY_KEY.fullmatch(key):
         raise InvalidInput(
-            FieldError("", "the Idempotency-Key header must be 1 to 256 visible ASCII characters"),
+            RequestError(
+                "", "the Idempotency-Key header must be 1 to 256 visible ASCII characters"
+            ),
             code="invalid_idempotency_key",
         )
     return key
-
-
-def _digest(body: JsonObject) -> str:
-    # the same object in another order or spacing is the same request
-    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
-    return sha256(canonical.encode()).hexdigest()
 
 
 def _status(word: str) -> Status:
@@ -510,7 +485,7 @@ def _status(word: str) -> Status:
         return Status(word)
     except ValueError:
         known = ", ".join(Status)
-        raise InvalidInput(FieldError("/status", f"must be one of {known}")) from None
+        raise InvalidInput(RequestError("/status", f"must be one of {known}")) from None
 
 
 def _before(cursor: str | None) -> int | None:

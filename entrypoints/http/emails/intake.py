@@ -2,7 +2,8 @@
 
 from typing import Final, TypeAlias
 
-from application.submission import Demand, Draft
+from application.intake.budget import Demand
+from application.intake.draft import Draft
 from entrypoints.http.json_reader import JsonObject
 from entrypoints.http.schemas import EmailRequest
 

@@ -8,6 +8,7 @@ from domain.email import Attempt, Email, EmailSummary, Kind, Recipient, Status
 from domain.errors import EmailServiceError, InvalidInput
 from domain.gates import Gate, next_attempt_at, waiting_reason
 from domain.handoff import Reply
+from entrypoints.http.fields import pointer_of
 from entrypoints.http.schemas import (
     AttemptReply,
     BatchError,
@@ -88,8 +89,9 @@ def batch_result(outcome: int | EmailServiceError) -> BatchResult:
         email_id=None,
         error=BatchError(
             code=outcome.code,
-            detail=str(outcome),
-            errors=[FieldProblem(pointer=one.pointer, message=one.message) for one in wrong],
+            detail="; ".join(f"{pointer_of(one) or '/'}: {one.message}" for one in wrong)
+            or str(outcome),
+            errors=[FieldProblem(pointer=pointer_of(one), message=one.message) for one in wrong],
         ),
     )
 

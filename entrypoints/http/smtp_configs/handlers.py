@@ -10,8 +10,9 @@ from application import Application
 from application.administration import AccountFields
 from domain.access import Scope
 from domain.account import Account
-from domain.errors import FieldError, InvalidInput, NameTaken, NotFound
+from domain.errors import InvalidInput, NameTaken, NotFound
 from entrypoints.http.access import the_caller
+from entrypoints.http.fields import RequestError
 from entrypoints.http.json_reader import read_object, read_optional_object
 from entrypoints.http.openapi import NO_FIELDS, Answer, Body, Tag, add_routes, operation
 from entrypoints.http.problems import problem
@@ -34,7 +35,6 @@ from entrypoints.http.smtp_configs.replies import config_reply, config_row, veri
 from entrypoints.http.validation import parse
 
 _ROWS: Final = TypeAdapter(list[SmtpConfigRow])
-_PORT_WITH_SSL: Final = 465
 _MISSING: Final = (
     "its password was forgotten, because the server, the TLS mode or the username changed: "
     "it is paused (password_missing) until you send the password again"
@@ -112,9 +112,7 @@ class SmtpConfigs:
         username and password come together. 409 if the name is taken.
         """
         wanted = parse(SmtpConfigRequest, read_object())
-        fields = _fields(wanted)
-        fields.setdefault("port", _PORT_WITH_SSL if wanted.use_ssl else wanted.smtp_port)
-        config_id = self._administration.create(fields, caller=the_caller())
+        config_id = self._administration.create(_fields(wanted), caller=the_caller())
         created = reply(
             SmtpConfigCreated(
                 message="SMTP configuration created successfully", config_id=config_id
@@ -186,7 +184,7 @@ class SmtpConfigs:
         """
         fields = _fields(parse(SmtpConfigChanges, read_object()))
         if not fields:
-            raise InvalidInput(FieldError("", "name at least one field to change"))
+            raise InvalidInput(RequestError("", "name at least one field to change"))
         account = self._administration.update(config_id, fields, caller=the_caller())
         return reply(Done(message=_updated(account)))
 

@@ -1,7 +1,8 @@
 """Mail addresses and server names as people write them, made into what the wire carries.
 
-Whether a text is an address is decided by email-validator; `Address` then makes sure that nothing
-else can be read from it. International domains come out in ASCII (IDNA), for the envelope.
+Every way in uses this, for no other layer may know email-validator, which decides whether a text is
+an address; `Address` then makes sure that nothing else can be read from it. International domains
+come out in ASCII (IDNA), for the envelope.
 """
 
 import re

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from entrypoints.http.addresses import email_address, server_name
+from entrypoints.addresses import email_address, server_name
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,171 @@
+"""What a client does with an accepted email: take it back, try it again, settle an unknown one."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from application.intake.routing import NO_ACCOUNT
+from application.ports.store import Store, Transaction
+from application.ports.system import Clock, Observe, Wake
+from domain.access import LOCAL, Caller, Scope
+from domain.account import Account
+from domain.email import Email
+from domain.errors import Conflict, FieldError, InvalidInput, NotFound
+from domain.events import Event
+from domain.limits import URGENT
+from domain.retry import RetryPolicy
+
+
+class EmailChanges:
+    """The use cases for one email."""
+
+    def __init__(
+        self, *, store: Store, clock: Clock, retry: RetryPolicy, wake: Wake, observe: Observe
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._retry = retry
+        self._wake = wake
+        self._observe = observe
+
+    def cancel(self, email_id: int, *, caller: Caller = LOCAL) -> Email:
+        """Take a waiting email back. IllegalTransition while it is being sent or has ended."""
+        return self._change(
+            email_id, "email_cancelled", lambda e, now: e.cancelled(now=now), caller=caller
+        )
+
+    def retry(
+        self, email_id: int, *, account_id: int | None = None, caller: Caller = LOCAL
+    ) -> Email:
+        """Put a failed email back to the queue, with all its tries, for whoever did not get it.
+
+        With *account_id* it goes by that account from now on. IllegalTransition, NotFound (no such
+        account), InvalidInput (it never fits that account's limits), Conflict (the account that it
+        stays on is gone and no other was named).
+        """
+        return self._try_again(
+            email_id,
+            "email_retried",
+            lambda e, now: e.retried(now=now, policy=self._retry, account_id=account_id),
+            account_id=account_id,
+            caller=caller,
+        )
+
+    def resolve(
+        self,
+        email_id: int,
+        *,
+        as_sent: bool,
+        account_id: int | None = None,
+        caller: Caller = LOCAL,
+    ) -> Email:
+        """Settle an unknown outcome: somebody looked and it was sent, or it is to be sent again.
+
+        *account_id* is for the latter, as for `retry`.
+        """
+        if as_sent:
+            return self._change(
+                email_id,
+                "email_resolved",
+                lambda e, now: e.resolved_as_sent(now=now),
+                caller=caller,
+            )
+        return self._try_again(
+            email_id,
+            "email_resolved",
+            lambda e, now: e.resent(now=now, policy=self._retry, account_id=account_id),
+            account_id=account_id,
+            caller=caller,
+        )
+
+    def _try_again(
+        self,
+        email_id: int,
+        name: str,
+        step: Callable[[Email, datetime], Email],
+        *,
+        account_id: int | None,
+        caller: Caller,
+    ) -> Email:
+        def check(tx: Transaction, email: Email) -> None:
+            if account_id is None:
+                _check_account_exists(tx, email)
+                return
+            caller.check_account(account_id)
+            _check_fits(email, tx.accounts.get(account_id))
+
+        email = self._change(email_id, name, step, check=check, caller=caller)
+        self._wake()
+        return email
+
+    def _change(
+        self,
+        email_id: int,
+        name: str,
+        step: Callable[[Email, datetime], Email],
+        *,
+        check: Callable[[Transaction, Email], None] = lambda tx, email: None,
+        caller: Caller,
+    ) -> Email:
+        """The email after *step*, with the audit's entry. NotFound for one the caller sees not.
+
+        *check* may refuse what *step* made of it.
+        """
+        caller.require(Scope.SEND)
+        now = self._clock.now()
+
+        def work(tx: Transaction) -> Email:
+            email = seen_by(caller, tx.emails.get(email_id))
+            changed = step(email, now)
+            check(tx, changed)
+            tx.emails.save(changed, was=email)
+            status = changed.status.value
+            tx.audit.add(caller.did(name, f"email {email_id}", at=now, status=status))
+            return changed
+
+        changed = self._store.write(work)
+        self._observe(email_event(name, changed))
+        return changed
+
+
+def email_event(name: str, email: Email) -> Event:
+    """What happened to an email, for whoever observes."""
+    return Event(
+        name=name,
+        email_id=email.id,
+        account_id=email.account_id,
+        fields={"status": email.status.value, "priority": email.priority},
+    )
+
+
+def seen_by(caller: Caller, email: Email) -> Email:
+    """The email. NotFound, as if there were none, if this caller may not see it."""
+    if not caller.sees(email.key_id, email.account_id):
+        raise NotFound(f"there is no email {email.id}")
+    return email
+
+
+def _check_fits(email: Email, account: Account) -> None:
+    """InvalidInput if the email has more recipients than the account may ever send to at once."""
+    most = account.limits.smallest(urgent=email.priority <= URGENT)
+    if account.limits.units(len(email.open_recipients)) > most:
+        raise InvalidInput(
+            FieldError(
+                "account_id",
+                f"its limits never allow so many recipients as the email has ({most} at most)",
+            )
+        )
+
+
+def _check_account_exists(tx: Transaction, email: Email) -> None:
+    """Conflict if nothing could ever take the email: its account is gone, or there is none."""
+    if not email.pinned:
+        if not tx.accounts.all():
+            raise Conflict(NO_ACCOUNT)
+        return
+    try:
+        tx.accounts.get(email.account_id or 0)
+    except NotFound:
+        raise Conflict(
+            f"email {email.id} stays on the SMTP configuration {email.account_id}, which was"
+            " removed: name another one with smtp_config_id"
+        ) from None

@@ -1,0 +1,88 @@
+"""What every way in makes of what it was sent: a draft."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Final
+
+import attrs
+
+from domain.address import Address
+from domain.email import Kind, Recipient
+from domain.errors import FieldError, InvalidInput
+from domain.intake import LARGEST_BODY, LONGEST_SUBJECT, is_too_large
+from domain.limits import NORMAL, PRIORITIES
+from domain.message import Content
+
+LONGEST_SCHEDULE: Final = timedelta(days=30)
+
+
+@attrs.frozen(kw_only=True)
+class Draft:
+    """An email as somebody asks for it, parsed.
+
+    It has text, HTML or both. *to* and *cc* are the visible recipients; *envelope* names those who
+    get it, whoever is visible, and None stands for everybody in *to*, *cc* and *bcc*. *account_id*
+    pins it to an account, *sender* to the accounts with that address; None leaves the choice.
+    """
+
+    subject: str
+    html: str | None = attrs.field(default=None, repr=False)
+    text: str | None = attrs.field(default=None, repr=False)
+    to: tuple[Address, ...] = ()
+    cc: tuple[Address, ...] = ()
+    bcc: tuple[Address, ...] = ()
+    envelope: tuple[Address, ...] | None = None
+    sender: Address | None = None
+    reply_to: tuple[Address, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    priority: int = NORMAL
+    account_id: int | None = None
+    send_at: datetime | None = None
+    at_most_once: bool = False
+
+    def recipients(self) -> tuple[Recipient, ...]:
+        """Everybody who gets it, once, in order, under the first field that names them."""
+        if self.envelope is None and len(self.to) == 1 and not self.cc and not self.bcc:
+            return (Recipient(address=self.to[0]),)
+        named: dict[Address, Recipient] = {}
+        for kind, addresses in ((Kind.TO, self.to), (Kind.CC, self.cc), (Kind.BCC, self.bcc)):
+            for address in addresses:
+                named.setdefault(address, Recipient(address=address, kind=kind))
+        if self.envelope is None:
+            return tuple(named.values())
+        return tuple(
+            named.get(address) or Recipient(address=address, kind=Kind.BCC)
+            for address in dict.fromkeys(self.envelope)
+        )
+
+    def content(self) -> Content:
+        """What the message shows; an address that stands in both *to* and *cc* is shown once."""
+        to = tuple(dict.fromkeys(self.to))
+        return Content(
+            subject=self.subject,
+            html=self.html,
+            text=self.text,
+            to=to,
+            cc=tuple(address for address in dict.fromkeys(self.cc) if address not in to),
+            reply_to=self.reply_to,
+            headers=self.headers,
+        )
+
+    def check(self, *, now: datetime) -> None:
+        """InvalidInput for what no account and no message can make good."""
+        errors = tuple(self._errors(now=now))
+        if errors:
+            raise InvalidInput(*errors)
+
+    def _errors(self, *, now: datetime) -> Iterator[FieldError]:
+        if len(self.subject) > LONGEST_SUBJECT:
+            yield FieldError("subject", f"must have at most {LONGEST_SUBJECT} characters")
+        for field, text in (("html", self.html), ("text", self.text)):
+            if text is not None and is_too_large(text):
+                yield FieldError(field, f"must have at most {LARGEST_BODY} octets")
+        if self.priority not in PRIORITIES:
+            yield FieldError("priority", f"must be {PRIORITIES[0]} to {PRIORITIES[-1]}")
+        if self.send_at is not None and self.send_at > now + LONGEST_SCHEDULE:
+            yield FieldError("send_at", "must be at most 30 days ahead")
+        if not (self.to or self.cc or self.bcc if self.envelope is None else self.envelope):
+            yield FieldError("to", "must not be empty")

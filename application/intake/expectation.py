@@ -1,0 +1,68 @@
+"""When emails that are about to be stored will go."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from application.ports.store import Store, Transaction
+from domain.account import Account
+from domain.email import Email
+from domain.forecast import Forecast, Outlook, combined, forecast
+from domain.limits import WindowLengths
+
+
+def expect(
+    store: Store, emails: Sequence[Email], *, windows: WindowLengths, now: datetime
+) -> Forecast:
+    """What to expect of emails that are about to be stored: one look, whatever their number."""
+
+    def look(tx: Transaction) -> Forecast:
+        by_account = _by_account(tx, emails)
+        if by_account is None:
+            return Forecast()
+        return combined(
+            [
+                forecast(some, _outlook(tx, account, windows), windows=windows, now=now)
+                for account, some in by_account
+            ]
+        )
+
+    return store.read_latest(look) if emails else Forecast()
+
+
+def _outlook(tx: Transaction, account: Account, windows: WindowLengths) -> Outlook:
+    return Outlook(
+        account=account,
+        used=dict(tx.ledger.used(account.id, windows)) if account.limits.finite() else {},
+        waiting=_waiting_for(tx, account),
+        returns_at=lambda window, units: tx.ledger.room_returns_at(
+            account.id, window, windows, units=units
+        ),
+    )
+
+
+def _by_account(
+    tx: Transaction, emails: Sequence[Email]
+) -> Sequence[tuple[Account, Sequence[Email]]] | None:
+    """The emails by the account that each will go by; None if several might take one of them."""
+    accounts = tx.accounts.all()
+    active = [account for account in accounts if account.active]
+    shared = active[0].id if len(active) == 1 else None
+    found: dict[int, list[Email]] = {}
+    for email in emails:
+        account_id = email.account_id if email.pinned else shared
+        if account_id is None:
+            return None
+        found.setdefault(account_id, []).append(email)
+    return [(account, found[account.id]) for account in accounts if account.id in found]
+
+
+def _waiting_for(tx: Transaction, account: Account) -> int:
+    """How many emails wait that this account may have to send: its own, and those of nobody if no
+    other account could take them.
+    """
+    own = tx.emails.waiting(account.id).waiting
+    accounts = tx.accounts.all()
+    if any(other.active for other in accounts if other.id != account.id):
+        return own
+    pinned = sum(tx.emails.waiting(each.id).waiting for each in accounts)
+    return own + tx.emails.waiting().waiting - pinned

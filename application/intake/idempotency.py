@@ -1,0 +1,41 @@
+"""Two calls that mean one thing: the second gets the answer of the first."""
+
+from datetime import datetime
+
+import attrs
+
+from application.ports.store import Transaction
+from domain.access import IdempotencyRecord
+from domain.errors import IdempotencyMismatch
+
+
+@attrs.frozen(kw_only=True)
+class IdempotencyKey:
+    """A promise that two calls mean one thing: *scope* is the caller, *digest* that of the body."""
+
+    key: str
+    scope: str
+    digest: str
+
+
+def remembered(tx: Transaction, idempotency: IdempotencyKey) -> tuple[int, ...] | None:
+    """The ids that the call got before; IdempotencyMismatch if it came with another body."""
+    record = tx.idempotency.find(idempotency.key, scope=idempotency.scope)
+    if record is None:
+        return None
+    if record.digest != idempotency.digest:
+        raise IdempotencyMismatch("this Idempotency-Key came with another body before")
+    return record.email_ids
+
+
+def record_of(
+    idempotency: IdempotencyKey, email_ids: tuple[int, ...], *, now: datetime
+) -> IdempotencyRecord:
+    """What is kept of a call that was accepted."""
+    return IdempotencyRecord(
+        key=idempotency.key,
+        scope=idempotency.scope,
+        digest=idempotency.digest,
+        email_ids=email_ids,
+        created_at=now,
+    )

@@ -1,0 +1,132 @@
+"""Which account an email goes by."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cached_property
+from typing import Final
+
+from application.intake.draft import Draft
+from application.ports.store import Transaction
+from domain.access import Caller
+from domain.account import Account, AccountState
+from domain.address import Address
+from domain.errors import Conflict, FieldError, InvalidInput
+from domain.limits import URGENT, WindowLengths
+
+NO_ACCOUNT: Final = "there is no SMTP configuration yet: create one first"
+
+
+class Routing:
+    """Which account each draft of one call goes by; what they share is looked up once."""
+
+    def __init__(
+        self, tx: Transaction, caller: Caller, *, windows: WindowLengths, now: datetime
+    ) -> None:
+        self._tx = tx
+        self._caller = caller
+        self._windows = windows
+        self._now = now
+        self._named: dict[int, Account] = {}
+
+    def account_for(self, draft: Draft) -> Account | None:
+        """The one it names; else the one with most headroom.
+
+        None if none is active and it stays unpinned.
+        """
+        draft.check(now=self._now)
+        if draft.account_id is not None:
+            account = self._get(draft.account_id)
+            _check_sender(draft, account)
+            _check_fits(draft, account)
+            return account
+        if draft.sender is not None:
+            return self._by_sender(draft, draft.sender)
+        if not self._usable:
+            raise Conflict(NO_ACCOUNT)
+        urgent = draft.priority <= URGENT
+        most = self._with_most_headroom_for_urgent if urgent else self._with_most_headroom
+        if self._caller.accounts is None:
+            return most
+        # it will be pinned: if none is active now, it waits for the first of them
+        chosen = most or self._usable[0]
+        _check_fits(draft, chosen)
+        return chosen
+
+    def _by_sender(self, draft: Draft, sender: Address) -> Account:
+        candidates = [account for account in self._usable if account.address == sender]
+        if not candidates:
+            raise InvalidInput(FieldError("sender", f"no SMTP configuration sends as {sender}"))
+        urgent = draft.priority <= URGENT
+        chosen = most_headroom(
+            self._tx, candidates, windows=self._windows, urgent=urgent, now=self._now
+        )
+        chosen = chosen or candidates[0]
+        _check_fits(draft, chosen)
+        return chosen
+
+    def _get(self, account_id: int) -> Account:
+        if account_id not in self._named:
+            self._caller.check_account(account_id)
+            self._named[account_id] = self._tx.accounts.get(account_id)
+        return self._named[account_id]
+
+    @cached_property
+    def _usable(self) -> Sequence[Account]:
+        return [a for a in self._tx.accounts.all() if self._caller.may_use(a.id)]
+
+    @cached_property
+    def _with_most_headroom(self) -> Account | None:
+        return self._most_headroom(urgent=False)
+
+    @cached_property
+    def _with_most_headroom_for_urgent(self) -> Account | None:
+        return self._most_headroom(urgent=True)
+
+    def _most_headroom(self, *, urgent: bool) -> Account | None:
+        return most_headroom(
+            self._tx, self._usable, windows=self._windows, urgent=urgent, now=self._now
+        )
+
+
+def most_headroom(
+    tx: Transaction,
+    accounts: Sequence[Account],
+    *,
+    windows: WindowLengths,
+    urgent: bool,
+    now: datetime,
+) -> Account | None:
+    """The active account with the most room left in its limits; None if none is active.
+
+    Only *urgent* mail may use their reserves.
+
+    Accounts that are open now come before those that are paused or unreachable.
+    """
+    active = [account for account in accounts if account.active]
+    usable = [a for a in active if a.state(now) is AccountState.OPEN] or active
+    if len(usable) <= 1:
+        return next(iter(usable), None)
+
+    def room(account: Account) -> tuple[int, int]:
+        used = tx.ledger.used(account.id, windows) if account.limits.finite() else {}
+        return account.limits.room(used, urgent=urgent), -account.id
+
+    return max(usable, key=room)
+
+
+def _check_sender(draft: Draft, account: Account) -> None:
+    if draft.sender is not None and draft.sender != account.address:
+        raise InvalidInput(
+            FieldError("sender", f"the SMTP configuration {account.id} sends as {account.address}")
+        )
+
+
+def _check_fits(draft: Draft, account: Account) -> None:
+    most = account.limits.smallest(urgent=draft.priority <= URGENT)
+    if account.limits.units(len(draft.recipients())) > most:
+        raise InvalidInput(
+            FieldError(
+                "to",
+                f"more recipients than the limits of this SMTP configuration ever allow ({most})",
+            )
+        )

@@ -1,0 +1,329 @@
+"""Accepting emails, whichever way they come in."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from datetime import datetime
+from functools import partial
+from typing import Final, ParamSpec, TypeAlias, TypeVar
+
+import attrs
+
+from application.email_changes import email_event
+from application.intake.admission import Admission
+from application.intake.budget import Budget
+from application.intake.draft import Draft
+from application.intake.expectation import expect
+from application.intake.idempotency import IdempotencyKey, record_of, remembered
+from application.intake.quota import quota_of, use_quota
+from application.intake.routing import Routing
+from application.ports.store import Store, Transaction
+from application.ports.system import Clock, Entropy, Observe, Wake
+from application.throttle import VainWork
+from domain.access import LOCAL, Caller, Scope
+from domain.account import Account
+from domain.email import Email, Status
+from domain.errors import Conflict, EmailServiceError, InvalidInput, NotFound, TooMany
+from domain.forecast import Forecast
+from domain.intake import IntakeLimits
+from domain.limits import WindowLengths
+from domain.message import compose
+from domain.retry import RetryPolicy
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+# What concerns one draft alone; anything else concerns the call.
+Refusal: TypeAlias = InvalidInput | NotFound | Conflict
+
+# Recipients of refused calls: two batches as large as they may be, then what takes a process a
+# twentieth of its time (an international address takes a millisecond to validate).
+FREE_IN_VAIN: Final = 20_000
+IN_VAIN_A_SECOND: Final = 50.0
+
+
+@attrs.frozen
+class Prepared:
+    """An email that only has to be stored, and its message."""
+
+    email: Email
+    octets: bytes = attrs.field(repr=False)
+
+
+@attrs.frozen
+class Accepted:
+    """Emails that were stored together, and what to expect of them."""
+
+    ids: tuple[int, ...]
+    forecast: Forecast
+
+
+class Submission:
+    """The client's use cases."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        entropy: Entropy,
+        admission: Admission,
+        limits: IntakeLimits,
+        retry: RetryPolicy,
+        windows: WindowLengths,
+        wake: Wake,
+        observe: Observe,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._entropy = entropy
+        self._admission = admission
+        self._limits = limits
+        self._retry = retry
+        self._windows = windows
+        self._wake = wake
+        self._observe = observe
+        self._in_vain = VainWork(free=FREE_IN_VAIN, rate=IN_VAIN_A_SECOND, clock=clock)
+
+    @property
+    def limits(self) -> IntakeLimits:
+        """How large an email and a call may be."""
+        return self._limits
+
+    def budget(self, *, caller: Caller) -> Budget:
+        """What this caller may use now. Forbidden, NotAccepting.
+
+        TooMany after too many recipients of calls that were `refused`.
+        """
+        caller.require(Scope.SEND)
+        self._admission.check()
+        wait = None if caller.key_id is None else self._in_vain.wait(caller.key_id)
+        if wait is not None:
+            raise TooMany("too many recipients in calls that were refused", retry_after=wait)
+        now = self._clock.now()
+
+        def look(tx: Transaction) -> Budget:
+            accounts = (account.id for account in tx.accounts.all())
+            return Budget(
+                admission=self._admission,
+                quota=quota_of(tx, caller, now=now),
+                accounts=frozenset(filter(caller.may_use, accounts)),
+                waiting=tx.emails.waiting().waiting,
+                now=now,
+            )
+
+        return self._store.read_latest(look)
+
+    def refused(self, recipients: int, *, caller: Caller) -> None:
+        """Count the *recipients* of a call that was refused for what its fields hold."""
+        if caller.key_id is not None:
+            self._in_vain.add(caller.key_id, recipients)
+
+    def answered(
+        self, key: str, *, scope: str, digest: Callable[[], str]
+    ) -> tuple[int, ...] | None:
+        """The ids that a call with this Idempotency-Key got before; None if there was none.
+
+        IdempotencyMismatch if it came with another body. *digest* is asked only if there was one.
+        """
+        if self._store.read_latest(lambda tx: tx.idempotency.find(key, scope=scope)) is None:
+            return None
+        idempotency = IdempotencyKey(key=key, scope=scope, digest=digest())
+        return self._store.read_latest(lambda tx: remembered(tx, idempotency))
+
+    def submit(
+        self,
+        drafts: Sequence[Draft],
+        *,
+        idempotency: IdempotencyKey | None = None,
+        caller: Caller = LOCAL,
+        with_forecast: bool = False,
+    ) -> Accepted:
+        """The accepted emails, in order; they are durable when this returns. All of them or none.
+
+        What a caller of some accounts leaves unpinned is pinned to the one with most headroom.
+        InvalidInput, which names the place of each draft that is wrong, Forbidden, NotFound (no
+        such account), Conflict (no account at all), IdempotencyMismatch, TooMany, Unavailable.
+        """
+        self._check_number(drafts)
+        now = self._clock.now()
+        chosen = self._choose(drafts, caller, now=now)
+        if any(isinstance(one, Refusal) for one in chosen):
+            raise _why_none(chosen)  # before any is composed: that is what costs
+        prepared = self._compose_each(drafts, chosen, caller, now=now)
+        right = [one for one in prepared if isinstance(one, Prepared)]
+        if len(right) < len(prepared):
+            raise _why_none(prepared)
+        told = self._expect(right, now=now) if with_forecast else Forecast()
+        ids, stored = self._store_all(right, idempotency=idempotency, caller=caller)
+        return Accepted(ids, told if stored else Forecast())
+
+    def submit_each(
+        self, drafts: Sequence[Draft], *, caller: Caller = LOCAL
+    ) -> tuple[Sequence[int | EmailServiceError], Forecast]:
+        """For each draft its id, or the error of `submit` for it alone; and when they go."""
+        answers: list[EmailServiceError | Future[Sequence[Email]]] = []
+        now = self._clock.now()
+        chosen = self._choose(drafts, caller, now=now)
+        all_prepared = self._compose_each(drafts, chosen, caller, now=now)
+        told = self._expect([one for one in all_prepared if isinstance(one, Prepared)], now=now)
+        for prepared in all_prepared:
+            if isinstance(prepared, Prepared):
+                work = partial(self._add, prepared=(prepared,), caller=caller)
+                answers.append(self._store.post(work))
+            else:
+                answers.append(prepared)
+        done = [_outcome(answer) for answer in answers]
+        self._welcome([email for email in done if isinstance(email, Email)])
+        return [email.id if isinstance(email, Email) else email for email in done], told
+
+    def _choose(
+        self, drafts: Sequence[Draft], caller: Caller, *, now: datetime
+    ) -> Sequence[Account | Refusal | None]:
+        """The account of each draft, or why it is refused whatever it holds."""
+        caller.require(Scope.SEND)
+        self._admission.check()
+
+        def choose(tx: Transaction) -> Sequence[Account | Refusal | None]:
+            choice = Routing(tx, caller, windows=self._windows, now=now)
+            return [_caught(choice.account_for, draft) for draft in drafts]
+
+        return self._store.read_latest(choose)
+
+    def _compose_each(
+        self,
+        drafts: Sequence[Draft],
+        accounts: Sequence[Account | Refusal | None],
+        caller: Caller,
+        *,
+        now: datetime,
+    ) -> Sequence["Prepared | Refusal"]:
+        return [
+            account
+            if isinstance(account, Refusal)
+            else _caught(self._compose, draft, account, caller, now=now)
+            for draft, account in zip(drafts, accounts, strict=True)
+        ]
+
+    def _expect(self, prepared: Sequence[Prepared], *, now: datetime) -> Forecast:
+        emails = [one.email for one in prepared]
+        return expect(self._store, emails, windows=self._windows, now=now)
+
+    def _check_number(self, drafts: Sequence[Draft]) -> None:
+        """InvalidInput for more emails or recipients than one call may have."""
+        if len(drafts) > 1:
+            errors = self._limits.errors_of_call([len(draft.recipients()) for draft in drafts])
+            if errors:
+                raise InvalidInput(*errors)
+
+    def _store_all(
+        self,
+        prepared: Sequence["Prepared"],
+        *,
+        idempotency: IdempotencyKey | None,
+        caller: Caller,
+    ) -> tuple[tuple[int, ...], bool]:
+        """The ids, and whether the emails were stored by this call and not by one before."""
+
+        def work(tx: Transaction) -> tuple[tuple[int, ...], Sequence[Email]]:
+            if idempotency is not None:
+                known = remembered(tx, idempotency)
+                if known is not None:
+                    return known, ()
+            stored = self._add(tx, prepared, caller)
+            ids = tuple(email.id for email in stored)
+            if idempotency is not None:
+                tx.idempotency.add(record_of(idempotency, ids, now=stored[0].created_at))
+            return ids, stored
+
+        ids, fresh = self._store.write(work)
+        self._welcome(fresh)
+        return ids, bool(fresh)
+
+    def _add(
+        self, tx: Transaction, prepared: Sequence["Prepared"], caller: Caller
+    ) -> Sequence[Email]:
+        """Rows of the queue, if there is still room for all of them."""
+        emails = [one.email for one in prepared]
+        self._admission.check_depth(tx, emails)
+        for account_id in sorted({e.account_id for e in emails if e.pinned and e.account_id}):
+            tx.accounts.get(account_id)
+        named = sum(len(email.recipients) for email in emails)
+        use_quota(tx, caller, named, now=emails[0].created_at)
+        return tx.emails.add_all([(one.email, one.octets) for one in prepared])
+
+    def _welcome(self, emails: Sequence[Email]) -> None:
+        if emails:
+            self._wake()
+        for email in emails:
+            self._observe(email_event("email_accepted", email))
+
+    def _compose(
+        self, draft: Draft, account: Account | None, caller: Caller, *, now: datetime
+    ) -> "Prepared":
+        recipients = draft.recipients()
+        errors = self._limits.errors_of_email(len(recipients))
+        if errors:
+            raise InvalidInput(*errors)
+        domain = account.address.domain if account else "email-service.invalid"
+        token = self._entropy.token()
+        message_id = f"<{token}@{domain}>"
+        content = draft.content()
+        octets = compose(content, message_id=message_id, date=now, boundary=f"=_{token}")
+        due = max(draft.send_at or now, now)
+        email = Email(
+            subject=draft.subject,
+            recipients=recipients,
+            priority=draft.priority,
+            status=Status.SCHEDULED if due > now else Status.QUEUED,
+            account_id=account.id if account else None,
+            pinned=account is not None
+            and (
+                draft.account_id is not None
+                or draft.sender is not None
+                or caller.accounts is not None
+            ),
+            at_most_once=draft.at_most_once,
+            smtputf8=content.needs_smtputf8
+            or any(recipient.address.needs_smtputf8 for recipient in recipients),
+            message_id=message_id,
+            size=len(octets),
+            eligible_at=due,
+            expires_at=due + self._retry.max_age,
+            created_at=now,
+            updated_at=now,
+            key_id=caller.key_id,
+        )
+        return Prepared(email, octets)
+
+
+def _caught(make: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T | Refusal:
+    """What *make* gives, or why this draft is refused: others may be right, or wrong too."""
+    try:
+        return make(*args, **kwargs)
+    except (InvalidInput, NotFound, Conflict) as error:
+        return error
+
+
+def _why_none(prepared: Sequence[Prepared | Account | Refusal | None]) -> Refusal:
+    """Why nothing of a batch is accepted: all that is wrong with its fields, or the first reason.
+
+    Each error has the place of its draft.
+    """
+    wrong = {place: one for place, one in enumerate(prepared) if isinstance(one, InvalidInput)}
+    if not wrong:
+        return next(one for one in prepared if isinstance(one, Refusal))
+    errors = [
+        attrs.evolve(field, index=place) for place, error in wrong.items() for field in error.errors
+    ]
+    return InvalidInput(*errors, code=next(iter(wrong.values())).code)
+
+
+def _outcome(
+    answer: "EmailServiceError | Future[Sequence[Email]]",
+) -> "Email | EmailServiceError":
+    if isinstance(answer, EmailServiceError):
+        return answer
+    try:
+        return answer.result()[0]
+    except EmailServiceError as error:
+        return error

@@ -1,0 +1,52 @@
+"""How large an email and a call may be, and what makes two calls one: for every way in."""
+
+import json
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import Final
+
+import attrs
+
+from domain.errors import FieldError
+
+LONGEST_SUBJECT: Final = 989  # characters
+LARGEST_BODY: Final = 10 * 1024 * 1024  # octets of the HTML, or of the text
+MOST_EMAILS: Final = 500  # of one call
+
+
+@attrs.frozen(kw_only=True)
+class IntakeLimits:
+    """How many recipients one email may have, and all emails of one call together."""
+
+    max_recipients: int = 100
+    max_call_recipients: int = 10_000
+
+    def errors_of_email(self, recipients: int) -> tuple[FieldError, ...]:
+        """What is wrong with an email to so many *recipients*."""
+        most = self.max_recipients
+        if recipients <= most:
+            return ()
+        return (FieldError("to", f"at most {most} over recipients, cc and bcc, not {recipients}"),)
+
+    def errors_of_call(self, recipients: Sequence[int]) -> tuple[FieldError, ...]:
+        """What is wrong with a call whose emails have so many *recipients* each."""
+        if len(recipients) > MOST_EMAILS:
+            return (FieldError("emails", f"must have at most {MOST_EMAILS} items"),)
+        most, all_of_them = self.max_call_recipients, sum(recipients)
+        if all_of_them <= most:
+            return ()
+        message = f"at most {most} recipients over all emails, not {all_of_them}"
+        return (FieldError("emails", message),)
+
+
+def is_too_large(text: str) -> bool:
+    """Whether *text* is more than an HTML part, or a text part, may be."""
+    if 4 * len(text) <= LARGEST_BODY:  # no character has more than four octets
+        return False
+    return len(text.encode("utf-8", "surrogatepass")) > LARGEST_BODY
+
+
+def digest(fields: Mapping[str, object]) -> str:
+    """What tells two submissions apart: the same fields in another order are the same."""
+    canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"))
+    return sha256(canonical.encode()).hexdigest()
