@@ -57,13 +57,13 @@ class Draft:
 
     def content(self) -> Content:
         """What the message shows; an address that stands in both *to* and *cc* is shown once."""
-        to = tuple(dict.fromkeys(self.to))
+        to = self.to if len(self.to) == 1 else tuple(dict.fromkeys(self.to))
         return Content(
             subject=self.subject,
             html=self.html,
             text=self.text,
             to=to,
-            cc=tuple(address for address in dict.fromkeys(self.cc) if address not in to),
+            cc=tuple(each for each in dict.fromkeys(self.cc) if each not in to) if self.cc else (),
             reply_to=self.reply_to,
             headers=self.headers,
         )
@@ -84,5 +84,5 @@ class Draft:
             yield FieldError("priority", f"must be {PRIORITIES[0]} to {PRIORITIES[-1]}")
         if self.send_at is not None and self.send_at > now + LONGEST_SCHEDULE:
             yield FieldError("send_at", "must be at most 30 days ahead")
-        if not (self.to or self.cc or self.bcc if self.envelope is None else self.envelope):
+        if not (self.envelope or (self.envelope is None and (self.to or self.cc or self.bcc))):
             yield FieldError("to", "must not be empty")

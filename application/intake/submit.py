@@ -144,28 +144,31 @@ class Submission:
         InvalidInput, which names the place of each draft that is wrong, Forbidden, NotFound (no
         such account), Conflict (no account at all), IdempotencyMismatch, TooMany, Unavailable.
         """
+        if not drafts:
+            return Accepted((), Forecast())
         self._check_number(drafts)
         now = self._clock.now()
         chosen = self._choose(drafts, caller, now=now)
         if any(isinstance(one, Refusal) for one in chosen):
-            raise _why_none(chosen)  # before any is composed: that is what costs
+            raise _batch_error(chosen)  # before any is composed: that is what costs
         prepared = self._compose_each(drafts, chosen, caller, now=now)
         right = [one for one in prepared if isinstance(one, Prepared)]
         if len(right) < len(prepared):
-            raise _why_none(prepared)
-        told = self._expect(right, now=now) if with_forecast else Forecast()
+            raise _batch_error(prepared)
+        forecast = self._expect(right, now=now) if with_forecast else Forecast()
         ids, stored = self._store_all(right, idempotency=idempotency, caller=caller)
-        return Accepted(ids, told if stored else Forecast())
+        return Accepted(ids, forecast if stored else Forecast())
 
     def submit_each(
         self, drafts: Sequence[Draft], *, caller: Caller = LOCAL
     ) -> tuple[Sequence[int | EmailServiceError], Forecast]:
         """For each draft its id, or the error of `submit` for it alone; and when they go."""
+        self._check_number(drafts)
         answers: list[EmailServiceError | Future[Sequence[Email]]] = []
         now = self._clock.now()
         chosen = self._choose(drafts, caller, now=now)
         all_prepared = self._compose_each(drafts, chosen, caller, now=now)
-        told = self._expect([one for one in all_prepared if isinstance(one, Prepared)], now=now)
+        forecast = self._expect([one for one in all_prepared if isinstance(one, Prepared)], now=now)
         for prepared in all_prepared:
             if isinstance(prepared, Prepared):
                 work = partial(self._add, prepared=(prepared,), caller=caller)
@@ -173,8 +176,8 @@ class Submission:
             else:
                 answers.append(prepared)
         done = [_outcome(answer) for answer in answers]
-        self._welcome([email for email in done if isinstance(email, Email)])
-        return [email.id if isinstance(email, Email) else email for email in done], told
+        self._announce([email for email in done if isinstance(email, Email)])
+        return [email.id if isinstance(email, Email) else email for email in done], forecast
 
     def _choose(
         self, drafts: Sequence[Draft], caller: Caller, *, now: datetime
@@ -236,7 +239,7 @@ class Submission:
             return ids, stored
 
         ids, fresh = self._store.write(work)
-        self._welcome(fresh)
+        self._announce(fresh)
         return ids, bool(fresh)
 
     def _add(
@@ -251,7 +254,7 @@ class Submission:
         use_quota(tx, caller, named, now=emails[0].created_at)
         return tx.emails.add_all([(one.email, one.octets) for one in prepared])
 
-    def _welcome(self, emails: Sequence[Email]) -> None:
+    def _announce(self, emails: Sequence[Email]) -> None:
         if emails:
             self._wake()
         for email in emails:
@@ -304,7 +307,7 @@ def _caught(make: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T | R
         return error
 
 
-def _why_none(prepared: Sequence[Prepared | Account | Refusal | None]) -> Refusal:
+def _batch_error(prepared: Sequence[Prepared | Account | Refusal | None]) -> Refusal:
     """Why nothing of a batch is accepted: all that is wrong with its fields, or the first reason.
 
     Each error has the place of its draft.

@@ -264,6 +264,10 @@ def test_no_way_in_submits_more_emails_at_once_than_one_call_may_have():
         world.application.submission.submit([draft] * 501)
 
 
+def test_no_drafts_are_no_emails():
+    assert World().application.submission.submit(()).ids == ()
+
+
 def test_an_email_without_html_is_one_part_of_plain_text():
     world = World()
     world.account()
