@@ -12,13 +12,13 @@ from application.delivery import Delivery, DeliveryRules
 from application.email_changes import EmailChanges
 from application.intake.admission import Admission
 from application.intake.submit import Submission
-from application.membership import LeaseRules, Membership
+from application.cluster.membership import LeaseRules, Membership
+from application.maintenance.sweep import Upkeep
 from application.overview import Overview
 from application.ports.cluster import Locks
 from application.ports.sender import Sender
 from application.ports.store import Store
 from application.ports.system import Clock, Entropy, Headroom, Observe, Vault, Wake
-from application.upkeep import Upkeep
 from domain.intake import IntakeLimits
 from domain.network import NetworkPolicy
 

@@ -34,8 +34,8 @@ from adapters.smtp_sender import SmtpSender, Timeouts
 from adapters.thread_dispatcher import Bell, DispatcherRules, ThreadDispatcher
 from application import Application, Ports, ServiceRules, assemble
 from application.access import AccessRules
+from application.cluster.membership import LeaseRules
 from application.delivery import DeliveryRules
-from application.membership import LeaseRules
 from application.ports.cluster import Locks
 from application.ports.store import Store
 from application.ports.system import Headroom

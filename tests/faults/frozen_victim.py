@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from application.commits import Commits, Mark
+from application.delivery.result_writer import Commits, Mark
 from entrypoints.settings import Settings, load_environment
 from entrypoints.stopping import Stop
 from entrypoints.wiring import build

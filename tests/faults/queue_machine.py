@@ -27,9 +27,9 @@ from adapters.fakes.sender import Rule as Answer
 from adapters.fakes.vault import FakeVault
 from adapters.peewee_store import SqliteStore
 from application import ServiceRules
+from application.cluster.membership import LeaseRules
 from application.delivery import Batch
 from application.intake.draft import Draft
-from application.membership import LeaseRules
 from domain.account import OnUnknown
 from domain.address import Address
 from domain.congestion import CongestionPolicy, Health

@@ -11,7 +11,7 @@ from adapters.fakes.clock import FakeClock
 from adapters.fakes.memory_store import MemoryStore
 from adapters.file_locks import FileLocks
 from adapters.no_locks import NoLocks
-from application.membership import LeaseRules, Membership
+from application.cluster.membership import LeaseRules, Membership
 from domain.errors import StoreUnavailable
 
 KILLED = """

@@ -10,7 +10,7 @@ import pytest
 from adapters.fakes.clock import FakeClock
 from adapters.fakes.memory_store import MemoryStore
 from adapters.fakes.sender import FakeSender, Fault, Rule, Script
-from application.membership import LeaseRules
+from application.cluster.membership import LeaseRules
 from domain.account import AccountState, OnUnknown
 from domain.congestion import CongestionPolicy
 from domain.email import Fate, Status

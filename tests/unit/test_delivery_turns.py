@@ -9,7 +9,7 @@ from adapters.fakes.clock import FakeClock
 from adapters.fakes.memory_store import MemoryStore
 from adapters.fakes.sender import Rule
 from application.delivery import TURN_SECONDS, Batch
-from application.placing import A_FEW_SECONDS, share
+from application.delivery.scheduler import A_FEW_SECONDS, share
 from domain.email import Status
 from domain.errors import StoreUnavailable
 from domain.handoff import Stage

@@ -3,8 +3,8 @@
 from datetime import timedelta
 from typing import Final
 
+from application.cluster.membership import Membership
 from application.delivery import Delivery
-from application.membership import Membership
 from application.ports.store import Store
 from application.ports.system import Clock, Observe
 from domain.access import DAY

@@ -6,7 +6,7 @@ from threading import Thread
 
 import pytest
 
-from application.commits import Commits, Mark
+from application.delivery.result_writer import Commits, Mark
 from domain.email import Phase
 from domain.errors import StaleAttempt, StoreUnavailable
 from domain.limits import Limits

@@ -2,7 +2,7 @@
 
 import pytest
 
-from application.placing import LARGEST_BATCH, Placing, share
+from application.delivery.scheduler import LARGEST_BATCH, Placing, share
 from domain.limits import WindowLengths
 from tests.builders import a_pinned_email
 

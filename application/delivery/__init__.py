@@ -18,8 +18,8 @@ from typing import Final
 
 import attrs
 
-from application.commits import Commits, Mark
-from application.placing import Placing, Plan
+from application.delivery.result_writer import Commits, Mark
+from application.delivery.scheduler import Placing, Plan
 from application.ports.sender import Conversation, Sender
 from application.ports.store import Store, Transaction
 from application.ports.system import Clock, Entropy, Headroom, Observe

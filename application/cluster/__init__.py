@@ -1,0 +1,1 @@
+"""Which processes deliver, and what each of them may use."""

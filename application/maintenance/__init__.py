@@ -1,0 +1,1 @@
+"""What keeps the queue whole, apart from delivery itself."""
