@@ -139,10 +139,13 @@ def assemble(ports: Ports, rules: ServiceRules, *, host: str, pid: int) -> Appli
         membership=membership,
         upkeep=Upkeep(
             store=ports.store,
+            sender=ports.sender,
             clock=ports.clock,
             delivery=delivery,
             membership=membership,
             windows=windows,
+            congestion=rules.delivery.congestion,
+            cured_by_login=rules.delivery.replies.cured_by_login,
             observe=ports.observe,
         ),
     )

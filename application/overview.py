@@ -7,7 +7,7 @@ import attrs
 
 from application.email_changes import seen_by
 from application.intake.routing import most_headroom
-from application.delivery.scheduler import room_at
+from application.delivery.due import room_at
 from application.ports.store import Store, Transaction
 from application.ports.system import Clock
 from application.redaction import (

@@ -6,6 +6,7 @@ such email is under way in the process. An email that brought trouble to one acc
 to the next one before that has proved to be well.
 """
 
+from collections import deque
 from collections.abc import Sequence
 
 from domain.account import Account
@@ -41,3 +42,32 @@ def alone(emails: Sequence[Email], *, strict: int) -> Sequence[int]:
         if first < len(emails) and emails[first].suspect:
             return (first,)
     return [place for place, email in enumerate(emails) if not email.suspect]
+
+
+def fair_places(limit: int, *, before: int, every: int) -> int:
+    """How many of the next *limit* places go to the longest due, whatever their priority.
+
+    One place of *every* does, counted on from those claimed *before*; none with 0.
+    """
+    return (before % every + limit) // every if every else 0
+
+
+def arranged(
+    strict: Sequence[Email], favoured: Sequence[Email], *, before: int, every: int
+) -> Sequence[Email]:
+    """One batch in the order of its hand-off: one place of *every* is a favoured one's.
+
+    Where fewer were due than the places there were, nobody was favoured: the longest due of
+    them come into those places then.
+    """
+    number = len(strict) + len(favoured)
+    missing = fair_places(number, before=before, every=every) - len(favoured)
+    waited = sorted(strict, key=lambda email: (email.eligible_at, email.id))
+    ahead = deque([*favoured, *waited[:missing]] if missing > 0 else favoured)
+    chosen = {email.id for email in ahead}
+    others = deque(email for email in strict if email.id not in chosen)
+    first = before + 1
+    return [
+        (ahead if not others or (ahead and not (first + n) % every) else others).popleft()
+        for n in range(number)
+    ]

@@ -167,6 +167,11 @@ class Handoff:
         return self.reply is None or not (self.reply.positive or self.reply.code >= 400)
 
     @property
+    def logged_in(self) -> bool:
+        """Of a probe: whether the server was ready for an email."""
+        return self.stage is Stage.MAIL and self.reply is None and self.problem is None
+
+    @property
     def text(self) -> str:
         """What a person should read about it."""
         if self.reply is not None:

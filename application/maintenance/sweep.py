@@ -1,13 +1,17 @@
 """What keeps the queue whole without being asked: one sweep, run by whoever delivers."""
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Final
 
 from application.cluster.membership import Membership
 from application.delivery import Delivery
-from application.ports.store import Store
-from application.ports.system import Clock, Observe
+from application.maintenance.clock_repair import ClockRepair
+from application.maintenance.expiry import Expiry
+from application.maintenance.probe import PausedAccounts
+from application.ports import Clock, Observe, Sender, Store
 from domain.access import DAY
+from domain.congestion import CongestionPolicy
 from domain.events import Event
 from domain.limits import WindowLengths
 
@@ -22,10 +26,13 @@ class Upkeep:
         self,
         *,
         store: Store,
+        sender: Sender,
         clock: Clock,
         delivery: Delivery,
         membership: Membership,
         windows: WindowLengths,
+        congestion: CongestionPolicy,
+        cured_by_login: Collection[str],
         observe: Observe,
     ) -> None:
         self._store = store
@@ -34,6 +41,17 @@ class Upkeep:
         self._membership = membership
         self._windows = windows
         self._observe = observe
+        self._sender = sender
+        self._clock_repair = ClockRepair(store=store, clock=clock, observe=observe)
+        self._expiry = Expiry(store=store, clock=clock, observe=observe)
+        self._paused_accounts = PausedAccounts(
+            store=store,
+            sender=sender,
+            clock=clock,
+            policy=congestion,
+            cured_by_login=cured_by_login,
+            observe=observe,
+        )
 
     def recover(self) -> int:
         """Take every email of a dead process; how many there were."""
@@ -48,12 +66,12 @@ class Upkeep:
     def sweep(self) -> None:
         """All of it, once."""
         self.recover()
-        self._delivery.mend_clock()
-        while self._delivery.expire(limit=SLICE) == SLICE:
+        self._clock_repair.run()
+        while self._expiry.run(limit=SLICE) == SLICE:
             pass
         self._prune()
-        self._delivery.tend_sessions()
-        self._delivery.probe_paused()
+        self._sender.tend()
+        self._paused_accounts.probe()
 
     def _prune(self) -> None:
         oldest = self._clock.steady() - self._windows.day - 2 * self._windows.margin

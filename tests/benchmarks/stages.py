@@ -41,7 +41,7 @@ from tests.running import ROOT
 
 # a work's name begins with the use case that made it
 _STAGES: Final = {
-    "Delivery.claim": "claim",
+    "Claims.claim": "claim",
     "Commits.": "marks and results",
     "Messages.": "read messages",
 }

@@ -210,7 +210,7 @@ class Process:
         )
         self.owner = self.application.membership.join()
         # how a slow batch is dealt out is no matter of this model
-        self.application.delivery._placing.has_free = lambda account_id: False  # type: ignore[method-assign]
+        self.application.delivery.scheduler.connections.has_free = lambda account_id: False  # type: ignore[method-assign]
 
 
 class QueueMachine(RuleBasedStateMachine):

@@ -164,7 +164,7 @@ def test_the_streak_of_a_server_that_refuses_now_and_then_never_comes_together()
     """Every fourth of 200 refused as spam, never two in a row, on one claimed batch."""
     world = World()
     account = world.account(limits=ONE_CONNECTION)
-    world.application.delivery._placing.took_time(account.id, 0.0001, of_server=0.0001)
+    world.application.delivery.scheduler.sizes.took_time(account.id, 0.0001, of_server=0.0001)
     names = [f"spam{n}@example.org" if n % 4 == 3 else f"r{n}@example.org" for n in range(200)]
     ids = [world.submit(name) for name in names]
     world.play(
@@ -279,7 +279,7 @@ def test_unpinned_mail_is_spread_evenly_over_equal_accounts(limits, accounts, em
     for n in range(accounts):
         made = world.account(f"account {n}", limits=limits)
         if n % 2:  # of some it is known that they are fast
-            world.application.delivery._placing.took_time(made.id, 0.0001, of_server=0.0001)
+            world.application.delivery.scheduler.sizes.took_time(made.id, 0.0001, of_server=0.0001)
     ids = [world.submit(f"r{n}@example.org") for n in range(emails)]
 
     world.run()
@@ -301,7 +301,7 @@ def crash(world: World) -> World:
 
 
 def fast(world: World, account) -> None:
-    world.application.delivery._placing.took_time(account.id, 0.0001, of_server=0.0001)
+    world.application.delivery.scheduler.sizes.took_time(account.id, 0.0001, of_server=0.0001)
 
 
 class Killed(BaseException):
@@ -426,7 +426,7 @@ def test_a_process_that_stood_still_for_a_lease_sends_no_dot(stop, taken):
     world.account()
     email_id = world.submit()
     [batch] = world.claim()
-    mark = world.application.delivery._commits.mark
+    mark = world.application.delivery.commits.mark
 
     def then_it_stands_still(*args, **kwargs):
         made = mark(*args, **kwargs)
@@ -435,7 +435,7 @@ def test_a_process_that_stood_still_for_a_lease_sends_no_dot(stop, taken):
             world.application.delivery.recover(world.owner)
         return made
 
-    world.application.delivery._commits.mark = then_it_stands_still
+    world.application.delivery.commits.mark = then_it_stands_still
     world.application.delivery.deliver(batch, stopping=lambda: False)
 
     assert not world.sender.accepted
@@ -548,7 +548,7 @@ def test_what_little_waits_for_a_slow_server_is_dealt_out():
     for n in range(8):
         world.submit(f"r{n}@example.org")
     for _ in range(99):
-        world.application.delivery._placing.took_time(account.id, 0.024, of_server=0.024)
+        world.application.delivery.scheduler.sizes.took_time(account.id, 0.024, of_server=0.024)
 
     assert sorted(len(emails) for emails in batches_of(world)) == [2, 2, 2, 2]
 

@@ -771,7 +771,7 @@ def test_a_claim_that_was_not_written_takes_nothing_from_the_next_one():
 def test_the_longest_due_get_one_place_in_ten_however_many_connections_claim(places):
     world = World()
     world.account(limits=Limits(daily=None, hourly=None, max_connections=places))
-    world.application.delivery._placing.took_time(1, 1.0, of_server=1.0)
+    world.application.delivery.scheduler.sizes.took_time(1, 1.0, of_server=1.0)
     for n in range(20):
         world.submit(f"old{n}@example.org", priority=5)
     world.clock.tick(1)
@@ -780,7 +780,7 @@ def test_the_longest_due_get_one_place_in_ten_however_many_connections_claim(pla
 
     while len(world.sender.accepted) < 200:
         for _ in range(40):  # so slow a server that emails are claimed one by one
-            world.application.delivery._placing.took_time(1, 1.0, of_server=1.0)
+            world.application.delivery.scheduler.sizes.took_time(1, 1.0, of_server=1.0)
         world.deliver(*world.claim(places=places))
 
     old = [subject for subject in world.sent_subjects()[:200] if subject.startswith("old")]

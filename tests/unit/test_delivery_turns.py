@@ -8,8 +8,9 @@ import pytest
 from adapters.fakes.clock import FakeClock
 from adapters.fakes.memory_store import MemoryStore
 from adapters.fakes.sender import Rule
+from application.cluster.connection_share import share
 from application.delivery import TURN_SECONDS, Batch
-from application.delivery.scheduler import A_FEW_SECONDS, share
+from application.delivery.batch_size import A_FEW_SECONDS
 from domain.email import Status
 from domain.errors import StoreUnavailable
 from domain.handoff import Stage

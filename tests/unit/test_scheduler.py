@@ -2,9 +2,8 @@
 
 import pytest
 
-from application.delivery.scheduler import LARGEST_BATCH, Placing, share
-from domain.limits import WindowLengths
-from tests.builders import a_pinned_email
+from application.cluster.connection_share import share
+from application.delivery.batch_size import LARGEST_BATCH, BatchSizes
 
 ACCOUNTS = range(1, 101)
 
@@ -55,28 +54,27 @@ def test_when_one_goes_the_accounts_of_one_connection_move_only_from_it() -> Non
     ],
 )
 def test_a_batch_is_as_much_as_an_urgent_email_may_wait_for(pace_s: float, emails: int) -> None:
-    placing = Placing(windows=WindowLengths(), fairness_every=0)
-    placing.took_time(1, pace_s, of_server=pace_s)
+    sizes = BatchSizes()
+    sizes.took_time(1, pace_s, of_server=pace_s)
 
-    assert placing.batch_size(1) == emails
+    assert sizes.of(1, busy=0, allowed=0) == emails
 
 
 def test_where_many_connections_take_turns_each_may_claim_more() -> None:
     """A new urgent email waits for the first of them to be through, not for a certain one."""
-    placing = Placing(windows=WindowLengths(), fairness_every=0)
-    placing.took_time(1, 0.01, of_server=0.01)
-    for _ in range(9):
-        placing.took(1, [a_pinned_email(1)] * 8)
+    sizes = BatchSizes()
+    sizes.took_time(1, 0.01, of_server=0.01)
 
-    assert placing.batch_size(1) == 15  # three times fifty milliseconds, for nine connections
+    # three times fifty milliseconds, for nine connections
+    assert sizes.of(1, busy=9, allowed=9) == 15
 
 
 def test_a_slow_store_does_not_make_the_claims_smaller_that_keep_it_busy() -> None:
-    placing = Placing(windows=WindowLengths(), fairness_every=0)
-    placing.took_time(1, 0.5, of_server=0.02)
+    sizes = BatchSizes()
+    sizes.took_time(1, 0.5, of_server=0.02)
 
-    assert placing.batch_size(1) == 8
+    assert sizes.of(1, busy=0, allowed=0) == 8
 
 
 def test_the_first_batch_of_a_server_nobody_has_talked_to_is_one_email() -> None:
-    assert Placing(windows=WindowLengths(), fairness_every=0).batch_size(1) == 1
+    assert BatchSizes().of(1, busy=0, allowed=0) == 1

@@ -1,0 +1,93 @@
+"""What delivery writes down about an account: what a verdict says of it, and what is forgiven."""
+
+from datetime import datetime
+
+import attrs
+
+from application.delivery.accounts import find_locked
+from application.delivery.rules import DeliveryRules
+from application.ports import Transaction
+from domain.account import Account
+from domain.congestion import Weighed, Witness, window_of
+from domain.congestion import weighed as weigh
+from domain.verdict import ACCOUNT_GATES, AccountEffect, Evidence, Limit, Result, Verdict
+
+
+class AccountHealth:
+    """The health of the accounts that this process sends through."""
+
+    def __init__(self, rules: DeliveryRules) -> None:
+        self._rules = rules
+        # accounts that a claim or a result of this process has found with something to forgive
+        self._troubled: set[int] = set()
+
+    def seen(self, account: Account) -> None:
+        """Remember the account if a success has something to forgive."""
+        if not account.health.untroubled:
+            self._troubled.add(account.id)
+
+    def weighed(
+        self,
+        account: Account,
+        verdict: Verdict,
+        witness: Witness | None,
+        evidence: Evidence,
+        now: datetime,
+        jitter: float,
+        *,
+        again: bool = False,
+        discredited: bool = False,
+        began: datetime | None = None,
+    ) -> Weighed:
+        return weigh(
+            account.health,
+            verdict,
+            witness,
+            evidence=evidence,
+            again=again,
+            discredited=discredited,
+            now=now,
+            policy=self._rules.congestion,
+            jitter=jitter,
+            most=account.limits.max_connections,
+            began=began,
+        )
+
+    def save(
+        self,
+        tx: Transaction,
+        current: Account,
+        weighed: Weighed,
+        verdict: Verdict,
+        *,
+        now: datetime,
+    ) -> None:
+        sent = verdict.result is Result.SENT
+        health, window = weighed.health, window_of(verdict)
+        if window is not None and weighed.effect in ACCOUNT_GATES:
+            totals = tx.ledger.totals(current.id, self._rules.windows)
+            _, number = totals[window]
+            health = health.learnt(window, number, now=now)
+            if verdict.limit is Limit.RATE:
+                health = health.slowed_down(number, now=now)
+        (self._troubled.discard if health.untroubled else self._troubled.add)(current.id)
+        sent_at = now if sent else current.last_sent_at
+        tx.accounts.save_health(attrs.evolve(current, health=health, last_sent_at=sent_at))
+
+    def settle(
+        self, tx: Transaction, account: Account, verdict: Verdict, *, now: datetime, jitter: float
+    ) -> None:
+        """A success forgives what the account has been blamed for, as it stands now.
+
+        The copy from the claim cannot tell: a result of the same batch may have come since.
+        """
+        sent = verdict.result is Result.SENT
+        well = account.health.untroubled and account.id not in self._troubled
+        if verdict.effect is AccountEffect.NONE or well:
+            if sent:
+                tx.accounts.touch(account.id, sent_at=now)
+            return
+        current = find_locked(tx, account)
+        if current is not None:
+            weighed = self.weighed(current, verdict, None, Evidence.CERTAIN, now, jitter)
+            self.save(tx, current, weighed, verdict, now=now)

@@ -1,0 +1,36 @@
+"""The account of an email, as it stands in a transaction."""
+
+from application.ports import Transaction
+from domain.account import Account
+from domain.email import Email
+from domain.errors import NotFound
+from domain.limits import LimitUnit
+
+
+def find(tx: Transaction, account_id: int | None) -> Account | None:
+    if account_id is None:
+        return None
+    try:
+        return tx.accounts.get(account_id)
+    except NotFound:
+        return None
+
+
+def find_locked(tx: Transaction, account: Account) -> Account | None:
+    """The account as it is now; None if it is gone or its owner has changed what it speaks to."""
+    try:
+        current = tx.accounts.lock(account.id)
+    except NotFound:
+        return None
+    return current if current.version == account.version else None
+
+
+def lock_if_limited(tx: Transaction, account: Account) -> Account:
+    """The account, locked if it has limits; else nothing must be read and written alone."""
+    return tx.accounts.lock(account.id) if account.limits.finite() else account
+
+
+def units_of(account: Account, email: Email) -> int:
+    if account.limits.unit is LimitUnit.MESSAGES:
+        return 1
+    return account.limits.units(len(email.open_recipients))

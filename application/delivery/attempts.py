@@ -1,0 +1,60 @@
+"""The row of an attempt: as its dialogue begins, and as it ends."""
+
+from datetime import datetime, timedelta
+
+from application.ports import Transaction
+from domain.account import Account
+from domain.email import Attempt, Email
+from domain.handoff import Handoff
+from domain.verdict import Verdict
+
+
+def open_attempt(email: Email, account: Account | None, *, now: datetime) -> Attempt:
+    return Attempt(
+        email_id=email.id,
+        attempt_no=email.attempt_no,
+        account_id=email.account_id or 0,
+        account_name=account.name if account else "",
+        owner=email.owner or 0,
+        started_at=now,
+    )
+
+
+def ended_attempt(
+    email: Email,
+    account: Account,
+    handoff: Handoff,
+    verdict: Verdict,
+    *,
+    now: datetime,
+    seconds: float,
+) -> Attempt:
+    return Attempt(
+        email_id=email.id,
+        attempt_no=email.attempt_no,
+        account_id=account.id,
+        account_name=account.name,
+        owner=email.owner or 0,
+        started_at=now,
+        ended_at=now,
+        duration=timedelta(seconds=seconds),
+        stage=handoff.stage,
+        reply=handoff.reply,
+        result=verdict.result,
+        reason=verdict.reason,
+        text=verdict.text,
+    )
+
+
+def has_begun(tx: Transaction, email: Email) -> bool:
+    """Whether the dialogue of its current attempt has begun, as far as the rows can tell."""
+    attempts = tx.attempts.of(email.id)
+    return any(attempt.attempt_no == email.attempt_no for attempt in attempts)
+
+
+def others_passed(tx: Transaction, account: Account, email: Email) -> bool:
+    """Whether the account has sent other mail since the last attempt of this email."""
+    if not email.asides or account.last_sent_at is None:
+        return False
+    ends = [attempt.ended_at for attempt in tx.attempts.of(email.id) if attempt.ended_at]
+    return not ends or account.last_sent_at >= ends[-1]

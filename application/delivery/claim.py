@@ -1,0 +1,245 @@
+"""Claiming: emails, their attempts and their reservations in one commit."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from datetime import datetime
+from math import inf
+
+import attrs
+
+from application.delivery.account_health import AccountHealth
+from application.delivery.accounts import lock_if_limited, units_of
+from application.delivery.attempts import open_attempt
+from application.delivery.batch import Batch, Turn
+from application.delivery.due import next_due
+from application.delivery.recovery import Recovery
+from application.delivery.rules import DeliveryRules
+from application.delivery.scheduler import Placing, Plan
+from application.ports import Clock, Headroom, Sender, Store, Transaction
+from domain.account import Account
+from domain.email import NO_SUSPECTS, POISON_CRASHES, SUSPECT_CRASHES, Email
+from domain.errors import StoreUnavailable
+
+
+class Claims:
+    """Takes due emails for this process's connections. Safe from many threads."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        sender: Sender,
+        clock: Clock,
+        headroom: Headroom,
+        rules: DeliveryRules,
+        scheduler: Placing,
+        health: AccountHealth,
+        recovery: Recovery,
+        lease_ends: Callable[[int], float] = lambda owner: inf,
+    ) -> None:
+        self._store = store
+        self._sender = sender
+        self._clock = clock
+        self._headroom = headroom
+        self._windows = rules.windows
+        self._scheduler = scheduler
+        self._health = health
+        self._recovery = recovery
+        self._lease_ends = lease_ends
+        self._members: frozenset[int] = frozenset()
+
+    def claim(self, owner: int, *, places: int, in_turn: bool = False) -> Sequence[Batch]:
+        """Up to *places* batches, each for a connection its account has free.
+
+        Attempts and reservations are durable when this returns. Every account gets one connection
+        before any gets two. The one with the most room is asked first, or where there are too few
+        places for all (*in_turn*) the one whose turn is the longest ago. Nothing is claimed while
+        the disk is low: its result could not be written down. Nor by a process that has not shown
+        for so long that it lives that others may take what it holds.
+        """
+        if not self._headroom() or self._clock.boottime() >= self._lease_ends(owner):
+            return ()
+        now = self._clock.now()
+        batches: list[Batch] = []
+
+        def work(tx: Transaction) -> tuple[Sequence[int], Sequence[Batch]]:
+            # two workers may claim in one commit: each must see what the other has taken
+            self._forget(batches)
+            members = tuple(tx.instances.beats())
+            free = self._scheduler.order(tx, owner=owner, members=members, now=now, in_turn=in_turn)
+            while free and len(batches) < places:
+                still_free = []
+                looked_at, free = free[: places - len(batches)], free[places - len(batches) :]
+                for account, connections in looked_at:
+                    self._scheduler.looked_at(account.id)
+                    batch = self._claim_batch(tx, account, owner=owner, now=now, going_on=False)
+                    if batch is not None:
+                        tx.attempts.open(
+                            [open_attempt(email, account, now=now) for email in batch.emails[:1]]
+                        )
+                        self._scheduler.took(account.id, batch.emails)
+                        batches.append(batch)
+                        if connections > 1:
+                            still_free.append((account, connections - 1))
+                free = [*free, *still_free]
+            return members, tuple(batches)
+
+        try:
+            members, claimed = self._store.write(work)
+        except BaseException as error:
+            if isinstance(error, StoreUnavailable):
+                self._recovery.put_back_if_claimed(tuple(batches))
+            self._forget(batches)
+            raise
+        self._scheduler.sizes.looked()
+        if self._joined(members):
+            self._sender.drop_idle()  # idle connections may belong to another process now
+        return claimed
+
+    def claim_more(self, turn: Turn, last: Email, hold: Callable[[Batch], None]) -> None:
+        """Ask for what comes after *last*, unless others have waited long enough for a turn."""
+        batch = turn.batch
+        if turn.is_over(self._clock.monotonic()) or not self._headroom():
+            return
+        now = self._clock.now()
+        claimed: list[Batch] = []
+        told: Future[Sequence[Email]] = Future()
+
+        def work(tx: Transaction) -> Sequence[Email]:
+            self._forget_more(claimed)  # it may be run again
+            members = tuple(tx.instances.beats())
+            account = lock_if_limited(tx, tx.accounts.get(batch.account.id))
+            if (
+                account.version != batch.account.version
+                or not self._scheduler.connections.may_go_on(
+                    account, owner=batch.owner, members=members
+                )
+            ):
+                return ()
+            more = self._claim_batch(tx, account, owner=batch.owner, now=now, going_on=True)
+            self._scheduler.sizes.looked()
+            if more is None or not more.emails:
+                return ()
+            self._scheduler.took_more(account.id, more.emails)
+            claimed.append(more)
+            return more.emails
+
+        def done(future: "Future[Sequence[Email]]") -> None:
+            more: Sequence[Email] = ()
+            try:
+                error = future.exception()
+                if isinstance(error, StoreUnavailable):
+                    self._recovery.put_back_if_claimed(tuple(claimed))
+                if error is not None:
+                    self._forget_more(claimed)
+                elif more := future.result():
+                    hold(attrs.evolve(batch, emails=(last, *more)))
+            finally:
+                told.set_result(more)
+
+        with suppress(StoreUnavailable):
+            self._store.post(work).add_done_callback(done)
+            turn.asked = told
+
+    def due(self, owner: int) -> datetime | None:
+        """When there will be something to claim, as far as the rows can tell; None for nothing."""
+        now = self._clock.now()
+        return self._store.read(
+            lambda tx: self._next_due(tx, owner=owner, members=tuple(tx.instances.beats()), now=now)
+        )
+
+    def anything_due(self) -> bool:
+        """Whether an email could be claimed now by a process with all the connections."""
+        return self._store.read(self._is_due)
+
+    def anything_to_do(self) -> bool:
+        """Whether an email is due for any process, or in the hands of one, which may be dead.
+
+        What waits for its account or its time is no work yet.
+        """
+        return self._store.read(lambda tx: self._is_due(tx) or tx.emails.waiting().sending > 0)
+
+    def _is_due(self, tx: Transaction) -> bool:
+        now = self._clock.now()
+        due = self._next_due(tx, owner=0, members=(), now=now)
+        return due is not None and due <= now
+
+    def _next_due(
+        self, tx: Transaction, *, owner: int, members: Sequence[int], now: datetime
+    ) -> datetime | None:
+        return next_due(
+            tx,
+            self._scheduler.connections,
+            self._windows,
+            owner=owner,
+            members=members,
+            now=now,
+        )
+
+    def _claim_batch(
+        self, tx: Transaction, account: Account, *, owner: int, now: datetime, going_on: bool
+    ) -> Batch | None:
+        account = lock_if_limited(tx, account)
+        self._health.seen(account)
+        plan = self._scheduler.plan(tx, account, now=now)
+        if plan is None:
+            return None
+        crashes = POISON_CRASHES if self._scheduler.may_take_suspects() else SUSPECT_CRASHES - 1
+        if going_on:
+            crashes = NO_SUSPECTS  # one is claimed alone
+        elif plan.shared == 0:
+            plan = attrs.evolve(plan, shared=1)  # it was asked in its turn
+        if account.health.needs_login(now):
+            due = tx.emails.next_due([account.id])
+            probe = Batch(account=account, owner=owner, emails=())
+            return probe if due is not None and due <= now else None
+        emails = self._claim_emails(tx, account, plan, owner=owner, now=now, crashes=crashes)
+        self._scheduler.sizes.found(account.id, len(emails), asked=plan.limit)
+        if not emails:
+            return None
+        tx.ledger.reserve(emails, units=lambda email: units_of(account, email))
+        return Batch(account=account, owner=owner, emails=tuple(emails))
+
+    def _claim_emails(
+        self,
+        tx: Transaction,
+        account: Account,
+        plan: Plan,
+        *,
+        owner: int,
+        now: datetime,
+        crashes: int,
+    ) -> Sequence[Email]:
+        """The most urgent, and in the fair places those that are due the longest."""
+        strict = plan.limit - plan.fair
+        taken = tx.emails.claim(
+            account,
+            limit=strict,
+            units=plan.units,
+            urgent_units=plan.urgent_units,
+            now=now,
+            owner=owner,
+            fair=plan.fair,
+            shared=plan.shared,
+            last=account.health.suspects,
+            crashes=crashes,
+        )
+        return self._scheduler.arranged(account.id, taken[:strict], taken[strict:])
+
+    def _forget(self, batches: list[Batch]) -> None:
+        """Batches of a work that did not commit."""
+        for batch in batches:
+            self._scheduler.took_back(batch.account.id, batch.emails)
+        batches.clear()
+
+    def _forget_more(self, batches: list[Batch]) -> None:
+        """Like `_forget`, of what a connection in use would have gone on with."""
+        for batch in batches:
+            self._scheduler.took_more(batch.account.id, batch.emails, back=True)
+        batches.clear()
+
+    def _joined(self, members: Sequence[int]) -> bool:
+        """Whether a process has come since the last time."""
+        before, self._members = self._members, frozenset(members)
+        return bool(before) and not self._members <= before

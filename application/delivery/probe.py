@@ -1,0 +1,90 @@
+"""A login in the place of an email, to a server that was away."""
+
+import attrs
+
+from application.delivery.account_health import AccountHealth
+from application.delivery.rules import DeliveryRules
+from application.delivery.scheduler import Placing
+from application.ports import Clock, Entropy, Observe, Sender, Store, Transaction
+from domain.account import Account
+from domain.errors import NotFound, StoreUnavailable
+from domain.events import Event
+from domain.handoff import Handoff, Problem
+from domain.reply import classify
+from domain.verdict import Evidence
+
+
+class LoginProbe:
+    """Logs in to a server that was away; an email is tried only once that has worked."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        sender: Sender,
+        clock: Clock,
+        entropy: Entropy,
+        observe: Observe,
+        rules: DeliveryRules,
+        scheduler: Placing,
+        health: AccountHealth,
+    ) -> None:
+        self._store = store
+        self._sender = sender
+        self._clock = clock
+        self._entropy = entropy
+        self._observe = observe
+        self._rules = rules
+        self._scheduler = scheduler
+        self._health = health
+
+    def run(self, account: Account) -> None:
+        """Log in once, and write down what that says of the account."""
+        try:
+            handoff = self._sender.probe(account)
+            if handoff.problem is not Problem.STOPPED:
+                self._settle(account, handoff)
+        except StoreUnavailable as error:
+            self._observe(
+                Event(name="store_unavailable", level="error", fields={"text": str(error)})
+            )
+        finally:
+            self._scheduler.gave_back(account.id, ())
+
+    def _settle(self, account: Account, handoff: Handoff) -> None:
+        now, jitter = self._clock.now(), self._entropy.jitter()
+        well = handoff.logged_in
+        verdict = classify(handoff, recipients=1, rules=self._rules.replies)
+
+        def work(tx: Transaction) -> None:
+            try:
+                current = tx.accounts.lock(account.id)
+            except NotFound:
+                return
+            if current.version != account.version or not current.health.needs_login(now):
+                return
+            health = current.health
+            if well:
+                health = health.proved()
+            else:
+                health = self._health.weighed(
+                    current, verdict, None, Evidence.CERTAIN, now, jitter
+                ).health
+                if health.opens_at(now) == now:  # whatever it was: it is no time for mail yet
+                    health = health.unreachable(
+                        now=now,
+                        policy=self._rules.congestion,
+                        jitter=jitter,
+                        most=current.limits.max_connections,
+                        reason=verdict.reason,
+                    )
+            tx.accounts.save_health(attrs.evolve(current, health=health))
+
+        self._store.write(work)
+        self._observe(
+            Event(
+                name="account_probed",
+                account_id=account.id,
+                fields={"ok": int(well), "text": handoff.text},
+            )
+        )

@@ -1,0 +1,177 @@
+"""Claims that end without a result: put back, given up, or taken from a process that died."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+
+import attrs
+
+from application.delivery.accounts import find, units_of
+from application.delivery.attempts import has_begun, open_attempt
+from application.delivery.batch import Batch
+from application.delivery.reporting import email_event
+from application.delivery.result_writer import Commits
+from application.delivery.rules import DeliveryRules
+from application.delivery.scheduler import Placing
+from application.ports import Clock, Entropy, Observe, Store, Transaction
+from domain.email import Email, Lapse, Phase, Status
+from domain.errors import StaleAttempt, StoreUnavailable
+from domain.handoff import Stage
+from domain.verdict import Result
+
+SHUTDOWN = Lapse(reason="shutdown", text="the service stopped before it was sent")
+# A claim that nobody heard of, or that others are to take: its emails stay as they were.
+UNTOUCHED = Lapse(reason=None)
+OVERDUE = Lapse(
+    reason="lease_over", text="this process stood still too long to send it without risk"
+)
+
+
+class Recovery:
+    """Ends claims that have no result: by the row of each email, never by memory alone."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        entropy: Entropy,
+        observe: Observe,
+        rules: DeliveryRules,
+        scheduler: Placing,
+        commits: Commits,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._entropy = entropy
+        self._observe = observe
+        self._rules = rules
+        self._scheduler = scheduler
+        self._commits = commits
+
+    def put_back(self, emails: Sequence[Email], lapse: Lapse) -> None:
+        """Release claimed emails that were not tried: nothing is charged."""
+        if emails:
+            now = self._clock.now()
+            self._commits.persist(lambda tx: self._release_all(tx, emails, lapse, now=now))
+
+    def put_back_begun(self, email: Email, lapse: Lapse) -> None:
+        """Release an email whose dialogue was given up before the dot."""
+        now = self._clock.now()
+
+        def work(tx: Transaction) -> None:
+            with suppress(StaleAttempt):
+                self._release(tx, email, lapse, now=now, began=True)
+
+        self._commits.persist(work)
+
+    def put_back_if_claimed(self, batches: Sequence[Batch]) -> None:
+        """The commit may have been made although its answer was lost: nobody would hand them off.
+
+        An email that is claimed again meanwhile differs in its time at least, and is left alone.
+        """
+        emails = [email for batch in batches for email in batch.emails]
+        if not emails:
+            return
+        now = self._clock.now()
+
+        def work(tx: Transaction) -> None:
+            claimed = [email for email in emails if tx.emails.get(email.id) == email]
+            self._release_all(tx, claimed, UNTOUCHED, now=now)
+
+        self._commits.persist(work)
+
+    def return_place(self, batch: Batch) -> None:
+        """Put a whole batch back that no worker took."""
+        self.put_back(batch.emails, SHUTDOWN)
+        self._scheduler.gave_back(batch.account.id, batch.emails)
+
+    def abandon(self, batch: Batch) -> bool:
+        """Give up what a batch still holds, by what its rows say; whether an outcome is unknown.
+
+        For a worker that died, or that hangs behind the final dot when the process must end.
+        """
+        now = self._clock.now()
+        lapse = Lapse(reason="crashed", text="its worker ended", crashed=True)
+
+        def work(tx: Transaction) -> bool:
+            unknown = False
+            for email in batch.emails:
+                current = tx.emails.get(email.id)
+                if current.status is Status.SENDING and current.attempt_no == email.attempt_no:
+                    unknown |= current.phase is Phase.COMMITTING
+                    began = has_begun(tx, current)
+                    self._release(tx, current, lapse, now=now, began=began)
+            return unknown
+
+        self._scheduler.gave_back(batch.account.id, batch.emails)
+        try:
+            return self._store.write(work)
+        except StoreUnavailable:
+            self._commits.persist(work)
+            return True
+
+    def recover(self, owner: int, *, limit: int = 200) -> int:
+        """Take up to *limit* emails from a holder that is dead; how many there were.
+
+        Behind the mark their outcome is unknown; before it they go back as if never claimed.
+        """
+        now = self._clock.now()
+        lapse = Lapse(reason="crashed", text="its process died", crashed=True)
+
+        def work(tx: Transaction) -> Sequence[Email]:
+            held = tx.emails.held_by(owner, limit=limit)
+            return [
+                self._release(tx, email, lapse, now=now, began=has_begun(tx, email))
+                for email in held
+            ]
+
+        taken = self._store.write(work)
+        for email in taken:
+            self._observe(email_event("attempt_recovered", email, level="warning"))
+        return len(taken)
+
+    def _release_all(
+        self, tx: Transaction, emails: Sequence[Email], lapse: Lapse, *, now: datetime
+    ) -> None:
+        """Put claimed emails back whose dialogue has not begun."""
+        for email in emails:
+            try:
+                self._release(tx, email, lapse, now=now, began=False)
+            except StaleAttempt:
+                continue  # somebody else has taken care of it
+
+    def _release(
+        self, tx: Transaction, email: Email, lapse: Lapse, *, now: datetime, began: bool
+    ) -> Email:
+        account = find(tx, email.account_id)
+        policy = (account.on_unknown if account else None) or self._rules.on_unknown
+        lapsed = email.lapsed(
+            lapse,
+            now=now,
+            steady=self._clock.steady(),
+            policy=self._rules.retry,
+            on_unknown=policy,
+            jitter=self._entropy.jitter(),
+            began=began,
+        )
+        tx.emails.save(lapsed, was=email)
+        unknown = email.phase is Phase.COMMITTING
+        if began or unknown:
+            tx.attempts.close(
+                attrs.evolve(
+                    open_attempt(email, account, now=now),
+                    ended_at=now,
+                    stage=Stage.DOT if unknown else None,
+                    result=Result.UNKNOWN if unknown else Result.WAIT,
+                    reason="outcome_unknown" if unknown else lapse.reason,
+                    text=lapse.text,
+                )
+            )
+        else:
+            tx.attempts.withdraw(email.id, email.attempt_no)
+        if unknown and account is not None:
+            tx.ledger.charge(email.id, email.attempt_no, units=units_of(account, email))
+        else:
+            tx.ledger.free(email.id, email.attempt_no)
+        return lapsed

@@ -1,0 +1,21 @@
+"""What delivery goes by."""
+
+import attrs
+
+from domain.account import OnUnknown
+from domain.congestion import CongestionPolicy
+from domain.limits import WindowLengths
+from domain.retry import RetryPolicy
+from domain.rules import Rules
+
+
+@attrs.frozen(kw_only=True)
+class DeliveryRules:
+    """What delivery goes by."""
+
+    replies: Rules
+    retry: RetryPolicy = attrs.field(factory=RetryPolicy)
+    congestion: CongestionPolicy = attrs.field(factory=CongestionPolicy)
+    windows: WindowLengths = attrs.field(factory=WindowLengths)
+    on_unknown: OnUnknown = OnUnknown.RESEND_ONCE
+    fairness_every: int = 10

@@ -1,0 +1,233 @@
+"""The result of a hand-off, written down."""
+
+from contextlib import suppress
+from datetime import datetime, timedelta
+from threading import Event as Answered
+from typing import Final
+
+import attrs
+
+from application.delivery.account_health import AccountHealth
+from application.delivery.accounts import find_locked
+from application.delivery.attempts import ended_attempt, open_attempt, others_passed
+from application.delivery.batch import Turn
+from application.delivery.reporting import email_event, report_settled
+from application.delivery.result_writer import Commits
+from application.delivery.rules import DeliveryRules
+from application.ports import Clock, Entropy, Observe, Transaction
+from domain.account import Account
+from domain.congestion import Witness, evidence_of, speaks_of_an_email
+from domain.email import Aside, Attempt, Email, Lapse, Status
+from domain.errors import NotFound, StaleAttempt
+from domain.events import Event
+from domain.handoff import Handoff
+from domain.verdict import ACCOUNT_GATES, AccountEffect, Result, Verdict
+
+FAULT_SECONDS: Final = 5.0  # how long a worker waits to hear what follows for the account
+
+
+class Settlement:
+    """Writes down what came of a hand-off: for the email, its attempt, the ledger, the account."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        entropy: Entropy,
+        observe: Observe,
+        rules: DeliveryRules,
+        commits: Commits,
+        health: AccountHealth,
+    ) -> None:
+        self._clock = clock
+        self._entropy = entropy
+        self._observe = observe
+        self._rules = rules
+        self._commits = commits
+        self._health = health
+
+    def settle(
+        self,
+        account: Account,
+        email: Email,
+        handoff: Handoff,
+        verdict: Verdict,
+        *,
+        seconds: float,
+        turn: Turn,
+    ) -> Lapse | None:
+        """Write down what came of it; why no more can be tried on this account now, if so."""
+        now, jitter = self._clock.now(), self._entropy.jitter()
+        attempt = ended_attempt(email, account, handoff, verdict, now=now, seconds=seconds)
+        if verdict.effect not in (AccountEffect.NONE, AccountEffect.HEALTHY):
+            return self._settle_trouble(
+                account, email, handoff, verdict, attempt, now=now, jitter=jitter
+            )
+        settled = self._settled(account, email, verdict, now=now, jitter=jitter)
+        following = turn.open_next()
+
+        def work(tx: Transaction) -> None:
+            tx.emails.save(settled, was=email)
+            tx.attempts.close(attempt)
+            if following is not None:  # its dialogue begins now
+                tx.attempts.open((open_attempt(following, account, now=now),))
+            self._settle_ledger(tx, account, email, verdict)
+            self._health.settle(tx, account, verdict, now=now, jitter=jitter)
+
+        def done(error: BaseException | None) -> None:
+            if isinstance(error, StaleAttempt):
+                turn.not_open()
+                self._settle_late(account, email, attempt, verdict)
+            elif error is None:
+                report_settled(self._observe, account, settled, attempt, verdict)
+
+        self._commits.persist(work, done)
+        return None
+
+    def _settled(
+        self,
+        account: Account,
+        email: Email,
+        verdict: Verdict,
+        *,
+        now: datetime,
+        jitter: float,
+        aside: Aside | None = None,
+    ) -> Email:
+        return email.settled(
+            verdict,
+            now=now,
+            steady=self._clock.steady(),
+            policy=self._rules.retry,
+            on_unknown=account.on_unknown or self._rules.on_unknown,
+            jitter=jitter,
+            aside=aside,
+        )
+
+    def _settle_trouble(
+        self,
+        account: Account,
+        email: Email,
+        handoff: Handoff,
+        verdict: Verdict,
+        attempt: Attempt,
+        *,
+        now: datetime,
+        jitter: float,
+    ) -> Lapse | None:
+        """Like `_settle`, where the account may be to blame: what is known of it decides.
+
+        It is waited for: whether the next email is tried depends on it.
+        """
+        evidence = evidence_of(handoff, verdict)
+        witness = (
+            Witness.of(email.id, [recipient.address for recipient in email.open_recipients])
+            if speaks_of_an_email(handoff)
+            else None
+        )
+        answered = Answered()
+        told: list[tuple[Email, Verdict]] = []
+
+        def work(tx: Transaction) -> None:
+            told.clear()  # it may be run again
+            current = find_locked(tx, account)
+            passed = others_passed(tx, current or account, email)
+            weighed = self._health.weighed(
+                current or account,
+                verdict,
+                witness,
+                evidence,
+                now,
+                jitter,
+                again=email.reason_code == verdict.reason,
+                discredited=passed,
+                began=now - (attempt.duration or timedelta(0)),
+            )
+            applied = attrs.evolve(verdict, effect=weighed.effect)
+            aside = None
+            if weighed.aside:
+                aside = Aside(waits=self._rules.congestion.asides, passed=passed)
+            settled = self._settled(account, email, applied, now=now, jitter=jitter, aside=aside)
+            told.append((settled, applied))
+            tx.emails.save(settled, was=email)
+            tx.attempts.close(attempt)
+            self._settle_ledger(tx, account, email, verdict)
+            if current is not None:
+                self._health.save(tx, current, weighed, verdict, now=now)
+
+        def done(error: BaseException | None) -> None:
+            try:
+                if isinstance(error, StaleAttempt):
+                    told.clear()  # nothing of it was written
+                    self._settle_late(account, email, attempt, verdict)
+                elif error is None:
+                    settled, applied = told[-1]
+                    report_settled(self._observe, account, settled, attempt, applied)
+            finally:
+                answered.set()
+
+        self._commits.persist(work, done)
+        effect = verdict.effect  # if the store does not answer, that is assumed
+        if answered.wait(FAULT_SECONDS):
+            effect = told[-1][1].effect if told else AccountEffect.NONE
+        if effect not in ACCOUNT_GATES:
+            return None
+        return Lapse(reason=verdict.reason, text=verdict.text)
+
+    def _settle_ledger(
+        self, tx: Transaction, account: Account, email: Email, verdict: Verdict
+    ) -> None:
+        if not verdict.charged:
+            tx.ledger.free(email.id, email.attempt_no)
+            return
+        results = [recipient.result for recipient in verdict.recipients]
+        taken = results.count(Result.SENT) + results.count(Result.UNKNOWN)
+        units = account.limits.units(taken or len(email.open_recipients))
+        tx.ledger.charge(email.id, email.attempt_no, units=units)
+
+    def _settle_late(
+        self, account: Account, email: Email, attempt: Attempt, verdict: Verdict
+    ) -> None:
+        """The attempt was taken from us meanwhile; what the server said is still the truth."""
+        now = self._clock.now()
+
+        def work(tx: Transaction) -> Email | None:
+            tx.attempts.close(attempt)
+            if verdict.result is not Result.SENT:
+                return None
+            current = tx.emails.get(email.id)
+            late = current.accepted_late(verdict, now=now)
+            if late is not None:
+                tx.emails.save(late, was=current)
+                if current.status is Status.SENDING:
+                    tx.ledger.free(current.id, current.attempt_no)
+            return late
+
+        def done(error: BaseException | None) -> None:
+            if error is None:
+                self._observe(email_event("result_came_late", email, level="warning"))
+
+        self._commits.persist(work, done)
+
+    def stop_announcing(self, account: Account, handoff: Handoff) -> None:
+        """For good: its server breaks on an envelope that comes together with a final dot."""
+
+        def work(tx: Transaction) -> None:
+            with suppress(NotFound):
+                current = tx.accounts.lock(account.id)
+                if current.version == account.version and current.announce_next:
+                    tx.accounts.save(attrs.evolve(current, announce_next=False))
+
+        def done(error: BaseException | None) -> None:
+            if error is None:
+                fields = {"stage": handoff.stage.value, "text": handoff.text}
+                self._observe(
+                    Event(
+                        name="announcing_stopped",
+                        account_id=account.id,
+                        level="warning",
+                        fields=fields,
+                    )
+                )
+
+        self._commits.persist(work, done)

@@ -1,0 +1,164 @@
+"""Handing a batch off over one connection, up to each email's final dot and its reply."""
+
+from collections.abc import Callable
+from math import inf
+from typing import Final
+
+from application.delivery.attempts import open_attempt
+from application.delivery.batch import Batch, Turn
+from application.delivery.claim import Claims
+from application.delivery.message_cache import Messages
+from application.delivery.recovery import OVERDUE, SHUTDOWN, UNTOUCHED, Recovery
+from application.delivery.reporting import email_event
+from application.delivery.result_writer import Commits, Mark
+from application.delivery.rules import DeliveryRules
+from application.delivery.scheduler import Placing
+from application.delivery.settle import Settlement
+from application.ports import Clock, Conversation, Observe, Sender, Store
+from domain.email import Email, Lapse
+from domain.errors import StoreUnavailable
+from domain.events import Event
+from domain.handoff import Handoff, Problem, Stage
+from domain.reply import classify
+from domain.session import excused
+
+# So long a connection may go on claiming for itself before others that wait get their turn.
+TURN_SECONDS: Final = 0.2
+
+
+class Transmission:
+    """Hands off what was claimed. Safe from many threads."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        sender: Sender,
+        clock: Clock,
+        observe: Observe,
+        rules: DeliveryRules,
+        scheduler: Placing,
+        commits: Commits,
+        claims: Claims,
+        settlement: Settlement,
+        recovery: Recovery,
+        lease_ends: Callable[[int], float] = lambda owner: inf,
+    ) -> None:
+        self._store = store
+        self._sender = sender
+        self._clock = clock
+        self._observe = observe
+        self._rules = rules
+        self._scheduler = scheduler
+        self._commits = commits
+        self._claims = claims
+        self._settlement = settlement
+        self._recovery = recovery
+        self._lease_ends = lease_ends
+
+    def deliver(
+        self,
+        batch: Batch,
+        *,
+        stopping: Callable[[], bool],
+        hold: Callable[[Batch], None] | None,
+        others_wait: Callable[[], bool],
+    ) -> None:
+        """Hand the batch off over one connection, see `Delivery.deliver`."""
+        began = self._clock.monotonic()
+        turn = Turn(batch, until=began + TURN_SECONDS, others_wait=others_wait, since=began)
+        messages = Messages(self._store, batch.account)
+        try:
+            with self._sender.converse(batch.account) as conversation:
+                while turn.emails:
+                    if stopping():
+                        self._recovery.put_back(tuple(turn.emails), SHUTDOWN)
+                        break
+                    if turn.is_slow(
+                        self._clock.monotonic()
+                    ) and self._scheduler.connections.has_free(batch.account.id):
+                        self._recovery.put_back(turn.all_but_one(), UNTOUCHED)
+                    email = turn.emails.popleft()
+                    if hold is not None and not turn.emails and not batch.suspect:
+                        self._claims.claim_more(turn, email, hold)
+                    gate = self._deliver_one(batch, email, messages, conversation, turn)
+                    if turn.asked is not None:
+                        turn.gather()
+                        turn.since = self._clock.monotonic()
+                    if gate is not None:
+                        self._recovery.put_back(tuple(turn.emails), gate)
+                        break
+        finally:
+            turn.gather()  # after a bug too: *hold* must know of it before the batch is given up
+        self._scheduler.gave_back(batch.account.id, batch.emails)
+
+    def _deliver_one(
+        self,
+        batch: Batch,
+        email: Email,
+        messages: Messages,
+        conversation: Conversation,
+        turn: Turn,
+    ) -> Lapse | None:
+        """Why the rest of the batch cannot be tried now; None if it can."""
+        account = batch.account
+        if not turn.is_open(email):
+            now = self._clock.now()
+            # at the latest with the mark of this one
+            self._commits.persist(
+                lambda tx: tx.attempts.open((open_attempt(email, account, now=now),)),
+                self._attempt_opened,
+            )
+        mark = Mark(
+            self._commits,
+            email,
+            owner=batch.owner,
+            clock=self._clock,
+            lease_ends=self._lease_ends,
+        )
+        started = self._clock.monotonic()
+        try:
+            handoff = conversation.send(
+                messages.of(email, turn.emails),
+                before_dot=mark,
+                still=mark.still,
+                then=lambda: messages.first_of(turn.gather()),
+            )
+        except StoreUnavailable as error:
+            handoff = Handoff(stage=Stage.BODY, problem=Problem.STOPPED, detail=str(error))
+        except Exception as error:  # our own bug must not take the worker down
+            self._observe(
+                email_event("delivery_bug", email, level="error", error=type(error).__name__)
+            )
+            handoff = _internal(mark, error)
+        if mark.refused:
+            self._observe(email_event("attempt_lost", email, level="warning"))
+            # whoever took it has closed the attempt, if he found one
+            self._commits.persist(lambda tx: tx.attempts.withdraw(email.id, email.attempt_no))
+            return None
+        if handoff.problem is Problem.STOPPED:
+            self._recovery.put_back_begun(email, OVERDUE if mark.late else SHUTDOWN)
+            return None
+        elapsed = self._clock.monotonic() - started
+        self._scheduler.sizes.took_time(account.id, elapsed, of_server=elapsed - mark.took)
+        verdict = classify(
+            handoff,
+            recipients=len(email.open_recipients),
+            rules=self._rules.replies,
+            echoes=(email.subject,),
+        )
+        if handoff.announcement_refused:
+            verdict = excused(verdict, handoff)
+            self._settlement.stop_announcing(account, handoff)
+        return self._settlement.settle(account, email, handoff, verdict, seconds=elapsed, turn=turn)
+
+    def _attempt_opened(self, error: BaseException | None) -> None:
+        if error is not None:  # it cannot begin twice; its mark will be refused
+            self._observe(
+                Event(name="attempt_not_opened", level="warning", fields={"text": str(error)})
+            )
+
+
+def _internal(mark: Mark, error: Exception) -> Handoff:
+    stage = Stage.DOT if mark.made else Stage.BODY
+    return Handoff(stage=stage, problem=Problem.INTERNAL, detail=type(error).__name__)
