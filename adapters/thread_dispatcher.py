@@ -100,7 +100,7 @@ class ThreadDispatcher:
         self._begin_worker = begin_worker
         self._delivery = application.delivery
         self._membership = application.membership
-        self._upkeep = application.upkeep
+        self._maintenance = application.maintenance
         self._bell = bell
         self._clock = clock
         self._locks = locks
@@ -199,7 +199,7 @@ class ThreadDispatcher:
             except StoreUnavailable as error:
                 self._tell("store_unavailable", error)
                 self._stopping.wait(0.5)
-                self._delivery.persist_again()
+                self._delivery.retry_writes()
             except Exception as error:  # the feeder must outlive every bug
                 self._tell("feeder_failed", error)
                 self._stopping.wait(1.0)
@@ -207,7 +207,7 @@ class ThreadDispatcher:
     def _lead(self) -> bool:
         self._roused = False
         if not self._leading.is_set() and self._may_lead():
-            self._upkeep.recover()
+            self._maintenance.recover()
             self._worked_at = self._clock.monotonic()
             self._leading.set()
             self._observe(Happened(name="delivery_started"))
@@ -234,7 +234,7 @@ class ThreadDispatcher:
 
     def _look(self) -> None:
         owner = self._membership.beat()
-        self._delivery.persist_again()
+        self._delivery.retry_writes()
         self._mend()
         self._freed.clear()
         places = self._free_places()
@@ -351,8 +351,8 @@ class ThreadDispatcher:
             self._delivery.deliver(
                 batch,
                 stopping=self._stopping.is_set,
-                hold=worker.hold,
-                others_wait=lambda: self._others_wait,
+                on_claimed=worker.hold,
+                should_yield=lambda: self._others_wait,
             )
         except Exception as error:  # a bug in one batch must not end the worker
             self._tell("worker_failed", error)
@@ -364,7 +364,7 @@ class ThreadDispatcher:
         if self._stopping.is_set() or owner is None or not self._queue.empty():
             return None
         try:
-            batches = self._delivery.claim(owner, places=1, in_turn=self._others_wait)
+            batches = self._delivery.claim(owner, places=1, round_robin=self._others_wait)
             return next(iter(batches), None)
         except Exception as error:  # the feeder looks again, and a worker must not end by it
             self._tell("claim_failed", error)
@@ -390,7 +390,7 @@ class ThreadDispatcher:
         while not self._stopping.is_set():
             if self._leading.is_set():
                 try:
-                    self._upkeep.sweep()
+                    self._maintenance.sweep()
                 except StoreUnavailable as error:
                     self._tell("store_unavailable", error)
                 except Exception as error:  # the sweeper must outlive every bug
@@ -418,7 +418,7 @@ class ThreadDispatcher:
         while not self._delivery.flush(timeout=0.2):
             if self._clock.monotonic() >= deadline:
                 return False
-            self._delivery.persist_again()
+            self._delivery.retry_writes()
         return True
 
     def _leave(self) -> None:

@@ -13,7 +13,7 @@ from application.email_changes import EmailChanges
 from application.intake.admission import Admission
 from application.intake.submit import Submission
 from application.cluster.membership import LeaseRules, Membership
-from application.maintenance.sweep import Upkeep
+from application.maintenance.sweep import Maintenance
 from application.overview import Overview
 from application.ports.cluster import Locks
 from application.ports.sender import Sender
@@ -63,7 +63,7 @@ class Application:
     overview: Overview
     delivery: Delivery
     membership: Membership
-    upkeep: Upkeep
+    maintenance: Maintenance
 
 
 def assemble(ports: Ports, rules: ServiceRules, *, host: str, pid: int) -> Application:
@@ -137,7 +137,7 @@ def assemble(ports: Ports, rules: ServiceRules, *, host: str, pid: int) -> Appli
         ),
         delivery=delivery,
         membership=membership,
-        upkeep=Upkeep(
+        maintenance=Maintenance(
             store=ports.store,
             sender=ports.sender,
             clock=ports.clock,

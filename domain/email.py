@@ -141,7 +141,7 @@ class Attempt:
 
 
 @attrs.frozen(kw_only=True)
-class Lapse:
+class AbandonedAttempt:
     """Why a claim ended without a result. ``reason`` None leaves the reason that the email had."""
 
     reason: str | None
@@ -315,9 +315,9 @@ class Email:
             error_message=verdict.text or None,
         )
 
-    def lapsed(
+    def released(
         self,
-        lapse: Lapse,
+        abandoned: AbandonedAttempt,
         *,
         now: datetime,
         steady: datetime,
@@ -341,11 +341,11 @@ class Email:
                 on_unknown=on_unknown,
                 jitter=jitter,
             )
-        crashes = self.claim_count + (lapse.crashed and began)
+        crashes = self.claim_count + (abandoned.crashed and began)
         if crashes >= POISON_CRASHES:
             text = f"the process died {crashes} times in its dialogue"
             return self._closed("poison", text, now=now)
-        reason, text = lapse.reason, lapse.text
+        reason, text = abandoned.reason, abandoned.text
         if reason is None:
             reason, text = self.reason_code, self.error_message or ""
         back = self._released(now=now, wait=timedelta(0), reason=reason, text=text)

@@ -206,7 +206,7 @@ class Service:
 
     def sweep(self) -> None:
         """Put the queue in order, once."""
-        self.application.upkeep.sweep()
+        self.application.maintenance.sweep()
 
     def open_sandbox(self) -> int:
         """Open the local inbox and its pages; the port it listens on. OSError if it is taken."""

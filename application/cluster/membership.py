@@ -127,7 +127,7 @@ class Membership:
             if now - sighting.since >= lease or self._locks.abandoned(_lock_name(owner))
         ]
 
-    def bury(self, owner: int) -> None:
+    def remove_dead(self, owner: int) -> None:
         """Forget a dead process, after its emails were taken.
 
         Its lock goes last: whoever dies here leaves it as it was, for the next one to find.
@@ -139,7 +139,7 @@ class Membership:
     def leave(self) -> None:
         """This process delivers no more."""
         if self.owner is not None:
-            self.bury(self.owner)
+            self.remove_dead(self.owner)
             self.owner = None
 
 

@@ -14,9 +14,9 @@ from application.delivery.batch import Batch
 from application.delivery.claim import Claims
 from application.delivery.probe import LoginProbe
 from application.delivery.recovery import Recovery
-from application.delivery.result_writer import Commits
+from application.delivery.result_writer import ResultWriter
 from application.delivery.rules import DeliveryRules
-from application.delivery.scheduler import Placing
+from application.delivery.scheduler import Scheduler
 from application.delivery.settle import Settlement
 from application.delivery.transmit import TURN_SECONDS, Transmission
 from application.ports import Clock, Entropy, Headroom, Observe, Sender, Store
@@ -44,8 +44,8 @@ class Delivery:
         """
         self._sender = sender
         self._headroom = headroom
-        self.scheduler = Placing(windows=rules.windows, fairness_every=rules.fairness_every)
-        self.commits = Commits(store)
+        self.scheduler = Scheduler(windows=rules.windows, fairness_every=rules.fairness_every)
+        self.results = ResultWriter(store)
         health = AccountHealth(rules)
         self._recovery = Recovery(
             store=store,
@@ -54,7 +54,7 @@ class Delivery:
             observe=observe,
             rules=rules,
             scheduler=self.scheduler,
-            commits=self.commits,
+            results=self.results,
         )
         self._claims = Claims(
             store=store,
@@ -84,30 +84,30 @@ class Delivery:
             observe=observe,
             rules=rules,
             scheduler=self.scheduler,
-            commits=self.commits,
+            results=self.results,
             claims=self._claims,
             settlement=Settlement(
                 clock=clock,
                 entropy=entropy,
                 observe=observe,
                 rules=rules,
-                commits=self.commits,
+                results=self.results,
                 health=health,
             ),
             recovery=self._recovery,
             lease_ends=lease_ends,
         )
 
-    def claim(self, owner: int, *, places: int, in_turn: bool = False) -> Sequence[Batch]:
+    def claim(self, owner: int, *, places: int, round_robin: bool = False) -> Sequence[Batch]:
         """Up to *places* batches, each for a connection its account has free.
 
         Attempts and reservations are durable when this returns. Every account gets one connection
         before any gets two. The one with the most room is asked first, or where there are too few
-        places for all (*in_turn*) the one whose turn is the longest ago. Nothing is claimed while
-        the disk is low: its result could not be written down. Nor by a process that has not shown
-        for so long that it lives that others may take what it holds.
+        places for all (*round_robin*) the one whose turn is the longest ago. Nothing is claimed
+        while the disk is low: its result could not be written down. Nor by a process that has not
+        shown for so long that it lives that others may take what it holds.
         """
-        return self._claims.claim(owner, places=places, in_turn=in_turn)
+        return self._claims.claim(owner, places=places, round_robin=round_robin)
 
     def due(self, owner: int) -> datetime | None:
         """When there will be something to claim, as far as the rows can tell; None for nothing."""
@@ -129,19 +129,21 @@ class Delivery:
         batch: Batch,
         *,
         stopping: Callable[[], bool],
-        hold: Callable[[Batch], None] | None = None,
-        others_wait: Callable[[], bool] = lambda: True,
+        on_claimed: Callable[[Batch], None] | None = None,
+        should_yield: Callable[[], bool] = lambda: True,
     ) -> None:
         """Hand the batch off over one connection; what cannot be tried now goes back uncharged.
 
-        With *hold* it goes on: more of the account's emails are claimed in time for the last one's
-        dot, in the commit of its mark. *hold* is told what is held then, before anybody can forget
-        it. It ends when nothing is left, or after a while if *others_wait* for the thread.
+        With *on_claimed* it goes on: more of the account's emails are claimed in time for the last
+        one's dot, in the commit of its mark. *on_claimed* is called with what is held then, before
+        anybody can forget it. It ends when nothing is left, or after a while if *should_yield*.
         """
         if not batch.emails:
             self._probe.run(batch.account)
             return
-        self._transmission.deliver(batch, stopping=stopping, hold=hold, others_wait=others_wait)
+        self._transmission.deliver(
+            batch, stopping=stopping, on_claimed=on_claimed, should_yield=should_yield
+        )
 
     def abandon(self, batch: Batch) -> bool:
         """Give up what a batch still holds, by what its rows say; whether an outcome is unknown.
@@ -161,14 +163,14 @@ class Delivery:
         """
         return self._recovery.recover(owner, limit=limit)
 
-    def persist_again(self) -> None:
+    def retry_writes(self) -> None:
         """Post once more the results the store could not take."""
         self._headroom()  # which makes room for them on a full disk, if there is a reserve
-        self.commits.again()
+        self.results.retry()
 
     def flush(self, *, timeout: float) -> bool:
         """Wait until every result is durable, at most *timeout* seconds; whether it is."""
-        return self.commits.wait(timeout=timeout)
+        return self.results.wait(timeout=timeout)
 
     def drop_sessions(self) -> None:
         """Let go of idle connections."""

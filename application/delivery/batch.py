@@ -43,7 +43,7 @@ class Turn:
 
     batch: Batch
     until: float
-    others_wait: Callable[[], bool]
+    should_yield: Callable[[], bool]
     since: float  # when the emails that are left were claimed
     emails: deque[Email] = attrs.field(init=False)
     asked: "Future[Sequence[Email]] | None" = None
@@ -72,7 +72,7 @@ class Turn:
 
     def is_over(self, now: float) -> bool:
         """Whether somebody else is to have the thread."""
-        return now >= self.until and self.others_wait()
+        return now >= self.until and self.should_yield()
 
     def all_but_one(self) -> Sequence[Email]:
         """What comes after the next one, which alone is kept."""

@@ -55,7 +55,7 @@ class BatchSizes:
         self._deep.update(self._found)
         self._found.clear()
 
-    def took_time(self, account_id: int, seconds: float, *, of_server: float) -> None:
+    def record_latency(self, account_id: int, seconds: float, *, of_server: float) -> None:
         """How long one email took, and how much of it the server did."""
         with self._lock:
             for pace, now in ((self._pace, seconds), (self._server_pace, of_server)):

@@ -15,7 +15,7 @@ from application.delivery.batch import Batch, Turn
 from application.delivery.due import next_due
 from application.delivery.recovery import Recovery
 from application.delivery.rules import DeliveryRules
-from application.delivery.scheduler import Placing, Plan
+from application.delivery.scheduler import Plan, Scheduler
 from application.ports import Clock, Headroom, Sender, Store, Transaction
 from domain.account import Account
 from domain.email import NO_SUSPECTS, POISON_CRASHES, SUSPECT_CRASHES, Email
@@ -33,7 +33,7 @@ class Claims:
         clock: Clock,
         headroom: Headroom,
         rules: DeliveryRules,
-        scheduler: Placing,
+        scheduler: Scheduler,
         health: AccountHealth,
         recovery: Recovery,
         lease_ends: Callable[[int], float] = lambda owner: inf,
@@ -49,15 +49,8 @@ class Claims:
         self._lease_ends = lease_ends
         self._members: frozenset[int] = frozenset()
 
-    def claim(self, owner: int, *, places: int, in_turn: bool = False) -> Sequence[Batch]:
-        """Up to *places* batches, each for a connection its account has free.
-
-        Attempts and reservations are durable when this returns. Every account gets one connection
-        before any gets two. The one with the most room is asked first, or where there are too few
-        places for all (*in_turn*) the one whose turn is the longest ago. Nothing is claimed while
-        the disk is low: its result could not be written down. Nor by a process that has not shown
-        for so long that it lives that others may take what it holds.
-        """
+    def claim(self, owner: int, *, places: int, round_robin: bool = False) -> Sequence[Batch]:
+        """Up to *places* batches, see `Delivery.claim`."""
         if not self._headroom() or self._clock.boottime() >= self._lease_ends(owner):
             return ()
         now = self._clock.now()
@@ -67,22 +60,12 @@ class Claims:
             # two workers may claim in one commit: each must see what the other has taken
             self._forget(batches)
             members = tuple(tx.instances.beats())
-            free = self._scheduler.order(tx, owner=owner, members=members, now=now, in_turn=in_turn)
+            free = self._scheduler.order(
+                tx, owner=owner, members=members, now=now, round_robin=round_robin
+            )
             while free and len(batches) < places:
-                still_free = []
-                looked_at, free = free[: places - len(batches)], free[places - len(batches) :]
-                for account, connections in looked_at:
-                    self._scheduler.looked_at(account.id)
-                    batch = self._claim_batch(tx, account, owner=owner, now=now, going_on=False)
-                    if batch is not None:
-                        tx.attempts.open(
-                            [open_attempt(email, account, now=now) for email in batch.emails[:1]]
-                        )
-                        self._scheduler.took(account.id, batch.emails)
-                        batches.append(batch)
-                        if connections > 1:
-                            still_free.append((account, connections - 1))
-                free = [*free, *still_free]
+                asked, free = free[: places - len(batches)], free[places - len(batches) :]
+                free = [*free, *self._claim_of(tx, asked, batches, owner=owner, now=now)]
             return members, tuple(batches)
 
         try:
@@ -97,7 +80,7 @@ class Claims:
             self._sender.drop_idle()  # idle connections may belong to another process now
         return claimed
 
-    def claim_more(self, turn: Turn, last: Email, hold: Callable[[Batch], None]) -> None:
+    def claim_more(self, turn: Turn, last: Email, on_claimed: Callable[[Batch], None]) -> None:
         """Ask for what comes after *last*, unless others have waited long enough for a turn."""
         batch = turn.batch
         if turn.is_over(self._clock.monotonic()) or not self._headroom():
@@ -121,7 +104,7 @@ class Claims:
             self._scheduler.sizes.looked()
             if more is None or not more.emails:
                 return ()
-            self._scheduler.took_more(account.id, more.emails)
+            self._scheduler.extend(account.id, more.emails)
             claimed.append(more)
             return more.emails
 
@@ -134,7 +117,7 @@ class Claims:
                 if error is not None:
                     self._forget_more(claimed)
                 elif more := future.result():
-                    hold(attrs.evolve(batch, emails=(last, *more)))
+                    on_claimed(attrs.evolve(batch, emails=(last, *more)))
             finally:
                 told.set_result(more)
 
@@ -176,6 +159,30 @@ class Claims:
             members=members,
             now=now,
         )
+
+    def _claim_of(
+        self,
+        tx: Transaction,
+        asked: Sequence[tuple[Account, int]],
+        batches: list[Batch],
+        *,
+        owner: int,
+        now: datetime,
+    ) -> Sequence[tuple[Account, int]]:
+        """One batch of each account that has one; which of them have connections left then."""
+        still_free = []
+        for account, connections in asked:
+            self._scheduler.looked_at(account.id)
+            batch = self._claim_batch(tx, account, owner=owner, now=now, going_on=False)
+            if batch is None:
+                continue
+            # only the first one's dialogue begins now
+            tx.attempts.open([open_attempt(email, account, now=now) for email in batch.emails[:1]])
+            self._scheduler.acquire(account.id, batch.emails)
+            batches.append(batch)
+            if connections > 1:
+                still_free.append((account, connections - 1))
+        return still_free
 
     def _claim_batch(
         self, tx: Transaction, account: Account, *, owner: int, now: datetime, going_on: bool
@@ -230,13 +237,13 @@ class Claims:
     def _forget(self, batches: list[Batch]) -> None:
         """Batches of a work that did not commit."""
         for batch in batches:
-            self._scheduler.took_back(batch.account.id, batch.emails)
+            self._scheduler.roll_back(batch.account.id, batch.emails)
         batches.clear()
 
     def _forget_more(self, batches: list[Batch]) -> None:
         """Like `_forget`, of what a connection in use would have gone on with."""
         for batch in batches:
-            self._scheduler.took_more(batch.account.id, batch.emails, back=True)
+            self._scheduler.extend(batch.account.id, batch.emails, back=True)
         batches.clear()
 
     def _joined(self, members: Sequence[int]) -> bool:

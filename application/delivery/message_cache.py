@@ -14,7 +14,7 @@ from domain.message import from_line
 READ_AHEAD: Final = 1024 * 1024  # octets of the messages that a worker holds at once
 
 
-class Messages:
+class MessageCache:
     """The messages of an account's emails as it sends them, read some at a time."""
 
     def __init__(self, store: Store, account: Account) -> None:

@@ -4,7 +4,7 @@ import attrs
 
 from application.delivery.account_health import AccountHealth
 from application.delivery.rules import DeliveryRules
-from application.delivery.scheduler import Placing
+from application.delivery.scheduler import Scheduler
 from application.ports import Clock, Entropy, Observe, Sender, Store, Transaction
 from domain.account import Account
 from domain.errors import NotFound, StoreUnavailable
@@ -26,7 +26,7 @@ class LoginProbe:
         entropy: Entropy,
         observe: Observe,
         rules: DeliveryRules,
-        scheduler: Placing,
+        scheduler: Scheduler,
         health: AccountHealth,
     ) -> None:
         self._store = store
@@ -49,7 +49,7 @@ class LoginProbe:
                 Event(name="store_unavailable", level="error", fields={"text": str(error)})
             )
         finally:
-            self._scheduler.gave_back(account.id, ())
+            self._scheduler.release(account.id, ())
 
     def _settle(self, account: Account, handoff: Handoff) -> None:
         now, jitter = self._clock.now(), self._entropy.jitter()

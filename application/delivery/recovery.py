@@ -10,19 +10,19 @@ from application.delivery.accounts import find, units_of
 from application.delivery.attempts import has_begun, open_attempt
 from application.delivery.batch import Batch
 from application.delivery.reporting import email_event
-from application.delivery.result_writer import Commits
+from application.delivery.result_writer import ResultWriter
 from application.delivery.rules import DeliveryRules
-from application.delivery.scheduler import Placing
+from application.delivery.scheduler import Scheduler
 from application.ports import Clock, Entropy, Observe, Store, Transaction
-from domain.email import Email, Lapse, Phase, Status
+from domain.email import AbandonedAttempt, Email, Phase, Status
 from domain.errors import StaleAttempt, StoreUnavailable
 from domain.handoff import Stage
 from domain.verdict import Result
 
-SHUTDOWN = Lapse(reason="shutdown", text="the service stopped before it was sent")
+SHUTDOWN = AbandonedAttempt(reason="shutdown", text="the service stopped before it was sent")
 # A claim that nobody heard of, or that others are to take: its emails stay as they were.
-UNTOUCHED = Lapse(reason=None)
-OVERDUE = Lapse(
+UNTOUCHED = AbandonedAttempt(reason=None)
+OVERDUE = AbandonedAttempt(
     reason="lease_over", text="this process stood still too long to send it without risk"
 )
 
@@ -38,8 +38,8 @@ class Recovery:
         entropy: Entropy,
         observe: Observe,
         rules: DeliveryRules,
-        scheduler: Placing,
-        commits: Commits,
+        scheduler: Scheduler,
+        results: ResultWriter,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -47,23 +47,23 @@ class Recovery:
         self._observe = observe
         self._rules = rules
         self._scheduler = scheduler
-        self._commits = commits
+        self._results = results
 
-    def put_back(self, emails: Sequence[Email], lapse: Lapse) -> None:
+    def put_back(self, emails: Sequence[Email], abandoned: AbandonedAttempt) -> None:
         """Release claimed emails that were not tried: nothing is charged."""
         if emails:
             now = self._clock.now()
-            self._commits.persist(lambda tx: self._release_all(tx, emails, lapse, now=now))
+            self._results.persist(lambda tx: self._release_all(tx, emails, abandoned, now=now))
 
-    def put_back_begun(self, email: Email, lapse: Lapse) -> None:
+    def put_back_begun(self, email: Email, abandoned: AbandonedAttempt) -> None:
         """Release an email whose dialogue was given up before the dot."""
         now = self._clock.now()
 
         def work(tx: Transaction) -> None:
             with suppress(StaleAttempt):
-                self._release(tx, email, lapse, now=now, began=True)
+                self._release(tx, email, abandoned, now=now, began=True)
 
-        self._commits.persist(work)
+        self._results.persist(work)
 
     def put_back_if_claimed(self, batches: Sequence[Batch]) -> None:
         """The commit may have been made although its answer was lost: nobody would hand them off.
@@ -79,12 +79,12 @@ class Recovery:
             claimed = [email for email in emails if tx.emails.get(email.id) == email]
             self._release_all(tx, claimed, UNTOUCHED, now=now)
 
-        self._commits.persist(work)
+        self._results.persist(work)
 
     def return_place(self, batch: Batch) -> None:
         """Put a whole batch back that no worker took."""
         self.put_back(batch.emails, SHUTDOWN)
-        self._scheduler.gave_back(batch.account.id, batch.emails)
+        self._scheduler.release(batch.account.id, batch.emails)
 
     def abandon(self, batch: Batch) -> bool:
         """Give up what a batch still holds, by what its rows say; whether an outcome is unknown.
@@ -92,7 +92,7 @@ class Recovery:
         For a worker that died, or that hangs behind the final dot when the process must end.
         """
         now = self._clock.now()
-        lapse = Lapse(reason="crashed", text="its worker ended", crashed=True)
+        abandoned = AbandonedAttempt(reason="crashed", text="its worker ended", crashed=True)
 
         def work(tx: Transaction) -> bool:
             unknown = False
@@ -101,14 +101,14 @@ class Recovery:
                 if current.status is Status.SENDING and current.attempt_no == email.attempt_no:
                     unknown |= current.phase is Phase.COMMITTING
                     began = has_begun(tx, current)
-                    self._release(tx, current, lapse, now=now, began=began)
+                    self._release(tx, current, abandoned, now=now, began=began)
             return unknown
 
-        self._scheduler.gave_back(batch.account.id, batch.emails)
+        self._scheduler.release(batch.account.id, batch.emails)
         try:
             return self._store.write(work)
         except StoreUnavailable:
-            self._commits.persist(work)
+            self._results.persist(work)
             return True
 
     def recover(self, owner: int, *, limit: int = 200) -> int:
@@ -117,12 +117,12 @@ class Recovery:
         Behind the mark their outcome is unknown; before it they go back as if never claimed.
         """
         now = self._clock.now()
-        lapse = Lapse(reason="crashed", text="its process died", crashed=True)
+        abandoned = AbandonedAttempt(reason="crashed", text="its process died", crashed=True)
 
         def work(tx: Transaction) -> Sequence[Email]:
             held = tx.emails.held_by(owner, limit=limit)
             return [
-                self._release(tx, email, lapse, now=now, began=has_begun(tx, email))
+                self._release(tx, email, abandoned, now=now, began=has_begun(tx, email))
                 for email in held
             ]
 
@@ -132,22 +132,33 @@ class Recovery:
         return len(taken)
 
     def _release_all(
-        self, tx: Transaction, emails: Sequence[Email], lapse: Lapse, *, now: datetime
+        self,
+        tx: Transaction,
+        emails: Sequence[Email],
+        abandoned: AbandonedAttempt,
+        *,
+        now: datetime,
     ) -> None:
         """Put claimed emails back whose dialogue has not begun."""
         for email in emails:
             try:
-                self._release(tx, email, lapse, now=now, began=False)
+                self._release(tx, email, abandoned, now=now, began=False)
             except StaleAttempt:
                 continue  # somebody else has taken care of it
 
     def _release(
-        self, tx: Transaction, email: Email, lapse: Lapse, *, now: datetime, began: bool
+        self,
+        tx: Transaction,
+        email: Email,
+        abandoned: AbandonedAttempt,
+        *,
+        now: datetime,
+        began: bool,
     ) -> Email:
         account = find(tx, email.account_id)
         policy = (account.on_unknown if account else None) or self._rules.on_unknown
-        lapsed = email.lapsed(
-            lapse,
+        released = email.released(
+            abandoned,
             now=now,
             steady=self._clock.steady(),
             policy=self._rules.retry,
@@ -155,7 +166,7 @@ class Recovery:
             jitter=self._entropy.jitter(),
             began=began,
         )
-        tx.emails.save(lapsed, was=email)
+        tx.emails.save(released, was=email)
         unknown = email.phase is Phase.COMMITTING
         if began or unknown:
             tx.attempts.close(
@@ -164,8 +175,8 @@ class Recovery:
                     ended_at=now,
                     stage=Stage.DOT if unknown else None,
                     result=Result.UNKNOWN if unknown else Result.WAIT,
-                    reason="outcome_unknown" if unknown else lapse.reason,
-                    text=lapse.text,
+                    reason="outcome_unknown" if unknown else abandoned.reason,
+                    text=abandoned.text,
                 )
             )
         else:
@@ -174,4 +185,4 @@ class Recovery:
             tx.ledger.charge(email.id, email.attempt_no, units=units_of(account, email))
         else:
             tx.ledger.free(email.id, email.attempt_no)
-        return lapsed
+        return released

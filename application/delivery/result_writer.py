@@ -27,7 +27,7 @@ Done = Callable[[BaseException | None], None]
 Claim = tuple[int, int]  # an email's id and the number of its attempt
 
 
-class Mark:
+class CommitPermit:
     """The last permission before the final dot, asked once, durable before it is given.
 
     ``took`` is how many seconds that was waited for. ``late``: it came when the lease of *owner*
@@ -36,7 +36,7 @@ class Mark:
 
     def __init__(
         self,
-        commits: "Commits",
+        results: "ResultWriter",
         email: Email,
         *,
         owner: int,
@@ -46,7 +46,7 @@ class Mark:
         self._lease_ends = lease_ends
         self._until = inf
         self.late = False
-        self._commits = commits
+        self._results = results
         self._claim = (email.id, email.attempt_no)
         self._owner = owner
         self._clock = clock
@@ -59,7 +59,7 @@ class Mark:
         # as of now: a later beat does not give back what was taken meanwhile
         self._until = self._lease_ends(self._owner)
         try:
-            self.made = self._commits.mark(self._claim, owner=self._owner)
+            self.made = self._results.mark(self._claim, owner=self._owner)
         except StoreUnavailable:
             return False  # the dot is not sent: it goes back uncharged when the store returns
         finally:
@@ -112,7 +112,7 @@ class _Asked:
 
 
 @attrs.define(eq=False)
-class _Together:
+class _WriteGroup:
     """Results and marks of one work."""
 
     owner: int | None = None  # whose claims they are, if there are any
@@ -127,7 +127,7 @@ class _Together:
         return tx.emails.mark_committing([mark.claim for mark in self.marks], owner=self.owner)
 
 
-class Commits:
+class ResultWriter:
     """Marks, and results on their way to the store: posted, never dropped, posted again while it is
     away. Safe from many threads.
     """
@@ -136,7 +136,7 @@ class Commits:
         self._store = store
         self._lock = Lock()
         self._settled = Condition(self._lock)
-        self._next: _Together | None = None
+        self._next: _WriteGroup | None = None
         self._pending = 0
         self._waiting: list[_Result] = []
 
@@ -144,88 +144,88 @@ class Commits:
         """Whether this attempt may go on; if so, that is durable. StoreUnavailable."""
         asked = _Asked(claim)
         with self._lock:
-            together = self._next
-            joins = together is not None and together.owner in (None, owner)
-            if together is None or not joins:
-                together = self._next = _Together()
-            together.owner = owner
-            together.marks.append(asked)
+            group = self._next
+            joins = group is not None and group.owner in (None, owner)
+            if group is None or not joins:
+                group = self._next = _WriteGroup()
+            group.owner = owner
+            group.marks.append(asked)
         if not joins:  # and without the lock, for the work may be run before `post` returns
-            self._post(together)
+            self._post(group)
         return asked.wait()
 
     def persist(self, work: Work, done: Done = lambda error: None) -> None:
         """Write *work* soon, then call *done* with its error if the store did run it."""
         with self._lock:
             self._pending += 1
-            together = self._next
-            joins = together is not None
-            if together is None:
-                together = self._next = _Together()
-            together.results.append(_Result(work, done))
+            group = self._next
+            joins = group is not None
+            if group is None:
+                group = self._next = _WriteGroup()
+            group.results.append(_Result(work, done))
         if not joins:
-            self._post(together)
+            self._post(group)
 
-    def again(self) -> None:
+    def retry(self) -> None:
         """Post the results that could not be written."""
         with self._lock:
             waiting, self._waiting = self._waiting, []
         if waiting:
-            self._post(_Together(results=waiting))
+            self._post(_WriteGroup(results=waiting))
 
     def wait(self, *, timeout: float) -> bool:
         """Until no result is pending."""
         with self._lock:
             return self._settled.wait_for(lambda: not self._pending, timeout)
 
-    def _post(self, together: _Together) -> None:
+    def _post(self, group: _WriteGroup) -> None:
         def work(tx: Transaction) -> Collection[Claim]:
-            self._close(together)
-            return together(tx)
+            self._close(group)
+            return group(tx)
 
         try:
             future = self._store.post(work)
         except BaseException as error:
-            self._failed(together, error)
+            self._failed(group, error)
             if not isinstance(error, StoreUnavailable):
                 raise
         else:
-            future.add_done_callback(lambda future: self._posted(together, future))
+            future.add_done_callback(lambda future: self._posted(group, future))
 
-    def _close(self, together: _Together) -> None:
+    def _close(self, group: _WriteGroup) -> None:
         """From now on nobody joins it: its turn has come."""
         with self._lock:
-            if self._next is together:
+            if self._next is group:
                 self._next = None
 
-    def _posted(self, together: _Together, future: "Future[Collection[Claim]]") -> None:
+    def _posted(self, group: _WriteGroup, future: "Future[Collection[Claim]]") -> None:
         error = future.exception()
         if error is not None:
-            self._failed(together, error)
+            self._failed(group, error)
             return
         marked = future.result()
         try:
             # first: who has its mark runs at once, and would take turns with the rest of this
-            self._tell(together.results, None)
+            self._tell(group.results, None)
         finally:
-            for asked in together.marks:
+            for asked in group.marks:
                 asked.answer(marked)
 
-    def _failed(self, together: _Together, error: BaseException) -> None:
-        self._close(together)  # it may never have been run
-        results = together.results
+    def _failed(self, group: _WriteGroup, error: BaseException) -> None:
+        self._close(group)  # it may never have been run
+        results = group.results
         if isinstance(error, StoreUnavailable):
-            for asked in together.marks:
+            for asked in group.marks:
                 asked.fail(error)
             with self._lock:
                 self._waiting += results
-        elif len(results) + bool(together.marks) > 1:
+        elif len(results) + bool(group.marks) > 1:
             for result in results:  # one of them is at fault: each is to fail for itself
-                self._post(_Together(results=[result]))
-            if together.marks:
-                self._post(_Together(owner=together.owner, marks=together.marks))
+                self._post(_WriteGroup(results=[result]))
+            if group.marks:
+                self._post(_WriteGroup(owner=group.owner, marks=group.marks))
         else:
-            for asked in together.marks:
+            for asked in group.marks:
                 asked.fail(error)
             self._tell(results, error)
 

@@ -32,7 +32,7 @@ class Plan:
     shared: int | None = None
 
 
-class Placing:
+class Scheduler:
     """Spreads a process's workers over accounts. Safe from many threads."""
 
     def __init__(self, *, windows: WindowLengths, fairness_every: int) -> None:
@@ -54,11 +54,11 @@ class Placing:
         owner: int,
         members: Sequence[int],
         now: datetime,
-        in_turn: bool = False,
+        round_robin: bool = False,
     ) -> Sequence[tuple[Account, int]]:
         """The accounts that may take mail, the freest first, with the connections of each that
-        this process may still open; *in_turn* the one first whose turn is the longest ago. Those
-        whose server has failed come last.
+        this process may still open; with *round_robin* the one first whose turn is the longest
+        ago. Those whose server has failed come last.
         """
         free = [
             (account, left)
@@ -75,7 +75,7 @@ class Placing:
             account = pair[0]
             fails = int(account.health.failures > 0)
             busy, room = self.connections.busy(account.id), -headroom[account.id]
-            if in_turn:
+            if round_robin:
                 return (busy, self._looked_at[account.id], fails, room, account.id)
             return (fails, busy, room, account.id)
 
@@ -120,26 +120,26 @@ class Placing:
             every=self._fairness_every,
         )
 
-    def took_more(self, account_id: int, emails: Sequence[Email], *, back: bool = False) -> None:
+    def extend(self, account_id: int, emails: Sequence[Email], *, back: bool = False) -> None:
         """A connection that was in use already goes on with these, or does not (*back*)."""
         with self._lock:
             self._count(account_id, emails, -1 if back else 1)
 
-    def took(self, account_id: int, emails: Sequence[Email]) -> None:
+    def acquire(self, account_id: int, emails: Sequence[Email]) -> None:
         """A connection of this account is in use, for these emails."""
         with self._lock:
             self.connections.count(account_id, 1)
             self._count(account_id, emails, 1)
             self._suspects += _grave(emails)
 
-    def took_back(self, account_id: int, emails: Sequence[Email]) -> None:
+    def roll_back(self, account_id: int, emails: Sequence[Email]) -> None:
         """It is not: the work that took it did not commit, or is run again."""
         with self._lock:
             self.connections.count(account_id, -1)
             self._count(account_id, emails, -1)
             self._suspects -= _grave(emails)
 
-    def gave_back(self, account_id: int, emails: Sequence[Email]) -> None:
+    def release(self, account_id: int, emails: Sequence[Email]) -> None:
         """A connection of this account is free again; these were taken for it at first."""
         with self._lock:
             self.connections.count(account_id, -1)

@@ -12,12 +12,12 @@ from application.delivery.accounts import find_locked
 from application.delivery.attempts import ended_attempt, open_attempt, others_passed
 from application.delivery.batch import Turn
 from application.delivery.reporting import email_event, report_settled
-from application.delivery.result_writer import Commits
+from application.delivery.result_writer import ResultWriter
 from application.delivery.rules import DeliveryRules
 from application.ports import Clock, Entropy, Observe, Transaction
 from domain.account import Account
 from domain.congestion import Witness, evidence_of, speaks_of_an_email
-from domain.email import Aside, Attempt, Email, Lapse, Status
+from domain.email import AbandonedAttempt, Aside, Attempt, Email, Status
 from domain.errors import NotFound, StaleAttempt
 from domain.events import Event
 from domain.handoff import Handoff
@@ -36,14 +36,14 @@ class Settlement:
         entropy: Entropy,
         observe: Observe,
         rules: DeliveryRules,
-        commits: Commits,
+        results: ResultWriter,
         health: AccountHealth,
     ) -> None:
         self._clock = clock
         self._entropy = entropy
         self._observe = observe
         self._rules = rules
-        self._commits = commits
+        self._results = results
         self._health = health
 
     def settle(
@@ -55,7 +55,7 @@ class Settlement:
         *,
         seconds: float,
         turn: Turn,
-    ) -> Lapse | None:
+    ) -> AbandonedAttempt | None:
         """Write down what came of it; why no more can be tried on this account now, if so."""
         now, jitter = self._clock.now(), self._entropy.jitter()
         attempt = ended_attempt(email, account, handoff, verdict, now=now, seconds=seconds)
@@ -81,7 +81,7 @@ class Settlement:
             elif error is None:
                 report_settled(self._observe, account, settled, attempt, verdict)
 
-        self._commits.persist(work, done)
+        self._results.persist(work, done)
         return None
 
     def _settled(
@@ -114,7 +114,7 @@ class Settlement:
         *,
         now: datetime,
         jitter: float,
-    ) -> Lapse | None:
+    ) -> AbandonedAttempt | None:
         """Like `_settle`, where the account may be to blame: what is known of it decides.
 
         It is waited for: whether the next email is tried depends on it.
@@ -166,13 +166,13 @@ class Settlement:
             finally:
                 answered.set()
 
-        self._commits.persist(work, done)
+        self._results.persist(work, done)
         effect = verdict.effect  # if the store does not answer, that is assumed
         if answered.wait(FAULT_SECONDS):
             effect = told[-1][1].effect if told else AccountEffect.NONE
         if effect not in ACCOUNT_GATES:
             return None
-        return Lapse(reason=verdict.reason, text=verdict.text)
+        return AbandonedAttempt(reason=verdict.reason, text=verdict.text)
 
     def _settle_ledger(
         self, tx: Transaction, account: Account, email: Email, verdict: Verdict
@@ -207,7 +207,7 @@ class Settlement:
             if error is None:
                 self._observe(email_event("result_came_late", email, level="warning"))
 
-        self._commits.persist(work, done)
+        self._results.persist(work, done)
 
     def stop_announcing(self, account: Account, handoff: Handoff) -> None:
         """For good: its server breaks on an envelope that comes together with a final dot."""
@@ -230,4 +230,4 @@ class Settlement:
                     )
                 )
 
-        self._commits.persist(work, done)
+        self._results.persist(work, done)

@@ -7,15 +7,15 @@ from typing import Final
 from application.delivery.attempts import open_attempt
 from application.delivery.batch import Batch, Turn
 from application.delivery.claim import Claims
-from application.delivery.message_cache import Messages
+from application.delivery.message_cache import MessageCache
 from application.delivery.recovery import OVERDUE, SHUTDOWN, UNTOUCHED, Recovery
 from application.delivery.reporting import email_event
-from application.delivery.result_writer import Commits, Mark
+from application.delivery.result_writer import CommitPermit, ResultWriter
 from application.delivery.rules import DeliveryRules
-from application.delivery.scheduler import Placing
+from application.delivery.scheduler import Scheduler
 from application.delivery.settle import Settlement
 from application.ports import Clock, Conversation, Observe, Sender, Store
-from domain.email import Email, Lapse
+from domain.email import AbandonedAttempt, Email
 from domain.errors import StoreUnavailable
 from domain.events import Event
 from domain.handoff import Handoff, Problem, Stage
@@ -37,8 +37,8 @@ class Transmission:
         clock: Clock,
         observe: Observe,
         rules: DeliveryRules,
-        scheduler: Placing,
-        commits: Commits,
+        scheduler: Scheduler,
+        results: ResultWriter,
         claims: Claims,
         settlement: Settlement,
         recovery: Recovery,
@@ -50,7 +50,7 @@ class Transmission:
         self._observe = observe
         self._rules = rules
         self._scheduler = scheduler
-        self._commits = commits
+        self._results = results
         self._claims = claims
         self._settlement = settlement
         self._recovery = recovery
@@ -61,26 +61,25 @@ class Transmission:
         batch: Batch,
         *,
         stopping: Callable[[], bool],
-        hold: Callable[[Batch], None] | None,
-        others_wait: Callable[[], bool],
+        on_claimed: Callable[[Batch], None] | None,
+        should_yield: Callable[[], bool],
     ) -> None:
         """Hand the batch off over one connection, see `Delivery.deliver`."""
         began = self._clock.monotonic()
-        turn = Turn(batch, until=began + TURN_SECONDS, others_wait=others_wait, since=began)
-        messages = Messages(self._store, batch.account)
+        turn = Turn(batch, until=began + TURN_SECONDS, should_yield=should_yield, since=began)
+        messages = MessageCache(self._store, batch.account)
         try:
             with self._sender.converse(batch.account) as conversation:
                 while turn.emails:
                     if stopping():
                         self._recovery.put_back(tuple(turn.emails), SHUTDOWN)
                         break
-                    if turn.is_slow(
-                        self._clock.monotonic()
-                    ) and self._scheduler.connections.has_free(batch.account.id):
+                    slow = turn.is_slow(self._clock.monotonic())
+                    if slow and self._scheduler.connections.has_free(batch.account.id):
                         self._recovery.put_back(turn.all_but_one(), UNTOUCHED)
                     email = turn.emails.popleft()
-                    if hold is not None and not turn.emails and not batch.suspect:
-                        self._claims.claim_more(turn, email, hold)
+                    if on_claimed is not None and not turn.emails and not batch.suspect:
+                        self._claims.claim_more(turn, email, on_claimed)
                     gate = self._deliver_one(batch, email, messages, conversation, turn)
                     if turn.asked is not None:
                         turn.gather()
@@ -89,28 +88,29 @@ class Transmission:
                         self._recovery.put_back(tuple(turn.emails), gate)
                         break
         finally:
-            turn.gather()  # after a bug too: *hold* must know of it before the batch is given up
-        self._scheduler.gave_back(batch.account.id, batch.emails)
+            # after a bug too: *on_claimed* must know of it before the batch is given up
+            turn.gather()
+        self._scheduler.release(batch.account.id, batch.emails)
 
     def _deliver_one(
         self,
         batch: Batch,
         email: Email,
-        messages: Messages,
+        messages: MessageCache,
         conversation: Conversation,
         turn: Turn,
-    ) -> Lapse | None:
+    ) -> AbandonedAttempt | None:
         """Why the rest of the batch cannot be tried now; None if it can."""
         account = batch.account
         if not turn.is_open(email):
             now = self._clock.now()
             # at the latest with the mark of this one
-            self._commits.persist(
+            self._results.persist(
                 lambda tx: tx.attempts.open((open_attempt(email, account, now=now),)),
                 self._attempt_opened,
             )
-        mark = Mark(
-            self._commits,
+        permit = CommitPermit(
+            self._results,
             email,
             owner=batch.owner,
             clock=self._clock,
@@ -120,8 +120,8 @@ class Transmission:
         try:
             handoff = conversation.send(
                 messages.of(email, turn.emails),
-                before_dot=mark,
-                still=mark.still,
+                before_dot=permit,
+                still=permit.still,
                 then=lambda: messages.first_of(turn.gather()),
             )
         except StoreUnavailable as error:
@@ -130,17 +130,17 @@ class Transmission:
             self._observe(
                 email_event("delivery_bug", email, level="error", error=type(error).__name__)
             )
-            handoff = _internal(mark, error)
-        if mark.refused:
+            handoff = _internal(permit, error)
+        if permit.refused:
             self._observe(email_event("attempt_lost", email, level="warning"))
             # whoever took it has closed the attempt, if he found one
-            self._commits.persist(lambda tx: tx.attempts.withdraw(email.id, email.attempt_no))
+            self._results.persist(lambda tx: tx.attempts.withdraw(email.id, email.attempt_no))
             return None
         if handoff.problem is Problem.STOPPED:
-            self._recovery.put_back_begun(email, OVERDUE if mark.late else SHUTDOWN)
+            self._recovery.put_back_begun(email, OVERDUE if permit.late else SHUTDOWN)
             return None
         elapsed = self._clock.monotonic() - started
-        self._scheduler.sizes.took_time(account.id, elapsed, of_server=elapsed - mark.took)
+        self._scheduler.sizes.record_latency(account.id, elapsed, of_server=elapsed - permit.took)
         verdict = classify(
             handoff,
             recipients=len(email.open_recipients),
@@ -159,6 +159,6 @@ class Transmission:
             )
 
 
-def _internal(mark: Mark, error: Exception) -> Handoff:
-    stage = Stage.DOT if mark.made else Stage.BODY
+def _internal(permit: CommitPermit, error: Exception) -> Handoff:
+    stage = Stage.DOT if permit.made else Stage.BODY
     return Handoff(stage=stage, problem=Problem.INTERNAL, detail=type(error).__name__)

@@ -19,7 +19,7 @@ SLICE: Final = 200
 IDEMPOTENCY_AGE: Final = timedelta(hours=24)
 
 
-class Upkeep:
+class Maintenance:
     """Takes from the dead, ends what is too old, removes what no window needs any more."""
 
     def __init__(
@@ -59,7 +59,7 @@ class Upkeep:
         for owner in self._membership.dead():
             while count := self._delivery.recover(owner, limit=SLICE):
                 taken += count
-            self._membership.bury(owner)
+            self._membership.remove_dead(owner)
             self._observe(Event(name="instance_buried", level="warning", fields={"owner": owner}))
         return taken
 

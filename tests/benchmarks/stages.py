@@ -42,8 +42,8 @@ from tests.running import ROOT
 # a work's name begins with the use case that made it
 _STAGES: Final = {
     "Claims.claim": "claim",
-    "Commits.": "marks and results",
-    "Messages.": "read messages",
+    "ResultWriter.": "marks and results",
+    "MessageCache.": "read messages",
 }
 Work = Callable[[Transaction], Any]
 

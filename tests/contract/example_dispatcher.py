@@ -18,7 +18,7 @@ class ThreadPerBatch:
     ) -> None:
         self._delivery = application.delivery
         self._membership = application.membership
-        self._upkeep = application.upkeep
+        self._maintenance = application.maintenance
         self._hint = hint
         self._observe = observe
         self._most = most
@@ -58,8 +58,8 @@ class ThreadPerBatch:
 
     def _look(self) -> None:
         owner = self._membership.beat()
-        self._upkeep.sweep()  # takes from the dead, ends what is too old
-        self._delivery.persist_again()
+        self._maintenance.sweep()  # takes from the dead, ends what is too old
+        self._delivery.retry_writes()
         self._under_way = {t: batch for t, batch in self._under_way.items() if t.is_alive()}
         room = self._most - len(self._under_way)
         for batch in self._delivery.claim(owner, places=room) if room else ():

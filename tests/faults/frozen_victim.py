@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from application.delivery.result_writer import Commits, Mark
+from application.delivery.result_writer import CommitPermit, ResultWriter
 from entrypoints.settings import Settings, load_environment
 from entrypoints.stopping import Stop
 from entrypoints.wiring import build
@@ -27,7 +27,7 @@ def stand_still(where: str, marks: Path) -> None:
             # to this very thread: it must not get one instruction further
             signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
 
-    owner: Any = Commits if where == "mark" else Mark
+    owner: Any = ResultWriter if where == "mark" else CommitPermit
     name = "mark" if where == "mark" else "__call__"
     asked = getattr(owner, name)
 

@@ -460,7 +460,7 @@ class QueueMachine(RuleBasedStateMachine):
         self._arm(data, process, commits=data.draw(st.integers(1, 3)))
         crashed = False
         try:
-            process.application.upkeep.sweep()
+            process.application.maintenance.sweep()
         except Crash:
             crashed = True
         process.store.arm(None, after=False)
@@ -591,7 +591,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     def _sweep_in_peace(self, process: Process) -> None:
         self._beat(process)
-        process.application.upkeep.sweep()
+        process.application.maintenance.sweep()
         self._learn_taken(process)
         self._learn_mended(process, crashed=False)
         self._learn_expired(must=True)
@@ -793,7 +793,7 @@ class QueueMachine(RuleBasedStateMachine):
             self.clock.tick(LEASE_S)
             other = next((p for p in self.processes if p is not process), None) or self._start()
             other.application.delivery.recover(owner)
-            other.application.membership.bury(owner)
+            other.application.membership.remove_dead(owner)
 
         return meanwhile
 

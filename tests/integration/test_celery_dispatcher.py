@@ -80,7 +80,7 @@ class InMemoryService:
         return self._world.application.delivery.anything_to_do()
 
     def sweep(self) -> None:
-        self._world.application.upkeep.sweep()
+        self._world.application.maintenance.sweep()
 
     def hint(self) -> None:
         self._bell()

@@ -113,7 +113,7 @@ def test_what_was_sending_is_sent_from_there(pair: Pair) -> None:
 
     pair.move()
     world = World(store=pair.target, clock=dead.clock)
-    world.application.upkeep.recover()
+    world.application.maintenance.recover()
     world.run()
 
     assert {world.email(email_id).status for email_id in email_ids} == {Status.SENT}

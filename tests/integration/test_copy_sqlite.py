@@ -278,7 +278,7 @@ def test_what_was_sending_is_mended_by_the_target(folder: Folder) -> None:
     moved(source, target)
     world = World(store=target, clock=dead.clock)
     assert world.owner > dead.owner
-    world.application.upkeep.recover()
+    world.application.maintenance.recover()
 
     assert world.email(claimed).status is Status.QUEUED
     assert world.email(claimed).retry_count == 0

@@ -72,7 +72,7 @@ def test_a_dead_process_is_known_as_dead_until_it_is_buried(tmp_path: Path) -> N
     a_membership(store, locks=FileLocks(tmp_path / "db")).dead()  # and dies before it buries it
     second = a_membership(store, locks=FileLocks(tmp_path / "db"))
     assert second.dead() == [dead]
-    second.bury(dead)
+    second.remove_dead(dead)
 
     assert members(store) == []
     assert list(tmp_path.iterdir()) == []
@@ -95,5 +95,5 @@ def test_a_process_that_is_only_silent_keeps_its_lock(tmp_path: Path) -> None:
     assert watcher.dead() == []
     clock.tick(60)
     assert watcher.dead() == [owner]
-    watcher.bury(owner)
+    watcher.remove_dead(owner)
     assert not FileLocks(tmp_path / "db").acquire(f"instance-{owner}")

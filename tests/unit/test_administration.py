@@ -118,7 +118,7 @@ def test_an_account_without_its_password_sends_nothing_until_it_comes():
     email_id = world.submit()
 
     world.clock.tick(10**5)
-    world.application.upkeep.sweep()
+    world.application.maintenance.sweep()
     world.run()
     assert world.email(email_id).status is Status.QUEUED
     with pytest.raises(Conflict):
@@ -185,6 +185,6 @@ def test_a_pause_by_hand_is_not_ended_by_a_probe():
     world.application.administration.pause(account.id)
 
     world.clock.tick(10**5)
-    world.application.upkeep.sweep()
+    world.application.maintenance.sweep()
 
     assert world.account_now(account).state(world.clock.now()) is AccountState.PAUSED

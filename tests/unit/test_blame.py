@@ -164,7 +164,7 @@ def test_the_streak_of_a_server_that_refuses_now_and_then_never_comes_together()
     """Every fourth of 200 refused as spam, never two in a row, on one claimed batch."""
     world = World()
     account = world.account(limits=ONE_CONNECTION)
-    world.application.delivery.scheduler.sizes.took_time(account.id, 0.0001, of_server=0.0001)
+    world.application.delivery.scheduler.sizes.record_latency(account.id, 0.0001, of_server=0.0001)
     names = [f"spam{n}@example.org" if n % 4 == 3 else f"r{n}@example.org" for n in range(200)]
     ids = [world.submit(name) for name in names]
     world.play(
@@ -279,7 +279,9 @@ def test_unpinned_mail_is_spread_evenly_over_equal_accounts(limits, accounts, em
     for n in range(accounts):
         made = world.account(f"account {n}", limits=limits)
         if n % 2:  # of some it is known that they are fast
-            world.application.delivery.scheduler.sizes.took_time(made.id, 0.0001, of_server=0.0001)
+            world.application.delivery.scheduler.sizes.record_latency(
+                made.id, 0.0001, of_server=0.0001
+            )
     ids = [world.submit(f"r{n}@example.org") for n in range(emails)]
 
     world.run()
@@ -296,12 +298,12 @@ def crash(world: World) -> World:
     """The process dies and another one takes over; what it knew is forgotten."""
     follower = World(beside=world)
     world.locks.die()
-    follower.application.upkeep.recover()
+    follower.application.maintenance.recover()
     return follower
 
 
 def fast(world: World, account) -> None:
-    world.application.delivery.scheduler.sizes.took_time(account.id, 0.0001, of_server=0.0001)
+    world.application.delivery.scheduler.sizes.record_latency(account.id, 0.0001, of_server=0.0001)
 
 
 class Killed(BaseException):
@@ -426,7 +428,7 @@ def test_a_process_that_stood_still_for_a_lease_sends_no_dot(stop, taken):
     world.account()
     email_id = world.submit()
     [batch] = world.claim()
-    mark = world.application.delivery.commits.mark
+    mark = world.application.delivery.results.mark
 
     def then_it_stands_still(*args, **kwargs):
         made = mark(*args, **kwargs)
@@ -435,7 +437,7 @@ def test_a_process_that_stood_still_for_a_lease_sends_no_dot(stop, taken):
             world.application.delivery.recover(world.owner)
         return made
 
-    world.application.delivery.commits.mark = then_it_stands_still
+    world.application.delivery.results.mark = then_it_stands_still
     world.application.delivery.deliver(batch, stopping=lambda: False)
 
     assert not world.sender.accepted
@@ -469,7 +471,7 @@ def test_a_clock_set_back_over_a_restart_keeps_nothing_waiting_that_was_never_sc
 
     world.clock.step(-7200)
     world = crash(world)
-    world.application.upkeep.sweep()
+    world.application.maintenance.sweep()
     world.run()
 
     assert {world.email(n).status for n in ids} == {Status.SENT}
@@ -480,12 +482,12 @@ def test_a_clock_set_back_over_a_restart_keeps_nothing_waiting_that_was_never_sc
 def test_a_clock_set_back_while_the_service_runs_is_noticed_by_the_next_sweep():
     world = World()
     world.account()
-    world.application.upkeep.sweep()
+    world.application.maintenance.sweep()
     email_id = world.submit()
     world.clock.step(-7200)
     assert not world.claim()
 
-    world.application.upkeep.sweep()
+    world.application.maintenance.sweep()
     world.run()
 
     assert world.email(email_id).status is Status.SENT
@@ -501,7 +503,7 @@ def test_a_breaker_does_not_wait_for_a_clock_that_was_set_back():
 
     world.clock.step(-7200)
     world = crash(world)
-    world.application.upkeep.sweep()
+    world.application.maintenance.sweep()
     run_for(world, 6)
 
     assert world.email(email_id).status is Status.SENT
@@ -548,7 +550,9 @@ def test_what_little_waits_for_a_slow_server_is_dealt_out():
     for n in range(8):
         world.submit(f"r{n}@example.org")
     for _ in range(99):
-        world.application.delivery.scheduler.sizes.took_time(account.id, 0.024, of_server=0.024)
+        world.application.delivery.scheduler.sizes.record_latency(
+            account.id, 0.024, of_server=0.024
+        )
 
     assert sorted(len(emails) for emails in batches_of(world)) == [2, 2, 2, 2]
 
@@ -599,7 +603,7 @@ def test_nobody_is_rejected_by_a_server_that_never_spoke_of_them():
     world.account(active=False)
     email_id = world.submit("a@example.org", "b@example.org")
     world.clock.tick(3601)
-    world.application.upkeep.sweep()
+    world.application.maintenance.sweep()
 
     email = world.email(email_id)
     assert email.rejected_recipients == ()

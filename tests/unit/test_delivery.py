@@ -141,12 +141,12 @@ def test_a_paused_account_is_probed_every_hour_and_resumes_when_it_can_log_in():
     world.run()
 
     world.clock.tick(3600)
-    world.application.upkeep.sweep()
+    world.application.maintenance.sweep()
     assert world.account_now(account).state(world.clock.now()) is AccountState.PAUSED
 
     world.play()
     world.clock.tick(3600)
-    world.application.upkeep.sweep()
+    world.application.maintenance.sweep()
     world.run()
 
     assert world.email(email_id).status is Status.SENT
@@ -502,10 +502,10 @@ def test_a_dead_process_is_told_by_its_lock():
     world.claim()
     other = World(beside=world, pid=2)
 
-    other.application.upkeep.recover()
+    other.application.maintenance.recover()
     assert world.email(email_id).status is Status.SENDING
     world.locks.die()
-    other.application.upkeep.recover()
+    other.application.maintenance.recover()
     other.run()
 
     assert world.email(email_id).status is Status.SENT
@@ -518,16 +518,16 @@ def test_a_silent_process_is_given_a_whole_lease_by_the_monotonic_clock():
     world.claim()
     other = World(beside=world, pid=2)
 
-    other.application.upkeep.recover()
+    other.application.maintenance.recover()
     world.clock.step(10**6)
-    other.application.upkeep.recover()
+    other.application.maintenance.recover()
     assert world.email(email_id).status is Status.SENDING, "a stepped clock expires nothing"
 
     world.clock.tick(59)
-    other.application.upkeep.recover()
+    other.application.maintenance.recover()
     assert world.email(email_id).status is Status.SENDING
     world.clock.tick(1)
-    other.application.upkeep.recover()
+    other.application.maintenance.recover()
 
     assert world.email(email_id).status is Status.QUEUED
 
@@ -542,7 +542,7 @@ def test_a_process_that_beats_keeps_its_emails():
 
     for _ in range(20):
         holder.application.membership.beat()
-        watcher.application.upkeep.recover()
+        watcher.application.maintenance.recover()
         world.clock.tick(15)
 
     assert world.email(email_id).status is Status.SENDING
@@ -552,7 +552,7 @@ def test_a_process_that_was_declared_dead_gets_a_new_name():
     world = World()
     other = World(beside=world, pid=2)
     other.locks.die()
-    world.application.upkeep.recover()
+    world.application.maintenance.recover()
     world.clock.tick(20)
 
     assert other.application.membership.beat() not in (other.owner, world.owner)
@@ -576,10 +576,10 @@ def test_what_is_too_old_ends_visibly():
     email_id = world.submit()
 
     world.clock.tick(72 * 3600 - 1)
-    world.application.upkeep.sweep()
+    world.application.maintenance.sweep()
     assert world.email(email_id).status is Status.QUEUED
     world.clock.tick(2)
-    world.application.upkeep.sweep()
+    world.application.maintenance.sweep()
 
     email = world.email(email_id)
     assert (email.status, email.reason_code) == (Status.FAILED, "expired")
@@ -654,7 +654,7 @@ def test_a_result_is_written_when_the_store_comes_back():
     assert not world.application.delivery.flush(timeout=0)
 
     store.post = post
-    world.application.delivery.persist_again()
+    world.application.delivery.retry_writes()
 
     assert world.email(email_id).status is Status.SENT
     assert world.application.delivery.flush(timeout=0)
@@ -771,7 +771,7 @@ def test_a_claim_that_was_not_written_takes_nothing_from_the_next_one():
 def test_the_longest_due_get_one_place_in_ten_however_many_connections_claim(places):
     world = World()
     world.account(limits=Limits(daily=None, hourly=None, max_connections=places))
-    world.application.delivery.scheduler.sizes.took_time(1, 1.0, of_server=1.0)
+    world.application.delivery.scheduler.sizes.record_latency(1, 1.0, of_server=1.0)
     for n in range(20):
         world.submit(f"old{n}@example.org", priority=5)
     world.clock.tick(1)
@@ -780,7 +780,7 @@ def test_the_longest_due_get_one_place_in_ten_however_many_connections_claim(pla
 
     while len(world.sender.accepted) < 200:
         for _ in range(40):  # so slow a server that emails are claimed one by one
-            world.application.delivery.scheduler.sizes.took_time(1, 1.0, of_server=1.0)
+            world.application.delivery.scheduler.sizes.record_latency(1, 1.0, of_server=1.0)
         world.deliver(*world.claim(places=places))
 
     old = [subject for subject in world.sent_subjects()[:200] if subject.startswith("old")]
@@ -811,7 +811,7 @@ def test_a_clock_set_forward_ends_nothing_that_waits():
     email_id = world.submit()
 
     world.clock.step(30 * 24 * 3600)
-    world.application.upkeep.sweep()
+    world.application.maintenance.sweep()
     world.application.administration.update(1, {"active": True})
     world.run()
 

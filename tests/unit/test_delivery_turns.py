@@ -33,8 +33,8 @@ class Worker:
         self.world.application.delivery.deliver(
             batch,
             stopping=lambda: self.stopping,
-            hold=self.held.append,
-            others_wait=lambda: self.others_wait,
+            on_claimed=self.held.append,
+            should_yield=lambda: self.others_wait,
         )
 
 

@@ -14,11 +14,11 @@ from domain.email import (
     POISON_CRASHES,
     TERMINAL,
     WAITING,
+    AbandonedAttempt,
     Aside,
     Email,
     Fate,
     Happening,
-    Lapse,
     Phase,
     Status,
 )
@@ -28,8 +28,8 @@ from domain.verdict import AccountEffect, RecipientVerdict, Result, Subject, Ver
 from tests.builders import a_recipient, a_reply, an_address, an_email, at, recipients
 
 POLICY = RetryPolicy(max_retries=3)
-CRASH = Lapse(reason="crashed", text="its process died", crashed=True)
-SHUTDOWN = Lapse(reason="shutdown", text="stopping")
+CRASH = AbandonedAttempt(reason="crashed", text="its process died", crashed=True)
+SHUTDOWN = AbandonedAttempt(reason="shutdown", text="stopping")
 
 
 def held(number: int = 1, **changes: object) -> Email:
@@ -72,8 +72,8 @@ def settle(email: Email, judged: Verdict, **changes: object) -> Email:
     return email.settled(judged, **{**RULES, **changes})
 
 
-def lapse(email: Email, why: Lapse, **changes: object) -> Email:
-    return email.lapsed(why, **{"began": True, **RULES, **changes})
+def lapse(email: Email, why: AbandonedAttempt, **changes: object) -> Email:
+    return email.released(why, **{"began": True, **RULES, **changes})
 
 
 def test_a_claim_raises_the_fence_and_names_the_holder():
@@ -309,7 +309,7 @@ def test_shutdowns_are_not_taken_for_poison():
 def test_a_claim_that_was_given_back_untouched_leaves_the_reason_as_it_was():
     email = held(reason_code="deferred", error_message="451 later", eligible_at=at(0))
 
-    back = lapse(email, Lapse(reason=None), began=False)
+    back = lapse(email, AbandonedAttempt(reason=None), began=False)
 
     assert (back.reason_code, back.error_message) == ("deferred", "451 later")
 

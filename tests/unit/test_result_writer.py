@@ -6,7 +6,7 @@ from threading import Thread
 
 import pytest
 
-from application.delivery.result_writer import Commits, Mark
+from application.delivery.result_writer import CommitPermit, ResultWriter
 from domain.email import Phase
 from domain.errors import StaleAttempt, StoreUnavailable
 from domain.limits import Limits
@@ -58,8 +58,8 @@ class Notes:
     def hear(self, name):
         return lambda error: self.told.setdefault(name, error)
 
-    def hand_in(self, results, name, error=None):
-        results.persist(self.work(name, error), self.hear(name))
+    def hand_in(self, writer, name, error=None):
+        writer.persist(self.work(name, error), self.hear(name))
 
 
 @pytest.fixture
@@ -73,60 +73,60 @@ def notes():
 
 
 def test_results_that_come_while_one_waits_share_its_work(slow, notes):
-    results = Commits(slow)
+    writer = ResultWriter(slow)
     for name in "abc":
-        notes.hand_in(results, name)
+        notes.hand_in(writer, name)
     assert len(slow.jobs) == 1
     slow.run()
-    notes.hand_in(results, "d")
+    notes.hand_in(writer, "d")
 
     assert notes.told == {"a": None, "b": None, "c": None}
     assert len(slow.jobs) == 1
     slow.run()
     assert notes.told["d"] is None
-    assert results.wait(timeout=0)
+    assert writer.wait(timeout=0)
 
 
 def test_a_result_that_fails_takes_no_other_one_with_it(slow, notes):
-    results, stale = Commits(slow), StaleAttempt("taken away")
-    notes.hand_in(results, "a")
-    notes.hand_in(results, "b", stale)
-    notes.hand_in(results, "c")
+    writer, stale = ResultWriter(slow), StaleAttempt("taken away")
+    notes.hand_in(writer, "a")
+    notes.hand_in(writer, "b", stale)
+    notes.hand_in(writer, "c")
     slow.run()
     assert not notes.told
-    assert not results.wait(timeout=0)
+    assert not writer.wait(timeout=0)
     slow.run()
 
     assert notes.told == {"a": None, "b": stale, "c": None}
-    assert results.wait(timeout=0)
+    assert writer.wait(timeout=0)
 
 
 def test_results_wait_together_for_a_store_that_is_away(slow, notes):
-    results = Commits(slow)
+    writer = ResultWriter(slow)
     slow.down = True
     for name in "ab":
-        notes.hand_in(results, name)
+        notes.hand_in(writer, name)
     slow.run()
-    notes.hand_in(results, "c")  # nobody joins what the store has given up
+    notes.hand_in(writer, "c")  # nobody joins what the store has given up
     slow.run()
     assert not notes.told
-    assert not results.wait(timeout=0)
+    assert not writer.wait(timeout=0)
 
     slow.down = False
-    results.again()
+    writer.retry()
     slow.run()
     assert notes.told == {"a": None, "b": None, "c": None}
     assert notes.ran == ["a", "b", "c"]
-    assert results.wait(timeout=0)
+    assert writer.wait(timeout=0)
 
 
 def test_a_work_that_is_run_again_writes_every_result_again(slow, notes):
-    results = Commits(slow)
+    writer = ResultWriter(slow)
     for name in "ab":
-        notes.hand_in(results, name)
+        notes.hand_in(writer, name)
     work, _ = slow.jobs[0]
     slow.store.write(work)
-    notes.hand_in(results, "c")
+    notes.hand_in(writer, "c")
     slow.run()
 
     assert notes.ran == ["a", "b", "a", "b", "c"]
@@ -142,20 +142,22 @@ def claimed(world, number):
 def test_each_mark_of_a_store_that_answers_at_once_is_made():
     world = World()
     [email] = claimed(world, 1)
-    mark = Mark(Commits(world.store), email, owner=world.owner, clock=world.clock)
+    permit = CommitPermit(ResultWriter(world.store), email, owner=world.owner, clock=world.clock)
 
-    assert mark()
-    assert mark.made
+    assert permit()
+    assert permit.made
     assert world.email(email.id).phase is Phase.COMMITTING
 
 
 def test_a_mark_whose_attempt_was_taken_away_is_refused():
     world = World()
     [email] = claimed(world, 1)
-    mark = Mark(Commits(world.store), email, owner=world.owner + 1, clock=world.clock)
+    permit = CommitPermit(
+        ResultWriter(world.store), email, owner=world.owner + 1, clock=world.clock
+    )
 
-    assert not mark()
-    assert mark.refused
+    assert not permit()
+    assert permit.refused
     assert world.email(email.id).phase is Phase.CLAIMED
 
 
@@ -178,32 +180,32 @@ def test_a_mark_that_the_store_could_not_make_is_not_refused_and_the_next_one_is
     world = World()
     [email] = claimed(world, 1)
     store = Unsteady(world.store)
-    marks = Commits(store)
-    mark = Mark(marks, email, owner=world.owner, clock=world.clock)
-    assert not mark()
-    assert not mark.refused
+    writer = ResultWriter(store)
+    permit = CommitPermit(writer, email, owner=world.owner, clock=world.clock)
+    assert not permit()
+    assert not permit.refused
 
     store.away = False
-    assert Mark(marks, email, owner=world.owner, clock=world.clock)()
+    assert CommitPermit(writer, email, owner=world.owner, clock=world.clock)()
 
 
 def test_marks_that_come_while_one_waits_share_its_work_and_each_hears_of_its_own():
     world = World()
     emails = claimed(world, 3)
     slow = SlowStore(world.store)
-    marks = Commits(slow)
+    writer = ResultWriter(slow)
     owners = [world.owner, world.owner + 1, world.owner]
     asked = [
-        Mark(marks, email, owner=o, clock=world.clock)
+        CommitPermit(writer, email, owner=o, clock=world.clock)
         for email, o in zip(emails, owners, strict=True)
     ]
     threads = [Thread(target=mark) for mark in asked]
     for thread, works in zip(threads, [1, 2, 3], strict=True):
         thread.start()
         wait_until(lambda works=works: len(slow.jobs) == works)
-    late = Thread(target=Mark(marks, emails[0], owner=world.owner, clock=world.clock))
+    late = Thread(target=CommitPermit(writer, emails[0], owner=world.owner, clock=world.clock))
     late.start()
-    wait_until(lambda: len(marks._next.marks) == 2)
+    wait_until(lambda: len(writer._next.marks) == 2)
     slow.run()
     for thread in [*threads, late]:
         thread.join()
@@ -231,10 +233,10 @@ def test_a_store_may_run_a_work_on_another_thread_before_it_answers(notes):
     world = World()
     [email] = claimed(world, 1)
     store = ElsewhereAtOnce(world.store)
-    assert Mark(Commits(store), email, owner=world.owner, clock=world.clock)()
+    assert CommitPermit(ResultWriter(store), email, owner=world.owner, clock=world.clock)()
 
-    results = Commits(store)
-    notes.hand_in(results, "a")
+    writer = ResultWriter(store)
+    notes.hand_in(writer, "a")
     assert notes.told == {"a": None}
 
 
@@ -242,22 +244,22 @@ def test_a_result_is_never_durable_later_than_the_next_mark_of_its_connection(no
     world = World()
     first, second = claimed(world, 2)
     slow = SlowStore(world.store)
-    commits = Commits(slow)
-    other = Thread(target=Mark(commits, first, owner=world.owner, clock=world.clock))
+    writer = ResultWriter(slow)
+    other = Thread(target=CommitPermit(writer, first, owner=world.owner, clock=world.clock))
     other.start()
     wait_until(lambda: len(slow.jobs) == 1)
-    notes.hand_in(commits, "before the mark")
-    mark = Mark(commits, second, owner=world.owner, clock=world.clock)
-    asking = Thread(target=mark)
+    notes.hand_in(writer, "before the mark")
+    permit = CommitPermit(writer, second, owner=world.owner, clock=world.clock)
+    asking = Thread(target=permit)
     asking.start()
-    wait_until(lambda: len(commits._next.marks) == 2)
+    wait_until(lambda: len(writer._next.marks) == 2)
 
     [(work, future)] = slow.jobs
     slow.jobs.clear()
     future.set_result(slow.store.write(work))
     other.join()
     asking.join()
-    assert mark.made
+    assert permit.made
     assert notes.told == {"before the mark": None}
 
 
@@ -265,36 +267,36 @@ def test_a_result_that_fails_takes_no_mark_with_it(notes):
     world = World()
     [email] = claimed(world, 1)
     slow = SlowStore(world.store)
-    commits, stale = Commits(slow), StaleAttempt("taken away")
-    notes.hand_in(commits, "stale", stale)
-    mark = Mark(commits, email, owner=world.owner, clock=world.clock)
-    asking = Thread(target=mark)
+    writer, stale = ResultWriter(slow), StaleAttempt("taken away")
+    notes.hand_in(writer, "stale", stale)
+    permit = CommitPermit(writer, email, owner=world.owner, clock=world.clock)
+    asking = Thread(target=permit)
     asking.start()
-    wait_until(lambda: commits._next.marks)
+    wait_until(lambda: writer._next.marks)
     slow.run()
     slow.run()
     asking.join()
 
-    assert mark.made
+    assert permit.made
     assert notes.told == {"stale": stale}
-    assert commits.wait(timeout=0)
+    assert writer.wait(timeout=0)
 
 
 def test_who_fails_to_hear_of_a_result_keeps_no_mark_waiting(notes):
     world = World()
     [email] = claimed(world, 1)
     slow = SlowStore(world.store)
-    commits = Commits(slow)
+    writer = ResultWriter(slow)
 
     def fail(_error):
         raise RuntimeError("nobody hears")
 
-    commits.persist(notes.work("one"), fail)
-    mark = Mark(commits, email, owner=world.owner, clock=world.clock)
-    asking = Thread(target=mark, daemon=True)
+    writer.persist(notes.work("one"), fail)
+    permit = CommitPermit(writer, email, owner=world.owner, clock=world.clock)
+    asking = Thread(target=permit, daemon=True)
     asking.start()
-    wait_until(lambda: commits._next.marks)
+    wait_until(lambda: writer._next.marks)
     slow.run()
     asking.join(5)
 
-    assert mark.made
+    assert permit.made

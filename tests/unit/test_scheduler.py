@@ -55,7 +55,7 @@ def test_when_one_goes_the_accounts_of_one_connection_move_only_from_it() -> Non
 )
 def test_a_batch_is_as_much_as_an_urgent_email_may_wait_for(pace_s: float, emails: int) -> None:
     sizes = BatchSizes()
-    sizes.took_time(1, pace_s, of_server=pace_s)
+    sizes.record_latency(1, pace_s, of_server=pace_s)
 
     assert sizes.of(1, busy=0, allowed=0) == emails
 
@@ -63,7 +63,7 @@ def test_a_batch_is_as_much_as_an_urgent_email_may_wait_for(pace_s: float, email
 def test_where_many_connections_take_turns_each_may_claim_more() -> None:
     """A new urgent email waits for the first of them to be through, not for a certain one."""
     sizes = BatchSizes()
-    sizes.took_time(1, 0.01, of_server=0.01)
+    sizes.record_latency(1, 0.01, of_server=0.01)
 
     # three times fifty milliseconds, for nine connections
     assert sizes.of(1, busy=9, allowed=9) == 15
@@ -71,7 +71,7 @@ def test_where_many_connections_take_turns_each_may_claim_more() -> None:
 
 def test_a_slow_store_does_not_make_the_claims_smaller_that_keep_it_busy() -> None:
     sizes = BatchSizes()
-    sizes.took_time(1, 0.5, of_server=0.02)
+    sizes.record_latency(1, 0.5, of_server=0.02)
 
     assert sizes.of(1, busy=0, allowed=0) == 8
 

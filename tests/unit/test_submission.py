@@ -156,7 +156,7 @@ def test_a_key_is_forgotten_after_a_day():
     first = submit_with(world, key)
 
     world.clock.tick(24 * 3600 + 1)
-    world.application.upkeep.sweep()
+    world.application.maintenance.sweep()
 
     assert submit_with(world, key) != first
 

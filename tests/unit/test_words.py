@@ -15,7 +15,16 @@ TOLD = (
     *(ROOT / "adapters/peewee_store").rglob("*.py"),
     ROOT / "adapters/fakes/memory_store.py",
 )
-VALUES = {"FieldError", "Gate", "Lapse", "NotFound", "Conflict", "NameTaken", "Forbidden", "Field"}
+VALUES = {
+    "FieldError",
+    "Gate",
+    "AbandonedAttempt",
+    "NotFound",
+    "Conflict",
+    "NameTaken",
+    "Forbidden",
+    "Field",
+}
 
 
 def texts(tree: ast.AST) -> Iterator[str]:
