@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import apsw
 import attrs
@@ -34,9 +34,8 @@ _BESIDE: Final = ("-wal", "-shm")
 _log = logging.getLogger(__name__)
 
 
-@attrs.frozen
-class _Identity:
-    """Which file it is, whatever its name."""
+class _Identity(NamedTuple):
+    """Which file it is, whatever its name. A tuple, for two are compared at every commit."""
 
     device: int
     inode: int
@@ -66,6 +65,7 @@ class DatabaseFiles:
 
     def __init__(self, path: Path, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._path = path
+        self._name = str(path)  # what a Path makes of itself anew at every use
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._connections = 0
@@ -88,7 +88,7 @@ class DatabaseFiles:
 
     def check_now(self) -> None:
         """For who writes. StoreUnavailable if the path names another file now, or none."""
-        if self._fault is not None or self._stale() or _identity(self._path) != self._database:
+        if self._fault is not None or self._stale() or _identity(self._name) != self._database:
             self._look()
 
     def opened(self) -> None:
@@ -96,7 +96,7 @@ class DatabaseFiles:
         with self._lock:
             self._connections += 1
             if self._database is None:
-                self._database = _identity(self._path)
+                self._database = _identity(self._name)
         self._look()
 
     def closed(self) -> None:
@@ -113,7 +113,7 @@ class DatabaseFiles:
         with self._lock:
             if self._overwritten:
                 return True
-            at_path = _identity(_beside(self._path, "-wal"))
+            at_path = _identity(f"{self._name}-wal")
             return at_path is not None and at_path != self._beside.get("-wal", at_path)
 
     def _stale(self) -> bool:
@@ -135,7 +135,7 @@ class DatabaseFiles:
 
     def _found(self) -> str | None:
         """What is wrong, and what to do about it."""
-        at_path = _identity(self._path)
+        at_path = _identity(self._name)
         if at_path != self._database:
             what = "was deleted or renamed" if at_path is None else "was replaced by another file"
             return (
@@ -143,7 +143,7 @@ class DatabaseFiles:
                 " (then it goes on by itself), or restart every process of this service"
             )
         for suffix in _BESIDE:
-            identity = _identity(_beside(self._path, suffix))
+            identity = _identity(self._name + suffix)
             known = self._beside.get(suffix)
             if known is None and identity is not None and self._connections:
                 self._beside[suffix] = identity
@@ -178,13 +178,9 @@ class DatabaseFiles:
         return content is not None and content.overwritten_by(now)
 
 
-def _beside(path: Path, suffix: str) -> Path:
-    return path.with_name(path.name + suffix)
-
-
-def _identity(path: Path) -> _Identity | None:
+def _identity(name: str) -> _Identity | None:
     try:
-        status = os.stat(path)  # half the time of Path.stat, at every commit
+        status = os.stat(name)  # half the time of Path.stat, at every commit
     except OSError:
         return None
     return _Identity(status.st_dev, status.st_ino)
