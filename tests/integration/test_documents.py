@@ -44,16 +44,12 @@ ERRORS = ROOT / "docs/using/errors.md"
 # Delete this set, and its use, when the last of them is there.
 RENAMED_NEXT = frozenset(
     {
-        "AbandonedAttempt",
         "ChildProcesses",
-        "CommitPermit",
         "CpuAffinity",
         "HintPublisher",
         "Queries",
         "RecipientField",
         "RecipientStatus",
-        "ResultWriter",
-        "Scheduler",
         "Signal",
         "TRANSITIONS",
         "Transition",
