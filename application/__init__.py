@@ -8,11 +8,11 @@ import attrs
 
 from application.access import Access, AccessRules
 from application.administration import Administration
+from application.cluster.membership import LeaseRules, Membership
 from application.delivery import Delivery, DeliveryRules
 from application.email_changes import EmailChanges
 from application.intake.admission import Admission
 from application.intake.submit import Submission
-from application.cluster.membership import LeaseRules, Membership
 from application.maintenance.sweep import Maintenance
 from application.overview import Overview
 from application.ports.cluster import Locks

@@ -5,9 +5,9 @@ from datetime import datetime
 
 import attrs
 
+from application.delivery.due import room_at
 from application.email_changes import seen_by
 from application.intake.routing import most_headroom
-from application.delivery.due import room_at
 from application.ports.store import Store, Transaction
 from application.ports.system import Clock
 from application.redaction import (
