@@ -19,6 +19,7 @@ from domain.access import ApiKey, AuditEntry, IdempotencyRecord
 from domain.account import Account
 from domain.claim_policy import ANY_ACCOUNT, ClaimPolicy, Due, refuse_unclaimable
 from domain.claiming import alone, passed_over
+from domain.congestion import Health
 from domain.email import (
     POISON_CRASHES,
     WAITING,
@@ -224,6 +225,10 @@ class _Accounts:
 
     def all(self) -> Sequence[Account]:
         return [account for _, account in sorted(self._tables.accounts.items())]
+
+    def health(self, account_id: int) -> Health:
+        account = self._tables.accounts.get(account_id)
+        return Health() if account is None else account.health
 
     def save(self, account: Account) -> None:
         self.get(account.id)

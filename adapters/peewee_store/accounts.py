@@ -15,6 +15,7 @@ from adapters.peewee_store.session import Cursor, Session
 from adapters.peewee_store.tables import AccountRow
 from adapters.peewee_store.transaction_cache import TransactionCache
 from domain.account import Account
+from domain.congestion import Health
 from domain.errors import NameTaken, no_smtp_configuration
 
 _ROWS: Final = AccountRow.select(*fields(AccountRow, records.ACCOUNT_COLUMNS))
@@ -71,6 +72,15 @@ class SqlAccounts:
             self._listed["all"] = self._session.execute_unflushed(_ALL.sql).fetchall()
             self._rows.update((row[0], row) for row in self._listed["all"])
         return [self._account(self._rows[row[0]]) for row in self._listed["all"]]
+
+    def health(self, account_id: int) -> Health:
+        """From the row alone: results are many, and each changes when the account last sent."""
+        if account_id not in self._rows:
+            row = self._session.execute_unflushed(_GET.sql, (account_id,)).fetchone()
+            if row is None:
+                return Health()
+            self._rows[account_id] = row
+        return records.health_of(self._rows[account_id])
 
     def save(self, account: Account) -> None:
         """All columns."""

@@ -184,6 +184,11 @@ def account_of(row: Row) -> Account:
     )
 
 
+def health_of(row: Row) -> Health:
+    """The health alone, of a row of ACCOUNT_COLUMNS."""
+    return _health_of(row[20])
+
+
 # Every claim reads all accounts, and what makes them up hardly ever changes.
 _address_of: Final = lru_cache(maxsize=1024)(Address.parse)
 

@@ -63,7 +63,6 @@ class Delivery:
             headroom=headroom,
             rules=rules,
             scheduler=self.scheduler,
-            health=health,
             recovery=self._recovery,
             lease_ends=lease_ends,
         )

@@ -18,13 +18,6 @@ class AccountHealth:
 
     def __init__(self, rules: DeliveryRules) -> None:
         self._rules = rules
-        # accounts that a claim or a result of this process has found with something to forgive
-        self._troubled: set[int] = set()
-
-    def seen(self, account: Account) -> None:
-        """Remember the account if a success has something to forgive."""
-        if not account.health.untroubled:
-            self._troubled.add(account.id)
 
     def weighed(
         self,
@@ -70,7 +63,6 @@ class AccountHealth:
             health = health.learnt(window, number, now=now)
             if verdict.limit is Limit.RATE:
                 health = health.slowed_down(number, now=now)
-        (self._troubled.discard if health.untroubled else self._troubled.add)(current.id)
         sent_at = now if sent else current.last_sent_at
         tx.accounts.save_health(attrs.evolve(current, health=health, last_sent_at=sent_at))
 
@@ -79,11 +71,11 @@ class AccountHealth:
     ) -> None:
         """A success forgives what the account has been blamed for, as it stands now.
 
-        The copy from the claim cannot tell: a result of the same batch may have come since.
+        The copy from the claim cannot tell: a result of the same batch, or of another process, may
+        have come since. To look does not lock the row: every result would wait for every other.
         """
         sent = verdict.result is Result.SENT
-        well = account.health.untroubled and account.id not in self._troubled
-        if verdict.effect is AccountEffect.NONE or well:
+        if verdict.effect is AccountEffect.NONE or tx.accounts.health(account.id).untroubled:
             if sent:
                 tx.accounts.touch(account.id, sent_at=now)
             return

@@ -8,7 +8,6 @@ from math import inf
 
 import attrs
 
-from application.delivery.account_health import AccountHealth
 from application.delivery.accounts import lock_if_limited, units_of
 from application.delivery.attempts import open_attempt
 from application.delivery.batch import Batch, Turn
@@ -34,7 +33,6 @@ class Claims:
         headroom: Headroom,
         rules: DeliveryRules,
         scheduler: Scheduler,
-        health: AccountHealth,
         recovery: Recovery,
         lease_ends: Callable[[int], float] = lambda owner: inf,
     ) -> None:
@@ -44,7 +42,6 @@ class Claims:
         self._headroom = headroom
         self._windows = rules.windows
         self._scheduler = scheduler
-        self._health = health
         self._recovery = recovery
         self._lease_ends = lease_ends
         self._members: frozenset[int] = frozenset()
@@ -188,7 +185,6 @@ class Claims:
         self, tx: Transaction, account: Account, *, owner: int, now: datetime, going_on: bool
     ) -> Batch | None:
         account = lock_if_limited(tx, account)
-        self._health.seen(account)
         plan = self._scheduler.plan(tx, account, now=now)
         if plan is None:
             return None

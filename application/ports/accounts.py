@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from domain.account import Account
+from domain.congestion import Health
 from domain.email import Email
 from domain.limits import Window, WindowLengths
 
@@ -22,6 +23,10 @@ class AccountRepository(Protocol):
 
     def all(self) -> Sequence[Account]:
         """All of them, by id."""
+        ...
+
+    def health(self, account_id: int) -> Health:
+        """Of one account, read for every result. That of an account that is gone is untroubled."""
         ...
 
     def save(self, account: Account) -> None:

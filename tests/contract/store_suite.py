@@ -1234,6 +1234,16 @@ class StoreContract:
 
         assert store.read(lambda tx: tx.accounts.all()) == [newer]
 
+    def test_health_is_read_as_it_was_written_last(self, store: Store, account: Account) -> None:
+        def work(tx: Transaction) -> Sequence[Health]:
+            before = tx.accounts.health(account.id)
+            tx.accounts.save_health(attrs.evolve(account, health=BROKEN))
+            tx.accounts.touch(account.id, sent_at=at(7))
+            return before, tx.accounts.health(account.id), tx.accounts.health(99)
+
+        assert store.write(work) == (Health(), BROKEN, Health())
+        assert store.read(lambda tx: tx.accounts.health(account.id)) == BROKEN
+
     def test_touch_writes_when_it_last_sent(self, store: Store, account: Account) -> None:
         store.write(lambda tx: tx.accounts.touch(account.id, sent_at=at(7)))
         store.write(lambda tx: tx.accounts.touch(99, sent_at=at(7)))

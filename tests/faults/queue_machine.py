@@ -7,11 +7,11 @@ limit. The use cases and the store are the real ones, the mail server and the cl
 """
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from contextlib import suppress
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -80,6 +80,7 @@ DRAFTS: Final = st.fixed_dictionaries(
         "at_most_once": st.sampled_from((False, False, False, True)),
     }
 )
+HOSTILE: Final = st.sampled_from((Outcome.BUSY, Outcome.BUSY, Outcome.DEFERS, Outcome.REFUSES))
 LENGTHS: Final = WindowLengths(**WINDOWS, margin=MARGIN)
 QUOTAS: Final = (
     Quota(id=1, limits={"hour": 3, "day": 5}),
@@ -213,6 +214,20 @@ class Process:
         self.application.delivery.scheduler.connections.has_free = lambda account_id: False  # type: ignore[method-assign]
 
 
+def notes_failure(step: Callable[..., None]) -> Callable[..., None]:
+    """A step of the machine that remembers that it failed."""
+
+    @wraps(step)
+    def noting(machine: "QueueMachine", **drawn: Any) -> None:
+        try:
+            step(machine, **drawn)
+        except AssertionError:
+            machine.failed = True
+            raise
+
+    return noting
+
+
 class QueueMachine(RuleBasedStateMachine):
     """The random histories. A subclass says which store."""
 
@@ -230,6 +245,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.stores: list[Any] = []
         self.message_ids: dict[int, str] = {}
         self.attempts: dict[int, int] = {}
+        self.failed = False
         type(self).histories += 1
 
     # -- what a subclass gives ------------------------------------------------------------------
@@ -246,6 +262,7 @@ class QueueMachine(RuleBasedStateMachine):
     # -- what happens next ----------------------------------------------------------------------
 
     @rule(data=st.data())
+    @notes_failure
     def something_happens(self, data: st.DataObject) -> None:
         """One of the things that can happen now; what delivers mail is likelier than what harms."""
         getattr(self, data.draw(st.sampled_from(self._possible())))(data)
@@ -389,12 +406,17 @@ class QueueMachine(RuleBasedStateMachine):
         self.attempts = {email.id: email.attempt_no for email in batch.emails}
 
     def the_server_answers_by_recipient(self, data: st.DataObject) -> None:
-        """Some recipients always get 421, whoever writes to them: the mail to others flows."""
-        process = self._living()
-        if self._instances() != {process.owner} or process.batches:
-            return
+        """Whatever the mail to some recipients meets each time, the mail to others flows."""
+        process = self._alone()
+        self._make_room(process)
+        busy = self._submit_urgent_and_others(data, process)
         waiting = self._ids_that(lambda row: row.status in WAITING)
-        hostile = data.draw(st.sets(st.sampled_from(waiting), max_size=8))
+        if not waiting:
+            return
+        hostile = data.draw(st.dictionaries(st.sampled_from(waiting), HOSTILE, max_size=8))
+        # the third that falls silent with no success between is the account's trouble
+        silent = data.draw(st.sets(st.sampled_from(waiting), max_size=2))
+        hostile |= dict.fromkeys(silent, Outcome.FALLS_SILENT) | dict.fromkeys(busy, Outcome.BUSY)
         self._resume_all()
         left: list[str] = []
         for _ in range(20 + 4 * len(hostile)):
@@ -402,10 +424,7 @@ class QueueMachine(RuleBasedStateMachine):
             while batches := process.application.delivery.claim(process.owner, places=9):
                 self._learn_claimed(process, batches)
                 for batch in batches:
-                    kinds = [
-                        Outcome.BUSY if email.id in hostile else Outcome.TAKES
-                        for email in batch.emails
-                    ]
+                    kinds = [hostile.get(email.id, Outcome.TAKES) for email in batch.emails]
                     self._deliver(process, batch, kinds)
             left = self._held_up(hostile)
             if not left:
@@ -413,7 +432,37 @@ class QueueMachine(RuleBasedStateMachine):
             self.clock.tick(5)
         raise AssertionError(f"{left}, held up by some of {hostile}")
 
-    def _held_up(self, hostile: set[int]) -> list[str]:
+    def _submit_urgent_and_others(self, data: st.DataObject, process: Process) -> Collection[int]:
+        """Some for one account, and others that come after them; the ids of the urgent ones."""
+        first = len(self.model.rows) + 1
+        if first > MOST_EMAILS:
+            return ()
+        pinned = data.draw(st.sampled_from(QUOTAS)).id
+        urgent, others = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 3))
+        for priority in (*(1,) * urgent, *(3,) * others):
+            self._submit(
+                process, priority=priority, pinned=pinned, recipients=1, at_most_once=False
+            )
+        return range(first, first + urgent)
+
+    def _alone(self) -> Process:
+        """The only process that is left: what the others held is taken from them."""
+        process = self._living()
+        for other in self.processes[1:]:
+            self._dies(other, known=True)
+        for batch in process.batches:
+            process.application.delivery.return_place(batch)
+            self._lapse_of(batch, "shutdown")
+        process.batches.clear()
+        self.locks.dead |= {f"instance-{owner}" for owner in self._instances() - {process.owner}}
+        return process
+
+    def _make_room(self, process: Process) -> None:
+        """What was sent so far leaves every window."""
+        self.clock.tick((WINDOWS["day"] + 2 * MARGIN).total_seconds())
+        self._sweep_in_peace(process)
+
+    def _held_up(self, hostile: Collection[int]) -> list[str]:
         """What is due and would go, and for which there is room.
 
         The order is strict: behind an email that is too large for the room others wait, too.
@@ -443,9 +492,7 @@ class QueueMachine(RuleBasedStateMachine):
             process.application.delivery.abandon(batch)
         else:
             process.application.delivery.return_place(batch)
-        for email in batch.emails:
-            if self.model.holds(email.id, email.attempt_no):
-                self._lapse(email.id, "crashed" if worker_died else "shutdown")
+        self._lapse_of(batch, "crashed" if worker_died else "shutdown")
 
     # -- upkeep ---------------------------------------------------------------------------------
 
@@ -488,6 +535,7 @@ class QueueMachine(RuleBasedStateMachine):
     # -- what must hold -------------------------------------------------------------------------
 
     @invariant()
+    @notes_failure
     def the_store_stands_as_the_model_says(self) -> None:
         """I1, I3, I5, I6: statuses, attempts, counts, times and the ledger."""
         type(self).steps += 1
@@ -508,6 +556,7 @@ class QueueMachine(RuleBasedStateMachine):
                 assert all(due[a] is not None and due[a] <= row.eligible_at for a in accounts)
 
     @invariant()
+    @notes_failure
     def whoever_holds_an_email_will_be_found(self) -> None:
         """I2: `sending` has a holder who lives, or whom the sweep will see dead."""
         if not self.stores:
@@ -519,6 +568,7 @@ class QueueMachine(RuleBasedStateMachine):
         assert holders <= known | orphaned
 
     @invariant()
+    @notes_failure
     def no_window_at_the_server_holds_more_than_the_limit(self) -> None:
         for quota in QUOTAS:
             times = [
@@ -532,6 +582,7 @@ class QueueMachine(RuleBasedStateMachine):
                 assert most <= limit, f"{most} in a {window} of account {quota.id}, limit {limit}"
 
     @invariant()
+    @notes_failure
     def copies_are_few_and_byte_identical(self) -> None:
         bodies: dict[str, set[bytes]] = {}
         counts: dict[str, int] = {}
@@ -544,9 +595,12 @@ class QueueMachine(RuleBasedStateMachine):
             assert len(bodies[subject]) == 1, f"the copies of email {subject} differ"
 
     def teardown(self) -> None:
-        """Left alone, everything ends: nothing lost, nothing stuck, in no more than its limits."""
+        """Left alone, everything ends: nothing lost, nothing stuck, in no more than its limits.
+
+        After a failure the model is behind the store, and what it said then would hide the cause.
+        """
         try:
-            if self.stores:
+            if self.stores and not self.failed:
                 self._bring_to_an_end()
         finally:
             self.close_stores()
@@ -738,6 +792,11 @@ class QueueMachine(RuleBasedStateMachine):
             and self.model.quotas[account.id].units(due[0].recipients)
             <= self.model.room(account.id, steady=steady)
         ]
+
+    def _lapse_of(self, batch: Batch, reason: str) -> None:
+        for email in batch.emails:
+            if self.model.holds(email.id, email.attempt_no):
+                self._lapse(email.id, reason)
 
     def _lapse(self, email_id: int, reason: str) -> None:
         now, steady = self.clock.now(), self.clock.steady()

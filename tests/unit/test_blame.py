@@ -100,6 +100,22 @@ def test_a_server_that_refuses_two_emails_alike_is_left_alone():
     assert {world.email(n).retry_count for n in ids} == {0}
 
 
+def test_a_success_of_another_process_stands_between_two_witnesses():
+    world = World(congestion=CongestionPolicy(jitter=0))
+    other = World(store=world.store, clock=world.clock, sender=world.sender, pid=2)
+    account = world.account(limits=Limits(daily=None, hourly=None, max_connections=2))
+    world.play(Rule(Stage.RCPT, "421 4.3.2 busy", recipient=BAD))
+
+    world.submit("r1@example.org")
+    claimed_before = other.claim()
+    bad = world.submit(BAD)
+    world.run()
+    other.deliver(*claimed_before)
+
+    assert world.email(bad).asides == 1
+    assert world.account_now(account).health.untroubled
+
+
 def test_an_outage_of_hours_is_charged_to_nobody():
     world = World()
     world.account(limits=ONE_CONNECTION)
