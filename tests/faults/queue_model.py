@@ -253,7 +253,7 @@ class QueueModel:
             case Outcome.REFUSES:
                 self._end(row, "failed", "message_refused")
             case Outcome.FALLS_SILENT | Outcome.TAKES_SILENTLY:
-                held_up = self._witnessed(row, account, "silent")
+                held_up = not passed and self._witnessed(row, account, "silent")
                 self._unknown(row, now=now, steady=steady)
             case _ if steady >= row.expires_at:
                 if outcome is Outcome.BUSY and not passed:
@@ -310,8 +310,8 @@ class QueueModel:
         """Released without a result: by its holder, or taken from a dead one ("crashed")."""
         row = self.rows[email_id]
         crashed = reason == "crashed"
-        if row.begun or row.phase == "committing":
-            row.ended_at = now
+        if (row.begun and crashed) or row.phase == "committing":
+            row.ended_at = now  # what was put back before its dialogue was no attempt
         row.changed_at = now
         if row.phase == "committing":
             self._charge(row, steady=steady)
