@@ -242,6 +242,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.post.check = self._attempt_stands_before_its_socket
         self.model = QueueModel(QUOTAS)
         self.processes: list[Process] = []
+        self.silent: list[Process] = []  # dead ones whose locks do not tell so
         self.stores: list[Any] = []
         self.message_ids: dict[int, str] = {}
         self.attempts: dict[int, int] = {}
@@ -454,7 +455,9 @@ class QueueMachine(RuleBasedStateMachine):
             process.application.delivery.return_place(batch)
             self._lapse_of(batch, "shutdown")
         process.batches.clear()
-        self.locks.dead |= {f"instance-{owner}" for owner in self._instances() - {process.owner}}
+        for silent in self.silent:
+            silent.locks.die()
+        self.silent.clear()
         return process
 
     def _make_room(self, process: Process) -> None:
@@ -664,6 +667,8 @@ class QueueMachine(RuleBasedStateMachine):
         self.processes.remove(process)
         if known:
             process.locks.die()
+        else:
+            self.silent.append(process)
 
     def _living(self) -> Process:
         return self.processes[0] if self.processes else self._start()
