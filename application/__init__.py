@@ -19,8 +19,8 @@ from application.ports.cluster import Locks
 from application.ports.sender import Sender
 from application.ports.store import Store
 from application.ports.system import Clock, Entropy, Headroom, Observe, Vault, Wake
+from domain.account.network import NetworkPolicy
 from domain.intake import IntakeLimits
-from domain.network import NetworkPolicy
 
 
 @attrs.frozen(kw_only=True)

@@ -24,7 +24,7 @@ from domain.access import (
     prefix_of,
     token_of,
 )
-from domain.account import Account
+from domain.account.account import Account
 from domain.errors import Conflict, NotFound, SecretUnreadable, TooMany, Unauthorized
 from domain.events import Event
 

@@ -10,7 +10,7 @@ from application.ports.sender import Sender
 from application.ports.store import Store, Transaction
 from application.ports.system import Clock, Observe, Vault, Wake
 from domain.access import LOCAL, Caller, Scope
-from domain.account import (
+from domain.account.account import (
     Account,
     AuthMechanism,
     OnUnknown,
@@ -20,12 +20,12 @@ from domain.account import (
     security_after_move,
     security_of,
 )
+from domain.account.limits import NEW_RESERVE, Limits, LimitUnit
+from domain.account.network import NetworkPolicy
+from domain.account.verification import Verification
 from domain.address import Address
 from domain.errors import Conflict, FieldError, Forbidden, InvalidInput
 from domain.events import Event
-from domain.limits import NEW_RESERVE, Limits, LimitUnit
-from domain.network import NetworkPolicy
-from domain.verification import Verification
 
 
 class AccountFields(TypedDict, total=False):

@@ -7,12 +7,12 @@ from application.intake.routing import NO_ACCOUNT
 from application.ports.store import Store, Transaction
 from application.ports.system import Clock, Observe, Wake
 from domain.access import LOCAL, Caller, Scope
-from domain.account import Account
-from domain.email import Email
+from domain.account.account import Account
+from domain.account.limits import URGENT
+from domain.email.lifecycle import Email
+from domain.email.retry import RetryPolicy
 from domain.errors import Conflict, FieldError, InvalidInput, NotFound
 from domain.events import Event
-from domain.limits import URGENT
-from domain.retry import RetryPolicy
 
 
 class EmailChanges:

@@ -19,11 +19,11 @@ from application.redaction import (
     redact_gate,
 )
 from domain.access import LOCAL, Caller, Scope
-from domain.account import Account
-from domain.email import WAITING, Attempt, Email, Page, Status
+from domain.account.account import Account
+from domain.account.limits import URGENT, Window, WindowLengths
+from domain.email.gates import AccountUse, Gate, gates
+from domain.email.lifecycle import WAITING, Attempt, Email, Page, Status
 from domain.errors import NotFound
-from domain.gates import AccountUse, Gate, gates
-from domain.limits import URGENT, Window, WindowLengths
 
 
 @attrs.frozen(kw_only=True)

@@ -13,11 +13,11 @@ from typing import Final
 
 import attrs
 
-from domain.account import Account
-from domain.congestion import Pause
-from domain.email import Attempt, Email, Recipient
-from domain.gates import Gate
-from domain.handoff import Reply, Stage
+from domain.account.account import Account
+from domain.account.health import Pause
+from domain.email.gates import Gate
+from domain.email.lifecycle import Attempt, Email, Recipient
+from domain.outcome.handoff import Reply, Stage
 
 UNREACHED: Final = "the mail server could not be reached"
 REASON: Final = "unreachable"

@@ -15,7 +15,7 @@ from unicodedata import normalize
 from email_validator import EmailNotValidError, validate_email
 
 from domain.address import Address
-from domain.encoding import unsafe_character
+from domain.message.headers import unsafe_character
 
 LONGEST_ADDRESS: Final = 254
 LONGEST_HOST: Final = 253

@@ -13,10 +13,10 @@ from typing import Any, Final
 
 import click
 
-from domain.handoff import Problem, Reply, Stage
-from domain.reply_text import read, reply_of, wish
-from domain.rules import Rule, Rules
-from domain.verdict import AccountEffect, Evidence, Result, Subject
+from domain.outcome.handoff import Problem, Reply, Stage
+from domain.outcome.reply_text import read, reply_of, wish
+from domain.outcome.rules_file import Rule, Rules
+from domain.outcome.verdict import AccountEffect, Evidence, Result, Subject
 from entrypoints.wiring import shipped_rules
 
 # A reply before EHLO is the greeting. The last three are other names that logs and people use.

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from domain.network import Network
+from domain.account.network import Network
 from entrypoints.guessable import is_guessable
 
 MIN_KEY_LENGTH: Final = 32

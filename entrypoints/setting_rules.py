@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from domain.network import Network
+from domain.account.network import Network
 from entrypoints import stores
 
 T = TypeVar("T")

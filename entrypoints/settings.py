@@ -15,9 +15,9 @@ from typing import Any, Final, TypeVar
 
 import attrs
 
-from domain.account import OnUnknown
+from domain.account.account import OnUnknown
+from domain.account.network import Network
 from domain.address import is_loopback
-from domain.network import Network
 from entrypoints import setting_checks, stores
 from entrypoints import setting_rules as rules
 from entrypoints.env_file import Line, UnreadableLines, misspelt, read_lines

@@ -39,13 +39,13 @@ from application.delivery import DeliveryRules
 from application.ports.cluster import Locks
 from application.ports.store import Store
 from application.ports.system import Headroom
+from domain.account.health import DEFAULT_BREAKER, CongestionPolicy
+from domain.account.limits import WindowLengths
+from domain.account.network import DEFAULT_PORTS, NetworkPolicy
 from domain.address import is_loopback
-from domain.congestion import DEFAULT_BREAKER, CongestionPolicy
+from domain.email.retry import RetryPolicy
 from domain.intake import IntakeLimits
-from domain.limits import WindowLengths
-from domain.network import DEFAULT_PORTS, NetworkPolicy
-from domain.retry import RetryPolicy
-from domain.rules import Rules, parse_rules
+from domain.outcome.rules_file import Rules, parse_rules
 from entrypoints.development_key import development_key
 from entrypoints.settings import ApiTimes, Dispatcher, Settings, SettingsError
 from entrypoints.stores import open_store
@@ -478,7 +478,7 @@ def _rules(settings: Settings) -> ServiceRules:
 
 def shipped_rules(*, first: Mapping[str, Any] | None = None) -> Rules:
     """What replies mean, an owner's rules *first*. ValueError names a rule that cannot be used."""
-    shipped = tomllib.loads(files("domain").joinpath("smtp_rules.toml").read_text("utf-8"))
+    shipped = tomllib.loads(files("domain.outcome").joinpath("smtp_rules.toml").read_text("utf-8"))
     return parse_rules(shipped, first=first, trusted=True)  # the tests check all of them
 
 

@@ -19,10 +19,10 @@ from adapters.observers import ListObserver
 from application import Application, Ports, ServiceRules, assemble
 from application.access import KeyWish
 from application.delivery import DeliveryRules
-from domain import rules as rule_table
 from domain.access import Scope
 from domain.intake import IntakeLimits
-from domain.rules import Rules, parse_rules
+from domain.outcome import rules_file as rule_table
+from domain.outcome.rules_file import Rules, parse_rules
 from entrypoints.http import create_http
 
 

@@ -7,12 +7,12 @@ import attrs
 
 from adapters.fakes.clock import START
 from domain.access import ApiKey, IdempotencyRecord, Scope
-from domain.account import Account
+from domain.account.account import Account
+from domain.account.limits import Limits
 from domain.address import Address
-from domain.email import Attempt, Email, Recipient
-from domain.handoff import Envelope, Handoff, Reply, Stage
-from domain.limits import Limits
-from domain.verdict import AccountEffect, Result, Subject, Verdict
+from domain.email.lifecycle import Attempt, Email, Recipient
+from domain.outcome.handoff import Envelope, Handoff, Reply, Stage
+from domain.outcome.verdict import AccountEffect, Result, Subject, Verdict
 
 NOW: Final = START
 OCTETS: Final = b"Message-ID: <1@example.org>\r\nSubject: Hello\r\n\r\nHello.\r\n"

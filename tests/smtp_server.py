@@ -41,7 +41,7 @@ from adapters.fakes.sender import (
     Rule,
     Script,
 )
-from domain.handoff import Problem, Stage
+from domain.outcome.handoff import Problem, Stage
 
 _READ: Final = 256 * 1024
 _HUGE: Final = 20 * 1024 * 1024

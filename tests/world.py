@@ -18,15 +18,15 @@ from adapters.observers import ListObserver
 from application import Application, Ports, ServiceRules, assemble
 from application.delivery import Batch, DeliveryRules
 from application.intake.draft import Draft
-from domain.account import Account
+from domain.account.account import Account
+from domain.account.limits import Limits
 from domain.address import Address
-from domain.email import Email
-from domain.limits import Limits
-from domain.rules import parse_rules
+from domain.email.lifecycle import Email
+from domain.outcome.rules_file import parse_rules
 from tests.builders import an_account, an_address
 
 REPLIES = parse_rules(
-    tomllib.loads((Path(__file__).parents[1] / "domain/smtp_rules.toml").read_text("utf-8"))
+    tomllib.loads((Path(__file__).parents[1] / "domain/outcome/smtp_rules.toml").read_text("utf-8"))
 )
 
 

@@ -16,11 +16,12 @@ import attrs
 from application.ports.store import Transaction
 from application.ports.system import Clock
 from domain.access import ApiKey, AuditEntry, IdempotencyRecord
-from domain.account import Account
-from domain.claim_policy import ANY_ACCOUNT, ClaimPolicy, Due, refuse_unclaimable
-from domain.claiming import alone, passed_over
-from domain.congestion import Health
-from domain.email import (
+from domain.account.account import Account
+from domain.account.health import Health
+from domain.account.limits import URGENT, Window, WindowLengths
+from domain.email.claim_policy import ANY_ACCOUNT, ClaimPolicy, Due, refuse_unclaimable
+from domain.email.fairness import alone, passed_over
+from domain.email.lifecycle import (
     POISON_CRASHES,
     WAITING,
     Attempt,
@@ -39,7 +40,6 @@ from domain.errors import (
     StoreUnavailable,
     no_smtp_configuration,
 )
-from domain.limits import URGENT, Window, WindowLengths
 
 T = TypeVar("T")
 K = TypeVar("K")

@@ -15,10 +15,11 @@ from typing import Final, NoReturn
 import attrs
 
 from application.ports.system import Vault
-from domain.account import Account, AuthMechanism, Security
+from domain.account.account import Account, AuthMechanism, Security
+from domain.account.verification import Step
 from domain.address import Address
 from domain.errors import SecretUnreadable
-from domain.handoff import (
+from domain.outcome.handoff import (
     Envelope,
     Handoff,
     Parcel,
@@ -28,8 +29,7 @@ from domain.handoff import (
     Stage,
     joined,
 )
-from domain.session import ENVELOPE, ends_session, out_of_step
-from domain.verification import Step
+from domain.outcome.session import ENVELOPE, ends_session, out_of_step
 
 RSET: Final = "rset"
 QUIT: Final = "quit"

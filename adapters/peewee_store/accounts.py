@@ -14,8 +14,8 @@ from adapters.peewee_store.rows import Row, micros, micros_or_none
 from adapters.peewee_store.session import Cursor, Session
 from adapters.peewee_store.tables import AccountRow
 from adapters.peewee_store.transaction_cache import TransactionCache
-from domain.account import Account
-from domain.congestion import Health
+from domain.account.account import Account
+from domain.account.health import Health
 from domain.errors import NameTaken, no_smtp_configuration
 
 _ROWS: Final = AccountRow.select(*fields(AccountRow, records.ACCOUNT_COLUMNS))

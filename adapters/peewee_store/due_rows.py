@@ -17,8 +17,8 @@ from typing import Final
 
 from adapters.peewee_store import rows
 from adapters.peewee_store.session import Session, marks
-from domain.claim_policy import ANY_ACCOUNT, PRIORITIES, ClaimPolicy, Due
-from domain.limits import URGENT
+from domain.account.limits import URGENT
+from domain.email.claim_policy import ANY_ACCOUNT, PRIORITIES, ClaimPolicy, Due
 
 _KEYS: Final = ("eligible_at", "id", "open_count", "queue", "priority")
 _COLUMNS: Final = ", ".join(rows.EMAIL_COLUMNS)

@@ -30,12 +30,12 @@ from adapters.peewee_store.session import Session
 from adapters.peewee_store.status_counts import StatusCounts
 from adapters.peewee_store.tables import EmailRow, RecipientRow
 from adapters.peewee_store.write_buffer import Change, update
-from domain.account import Account
-from domain.claim_policy import ANY_ACCOUNT, PRIORITIES, ClaimPolicy, refuse_unclaimable
-from domain.claiming import alone, has_history, passed_over
-from domain.email import POISON_CRASHES, WAITING, Email, Page, Status, Waiting
+from domain.account.account import Account
+from domain.account.limits import URGENT
+from domain.email.claim_policy import ANY_ACCOUNT, PRIORITIES, ClaimPolicy, refuse_unclaimable
+from domain.email.fairness import alone, has_history, passed_over
+from domain.email.lifecycle import POISON_CRASHES, WAITING, Email, Page, Status, Waiting
 from domain.errors import NotFound, StaleAttempt
-from domain.limits import URGENT
 
 _READ: Final = ("email", "recipient")
 _MOST_PARAMETERS: Final = 500

@@ -16,9 +16,9 @@ from adapters.peewee_store.tables import AttemptRow, LedgerRow
 from adapters.peewee_store.transaction_cache import TransactionCache
 from adapters.peewee_store.write_buffer import insertion, removal, update
 from application.ports.system import Clock
-from domain.email import Attempt, Email
+from domain.account.limits import Window, WindowLengths
+from domain.email.lifecycle import Attempt, Email
 from domain.errors import Conflict
-from domain.limits import Window, WindowLengths
 
 _ATTEMPT: Final = ("email_id", "attempt_no")
 _OPEN: Final = insertion(AttemptRow, records.NEW_ATTEMPT, key=2)

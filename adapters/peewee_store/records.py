@@ -17,13 +17,13 @@ from adapters.peewee_store.rows import (
     value_of,
 )
 from domain.access import IdempotencyRecord
-from domain.account import Account, AuthMechanism, OnUnknown, Security
+from domain.account.account import Account, AuthMechanism, OnUnknown, Security
+from domain.account.health import Health, LearnedLimit, Pace, Pause, Suspicion, Witness
+from domain.account.limits import Limits, LimitUnit, Window
 from domain.address import Address
-from domain.congestion import Health, LearnedLimit, Pace, Pause, Suspicion, Witness
-from domain.email import Attempt
-from domain.handoff import Stage
-from domain.limits import Limits, LimitUnit, Window
-from domain.verdict import Result
+from domain.email.lifecycle import Attempt
+from domain.outcome.handoff import Stage
+from domain.outcome.verdict import Result
 
 _MICROSECOND: Final = timedelta(microseconds=1)
 

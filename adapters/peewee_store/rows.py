@@ -12,8 +12,17 @@ from typing import Any, Final
 import attrs
 
 from domain.address import Address
-from domain.email import TERMINAL, Email, EmailSummary, Fate, Kind, Phase, Recipient, Status
-from domain.handoff import Reply
+from domain.email.lifecycle import (
+    TERMINAL,
+    Email,
+    EmailSummary,
+    Fate,
+    Kind,
+    Phase,
+    Recipient,
+    Status,
+)
+from domain.outcome.handoff import Reply
 
 Row = tuple[Any, ...]
 

@@ -20,11 +20,11 @@ from adapters.smtp_sender.resolve import IP, Endpoint, Resolver, look_up
 from adapters.smtp_sender.session import Session, Terms, Timeouts
 from adapters.smtp_sender.wire import Brake
 from application.ports.system import Clock, Vault
-from domain.account import Account
+from domain.account.account import Account
+from domain.account.verification import Step
 from domain.address import Address
-from domain.handoff import Handoff, Parcel, Problem, Stage
-from domain.session import ends_session, out_of_step, refuses_announcement, same_refusal
-from domain.verification import Step
+from domain.outcome.handoff import Handoff, Parcel, Problem, Stage
+from domain.outcome.session import ends_session, out_of_step, refuses_announcement, same_refusal
 
 __all__ = ["PoolPolicy", "SmtpSender", "Timeouts"]
 

@@ -18,7 +18,7 @@ import attrs
 
 from adapters.smtp_sender.resolve import IP, Endpoint
 from adapters.smtp_sender.wire import Brake, Broken, Wire, connect, failure_of, open_socket
-from domain.handoff import Problem
+from domain.outcome.handoff import Problem
 
 APART_S: Final = 0.25
 REMEMBERED_S: Final = 600.0

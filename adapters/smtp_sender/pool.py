@@ -13,8 +13,8 @@ from typing import Final
 import attrs
 
 from adapters.smtp_sender.session import Session
-from domain.account import Account
-from domain.session import learned_limit
+from domain.account.account import Account
+from domain.outcome.session import learned_limit
 
 SWEEP_S: Final = 1.0
 

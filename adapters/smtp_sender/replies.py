@@ -10,7 +10,7 @@ from typing import Final
 
 import attrs
 
-from domain.handoff import Reply, joined
+from domain.outcome.handoff import Reply, joined
 
 MAX_BYTES: Final = 64 * 1024
 MAX_LINES: Final = 100

@@ -16,7 +16,7 @@ from typing import Final
 import attrs
 
 from domain.address import is_loopback
-from domain.handoff import Problem
+from domain.outcome.handoff import Problem
 
 IP = IPv4Address | IPv6Address
 

@@ -24,13 +24,13 @@ from adapters.smtp_sender.replies import ServerReply
 from adapters.smtp_sender.resolve import Endpoint, Resolver, Unresolved
 from adapters.smtp_sender.wire import Brake, Broken, Deadline, Wire, connect
 from application.ports.system import Vault
-from domain.account import Account, AuthMechanism, Security
+from domain.account.account import Account, AuthMechanism, Security
+from domain.account.verification import Step
 from domain.address import Address, address_literal
 from domain.errors import SecretUnreadable
-from domain.handoff import Handoff, Parcel, Problem, RecipientReply, Reply, Stage
-from domain.secret_forms import SecretForms
-from domain.session import ENVELOPE
-from domain.verification import Step
+from domain.outcome.handoff import Handoff, Parcel, Problem, RecipientReply, Reply, Stage
+from domain.outcome.secret_forms import SecretForms
+from domain.outcome.session import ENVELOPE
 
 GROUP: Final = 100  # commands in one write; their replies fit into any socket's buffer
 DOT: Final = b".\r\n"

@@ -17,7 +17,7 @@ from typing import Final
 from adapters.smtp_sender.readiness import READ, WRITE, Readiness, watch
 from adapters.smtp_sender.replies import Malformed, ReplyParser, ServerReply
 from adapters.smtp_sender.resolve import Endpoint
-from domain.handoff import Problem
+from domain.outcome.handoff import Problem
 
 _READ: Final = 64 * 1024
 # The dot follows at once, or the connection is given up: the end of a body waits for it, so that a

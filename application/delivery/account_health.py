@@ -7,10 +7,10 @@ import attrs
 from application.delivery.accounts import find_locked
 from application.delivery.rules import DeliveryRules
 from application.ports import Transaction
-from domain.account import Account
-from domain.congestion import Weighed, Witness, window_of
-from domain.congestion import weighed as weigh
-from domain.verdict import ACCOUNT_GATES, AccountEffect, Evidence, Limit, Result, Verdict
+from domain.account.account import Account
+from domain.account.health import Weighed, Witness, window_of
+from domain.account.health import weighed as weigh
+from domain.outcome.verdict import ACCOUNT_GATES, AccountEffect, Evidence, Limit, Result, Verdict
 
 
 class AccountHealth:

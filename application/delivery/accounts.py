@@ -1,10 +1,10 @@
 """The account of an email, as it stands in a transaction."""
 
 from application.ports import Transaction
-from domain.account import Account
-from domain.email import Email
+from domain.account.account import Account
+from domain.account.limits import LimitUnit
+from domain.email.lifecycle import Email
 from domain.errors import NotFound
-from domain.limits import LimitUnit
 
 
 def find(tx: Transaction, account_id: int | None) -> Account | None:

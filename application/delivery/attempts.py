@@ -3,10 +3,10 @@
 from datetime import datetime, timedelta
 
 from application.ports import Transaction
-from domain.account import Account
-from domain.email import Attempt, Email
-from domain.handoff import Handoff
-from domain.verdict import Verdict
+from domain.account.account import Account
+from domain.email.lifecycle import Attempt, Email
+from domain.outcome.handoff import Handoff
+from domain.outcome.verdict import Verdict
 
 
 def open_attempt(email: Email, account: Account | None, *, now: datetime) -> Attempt:

@@ -7,8 +7,8 @@ from typing import Final
 
 import attrs
 
-from domain.account import Account
-from domain.email import Email
+from domain.account.account import Account
+from domain.email.lifecycle import Email
 
 LOWEST_PRIORITY: Final = 5
 # After so long on one connection the rest of a batch is dealt out to those that stand free.

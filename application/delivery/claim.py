@@ -16,8 +16,8 @@ from application.delivery.recovery import Recovery
 from application.delivery.rules import DeliveryRules
 from application.delivery.scheduler import Plan, Scheduler
 from application.ports import Clock, Headroom, Sender, Store, Transaction
-from domain.account import Account
-from domain.email import NO_SUSPECTS, POISON_CRASHES, SUSPECT_CRASHES, Email
+from domain.account.account import Account
+from domain.email.lifecycle import NO_SUSPECTS, POISON_CRASHES, SUSPECT_CRASHES, Email
 from domain.errors import StoreUnavailable
 
 

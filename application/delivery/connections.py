@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from threading import Lock
 
 from application.cluster.connection_share import share
-from domain.account import Account
+from domain.account.account import Account
 
 
 class Connections:

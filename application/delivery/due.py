@@ -5,8 +5,8 @@ from datetime import datetime
 
 from application.delivery.connections import Connections
 from application.ports import Transaction
-from domain.account import Account
-from domain.limits import WindowLengths
+from domain.account.account import Account
+from domain.account.limits import WindowLengths
 
 
 def next_due(

@@ -5,11 +5,11 @@ from itertools import islice
 from typing import Final
 
 from application.ports import Store
-from domain.account import Account
-from domain.email import Email
+from domain.account.account import Account
+from domain.email.lifecycle import Email
 from domain.errors import StoreUnavailable
-from domain.handoff import Parcel
-from domain.message import from_line
+from domain.message.compose import from_line
+from domain.outcome.handoff import Parcel
 
 READ_AHEAD: Final = 1024 * 1024  # octets of the messages that a worker holds at once
 

@@ -6,12 +6,12 @@ from application.delivery.account_health import AccountHealth
 from application.delivery.rules import DeliveryRules
 from application.delivery.scheduler import Scheduler
 from application.ports import Clock, Entropy, Observe, Sender, Store, Transaction
-from domain.account import Account
+from domain.account.account import Account
 from domain.errors import NotFound, StoreUnavailable
 from domain.events import Event
-from domain.handoff import Handoff, Problem
-from domain.reply import classify
-from domain.verdict import Evidence
+from domain.outcome.classify import classify
+from domain.outcome.handoff import Handoff, Problem
+from domain.outcome.verdict import Evidence
 
 
 class LoginProbe:

@@ -14,10 +14,10 @@ from application.delivery.result_writer import ResultWriter
 from application.delivery.rules import DeliveryRules
 from application.delivery.scheduler import Scheduler
 from application.ports import Clock, Entropy, Observe, Store, Transaction
-from domain.email import AbandonedAttempt, Email, Phase, Status
+from domain.email.lifecycle import AbandonedAttempt, Email, Phase, Status
 from domain.errors import StaleAttempt, StoreUnavailable
-from domain.handoff import Stage
-from domain.verdict import Result
+from domain.outcome.handoff import Stage
+from domain.outcome.verdict import Result
 
 SHUTDOWN = AbandonedAttempt(reason="shutdown", text="the service stopped before it was sent")
 # A claim that nobody heard of, or that others are to take: its emails stay as they were.

@@ -1,10 +1,10 @@
 """What delivery tells of an email once it is written down."""
 
 from application.ports import Observe
-from domain.account import Account
-from domain.email import Attempt, Email
+from domain.account.account import Account
+from domain.email.lifecycle import Attempt, Email
 from domain.events import Event
-from domain.verdict import AccountEffect, Subject, Verdict
+from domain.outcome.verdict import AccountEffect, Subject, Verdict
 
 
 def email_event(

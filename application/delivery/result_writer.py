@@ -19,7 +19,7 @@ import attrs
 
 from application.ports.store import Store, Transaction
 from application.ports.system import Clock
-from domain.email import Email
+from domain.email.lifecycle import Email
 from domain.errors import StoreUnavailable
 
 Work = Callable[[Transaction], object]

@@ -2,11 +2,11 @@
 
 import attrs
 
-from domain.account import OnUnknown
-from domain.congestion import CongestionPolicy
-from domain.limits import WindowLengths
-from domain.retry import RetryPolicy
-from domain.rules import Rules
+from domain.account.account import OnUnknown
+from domain.account.health import CongestionPolicy
+from domain.account.limits import WindowLengths
+from domain.email.retry import RetryPolicy
+from domain.outcome.rules_file import Rules
 
 
 @attrs.frozen(kw_only=True)

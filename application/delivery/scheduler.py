@@ -15,10 +15,10 @@ from application.delivery.batch_size import BatchSizes
 from application.delivery.connections import Connections
 from application.delivery.shared_mail import SharedMail
 from application.ports import Transaction
-from domain import claiming
-from domain.account import Account
-from domain.email import SUSPECT_CRASHES, Email
-from domain.limits import WindowLengths
+from domain.account.account import Account
+from domain.account.limits import WindowLengths
+from domain.email import fairness as claiming
+from domain.email.lifecycle import SUSPECT_CRASHES, Email
 
 
 @attrs.frozen(kw_only=True)

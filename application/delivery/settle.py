@@ -15,13 +15,13 @@ from application.delivery.reporting import email_event, report_settled
 from application.delivery.result_writer import ResultWriter
 from application.delivery.rules import DeliveryRules
 from application.ports import Clock, Entropy, Observe, Transaction
-from domain.account import Account
-from domain.congestion import Witness, evidence_of, speaks_of_an_email
-from domain.email import AbandonedAttempt, Aside, Attempt, Email, Status
+from domain.account.account import Account
+from domain.account.health import Witness, evidence_of, speaks_of_an_email
+from domain.email.lifecycle import AbandonedAttempt, Aside, Attempt, Email, Status
 from domain.errors import NotFound, StaleAttempt
 from domain.events import Event
-from domain.handoff import Handoff
-from domain.verdict import ACCOUNT_GATES, AccountEffect, Result, Verdict
+from domain.outcome.handoff import Handoff
+from domain.outcome.verdict import ACCOUNT_GATES, AccountEffect, Result, Verdict
 
 FAULT_SECONDS: Final = 5.0  # how long a worker waits to hear what follows for the account
 

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from domain.email import Email
+from domain.email.lifecycle import Email
 
 # Accounts that may send the same mail may differ by so much of what each of them was given.
 UNEVEN: Final = 0.03

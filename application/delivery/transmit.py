@@ -15,12 +15,12 @@ from application.delivery.rules import DeliveryRules
 from application.delivery.scheduler import Scheduler
 from application.delivery.settle import Settlement
 from application.ports import Clock, Conversation, Observe, Sender, Store
-from domain.email import AbandonedAttempt, Email
+from domain.email.lifecycle import AbandonedAttempt, Email
 from domain.errors import StoreUnavailable
 from domain.events import Event
-from domain.handoff import Handoff, Problem, Stage
-from domain.reply import classify
-from domain.session import excused
+from domain.outcome.classify import classify
+from domain.outcome.handoff import Handoff, Problem, Stage
+from domain.outcome.session import excused
 
 # So long a connection may go on claiming for itself before others that wait get their turn.
 TURN_SECONDS: Final = 0.2

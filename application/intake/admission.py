@@ -7,7 +7,7 @@ from threading import Event as Flag
 
 from application.ports.store import Transaction
 from application.ports.system import Headroom
-from domain.email import Email
+from domain.email.lifecycle import Email
 from domain.errors import AccountQueueFull, NotAccepting
 
 

@@ -6,12 +6,12 @@ from typing import Final
 
 import attrs
 
+from domain.account.limits import NORMAL, PRIORITIES
 from domain.address import Address
-from domain.email import Kind, Recipient
+from domain.email.lifecycle import Kind, Recipient
 from domain.errors import FieldError, InvalidInput
 from domain.intake import LARGEST_BODY, LONGEST_SUBJECT, is_too_large
-from domain.limits import NORMAL, PRIORITIES
-from domain.message import Content
+from domain.message.compose import Content
 
 LONGEST_SCHEDULE: Final = timedelta(days=30)
 

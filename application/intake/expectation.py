@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from application.ports.store import Store, Transaction
-from domain.account import Account
-from domain.email import Email
-from domain.forecast import Forecast, Outlook, combined, forecast
-from domain.limits import WindowLengths
+from domain.account.account import Account
+from domain.account.limits import WindowLengths
+from domain.email.forecast import Forecast, Outlook, combined, forecast
+from domain.email.lifecycle import Email
 
 
 def expect(

@@ -8,10 +8,10 @@ from typing import Final
 from application.intake.draft import Draft
 from application.ports.store import Transaction
 from domain.access import Caller
-from domain.account import Account, AccountState
+from domain.account.account import Account, AccountState
+from domain.account.limits import URGENT, WindowLengths
 from domain.address import Address
 from domain.errors import Conflict, FieldError, InvalidInput
-from domain.limits import URGENT, WindowLengths
 
 NO_ACCOUNT: Final = "there is no SMTP configuration yet: create one first"
 

@@ -20,14 +20,14 @@ from application.ports.store import Store, Transaction
 from application.ports.system import Clock, Entropy, Observe, Wake
 from application.throttle import VainWork
 from domain.access import LOCAL, Caller, Scope
-from domain.account import Account
-from domain.email import Email, Status
+from domain.account.account import Account
+from domain.account.limits import WindowLengths
+from domain.email.forecast import Forecast
+from domain.email.lifecycle import Email, Status
+from domain.email.retry import RetryPolicy
 from domain.errors import Conflict, EmailServiceError, InvalidInput, NotFound, TooMany
-from domain.forecast import Forecast
 from domain.intake import IntakeLimits
-from domain.limits import WindowLengths
-from domain.message import compose
-from domain.retry import RetryPolicy
+from domain.message.compose import compose
 
 T = TypeVar("T")
 P = ParamSpec("P")

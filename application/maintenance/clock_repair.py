@@ -9,7 +9,7 @@ from typing import Final
 import attrs
 
 from application.ports import Clock, Observe, Store, Transaction
-from domain.email import Email
+from domain.email.lifecycle import Email
 from domain.errors import StaleAttempt
 from domain.events import Event
 

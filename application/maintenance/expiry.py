@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from application.delivery.reporting import email_event
 from application.ports import Clock, Observe, Store, Transaction
-from domain.email import Email
+from domain.email.lifecycle import Email
 
 
 class Expiry:

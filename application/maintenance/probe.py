@@ -5,8 +5,8 @@ from collections.abc import Collection
 import attrs
 
 from application.ports import Clock, Observe, Sender, Store, Transaction
-from domain.account import Account
-from domain.congestion import CongestionPolicy
+from domain.account.account import Account
+from domain.account.health import CongestionPolicy
 from domain.events import Event
 
 

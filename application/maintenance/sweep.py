@@ -11,9 +11,9 @@ from application.maintenance.expiry import Expiry
 from application.maintenance.probe import PausedAccounts
 from application.ports import Clock, Observe, Sender, Store
 from domain.access import DAY
-from domain.congestion import CongestionPolicy
+from domain.account.health import CongestionPolicy
+from domain.account.limits import WindowLengths
 from domain.events import Event
-from domain.limits import WindowLengths
 
 SLICE: Final = 200
 IDEMPOTENCY_AGE: Final = timedelta(hours=24)

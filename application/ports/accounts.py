@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from domain.account import Account
-from domain.congestion import Health
-from domain.email import Email
-from domain.limits import Window, WindowLengths
+from domain.account.account import Account
+from domain.account.health import Health
+from domain.account.limits import Window, WindowLengths
+from domain.email.lifecycle import Email
 
 
 class AccountRepository(Protocol):

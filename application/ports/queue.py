@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from domain.account import Account
-from domain.email import POISON_CRASHES, Attempt, Email, Page, Status, Waiting
+from domain.account.account import Account
+from domain.email.lifecycle import POISON_CRASHES, Attempt, Email, Page, Status, Waiting
 
 
 class EmailRepository(Protocol):
@@ -70,8 +70,8 @@ class EmailRepository(Protocol):
         those of priorities 3 to 5 to at most *units*; taking stops at the first that does not fit,
         but an email that could never fit the account's limits is passed over.
         Of those pinned to no account at most *shared* are taken, and taking stops there. Those with
-        an id in *last* are taken only if nothing else can be. What `domain.claiming` passes over
-        (*crashes* is handed on to it) is left, and a suspect is taken alone.
+        an id in *last* are taken only if nothing else can be. What `domain.email.fairness` passes
+        over (*crashes* is handed on to it) is left, and a suspect is taken alone.
         attempt_no has risen by one and owner is set. Safe from any number of processes: no email is
         given out twice.
         """

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from domain.account import Account
+from domain.account.account import Account
+from domain.account.verification import Step
 from domain.address import Address
-from domain.handoff import Handoff, Parcel
-from domain.verification import Step
+from domain.outcome.handoff import Handoff, Parcel
 
 
 class Conversation(Protocol):
@@ -34,8 +34,8 @@ class Conversation(Protocol):
         the account's ``announce_next`` is on, its envelope may go out with this dot, which saves a
         round trip. Nothing of it is handed over by that. It may not be asked at all.
 
-        A refusal that is the end of a session that has delivered (`domain/session.py`), and replies
-        that belong to no command, are followed by the same message over a fresh connection.
+        A refusal that is the end of a session that has delivered (`domain/outcome/session.py`), and
+        replies that belong to no command, are followed by the same message over a fresh connection.
         """
         ...
 

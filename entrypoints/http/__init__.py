@@ -11,8 +11,8 @@ from werkzeug.exceptions import NotFound
 from werkzeug.routing import BaseConverter
 
 from application import Application
+from domain.account.network import Network
 from domain.errors import InvalidInput
-from domain.network import Network
 from entrypoints.http.access import install_access
 from entrypoints.http.docs import Docs
 from entrypoints.http.emails import Emails

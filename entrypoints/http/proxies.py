@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Final
 import attrs
 from flask import Flask
 
+from domain.account.network import Address, Network
 from domain.errors import Forbidden, InvalidInput
-from domain.network import Address, Network
 from entrypoints.http.fields import RequestError
 from entrypoints.http.requests import the_request
 

@@ -24,11 +24,11 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema
 
-from domain.account import AuthMechanism, OnUnknown
+from domain.account.account import AuthMechanism, OnUnknown
+from domain.account.limits import NEW_RESERVE, NORMAL, PRIORITIES, LimitUnit, Window
 from domain.address import Address
-from domain.encoding import unsafe_character
 from domain.intake import LARGEST_BODY, LONGEST_SUBJECT, MOST_EMAILS, is_too_large
-from domain.limits import NEW_RESERVE, NORMAL, PRIORITIES, LimitUnit, Window
+from domain.message.headers import unsafe_character
 from entrypoints.addresses import email_address, server_name
 from entrypoints.http.times import moment
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Final, Protocol
 
-from domain.network import Network
+from domain.account.network import Network
 
 LOOK_S: Final = 0.5
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 
-from domain.network import Network
+from domain.account.network import Network
 from entrypoints.http_server.connections import Connections
 from entrypoints.http_server.front import Front
 from entrypoints.http_server.guard import Guard

@@ -17,11 +17,11 @@ import attrs
 from adapters.clock import SystemClock
 from adapters.entropy import SystemEntropy
 from adapters.peewee_store import SqliteStore
-from domain.account import Account, Security
+from domain.account.account import Account, Security
+from domain.account.limits import Limits
 from domain.address import Address
-from domain.email import Email
-from domain.limits import Limits
-from domain.message import Content, compose
+from domain.email.lifecycle import Email
+from domain.message.compose import Content, compose
 from entrypoints.stores import open_store
 from tests.builders import an_account, an_email
 

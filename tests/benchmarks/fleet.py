@@ -25,8 +25,8 @@ from adapters.celery_dispatcher import DELIVER, MOST_HINTS, Line, make_celery
 from adapters.clock import SystemClock
 from adapters.observers import ListObserver
 from adapters.peewee_store import PostgresStore
-from domain.account import Account, Security
-from domain.limits import Limits
+from domain.account.account import Account, Security
+from domain.account.limits import Limits
 from tests.benchmarks.client import an_email as an_email_of_a_client
 from tests.benchmarks.client import volley
 from tests.benchmarks.figures import Benchmark, Figure, Reached, Scene

@@ -28,9 +28,9 @@ from application.access import AccessRules
 from application.delivery import DeliveryRules
 from application.ports.sender import Conversation
 from application.ports.store import Transaction
-from domain.account import Account
-from domain.handoff import Handoff, Parcel
-from domain.rules import parse_rules
+from domain.account.account import Account
+from domain.outcome.handoff import Handoff, Parcel
+from domain.outcome.rules_file import parse_rules
 from entrypoints.http import create_http
 from entrypoints.stores import open_store
 from tests.benchmarks.client import an_email
@@ -194,7 +194,9 @@ def _post_all(application: Application, number: int, costs: Costs) -> None:
 
 
 def _application(store: Any, sender: Any) -> Application:
-    rules = parse_rules(tomllib.loads(Path(ROOT, "domain", "smtp_rules.toml").read_text("utf-8")))
+    rules = parse_rules(
+        tomllib.loads(Path(ROOT, "domain", "outcome", "smtp_rules.toml").read_text("utf-8"))
+    )
     return assemble(
         Ports(
             store=store,

@@ -13,9 +13,9 @@ from typing import Any, Protocol
 import pytest
 
 from adapters.fakes.sender import FakeSender
-from domain.email import Status
+from domain.account.limits import Limits
+from domain.email.lifecycle import Status
 from domain.errors import StoreUnavailable
-from domain.limits import Limits
 from tests.running import wait_until
 from tests.world import World
 

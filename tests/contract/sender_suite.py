@@ -15,9 +15,9 @@ import pytest
 from adapters.fakes.sender import Answer, Fault, Rule, Script
 from adapters.fakes.vault import FakeVault
 from application.ports.sender import Sender
-from domain.account import Account, AuthMechanism, Security
+from domain.account.account import Account, AuthMechanism, Security
 from domain.address import Address
-from domain.handoff import Envelope, Handoff, Parcel, Problem, RecipientReply, Reply, Stage
+from domain.outcome.handoff import Envelope, Handoff, Parcel, Problem, RecipientReply, Reply, Stage
 from tests.builders import an_account, an_envelope
 
 PASSWORD: Final = "correct horse battery staple"

@@ -17,10 +17,11 @@ import pytest
 from adapters.fakes.clock import FakeClock
 from application.ports.store import Store, Transaction
 from domain.access import LOCAL
-from domain.account import Account, AuthMechanism, OnUnknown, Security
+from domain.account.account import Account, AuthMechanism, OnUnknown, Security
+from domain.account.health import Health, LearnedLimit, Pace, Pause, Suspicion, Witness
+from domain.account.limits import Limits, LimitUnit, Window, WindowLengths
 from domain.address import Address
-from domain.congestion import Health, LearnedLimit, Pace, Pause, Suspicion, Witness
-from domain.email import Email, Fate, Kind, Page, Phase, Status, Waiting
+from domain.email.lifecycle import Email, Fate, Kind, Page, Phase, Status, Waiting
 from domain.errors import (
     Conflict,
     NameTaken,
@@ -28,9 +29,8 @@ from domain.errors import (
     StaleAttempt,
     StoreUnavailable,
 )
-from domain.handoff import Reply, Stage
-from domain.limits import Limits, LimitUnit, Window, WindowLengths
-from domain.verdict import Result
+from domain.outcome.handoff import Reply, Stage
+from domain.outcome.verdict import Result
 from tests.builders import (
     NOW,
     OCTETS,

@@ -21,11 +21,11 @@ from adapters.fakes.clock import FakeClock
 from adapters.fakes.memory_store import MemoryStore
 from adapters.peewee_store import PostgresStore, SqliteStore
 from application.ports.store import Store, Transaction
-from domain.email import Email, Fate, Status
+from domain.account.limits import Limits, LimitUnit, Window, WindowLengths
+from domain.email.lifecycle import Email, Fate, Status
 from domain.errors import EmailServiceError
-from domain.handoff import Stage
-from domain.limits import Limits, LimitUnit, Window, WindowLengths
-from domain.verdict import Result
+from domain.outcome.handoff import Stage
+from domain.outcome.verdict import Result
 from tests.builders import (
     OCTETS,
     a_record,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from adapters.fakes.sender import Fault, Rule, Script
-from domain.handoff import Stage
+from domain.outcome.handoff import Stage
 from tests.brokers import RABBITMQ, REDIS
 from tests.celery_running import CELERY, a_trio, copies
 from tests.postgres import Server

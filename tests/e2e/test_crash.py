@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from adapters.fakes.sender import Fault, Rule, Script
-from domain.handoff import Stage
+from domain.outcome.handoff import Stage
 from tests.running import Running, running, wait_until
 from tests.smtp_server import SmtpServer
 

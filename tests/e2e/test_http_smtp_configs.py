@@ -7,7 +7,7 @@ import pytest
 from adapters.fakes.clock import FakeClock
 from adapters.fakes.sender import FakeSender, Fault, Rule, Script
 from application import ServiceRules
-from domain.handoff import Stage
+from domain.outcome.handoff import Stage
 from tests.applications import (
     a_client,
     a_client_with_config,

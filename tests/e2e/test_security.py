@@ -24,9 +24,9 @@ from adapters.observers import ListObserver
 from application import Application, ServiceRules
 from application.access import AccessRules
 from domain.access import Caller, Scope, token_of
+from domain.account.network import DEFAULT_PORTS, NetworkPolicy
 from domain.errors import Forbidden, SecretUnreadable, Unauthorized
-from domain.handoff import Problem
-from domain.network import DEFAULT_PORTS, NetworkPolicy
+from domain.outcome.handoff import Problem
 from entrypoints.http import create_http
 from entrypoints.http.access import OPEN
 from tests.applications import (

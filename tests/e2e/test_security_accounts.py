@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 from adapters.fakes.clock import FakeClock
 from adapters.fakes.sender import FakeSender, Rule, Script
 from application import Application
-from domain.handoff import Problem, Stage
+from domain.outcome.handoff import Problem, Stage
 from tests.applications import (
     a_config_body,
     a_keyed_client,

@@ -32,13 +32,13 @@ from adapters.smtp_sender import SmtpSender, Timeouts
 from adapters.thread_dispatcher import Bell, DispatcherRules, ThreadDispatcher
 from application import Application, ServiceRules
 from application.intake.draft import Draft
-from domain.account import Account, Security
+from domain.account.account import Account, Security
+from domain.account.health import CongestionPolicy, Health
+from domain.account.limits import Limits
 from domain.address import Address
-from domain.congestion import CongestionPolicy, Health
-from domain.email import Email
-from domain.handoff import Stage
-from domain.limits import Limits
-from domain.retry import RetryPolicy
+from domain.email.lifecycle import Email
+from domain.email.retry import RetryPolicy
+from domain.outcome.handoff import Stage
 from tests.applications import an_application, delivery_rules
 from tests.builders import an_account
 from tests.faults.harness import Numbers

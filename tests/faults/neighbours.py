@@ -7,8 +7,8 @@ from pathlib import Path
 
 from adapters.fakes.sender import Script
 from application.intake.draft import Draft
+from domain.account.limits import Limits
 from domain.address import Address
-from domain.limits import Limits
 from entrypoints.settings import Settings
 from entrypoints.wiring import build
 from tests.faults.harness import (

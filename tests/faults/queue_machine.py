@@ -30,13 +30,13 @@ from application import ServiceRules
 from application.cluster.membership import LeaseRules
 from application.delivery import Batch
 from application.intake.draft import Draft
-from domain.account import OnUnknown
+from domain.account.account import OnUnknown
+from domain.account.health import CongestionPolicy, Health
+from domain.account.limits import Limits, LimitUnit, WindowLengths
 from domain.address import Address
-from domain.congestion import CongestionPolicy, Health
-from domain.email import Email
-from domain.handoff import Stage
-from domain.limits import Limits, LimitUnit, WindowLengths
-from domain.retry import RetryPolicy
+from domain.email.lifecycle import Email
+from domain.email.retry import RetryPolicy
+from domain.outcome.handoff import Stage
 from tests.applications import an_application, delivery_rules
 from tests.builders import an_account
 from tests.faults.measures import window_maximum

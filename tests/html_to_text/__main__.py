@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from domain.html_to_text import text_from_html
+from domain.message.html_to_text import text_from_html
 
 HERE: Final = Path(__file__).parent
 INSCRIPTIS: Final = "inscriptis==2.7.6"

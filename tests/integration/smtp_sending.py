@@ -9,8 +9,8 @@ import attrs
 from adapters.clock import SystemClock
 from adapters.fakes.sender import Rule, Script
 from adapters.smtp_sender import SmtpSender, Timeouts
-from domain.account import Account
-from domain.handoff import Envelope, Handoff, Parcel
+from domain.account.account import Account
+from domain.outcome.handoff import Envelope, Handoff, Parcel
 from tests.builders import an_envelope
 from tests.contract.sender_suite import MESSAGE, VAULT, Permission, an_account_at
 from tests.smtp_server import SessionLimit, SmtpServer

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from domain.address import Address
 from domain.errors import InvalidInput
-from domain.message import Content, compose, from_line, header_names
+from domain.message.compose import Content, compose, from_line, header_names
 from entrypoints.addresses import email_address
 
 quickly = settings(derandomize=True, deadline=None, max_examples=300)

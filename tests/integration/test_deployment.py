@@ -20,8 +20,8 @@ import yaml
 
 from adapters.fakes.clock import FakeClock
 from adapters.peewee_store import SqliteStore
-from domain.network import DEFAULT_PORTS
-from domain.network import NetworkPolicy as NetworkPolicyOfOurs
+from domain.account.network import DEFAULT_PORTS
+from domain.account.network import NetworkPolicy as NetworkPolicyOfOurs
 from entrypoints.cli import cli
 from entrypoints.http import OPERATIONS
 from entrypoints.http.openapi import build_document
@@ -355,7 +355,7 @@ def test_what_speaks_of_pods_finds_them() -> None:
 
 
 def test_the_query_of_the_autoscaler_counts_what_waits_now(tmp_path: Path) -> None:
-    from domain.email import Status
+    from domain.email.lifecycle import Status
 
     [scaled] = objects("ScaledObject").values()
     query = scaled["spec"]["triggers"][0]["metadata"]["query"]

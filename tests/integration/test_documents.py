@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 import pytest
 
-from domain.email import ARROWS, Status
-from domain.limits import Window
+from domain.account.limits import Window
+from domain.email.lifecycle import ARROWS, Status
 from entrypoints.cli import cli
 from entrypoints.http.problems import _HTTP as HTTP_PROBLEMS
 from entrypoints.http.refusals import Refusal
@@ -180,7 +180,7 @@ def test_the_diagram_of_statuses_is_the_table_of_transitions() -> None:
 def test_the_page_of_statuses_has_every_status_and_every_gate() -> None:
     listed = set(re.findall(r"^\| `(\w+)`(?:, `\w+`)* \|", text(STATUSES), re.MULTILINE))
     listed |= set(re.findall(r"`(\w+)`", text(STATUSES).partition("| `waiting_reason` |")[2]))
-    gates = set(re.findall(r'name="(\w+)"', text(ROOT / "domain/gates.py")))
+    gates = set(re.findall(r'name="(\w+)"', text(ROOT / "domain/email/gates.py")))
     limits = {f"{window.value}_limit" for window in Window}
 
     assert {status.value for status in Status} <= listed
@@ -205,7 +205,7 @@ def test_every_setting_that_a_document_names_is_one(document: Path) -> None:
 @pytest.mark.parametrize("document", USING, ids=shown)
 def test_every_field_and_code_that_a_page_for_users_names_is_in_the_code(document: Path) -> None:
     source = "\n".join(text(path) for path in SOURCES if shown(path).split("/")[0] in PACKAGES)
-    source += text(ROOT / "domain/smtp_rules.toml")
+    source += text(ROOT / "domain/outcome/smtp_rules.toml")
     named = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", text(document)))
     composed = {f"email_{status.value}" for status in Status}
     composed |= {f"{window.value}_limit" for window in Window}

@@ -23,9 +23,10 @@ from adapters.peewee_store import PostgresStore, SqlStore, due_rows, postgres
 from adapters.peewee_store.postgres import MIGRATIONS
 from adapters.peewee_store.postgres import Server as PostgresServer
 from adapters.peewee_store.store import MOST_READERS
-from domain.account import Account
-from domain.claim_policy import PRIORITIES
-from domain.email import Status
+from domain.account.account import Account
+from domain.account.limits import Limits, Window, WindowLengths
+from domain.email.claim_policy import PRIORITIES
+from domain.email.lifecycle import Status
 from domain.errors import (
     IllegalTransition,
     NameTaken,
@@ -33,7 +34,6 @@ from domain.errors import (
     StaleAttempt,
     StoreUnavailable,
 )
-from domain.limits import Limits, Window, WindowLengths
 from entrypoints.stores import open_store
 from tests.builders import (
     NOW,

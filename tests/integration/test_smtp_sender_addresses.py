@@ -15,8 +15,8 @@ from adapters.smtp_sender import SmtpSender
 from adapters.smtp_sender.addresses import KnownAddresses, interleaved, race
 from adapters.smtp_sender.resolve import Endpoint
 from adapters.smtp_sender.wire import Brake, Broken
-from domain.account import Account
-from domain.handoff import Handoff, Parcel, Problem, Reply, Stage
+from domain.account.account import Account
+from domain.outcome.handoff import Handoff, Parcel, Problem, Reply, Stage
 from tests.builders import an_envelope
 from tests.contract.sender_suite import MESSAGE, Permission, an_account_at
 from tests.integration.smtp_sending import RunningClock, a_sender, short_timeouts

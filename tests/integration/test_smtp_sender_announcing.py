@@ -9,8 +9,8 @@ import attrs
 
 from adapters.fakes.sender import Script
 from adapters.smtp_sender import PoolPolicy, SmtpSender
-from domain.account import Account
-from domain.handoff import Handoff, Parcel
+from domain.account.account import Account
+from domain.outcome.handoff import Handoff, Parcel
 from tests.builders import an_envelope
 from tests.contract.sender_suite import MESSAGE, Permission, an_account_at
 from tests.integration.smtp_sending import a_line, a_sender, short_timeouts

@@ -4,8 +4,8 @@ import attrs
 import pytest
 
 from adapters.fakes.sender import Rule, Script
-from domain.account import AuthMechanism
-from domain.handoff import Problem, Stage
+from domain.account.account import AuthMechanism
+from domain.outcome.handoff import Problem, Stage
 from tests.integration.smtp_sending import a_line
 
 ALL = ("CRAM-MD5", "LOGIN", "PLAIN")

@@ -15,7 +15,7 @@ from adapters.smtp_sender.addresses import KnownAddresses
 from adapters.smtp_sender.resolve import IP, Endpoint, Resolver, Unresolved
 from adapters.smtp_sender.session import Session, Terms
 from adapters.smtp_sender.wire import Brake, Broken, connect
-from domain.handoff import Problem, Stage
+from domain.outcome.handoff import Problem, Stage
 from tests.contract.sender_suite import VAULT, an_account_at
 from tests.integration.smtp_sending import RunningClock, a_line, short_timeouts
 

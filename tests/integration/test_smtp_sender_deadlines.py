@@ -11,8 +11,8 @@ import attrs
 import pytest
 
 from adapters.fakes.sender import Fault, Rule, Script
-from domain.account import AuthMechanism, Security
-from domain.handoff import Handoff, Parcel, Problem, Stage
+from domain.account.account import AuthMechanism, Security
+from domain.outcome.handoff import Handoff, Parcel, Problem, Stage
 from tests.builders import an_envelope
 from tests.contract.sender_suite import MESSAGE, Permission, an_account_at
 from tests.integration.smtp_sending import a_line, a_sender, short_timeouts

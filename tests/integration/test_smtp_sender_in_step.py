@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from adapters.fakes.sender import QUIT, RSET, Rule
-from domain.handoff import Handoff, Parcel, Problem, Stage
+from domain.outcome.handoff import Handoff, Parcel, Problem, Stage
 from tests.builders import an_envelope
 from tests.contract.sender_suite import MESSAGE, Permission, an_account_at
 from tests.integration.smtp_sending import a_line as a_smtp_line

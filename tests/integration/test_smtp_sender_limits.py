@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from adapters.fakes.sender import Fault, Rule
-from domain.handoff import Parcel, Reply, Stage
+from domain.outcome.handoff import Parcel, Reply, Stage
 from tests.builders import an_envelope
 from tests.contract.sender_suite import MESSAGE, Permission
 from tests.integration.smtp_sending import Line, a_line

@@ -7,7 +7,7 @@ import attrs
 import pytest
 
 from adapters.fakes.sender import Rule, Script
-from domain.handoff import Reply, Stage
+from domain.outcome.handoff import Reply, Stage
 from tests.contract.sender_suite import VAULT
 from tests.integration.smtp_sending import a_line
 

@@ -11,8 +11,8 @@ import pytest
 
 from adapters.fakes.sender import Answer, Fault, Rule, Script
 from adapters.smtp_sender import PoolPolicy
-from domain.account import Account
-from domain.handoff import Parcel, Problem, Reply, Stage
+from domain.account.account import Account
+from domain.outcome.handoff import Parcel, Problem, Reply, Stage
 from tests.builders import an_envelope
 from tests.contract.sender_suite import MESSAGE, VAULT, Permission
 from tests.integration.smtp_sending import Line, RunningClock, a_line, short_timeouts

@@ -7,7 +7,7 @@ import pytest
 
 from adapters.fakes.sender import Fault, Rule, Script
 from adapters.smtp_sender.wire import Brake
-from domain.handoff import Handoff, Problem, Stage
+from domain.outcome.handoff import Handoff, Problem, Stage
 from tests.contract.sender_suite import LARGE, MESSAGE, Permission
 from tests.integration.smtp_sending import Line, a_line, short_timeouts
 

@@ -13,8 +13,8 @@ import pytest
 import trustme
 
 from adapters.fakes.sender import Answer, FakeSender, Fault, Rule, Script
-from domain.account import Security
-from domain.handoff import Handoff, Problem, Reply, Stage
+from domain.account.account import Security
+from domain.outcome.handoff import Handoff, Problem, Reply, Stage
 from tests.builders import an_envelope
 from tests.contract.sender_suite import (
     MESSAGE,

@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 import attrs
 
 from adapters.fakes.sender import Rule, Script
-from domain.account import Account, Security
-from domain.handoff import Handoff, Problem, Stage
+from domain.account.account import Account, Security
+from domain.outcome.handoff import Handoff, Problem, Stage
 from tests.contract.sender_suite import an_account_at
 from tests.integration.smtp_sending import a_line, a_sender, short_timeouts
 from tests.integration.test_smtp_sender_tls import a_certificate, trusting

@@ -12,7 +12,7 @@ import pytest
 from adapters.fakes.sender import Fault, Rule, Script
 from adapters.smtp_sender.session import dot_stuffed
 from adapters.smtp_sender.wire import Wire
-from domain.handoff import Problem, Reply, Stage
+from domain.outcome.handoff import Problem, Reply, Stage
 from tests.builders import an_envelope
 from tests.contract.sender_suite import ADA, BOB, EVE, MESSAGE, PASSWORD
 from tests.integration.smtp_sending import a_line

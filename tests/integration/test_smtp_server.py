@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from domain.handoff import Handoff, Parcel, Problem, Stage
+from domain.outcome.handoff import Handoff, Parcel, Problem, Stage
 from tests.builders import an_envelope
 from tests.contract.sender_suite import Permission, an_account_at
 from tests.integration.smtp_sending import a_sender, short_timeouts

@@ -27,10 +27,10 @@ from adapters.fakes.clock import FakeClock
 from adapters.peewee_store import SqliteStore, sqlite
 from adapters.peewee_store.readers import MOST_IDLE
 from adapters.peewee_store.tables import TABLES
-from domain.account import Account
-from domain.email import Status
+from domain.account.account import Account
+from domain.account.limits import Window, WindowLengths
+from domain.email.lifecycle import Status
 from domain.errors import StoreUnavailable
-from domain.limits import Window, WindowLengths
 from entrypoints.stores import open_store
 from tests.builders import (
     NOW,

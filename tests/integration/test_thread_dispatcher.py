@@ -17,7 +17,7 @@ from adapters.thread_dispatcher import (
     DispatcherRules,
     ThreadDispatcher,
 )
-from domain.limits import Limits
+from domain.account.limits import Limits
 from tests.contract.dispatcher_suite import DispatcherContract, held_up, sent
 from tests.running import wait_until
 from tests.world import World

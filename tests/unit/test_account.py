@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.account import (
+from domain.account.account import (
     Account,
     AccountState,
     Security,
@@ -10,8 +10,8 @@ from domain.account import (
     initial_security,
     security_of,
 )
+from domain.account.health import Health, Pause
 from domain.address import is_loopback
-from domain.congestion import Health, Pause
 from domain.errors import Conflict, InvalidInput
 from tests.builders import an_account, at
 

@@ -3,10 +3,10 @@
 import pytest
 
 from adapters.fakes.vault import FakeVault
-from domain.account import AccountState, Security
-from domain.email import Status
+from domain.account.account import AccountState, Security
+from domain.email.lifecycle import Status
 from domain.errors import Conflict, InvalidInput, NameTaken, NotFound
-from domain.handoff import Problem
+from domain.outcome.handoff import Problem
 from tests.builders import an_address
 from tests.world import World
 

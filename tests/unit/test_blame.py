@@ -9,13 +9,13 @@ import pytest
 from adapters.fakes.clock import FakeClock
 from adapters.fakes.sender import Fault, Rule
 from application.delivery import Batch
-from domain.account import AccountState
-from domain.congestion import CongestionPolicy
-from domain.email import POISON_CRASHES, Fate, Status
+from domain.account.account import AccountState
+from domain.account.health import CongestionPolicy
+from domain.account.limits import Limits
+from domain.email.lifecycle import POISON_CRASHES, Fate, Status
+from domain.email.retry import RetryPolicy
 from domain.errors import NotAccepting
-from domain.handoff import Problem, Stage
-from domain.limits import Limits
-from domain.retry import RetryPolicy
+from domain.outcome.handoff import Problem, Stage
 from tests.world import World
 
 BAD = "bad@example.org"

@@ -3,9 +3,9 @@
 import attrs
 import pytest
 
-from domain.claim_policy import ANY_ACCOUNT, ClaimPolicy, Due, refuse_unclaimable
+from domain.account.limits import Limits, LimitUnit
+from domain.email.claim_policy import ANY_ACCOUNT, ClaimPolicy, Due, refuse_unclaimable
 from domain.errors import Conflict
-from domain.limits import Limits, LimitUnit
 from tests.builders import an_account, an_email
 
 ACCOUNT = 7

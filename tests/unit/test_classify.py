@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.handoff import Handoff, Problem, RecipientReply, Reply, Stage
-from domain.reply import classify
-from domain.rules import parse_rules
-from domain.verdict import AccountEffect, Limit, Result, Subject, Verdict
+from domain.outcome.classify import classify
+from domain.outcome.handoff import Handoff, Problem, RecipientReply, Reply, Stage
+from domain.outcome.rules_file import parse_rules
+from domain.outcome.verdict import AccountEffect, Limit, Result, Subject, Verdict
 from tests.builders import an_address
 
 RULES = parse_rules(
-    tomllib.loads((Path(__file__).parents[2] / "domain/smtp_rules.toml").read_text("utf-8"))
+    tomllib.loads((Path(__file__).parents[2] / "domain/outcome/smtp_rules.toml").read_text("utf-8"))
 )
 OK = "250 2.1.5 Ok"
 GREYLISTED = "450 4.2.0 Greylisted"

@@ -5,7 +5,7 @@ from datetime import timedelta
 import attrs
 import pytest
 
-from domain.congestion import (
+from domain.account.health import (
     MANY_FAILURES,
     CongestionPolicy,
     Health,
@@ -14,9 +14,9 @@ from domain.congestion import (
     evidence_of,
     weighed,
 )
-from domain.handoff import Problem, Stage
-from domain.limits import Window
-from domain.verdict import AccountEffect, Evidence, Limit, Result
+from domain.account.limits import Window
+from domain.outcome.handoff import Problem, Stage
+from domain.outcome.verdict import AccountEffect, Evidence, Limit, Result
 from tests.builders import a_handoff, a_reply, a_verdict, an_address, at
 
 POLICY = CongestionPolicy(jitter=0)

@@ -11,13 +11,13 @@ from adapters.fakes.clock import FakeClock
 from adapters.fakes.memory_store import MemoryStore
 from adapters.fakes.sender import FakeSender, Fault, Rule, Script
 from application.cluster.membership import LeaseRules
-from domain.account import AccountState, OnUnknown
-from domain.congestion import CongestionPolicy
-from domain.email import Fate, Status
+from domain.account.account import AccountState, OnUnknown
+from domain.account.health import CongestionPolicy
+from domain.account.limits import Limits, LimitUnit, Window, WindowLengths
+from domain.email.lifecycle import Fate, Status
+from domain.email.retry import RetryPolicy
 from domain.errors import StoreUnavailable
-from domain.handoff import Stage
-from domain.limits import Limits, LimitUnit, Window, WindowLengths
-from domain.retry import RetryPolicy
+from domain.outcome.handoff import Stage
 from tests.world import World
 
 ONE_CONNECTION = Limits(daily=None, hourly=None, max_connections=1)

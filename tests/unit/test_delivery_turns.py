@@ -11,10 +11,10 @@ from adapters.fakes.sender import Rule
 from application.cluster.connection_share import share
 from application.delivery import TURN_SECONDS, Batch
 from application.delivery.batch_size import A_FEW_SECONDS
-from domain.email import Status
+from domain.account.limits import Limits
+from domain.email.lifecycle import Status
 from domain.errors import StoreUnavailable
-from domain.handoff import Stage
-from domain.limits import Limits
+from domain.outcome.handoff import Stage
 from tests.world import World
 
 ONE_CONNECTION = Limits(daily=None, hourly=None, max_connections=1)

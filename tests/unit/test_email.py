@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.account import OnUnknown
-from domain.email import (
+from domain.account.account import OnUnknown
+from domain.email.lifecycle import (
     ARROWS,
     POISON_CRASHES,
     TERMINAL,
@@ -22,9 +22,9 @@ from domain.email import (
     Phase,
     Status,
 )
+from domain.email.retry import RetryPolicy
 from domain.errors import IllegalTransition
-from domain.retry import RetryPolicy
-from domain.verdict import AccountEffect, RecipientVerdict, Result, Subject, Verdict
+from domain.outcome.verdict import AccountEffect, RecipientVerdict, Result, Subject, Verdict
 from tests.builders import a_recipient, a_reply, an_address, an_email, at, recipients
 
 POLICY = RetryPolicy(max_retries=3)

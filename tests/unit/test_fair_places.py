@@ -3,8 +3,8 @@
 import attrs
 import pytest
 
-from domain.claiming import arranged, fair_places
-from domain.email import Email
+from domain.email.fairness import arranged, fair_places
+from domain.email.lifecycle import Email
 from tests.builders import a_pinned_email, at
 
 

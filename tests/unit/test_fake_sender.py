@@ -3,7 +3,7 @@
 import pytest
 
 from adapters.fakes.sender import Answer, FakeSender, Fault, Playback, Rule, Script
-from domain.handoff import Handoff, Problem, Reply, Stage
+from domain.outcome.handoff import Handoff, Problem, Reply, Stage
 from tests.builders import an_account, an_envelope
 
 

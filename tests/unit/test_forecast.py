@@ -7,9 +7,9 @@ import attrs
 import pytest
 
 from application.intake.draft import Draft
+from domain.account.limits import Limits, LimitUnit, Window, WindowLengths
+from domain.email.forecast import Forecast
 from domain.errors import InvalidInput
-from domain.forecast import Forecast
-from domain.limits import Limits, LimitUnit, Window, WindowLengths
 from tests.builders import an_address
 from tests.world import World
 

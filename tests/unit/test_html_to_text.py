@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.html_to_text import text_from_html
+from domain.message.html_to_text import text_from_html
 
 reproducible = settings(derandomize=True, deadline=None, max_examples=80)
 

@@ -7,10 +7,10 @@ import pytest
 from flask import Flask
 from pydantic import BaseModel
 
-from domain.account import AccountState, AuthMechanism, OnUnknown
-from domain.email import Fate, Kind, Status
+from domain.account.account import AccountState, AuthMechanism, OnUnknown
+from domain.account.limits import LimitUnit
+from domain.email.lifecycle import Fate, Kind, Status
 from domain.errors import InvalidInput
-from domain.limits import LimitUnit
 from entrypoints.http import schemas
 from entrypoints.http.cursors import cursor_after, email_id_before
 from entrypoints.http.schemas import (

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from domain.limits import UNLIMITED, Limits, LimitUnit, Window
-from domain.retry import RetryPolicy
+from domain.account.limits import UNLIMITED, Limits, LimitUnit, Window
+from domain.email.retry import RetryPolicy
 
 USED = {Window.HOUR: 30, Window.DAY: 495}
 

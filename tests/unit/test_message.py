@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from domain.address import Address
 from domain.errors import InvalidInput
-from domain.message import Content, compose, from_line, header_names, verify_wire
+from domain.message.compose import Content, compose, from_line, header_names, verify_wire
 
 MESSAGE_ID = "<5f0c8b0e1d@mail.example.com>"
 DATE = datetime(2026, 11, 2, 9, 5, 7, tzinfo=UTC)

@@ -4,7 +4,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from domain.network import NetworkPolicy
+from domain.account.network import NetworkPolicy
 
 PRODUCTION = NetworkPolicy()
 DEVELOPMENT = NetworkPolicy(private=True)

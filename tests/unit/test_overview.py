@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 
 from adapters.fakes.sender import Fault, Rule
-from domain.gates import next_attempt_at, waiting_reason
-from domain.handoff import Stage
-from domain.limits import Limits, Window
+from domain.account.limits import Limits, Window
+from domain.email.gates import next_attempt_at, waiting_reason
+from domain.outcome.handoff import Stage
 from tests.world import World
 
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from domain.handoff import Stage
-from domain.reply_text import reply_of
-from domain.rules import Rule, parse_rules
-from domain.verdict import AccountEffect, Result, Subject
+from domain.outcome.handoff import Stage
+from domain.outcome.reply_text import reply_of
+from domain.outcome.rules_file import Rule, parse_rules
+from domain.outcome.verdict import AccountEffect, Result, Subject
 
 ROOT = Path(__file__).parents[2]
-RULES = parse_rules(tomllib.loads((ROOT / "domain/smtp_rules.toml").read_text("utf-8")))
+RULES = parse_rules(tomllib.loads((ROOT / "domain/outcome/smtp_rules.toml").read_text("utf-8")))
 REPLIES = tomllib.loads((ROOT / "tests/replies.toml").read_text("utf-8"))["reply"]
 HELD_OUT = [entry for entry in REPLIES if entry.get("held_out")]
 BYSTANDERS = {"message", "recipient"}

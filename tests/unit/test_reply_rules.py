@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from domain.handoff import MAX_REPLY_TEXT, Problem, Reply, Stage
-from domain.reply_text import reply_of
-from domain.rules import Rule, Rules, Sample, parse_rules
-from domain.verdict import AccountEffect, Evidence, Result, Subject
+from domain.outcome.handoff import MAX_REPLY_TEXT, Problem, Reply, Stage
+from domain.outcome.reply_text import reply_of
+from domain.outcome.rules_file import Rule, Rules, Sample, parse_rules
+from domain.outcome.verdict import AccountEffect, Evidence, Result, Subject
 
-TABLE = tomllib.loads((Path(__file__).parents[2] / "domain/smtp_rules.toml").read_text("utf-8"))
+TABLE = tomllib.loads(
+    (Path(__file__).parents[2] / "domain/outcome/smtp_rules.toml").read_text("utf-8")
+)
 RULES = parse_rules(TABLE)
 PROBLEMS = {problem.value for problem in Problem}
 SAMPLES = [(rule, sample) for rule in RULES.rules for sample in rule.samples]

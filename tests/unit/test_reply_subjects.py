@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from domain.handoff import Stage
-from domain.reply_text import reply_of
-from domain.rules import Rule, parse_rules
-from domain.verdict import AccountEffect, Evidence, Limit, Result, Subject
+from domain.outcome.handoff import Stage
+from domain.outcome.reply_text import reply_of
+from domain.outcome.rules_file import Rule, parse_rules
+from domain.outcome.verdict import AccountEffect, Evidence, Limit, Result, Subject
 
 RULES = parse_rules(
-    tomllib.loads((Path(__file__).parents[2] / "domain/smtp_rules.toml").read_text("utf-8"))
+    tomllib.loads((Path(__file__).parents[2] / "domain/outcome/smtp_rules.toml").read_text("utf-8"))
 )
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.handoff import Reply
-from domain.reply_text import LONGEST_WISH, SHORTEST_WISH, blanked, read, reply_of, wish
+from domain.outcome.handoff import Reply
+from domain.outcome.reply_text import LONGEST_WISH, SHORTEST_WISH, blanked, read, reply_of, wish
 
 
 @pytest.mark.parametrize(

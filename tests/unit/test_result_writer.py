@@ -7,9 +7,9 @@ from threading import Thread
 import pytest
 
 from application.delivery.result_writer import CommitPermit, ResultWriter
-from domain.email import Phase
+from domain.account.limits import Limits
+from domain.email.lifecycle import Phase
 from domain.errors import StaleAttempt, StoreUnavailable
-from domain.limits import Limits
 from tests.running import wait_until
 from tests.world import World
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.handoff import Reply
-from domain.secret_forms import MASK, SecretForms
+from domain.outcome.handoff import Reply
+from domain.outcome.secret_forms import MASK, SecretForms
 
 USER = "user@example.com"
 PASSWORD = "pl4nted-s3cr3t.w0rd/0123 + ü?=~"

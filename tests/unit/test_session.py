@@ -4,15 +4,15 @@ from datetime import timedelta
 
 import pytest
 
-from domain.handoff import Handoff, Problem, RecipientReply, Reply, Stage
-from domain.session import (
+from domain.outcome.handoff import Handoff, Problem, RecipientReply, Reply, Stage
+from domain.outcome.session import (
     ends_session,
     excused,
     learned_limit,
     refuses_announcement,
     same_refusal,
 )
-from domain.verdict import AccountEffect, RecipientVerdict, Result, Subject, Verdict
+from domain.outcome.verdict import AccountEffect, RecipientVerdict, Result, Subject, Verdict
 from tests.builders import an_address
 
 ADA, BOB = an_address("ada@example.org"), an_address("bob@example.org")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.account import OnUnknown
+from domain.account.account import OnUnknown
 from entrypoints.development_key import development_key
 from entrypoints.setting_papers import env_example, settings_page
 from entrypoints.settings import (

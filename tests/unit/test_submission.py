@@ -8,7 +8,8 @@ import pytest
 
 from application.intake.draft import Draft
 from application.intake.idempotency import IdempotencyKey
-from domain.email import Email, Kind, Status
+from domain.account.limits import Limits, LimitUnit
+from domain.email.lifecycle import Email, Kind, Status
 from domain.errors import (
     Conflict,
     IdempotencyMismatch,
@@ -17,7 +18,6 @@ from domain.errors import (
     NotAccepting,
     NotFound,
 )
-from domain.limits import Limits, LimitUnit
 from tests.builders import an_address
 from tests.world import World
 

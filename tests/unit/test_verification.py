@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from domain.account import Security
-from domain.handoff import Handoff, Problem, Reply, Stage
-from domain.verification import Step, Verification, advice
+from domain.account.account import Security
+from domain.account.verification import Step, Verification, advice
+from domain.outcome.handoff import Handoff, Problem, Reply, Stage
 from tests.builders import an_account
 
 RELAY = {"username": "", "sealed_password": None}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from domain.address import Address
 from domain.errors import InvalidInput
-from domain.message import Content, compose, header_names, verify_wire
+from domain.message.compose import Content, compose, header_names, verify_wire
 
 SAFE = b"Subject: Hello\r\n folded\r\nX-Tag: a\r\nX-Tag: b\r\n\r\nBody: not a header\r\n.\r\n"
 NAMES = ("X-Tag", "subject", "x-tag")

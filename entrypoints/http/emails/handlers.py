@@ -14,9 +14,9 @@ from application import Application
 from application.intake.budget import Budget
 from application.intake.idempotency import IdempotencyKey
 from domain.access import Scope
-from domain.email import Email, Page, Status
+from domain.email.forecast import Forecast
+from domain.email.lifecycle import Email, Page, Status
 from domain.errors import EmailServiceError, FieldError, InvalidInput, NotAccepting, TooMany
-from domain.forecast import Forecast
 from domain.intake import digest
 from entrypoints.http.access import the_caller
 from entrypoints.http.cursors import cursor_after, email_id_before

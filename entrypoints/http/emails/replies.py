@@ -4,10 +4,10 @@ from collections.abc import Callable
 from datetime import datetime
 
 from application.overview import EmailView
-from domain.email import Attempt, Email, EmailSummary, Kind, Recipient, Status
+from domain.email.gates import Gate, next_attempt_at, waiting_reason
+from domain.email.lifecycle import Attempt, Email, EmailSummary, Kind, Recipient, Status
 from domain.errors import EmailServiceError, InvalidInput
-from domain.gates import Gate, next_attempt_at, waiting_reason
-from domain.handoff import Reply
+from domain.outcome.handoff import Reply
 from entrypoints.http.fields import pointer_of
 from entrypoints.http.schemas import (
     AttemptReply,

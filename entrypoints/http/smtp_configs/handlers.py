@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from application import Application
 from application.administration import AccountFields
 from domain.access import Scope
-from domain.account import Account
+from domain.account.account import Account
 from domain.errors import InvalidInput, NameTaken, NotFound
 from entrypoints.http.access import the_caller
 from entrypoints.http.fields import RequestError

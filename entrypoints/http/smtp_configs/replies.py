@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Final
 
 from application.overview import AccountView
-from domain.account import Account, Security
-from domain.congestion import LearnedLimit
-from domain.gates import AccountUse, holdup
-from domain.limits import Window
-from domain.verification import Verification
+from domain.account.account import Account, Security
+from domain.account.health import LearnedLimit
+from domain.account.limits import Window
+from domain.account.verification import Verification
+from domain.email.gates import AccountUse, holdup
 from entrypoints.http.schemas import (
     ConnectionsReply,
     LearnedLimitReply,

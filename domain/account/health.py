@@ -28,10 +28,10 @@ from typing import Final
 
 import attrs
 
+from domain.account.limits import Window
 from domain.address import Address
-from domain.handoff import Handoff, Stage
-from domain.limits import Window
-from domain.verdict import ACCOUNT_GATES, AccountEffect, Evidence, Limit, Result, Verdict
+from domain.outcome.handoff import Handoff, Stage
+from domain.outcome.verdict import ACCOUNT_GATES, AccountEffect, Evidence, Limit, Result, Verdict
 
 DEFAULT_BREAKER: Final = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 60, 300, 900))
 PROBE_INTERVAL: Final = timedelta(hours=1)

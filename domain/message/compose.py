@@ -13,10 +13,10 @@ from typing import Final
 import attrs
 
 from domain.address import Address
-from domain.encoding import address_list, mailbox, unsafe_character, unstructured
 from domain.errors import FieldError, InvalidInput
-from domain.html_to_text import text_from_html
-from domain.mime import alternative, lines_fit, plain
+from domain.message.headers import address_list, mailbox, unsafe_character, unstructured
+from domain.message.html_to_text import text_from_html
+from domain.message.mime import alternative, lines_fit, plain
 
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = (

@@ -13,7 +13,7 @@ from typing import Final
 
 import attrs
 
-from domain.text_block import NOT_TEXT, VOID, Element, TextBlock, declarations
+from domain.message.text_block import NOT_TEXT, VOID, Element, TextBlock, declarations
 
 # Every alternative takes all it can and gives nothing back (possessive): one pass, however hostile.
 # What is not closed runs to the end, as in a browser. In a tag, quotes count only after "=".

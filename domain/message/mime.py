@@ -6,7 +6,7 @@ Multipart/alternative (RFC 2046, 5.1.4) with the plain text first, or the text a
 from binascii import b2a_base64, b2a_qp
 from typing import Final
 
-from domain.encoding import MAX_LINE
+from domain.message.headers import MAX_LINE
 
 _CRLF: Final = b"\r\n"
 _BASE64_LINE: Final = 76

@@ -9,8 +9,8 @@ to the next one before that has proved to be well.
 from collections import deque
 from collections.abc import Sequence
 
-from domain.account import Account
-from domain.email import NO_SUSPECTS, Email
+from domain.account.account import Account
+from domain.email.lifecycle import NO_SUSPECTS, Email
 
 
 def has_history(*, reason_code: str | None, claim_count: int, asides: int) -> bool:

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from domain.handoff import Reply
+from domain.outcome.handoff import Reply
 
 MASK: Final = "***"
 LONGEST_PIECE: Final = 6  # so many characters of a secret in a row give it away

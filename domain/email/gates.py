@@ -5,10 +5,10 @@ from datetime import datetime
 
 import attrs
 
-from domain.account import Account
-from domain.congestion import Pause
-from domain.email import WAITING, Email
-from domain.limits import URGENT, Window
+from domain.account.account import Account
+from domain.account.health import Pause
+from domain.account.limits import URGENT, Window
+from domain.email.lifecycle import WAITING, Email
 
 
 @attrs.frozen(kw_only=True)

@@ -7,11 +7,11 @@ from typing import Final
 
 import attrs
 
+from domain.account.health import BY_HAND, Health
+from domain.account.limits import Limits
 from domain.address import Address, is_loopback
-from domain.congestion import BY_HAND, Health
 from domain.errors import Conflict, FieldError, InvalidInput
-from domain.limits import Limits
-from domain.message import from_line
+from domain.message.compose import from_line
 
 # Only these ask for a new session: whoever changes them gets a new configuration version.
 CONNECTION_FIELDS: Final = (

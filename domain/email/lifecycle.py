@@ -14,12 +14,12 @@ from typing import Final
 
 import attrs
 
-from domain.account import OnUnknown
+from domain.account.account import OnUnknown
 from domain.address import Address
+from domain.email.retry import RetryPolicy
 from domain.errors import IllegalTransition
-from domain.handoff import Envelope, Reply, Stage
-from domain.retry import RetryPolicy
-from domain.verdict import ACCOUNT_GATES, RecipientVerdict, Result, Verdict
+from domain.outcome.handoff import Envelope, Reply, Stage
+from domain.outcome.verdict import ACCOUNT_GATES, RecipientVerdict, Result, Verdict
 
 POISON_CRASHES: Final = 5
 # An email that so many crashes have met in its dialogue is handed off with no other such beside it.

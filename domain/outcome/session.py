@@ -10,8 +10,8 @@ from typing import Final
 
 import attrs
 
-from domain.handoff import Handoff, Problem, RecipientReply, Reply, Stage
-from domain.verdict import AccountEffect, RecipientVerdict, Result, Subject, Verdict
+from domain.outcome.handoff import Handoff, Problem, RecipientReply, Reply, Stage
+from domain.outcome.verdict import AccountEffect, RecipientVerdict, Result, Subject, Verdict
 
 ENVELOPE: Final = frozenset({Stage.MAIL, Stage.RCPT, Stage.DATA})
 _SESSION_CODES: Final = frozenset({421, 450, 451, 452})

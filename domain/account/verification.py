@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import attrs
 
-from domain.account import Account, Security
-from domain.handoff import Handoff, Problem, Reply, Stage
+from domain.account.account import Account, Security
+from domain.outcome.handoff import Handoff, Problem, Reply, Stage
 
 
 @attrs.frozen(kw_only=True)

@@ -1,7 +1,7 @@
 """What a hand-off means: whose fault it was and what follows, judged by rules that are data.
 
-`classify` is pure: the rules come from ``domain/smtp_rules.toml`` (and a file of the owner's),
-parsed by `parse_rules`.
+`classify` is pure: the rules come from ``domain/outcome/smtp_rules.toml`` (and a file of the
+owner's), parsed by `parse_rules`.
 """
 
 from datetime import timedelta
@@ -10,7 +10,7 @@ from typing import Final
 
 import attrs
 
-from domain.handoff import Reply
+from domain.outcome.handoff import Reply
 
 
 class Subject(StrEnum):

@@ -1,7 +1,8 @@
 """What happened when an email was handed to a mail server, as data.
 
 A sender never raises for what a server says or does: it returns a `Handoff`. What that means for
-the email, its recipients and the account is judged elsewhere (`domain/verdict.py`), by rules.
+the email, its recipients and the account is judged elsewhere (`domain/outcome/verdict.py`), by
+rules.
 """
 
 import re
@@ -142,7 +143,7 @@ class Handoff:
     answered. ``usable`` tells whether the session was left usable. ``delivered`` is how many emails
     this connection had taken before: a server may end a session after so many.
     ``announcement_refused``: the server broke on an envelope that was written together with a final
-    dot (`domain/session.py`).
+    dot (`domain/outcome/session.py`).
     """
 
     stage: Stage

@@ -1,7 +1,7 @@
 """The table of reply rules: what a rule is, how it matches, how the file is read and checked.
 
 The first rule that matches decides; ``smtp_rules.toml`` ends with one for every stage, so that
-there always is one. Rules see a reply through `domain.reply_text`: names are blanked.
+there always is one. Rules see a reply through `domain.outcome.reply_text`: names are blanked.
 """
 
 import itertools
@@ -13,9 +13,9 @@ from typing import Any, Final, Protocol, TypeAlias
 
 import attrs
 
-from domain.handoff import Problem, Reply, Stage
-from domain.reply_text import Reading, read
-from domain.verdict import AccountEffect, Evidence, Limit, Result, Subject
+from domain.outcome.handoff import Problem, Reply, Stage
+from domain.outcome.reply_text import Reading, read
+from domain.outcome.verdict import AccountEffect, Evidence, Limit, Result, Subject
 
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
 _DURATION: Final = re.compile(r"(\d+)\s*([smh])")

@@ -7,10 +7,10 @@ are plain tuples, for a claim of fifty looks at hundreds of them.
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeAlias
 
-from domain.account import Account
-from domain.email import Email
+from domain.account.account import Account
+from domain.account.limits import UNLIMITED, URGENT, LimitUnit
+from domain.email.lifecycle import Email
 from domain.errors import Conflict
-from domain.limits import UNLIMITED, URGENT, LimitUnit
 
 PRIORITIES: Final = range(1, 6)
 ANY_ACCOUNT: Final = 0

@@ -11,7 +11,7 @@ from typing import Final
 
 import attrs
 
-from domain.handoff import Reply
+from domain.outcome.handoff import Reply
 
 ADDRESS: Final = "_ADDRESS_"
 HOST: Final = "_HOST_"

@@ -2,7 +2,7 @@
 
 We write every octet ourselves, because the library's generators decode what a caller wrote as an
 encoded word and can put its line breaks on the wire (CVE-2024-6923). Only octets may be trusted,
-so `domain.message.verify_wire` reads the result again. Nothing here parses.
+so `domain.message.compose.verify_wire` reads the result again. Nothing here parses.
 """
 
 import re

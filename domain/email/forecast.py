@@ -9,9 +9,9 @@ from datetime import datetime
 
 import attrs
 
-from domain.account import Account, AccountState
-from domain.email import Email
-from domain.limits import URGENT, LimitUnit, Window, WindowLengths
+from domain.account.account import Account, AccountState
+from domain.account.limits import URGENT, LimitUnit, Window, WindowLengths
+from domain.email.lifecycle import Email
 
 
 @attrs.frozen(kw_only=True)

@@ -1,7 +1,7 @@
 """Judging what a mail server said: what one hand-off means for email, recipients and account.
 
-The rules are data (`domain.rules`); this module asks them once for the message and once for each
-recipient that was refused, and folds the answers into one verdict.
+The rules are data (`domain.outcome.rules_file`); this module asks them once for the message and
+once for each recipient that was refused, and folds the answers into one verdict.
 """
 
 from collections.abc import Sequence
@@ -10,10 +10,10 @@ from typing import Final
 
 import attrs
 
-from domain.handoff import Handoff, Problem, RecipientReply, Reply, Stage
-from domain.reply_text import wish
-from domain.rules import Rule, Rules
-from domain.verdict import (
+from domain.outcome.handoff import Handoff, Problem, RecipientReply, Reply, Stage
+from domain.outcome.reply_text import wish
+from domain.outcome.rules_file import Rule, Rules
+from domain.outcome.verdict import (
     AccountEffect,
     Evidence,
     RecipientVerdict,

@@ -1,0 +1,1 @@
+"""One message: composed once, verified on its final octets."""

@@ -1,0 +1,1 @@
+"""What a mail server said, and what follows from it."""
