@@ -30,7 +30,7 @@ SWEEP: Final = "email_service.sweep"
 
 LOOK_EVERY: Final = timedelta(seconds=2)
 MOST_HINTS: Final = 32  # that wait in the broker: more would say nothing more
-GATHER_S: Final = 0.02  # rings within it are one hint
+COALESCE_S: Final = 0.02  # rings within it are one hint
 TIMEOUT_S: Final = 2.0  # of each step with the broker
 AGAIN_S: Final = (0.2, 0.5, 1.0, 2.0)  # a broker that is away is tried again after so long
 PASS_ON_S: Final = 0.25  # if mail is still due then, another process is roused too
@@ -45,7 +45,7 @@ class Deliverer(Protocol):
         """Whether it looks for mail by itself."""
         ...
 
-    def rouse(self) -> None:
+    def wake(self) -> None:
         """Deliver until there is nothing to do, beside the caller."""
         ...
 
@@ -101,7 +101,7 @@ def make_celery(broker_url: str, *, queue: str, sweep: timedelta, observe: Obser
             "sweep": {"task": SWEEP, "schedule": sweep},
         },
     )
-    app.line = Line(app, observe=observe)
+    app.line = HintPublisher(app, observe=observe)
     return app
 
 
@@ -116,7 +116,7 @@ def _transport_options(broker_url: str) -> dict[str, object]:
     }
 
 
-class Line:
+class HintPublisher:
     """A connection for hints, made when it is first needed and anew when it broke.
 
     For one thread. No step takes much longer than TIMEOUT_S, whatever the broker does.
@@ -214,7 +214,7 @@ class CeleryBell:
     is tried again: it is a flag that stays up and not a queue.
     """
 
-    def __init__(self, line: Callable[[], Line]) -> None:
+    def __init__(self, line: Callable[[], HintPublisher]) -> None:
         self._line = line
         self._begin = Lock()
         self._ringers: dict[int, _Ringer] = {}  # by process: threads do not survive a fork
@@ -242,7 +242,7 @@ class CeleryBell:
 class _Ringer(Thread):
     """Sends a hint for whatever has been rung since the last one."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: HintPublisher) -> None:
         super().__init__(name="celery-bell", daemon=True)
         self.rung = Event()
         self.closed = Event()
@@ -258,7 +258,7 @@ class _Ringer(Thread):
             self.rung.clear()
             if self._line.send(DELIVER):
                 failures = 0
-                self.closed.wait(GATHER_S)
+                self.closed.wait(COALESCE_S)
             else:
                 self.rung.set()
                 self.closed.wait(AGAIN_S[min(failures, len(AGAIN_S) - 1)])
@@ -295,7 +295,7 @@ class HintConsumer(Consumer):  # type: ignore[misc] # Celery has no types
             self.connection = None
 
 
-class Crew:
+class TaskRunner:
     """What the tasks do, in the main process of a Celery worker or in each of its children.
 
     Each process builds its service with its first task, after the fork. That a stop was asked for
@@ -318,7 +318,7 @@ class Crew:
 
         def look_first(**_: object) -> None:
             """Not wait for beat: what a dead worker left is found as soon as there is another."""
-            line = Line(app, observe=app.line.observe)
+            line = HintPublisher(app, observe=app.line.observe)
             line.send(SWEEP)
             line.close()
 
@@ -336,7 +336,7 @@ class Crew:
         already = service.awake
         if not already and not _maybe(service.anything_to_do):
             return  # hints gather while a process delivers, which then has done it all
-        service.rouse()
+        service.wake()
         if already:
             return  # the task that roused it sees to it
         self._delivering = True

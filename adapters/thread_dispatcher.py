@@ -38,7 +38,7 @@ def leaders(number: int) -> Sequence[str]:
     return ("dispatcher", *(f"dispatcher-{n}" for n in range(2, number + 1)))
 
 
-class Bell:
+class Signal:
     """Wakes the feeder. Rings are not counted: one look serves them all."""
 
     def __init__(self) -> None:
@@ -89,7 +89,7 @@ class ThreadDispatcher:
         self,
         application: Application,
         *,
-        bell: Bell,
+        wake_signal: Signal,
         clock: Clock,
         locks: Locks,
         rules: DispatcherRules,
@@ -101,7 +101,7 @@ class ThreadDispatcher:
         self._delivery = application.delivery
         self._membership = application.membership
         self._maintenance = application.maintenance
-        self._bell = bell
+        self._wake_signal = wake_signal
         self._clock = clock
         self._locks = locks
         self._rules = rules
@@ -138,12 +138,12 @@ class ThreadDispatcher:
         """Whether it looks by itself."""
         return self._awake.is_set()
 
-    def rouse(self) -> None:
+    def wake(self) -> None:
         """Look now, and until there is nothing to do. What was stored before it is surely seen."""
         with self._lock:
             self._roused = True
             self._awake.set()
-        self._bell()
+        self._wake_signal()
 
     def start(self, *, tell_turn: Callable[[bool], object] = lambda delivers: None) -> None:
         """Begin to deliver, or to stand by until the process that does ends.
@@ -165,7 +165,7 @@ class ThreadDispatcher:
         deadline = self._clock.monotonic() + timeout
         self._stopping.set()
         self._freed.set()
-        self._bell()
+        self._wake_signal()
         for thread in self._threads:
             thread.join(max(0.0, deadline - self._clock.monotonic()))
         self._return_queued()
@@ -188,14 +188,14 @@ class ThreadDispatcher:
         while not self._stopping.is_set():
             try:
                 if not self._awake.is_set():
-                    self._bell.wait(SLEEP_S)
+                    self._wake_signal.wait(SLEEP_S)
                 elif self._lead():
                     self._look()
                 elif self._rules.rest is not None:
                     self._sleep()  # who leads is looking, and looks again before it rests
                 else:
                     self._stand_by()
-                    self._bell.wait(self._rules.elect.total_seconds())
+                    self._wake_signal.wait(self._rules.elect.total_seconds())
             except StoreUnavailable as error:
                 self._tell("store_unavailable", error)
                 self._stopping.wait(0.5)
@@ -255,7 +255,7 @@ class ThreadDispatcher:
         if self._may_rest():
             self._rest()
         else:
-            self._bell.wait(self._until(due))
+            self._wake_signal.wait(self._until(due))
 
     def _may_rest(self) -> bool:
         rest = self._rules.rest
@@ -291,7 +291,7 @@ class ThreadDispatcher:
             self._think_at = now + LOOK_AGAIN_S
         left = self._think_at - now
         if left > LOOK_AGAIN_S:
-            if self._bell.wait(left):
+            if self._wake_signal.wait(left):
                 self._think_at = min(self._think_at, self._clock.monotonic() + LOOK_AGAIN_S)
             return
         if left > 0:
@@ -375,7 +375,7 @@ class ThreadDispatcher:
             self._outstanding -= 1
         self._worked_at = self._clock.monotonic()
         self._freed.set()
-        self._bell()
+        self._wake_signal()
 
     def may_leave(self) -> bool:
         return self._stopping.is_set() or len(self._workers) > self._rules.workers

@@ -7,18 +7,18 @@ import, and nothing here knows a technology.
 import attrs
 
 from application.access import Access, AccessRules
-from application.administration import Administration
+from application.accounts import AccountService
 from application.cluster.membership import LeaseRules, Membership
 from application.delivery import Delivery, DeliveryRules
 from application.email_changes import EmailChanges
 from application.intake.admission import Admission
 from application.intake.submit import Submission
 from application.maintenance.sweep import Maintenance
-from application.overview import Overview
 from application.ports.cluster import Locks
 from application.ports.sender import Sender
 from application.ports.store import Store
 from application.ports.system import Clock, Entropy, Headroom, Observe, Vault, Wake
+from application.queries import Queries
 from domain.account.network import NetworkPolicy
 from domain.intake import IntakeLimits
 
@@ -59,8 +59,8 @@ class Application:
     admission: Admission
     submission: Submission
     email_changes: EmailChanges
-    administration: Administration
-    overview: Overview
+    account_service: AccountService
+    queries: Queries
     delivery: Delivery
     membership: Membership
     maintenance: Maintenance
@@ -120,7 +120,7 @@ def assemble(ports: Ports, rules: ServiceRules, *, host: str, pid: int) -> Appli
             wake=ports.wake,
             observe=ports.observe,
         ),
-        administration=Administration(
+        account_service=AccountService(
             store=ports.store,
             clock=ports.clock,
             vault=ports.vault,
@@ -129,7 +129,7 @@ def assemble(ports: Ports, rules: ServiceRules, *, host: str, pid: int) -> Appli
             wake=ports.wake,
             observe=ports.observe,
         ),
-        overview=Overview(
+        queries=Queries(
             store=ports.store,
             clock=ports.clock,
             windows=windows,

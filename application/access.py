@@ -13,7 +13,7 @@ import attrs
 
 from application.ports.store import Store, Transaction
 from application.ports.system import Clock, Entropy, Observe, Vault
-from application.throttle import Allowance, Strikes, TokenBuckets
+from application.rate_limit import Allowance, Strikes, TokenBuckets
 from domain.access import (
     LOCAL,
     PREFIX_LENGTH,

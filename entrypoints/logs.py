@@ -19,7 +19,7 @@ NOISY: Final = (
     *("celery.worker.strategy", "celery.app.trace", "celery.beat"),
 )
 # Written together: a call of the system for each line is a fifth of what a line costs.
-GATHER_S: Final = 0.05
+COALESCE_S: Final = 0.05
 
 
 def configure(settings: Settings) -> None:
@@ -46,7 +46,7 @@ def warn(doubts: Iterable[str]) -> None:
 
 
 class GatheredLines(logging.Handler):
-    """Writes what was logged within `GATHER_S` at once; from a warning on immediately.
+    """Writes what was logged within `COALESCE_S` at once; from a warning on immediately.
 
     A process that is killed loses the lines of that moment, and nothing else.
     """
@@ -109,7 +109,7 @@ class GatheredLines(logging.Handler):
         waiting = self._waiting
         while waiting.wait():
             waiting.clear()
-            self._closing.wait(GATHER_S)
+            self._closing.wait(COALESCE_S)
             self.flush()
 
 

@@ -37,7 +37,7 @@ class StoreClass(Protocol):
 
 
 @attrs.frozen
-class Kind:
+class RecipientField:
     """A kind of store: where its class stands, and how its URLs are written."""
 
     where: str
@@ -49,12 +49,12 @@ class Kind:
         return found
 
 
-STORES: Final[dict[str, Kind]] = {
-    "sqlite": Kind(
+STORES: Final[dict[str, RecipientField]] = {
+    "sqlite": RecipientField(
         "adapters.peewee_store:SqliteStore",
         "sqlite:///relative/path.db, sqlite:////absolute/path.db",
     ),
-    "postgresql": Kind(
+    "postgresql": RecipientField(
         "adapters.peewee_store:PostgresStore",
         "postgresql://user:password@host:port/database"
         " (special characters of the password as %40 and so on)",

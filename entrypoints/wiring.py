@@ -21,17 +21,17 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import attrs
 
+from adapters.child_processes import ChildProcesses, watch_parent
 from adapters.clock import SystemClock
+from adapters.cpu_affinity import CpuAffinity, use_batch_scheduling
 from adapters.disk_headroom import DiskHeadroom
 from adapters.entropy import SystemEntropy
 from adapters.fernet_vault import FernetVault
 from adapters.no_locks import NoLocks
 from adapters.observers import LogObserver
-from adapters.one_processor import OneProcessor, give_way
 from adapters.peewee_store.copy import why_not
-from adapters.siblings import Siblings, heed
 from adapters.smtp_sender import SmtpSender, Timeouts
-from adapters.thread_dispatcher import Bell, DispatcherRules, ThreadDispatcher
+from adapters.thread_dispatcher import DispatcherRules, Signal, ThreadDispatcher
 from application import Application, Ports, ServiceRules, assemble
 from application.access import AccessRules
 from application.cluster.membership import LeaseRules
@@ -73,10 +73,10 @@ class Service:
     _settings: Settings
     _store: Store
     _clock: SystemClock
-    _bell: Bell
+    _wake_signal: Signal
     _dispatcher: ThreadDispatcher
-    _siblings: Siblings
-    _one_processor: OneProcessor
+    _children: ChildProcesses
+    _one_processor: CpuAffinity
     _celery_bell: "CeleryBell | None" = None
     _inbox: "SandboxInbox | None" = None
     _delivering: bool = False
@@ -113,7 +113,7 @@ class Service:
             limits=Limits(body_bytes=settings.max_body_bytes, bodies_bytes=settings.bodies_bytes),
             draining=lambda: admission.draining,
             reads=None if settings.database_path is None else READS,
-            begin_worker=give_way,
+            begin_worker=use_batch_scheduling,
             trusted=settings.trusted_proxies,
         )
 
@@ -168,15 +168,15 @@ class Service:
 
     def start_siblings(self) -> None:
         """Begin the other processes that deliver, if the settings want any. Call it once."""
-        self._siblings.start()
+        self._children.start()
 
     def be_sibling(self, pipe: BinaryIO, *, ended: Callable[[], None]) -> None:
         """Heed the process that has begun this one, at the other end of *pipe*: it rings, and when
         it is gone *ended* is called.
         """
-        heed(pipe, ring=self._bell, ended=ended)
+        watch_parent(pipe, notify=self._wake_signal, ended=ended)
 
-    def rouse(self) -> None:
+    def wake(self) -> None:
         """Deliver in this process until there is nothing to do. Safe to call from many threads."""
         with self._rousing:
             if self._drained:
@@ -184,7 +184,7 @@ class Service:
             if not self._delivering:
                 self._delivering = True
                 self._dispatcher.start()
-            self._dispatcher.rouse()
+            self._dispatcher.wake()
 
     @property
     def awake(self) -> bool:
@@ -226,9 +226,9 @@ class Service:
             drained, self._drained = self._drained, True
         if not self._delivering or drained:
             return False
-        self._siblings.ask_to_stop()
+        self._children.ask_to_stop()
         left = self._dispatcher.drain(timeout=self._settings.drain.total_seconds())
-        return self._siblings.join() or left
+        return self._children.join() or left
 
     def close(self) -> None:
         """Let go of everything."""
@@ -243,15 +243,15 @@ class Service:
 def build(settings: Settings) -> Service:
     """The service on these settings."""
     clock = SystemClock()
-    bell = Bell()
+    wake_signal = Signal()
     celery_bell = _celery_bell(settings)
     observe = LogObserver()
-    one_processor = OneProcessor()
-    siblings = _siblings(settings, observe, one_processor)
+    one_processor = CpuAffinity()
+    children = _children(settings, observe, one_processor)
 
     def wake() -> None:
-        bell()
-        siblings.ring()
+        wake_signal()
+        children.notify()
 
     store = _store(settings, clock, unbound=one_processor.unbound)
     locks = _locks(settings)
@@ -271,22 +271,22 @@ def build(settings: Settings) -> Service:
     application = assemble(ports, rules, host=socket.gethostname(), pid=os.getpid())
     dispatcher = ThreadDispatcher(
         application,
-        bell=bell,
+        wake_signal=wake_signal,
         clock=clock,
         # so many processes deliver from a file; from a server all of them do
         locks=NoLocks() if settings.database_path is None else locks,
         rules=dispatcher_rules(settings),
         observe=observe,
-        begin_worker=give_way,
+        begin_worker=use_batch_scheduling,
     )
     return Service(
         application=application,
         settings=settings,
         store=store,
         clock=clock,
-        bell=bell,
+        wake_signal=wake_signal,
         dispatcher=dispatcher,
-        siblings=siblings,
+        children=children,
         one_processor=one_processor,
         celery_bell=celery_bell,
     )
@@ -304,7 +304,7 @@ def build_celery(
             f"DISPATCHER must be celery for Celery's processes, not {settings.dispatcher}"
         )
     try:
-        from adapters.celery_dispatcher import Crew, make_celery
+        from adapters.celery_dispatcher import TaskRunner, make_celery
     except ImportError as error:
         raise SettingsError(
             f"DISPATCHER=celery needs what is not installed ({error.name}): "
@@ -317,7 +317,7 @@ def build_celery(
         observe=LogObserver(),
     )
     if open_service is not None:
-        Crew(open_service).join(app)
+        TaskRunner(open_service).join(app)
     return app
 
 
@@ -330,7 +330,9 @@ def _celery_bell(settings: Settings) -> "CeleryBell | None":
     return CeleryBell(lambda: app.line)
 
 
-def _siblings(settings: Settings, observe: LogObserver, one_processor: OneProcessor) -> Siblings:
+def _children(
+    settings: Settings, observe: LogObserver, one_processor: CpuAffinity
+) -> ChildProcesses:
     """What delivers beside this process, on the same settings. SettingsError where none can."""
     if settings.processes > 1 and not hasattr(os, "fork"):
         raise SettingsError(
@@ -339,7 +341,7 @@ def _siblings(settings: Settings, observe: LogObserver, one_processor: OneProces
         )
     number = str(settings.processes)
     command = (sys.executable, "-m", "entrypoints", "worker", "--processes", number, "--sibling")
-    return Siblings(
+    return ChildProcesses(
         settings.processes - 1,
         command,
         observe=observe,

@@ -109,7 +109,8 @@ class SqlLedger:
     """The Ledger port.
 
     What an account has used is read once for all works of a group until one of them changes it:
-    each that accepts asks for the roomiest account. Not where others may charge meanwhile.
+    each that accepts asks for the account with the most headroom. Not where others may charge
+    meanwhile.
     """
 
     def __init__(self, session: Session, cache: TransactionCache, clock: Clock) -> None:

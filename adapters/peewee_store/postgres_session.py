@@ -75,7 +75,7 @@ class PostgresSession(BufferingSession):
         return cursor
 
     @property
-    def _hurrying(self) -> bool:
+    def _pipelining(self) -> bool:
         return self._pipeline is not None
 
     def _flush(self) -> None:
@@ -171,7 +171,7 @@ class PostgresSession(BufferingSession):
             self._unanswered = False
             self._pipeline.sync()
 
-    def begin(self, *, hurried: bool = False) -> None:
+    def begin(self, *, pipelined: bool = False) -> None:
         """For a writer: with the locks that were wanted in vain the last time.
 
         In a hurry statements are sent one after the other without waiting for their answers: a
@@ -181,7 +181,7 @@ class PostgresSession(BufferingSession):
         self._counted = []
         self._buffer.forget()
         self._unanswered = False
-        if hurried and self._writing:
+        if pipelined and self._writing:
             self._pipeline = self._hurry.enter_context(self._connection.pipeline())
         self._execute(_BEGIN_WRITE if self._writing else _BEGIN_READ, ())
         for table, row_id in sorted(self._wanted):

@@ -16,10 +16,10 @@ from domain.email.lifecycle import (
     TERMINAL,
     Email,
     EmailSummary,
-    Fate,
-    Kind,
     Phase,
     Recipient,
+    RecipientField,
+    RecipientStatus,
     Status,
 )
 from domain.outcome.handoff import Reply
@@ -30,8 +30,8 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # A look-up costs a third of calling the enum.
 _STATUS: Final[Mapping[str, Status]] = {status.value: status for status in Status}
 _PHASE: Final[Mapping[str, Phase]] = {phase.value: phase for phase in Phase}
-_KIND: Final[Mapping[str, Kind]] = {kind.value: kind for kind in Kind}
-_FATE: Final[Mapping[str, Fate]] = {fate.value: fate for fate in Fate}
+_KIND: Final[Mapping[str, RecipientField]] = {kind.value: kind for kind in RecipientField}
+_FATE: Final[Mapping[str, RecipientStatus]] = {fate.value: fate for fate in RecipientStatus}
 
 # What was checked before it was written is made from its rows without a constructor, field by
 # field: validators and keyword arguments would be a sixth of a claim.
@@ -253,7 +253,7 @@ def queue_of(email: Email) -> int:
 
 
 def _open_count(email: Email) -> int:
-    return [recipient.fate for recipient in email.recipients].count(Fate.OPEN)
+    return [recipient.fate for recipient in email.recipients].count(RecipientStatus.OPEN)
 
 
 def _live(email: Email) -> int:

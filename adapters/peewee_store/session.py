@@ -123,9 +123,9 @@ class Session(Protocol):
         """Raise what is wrong with anything that was run until now."""
         ...
 
-    def begin(self, *, hurried: bool = False) -> None:
-        """Begin a transaction. If it is *hurried*, errors may come late: with a later statement, or
-        with `verify`, which is asked before the commit. Then nothing of it may be kept.
+    def begin(self, *, pipelined: bool = False) -> None:
+        """Begin a transaction. If it is *pipelined*, errors may come late: with a later statement,
+        or with `verify`, which is asked before the commit. Then nothing of it may be kept.
         """
         ...
 
@@ -172,7 +172,7 @@ class BufferingSession(ABC):
 
     def buffer(self, change: Change, values: Row) -> None:
         """In a hurry those of one kind are one call."""
-        if not self._hurrying:
+        if not self._pipelining:
             self._run_now(change, values)
         elif not self._buffer.add(change, values):
             self._flush()
@@ -180,13 +180,13 @@ class BufferingSession(ABC):
 
     def buffer_all(self, change: Change, rows: Sequence[Row]) -> None:
         """Together, unless one of them changes a row of another."""
-        if not (self._hurrying and self._buffer.add_all(change, rows)):
+        if not (self._pipelining and self._buffer.add_all(change, rows)):
             for values in rows:
                 self.buffer(change, values)
 
     @property
     @abstractmethod
-    def _hurrying(self) -> bool:
+    def _pipelining(self) -> bool:
         """Whether errors may come late."""
 
     @abstractmethod

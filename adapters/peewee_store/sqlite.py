@@ -54,7 +54,7 @@ class SqliteSession(BufferingSession):
     skip_locked = ""
     slot = None
     lost = False
-    _hurrying = False
+    _pipelining = False
 
     def __init__(
         self,
@@ -144,9 +144,9 @@ class SqliteSession(BufferingSession):
         if self._connection.total_changes() - before != len(rows):
             self._wrong = change.refusal(rows[0])
 
-    def begin(self, *, hurried: bool = False) -> None:
+    def begin(self, *, pipelined: bool = False) -> None:
         """For a writer: with the lock, at once. For a reader: its snapshot begins as it reads."""
-        self._hurrying = hurried
+        self._pipelining = pipelined
         if self._checkpoints is None:
             self.execute("BEGIN")
             return

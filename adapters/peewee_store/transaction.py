@@ -48,10 +48,10 @@ class SqlTransaction:
         self.audit = SqlAudit(session)
         self.session = session
 
-    def begin(self, *, hurried: bool = False) -> None:
+    def begin(self, *, pipelined: bool = False) -> None:
         """Begin, for one work or a group; see Session.begin."""
         self._cache.begin()
-        self.session.begin(hurried=hurried)
+        self.session.begin(pipelined=pipelined)
 
     def begin_without_snapshot(self) -> None:
         """Begin a work whose statements see each the latest commit: there is no transaction."""

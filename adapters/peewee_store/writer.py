@@ -32,7 +32,7 @@ Work = Callable[[Transaction], Any]
 
 MOST_WORKS: Final = 200
 # While several ask at once a commit waits for so long: more of them share it, and its pages.
-GATHER_S: Final = 0.0005
+COALESCE_S: Final = 0.0005
 MOST_TRIES: Final = 6  # of a group that others come between
 PAUSE_S: Final = 0.01
 _CHANCE: Final = random.SystemRandom()
@@ -182,7 +182,7 @@ class GroupWriter:
         group: list[_Job] = []
         job = self._jobs.get()
         if self._in_demand:
-            self._closing.wait(GATHER_S)
+            self._closing.wait(COALESCE_S)
         for _ in range(min(self._jobs.qsize(), MOST_WORKS - 1)):
             if job is None:
                 break
@@ -230,7 +230,7 @@ class GroupWriter:
 
     def _commit(self, group: Sequence[_Job]) -> Sequence[Any]:
         """The works' answers, once they are durable. Any error means that none of them is."""
-        transaction = self._begun(hurried=True)
+        transaction = self._begun(pipelined=True)
         answers = _together(group, transaction)
         if answers is None:
             try:
@@ -246,19 +246,19 @@ class GroupWriter:
         transaction.commit()
         return answers
 
-    def _begun(self, *, hurried: bool) -> SqlTransaction:
+    def _begun(self, *, pipelined: bool) -> SqlTransaction:
         try:
             transaction = self._transaction
             if transaction is not None:
                 try:
-                    transaction.begin(hurried=hurried)
+                    transaction.begin(pipelined=pipelined)
                 except Exception:
                     if not transaction.session.lost:
                         raise
                     self._disconnect()  # the server was restarted: a new one may do
             if self._transaction is None:
                 self._transaction = transaction = self._connect()
-                transaction.begin(hurried=hurried)
+                transaction.begin(pipelined=pipelined)
             assert transaction is not None
         except BaseException as error:
             if is_serialization_conflict(error):

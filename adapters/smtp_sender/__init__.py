@@ -18,7 +18,7 @@ from adapters.smtp_sender.addresses import KnownAddresses
 from adapters.smtp_sender.pool import Pool, PoolPolicy
 from adapters.smtp_sender.resolve import IP, Endpoint, Resolver, look_up
 from adapters.smtp_sender.session import Session, Terms, Timeouts
-from adapters.smtp_sender.wire import Brake
+from adapters.smtp_sender.wire import CancelToken
 from application.ports.system import Clock, Vault
 from domain.account.account import Account
 from domain.account.verification import Step
@@ -77,46 +77,46 @@ class SmtpSender:
     @contextmanager
     def converse(self, account: Account) -> Iterator["_Conversation"]:
         """One message after the other over one session; it is pooled at the end."""
-        brake = self._brakes.add()
+        cancel_token = self._brakes.add()
         conversation = _Conversation(
             account,
             terms=self._terms,
             pool=self._pool,
-            brake=brake,
+            cancel_token=cancel_token,
             memory=self._memory,
         )
         try:
             yield conversation
         finally:
-            self._brakes.discard(brake)
+            self._brakes.discard(cancel_token)
             conversation.end()
 
     def probe(self, account: Account) -> Handoff:
         """Connect, TLS, AUTH on a connection of its own, then QUIT."""
-        brake = self._brakes.add()
+        cancel_token = self._brakes.add()
         session = Session(account, terms=self._terms)
         try:
-            handoff = session.open(brake)
+            handoff = session.open(cancel_token)
         finally:
-            brake.watch(None)
+            cancel_token.watch(None)
             session.quit()
-            self._brakes.discard(brake)
+            self._brakes.discard(cancel_token)
         return attrs.evolve(handoff, usable=False)
 
     def verify(self, account: Account, *, recipient: Address) -> tuple[Step, ...]:
         """Connect, TLS, AUTH, MAIL, RCPT on a connection of its own, then RSET and QUIT."""
-        brake = self._brakes.add()
+        cancel_token = self._brakes.add()
         terms = attrs.evolve(self._terms, timeouts=self._terms.timeouts.at_most(VERIFY_S))
         session = Session(account, terms=terms)
         try:
-            handoff = session.open(brake)
+            handoff = session.open(cancel_token)
             if session.usable:
                 session.verify(recipient)
             steps = session.heard
         finally:
-            brake.watch(None)
+            cancel_token.watch(None)
             session.quit()
-            self._brakes.discard(brake)
+            self._brakes.discard(cancel_token)
         failed = Step.of(handoff)
         return steps if failed.ok or not _all_well(steps) else (*steps, failed)
 
@@ -159,28 +159,28 @@ class _Brakes:
     def _start(self) -> None:
         self._pid = os.getpid()
         self.lock = threading.Lock()
-        self._all: set[Brake] = set()
+        self._all: set[CancelToken] = set()
 
-    def add(self) -> Brake:
+    def add(self) -> CancelToken:
         """One for a conversation that begins."""
         if self._pid != os.getpid():  # the lock and the attempts are the parent's
             self._start()
-        brake = Brake()
+        cancel_token = CancelToken()
         with self.lock:
-            self._all.add(brake)
-        return brake
+            self._all.add(cancel_token)
+        return cancel_token
 
-    def discard(self, brake: Brake) -> None:
+    def discard(self, cancel_token: CancelToken) -> None:
         """It is over."""
         with self.lock:
-            self._all.discard(brake)
+            self._all.discard(cancel_token)
 
     def stop(self) -> None:
         """Stop every attempt that has not passed the final dot."""
         with self.lock:
             brakes = list(self._all)
-        for brake in brakes:
-            brake.stop()
+        for cancel_token in brakes:
+            cancel_token.stop()
 
 
 def _all_well(steps: tuple[Step, ...]) -> bool:
@@ -238,13 +238,13 @@ class _Conversation:
         *,
         terms: Terms,
         pool: Pool,
-        brake: Brake,
+        cancel_token: CancelToken,
         memory: _Memory,
     ) -> None:
         self._account = account
         self._terms = terms
         self._pool = pool
-        self._brake = brake
+        self._cancel_token = cancel_token
         self._memory = memory
         self._session: Session | None = None
         self._epoch = 0
@@ -259,14 +259,14 @@ class _Conversation:
         then: Callable[[], Parcel | None] = lambda: None,
     ) -> Handoff:
         """One attempt, as the port describes it. What *before_dot* raises is passed on."""
-        brake = self._brake
-        brake.renew()
+        cancel_token = self._cancel_token
+        cancel_token.renew()
         self._announcement_refused = False
         permission = _Permission(before_dot, still)
         try:
-            handoff = self._over_a_used_session(parcel, then, permission, brake)
+            handoff = self._over_a_used_session(parcel, then, permission, cancel_token)
             if handoff is None:
-                handoff = self._over_a_new_session(parcel, then, permission, brake)
+                handoff = self._over_a_new_session(parcel, then, permission, cancel_token)
         finally:
             session = self._session
             if session is not None and not self._pool.keeps(session, epoch=self._epoch):
@@ -278,7 +278,7 @@ class _Conversation:
     def end(self) -> None:
         """Give the session back; one to which something was announced is dropped."""
         session, self._session = self._session, None
-        self._brake.watch(None)  # it is no longer ours to interrupt
+        self._cancel_token.watch(None)  # it is no longer ours to interrupt
         if session is not None:
             self._pool.put(session, epoch=self._epoch)
 
@@ -287,21 +287,23 @@ class _Conversation:
         parcel: Parcel,
         then: Callable[[], Parcel | None],
         permission: "_Permission",
-        brake: Brake,
+        cancel_token: CancelToken,
     ) -> Handoff | None:
         """None if there is no session left that still works: nothing was accepted then."""
-        while not brake.stopped and (session := self._session or self._take_idle()) is not None:
+        while (
+            not cancel_token.stopped and (session := self._session or self._take_idle()) is not None
+        ):
             announced = session.announced is parcel
             if not session.renew(parcel):
                 self.end()
                 continue
             delivered = session.messages
-            handoff = self._hand_off(session, parcel, then, permission, brake)
+            handoff = self._hand_off(session, parcel, then, permission, cancel_token)
             if announced and refuses_announcement(handoff, announced=True):
                 self._memory.announced_in_vain(self._account)
                 self._announcement_refused = True
                 self._drop(session)
-                return self._over_a_new_session(parcel, then, permission, brake)
+                return self._over_a_new_session(parcel, then, permission, cancel_token)
             if handoff.accepted:
                 return handoff
             if handoff.stage is Stage.MAIL and handoff.problem is Problem.CLOSED:
@@ -310,12 +312,12 @@ class _Conversation:
                 continue
             if out_of_step(handoff):
                 self._drop(session)
-                return self._over_a_new_session(parcel, then, permission, brake)
+                return self._over_a_new_session(parcel, then, permission, cancel_token)
             if ends_session(handoff, delivered=delivered) and not self._memory.was_mistaken(
                 self._account, handoff
             ):
                 self._drop(session)
-                return self._instead_of(handoff, delivered, parcel, then, permission, brake)
+                return self._instead_of(handoff, delivered, parcel, then, permission, cancel_token)
             return handoff
         return None
 
@@ -326,10 +328,10 @@ class _Conversation:
         parcel: Parcel,
         then: Callable[[], Parcel | None],
         permission: "_Permission",
-        brake: Brake,
+        cancel_token: CancelToken,
     ) -> Handoff:
         """The same message over a fresh connection, which tells what the refusal was about."""
-        handoff = self._over_a_new_session(parcel, then, permission, brake)
+        handoff = self._over_a_new_session(parcel, then, permission, cancel_token)
         if same_refusal(handoff, ended):
             self._memory.mistook(self._account, handoff)
         elif handoff.stage in _AFTER_ENVELOPE:
@@ -346,13 +348,13 @@ class _Conversation:
         parcel: Parcel,
         then: Callable[[], Parcel | None],
         permission: "_Permission",
-        brake: Brake,
+        cancel_token: CancelToken,
     ) -> Handoff:
         session = Session(self._account, terms=self._terms)
         self._hold(session)
-        handoff = session.open(brake)
+        handoff = session.open(cancel_token)
         if session.usable:
-            handoff = self._hand_off(session, parcel, then, permission, brake)
+            handoff = self._hand_off(session, parcel, then, permission, cancel_token)
         return handoff
 
     def _hand_off(
@@ -361,7 +363,7 @@ class _Conversation:
         parcel: Parcel,
         then: Callable[[], Parcel | None],
         permission: "_Permission",
-        brake: Brake,
+        cancel_token: CancelToken,
     ) -> Handoff:
         may_announce = (
             self._account.announce_next
@@ -372,7 +374,7 @@ class _Conversation:
             parcel,
             before_dot=permission.before_dot,
             still=permission.still,
-            brake=brake,
+            cancel_token=cancel_token,
             then=then if may_announce else None,
         )
         if session.announced is not None and refuses_announcement(handoff, announced=False):
@@ -384,7 +386,7 @@ class _Conversation:
         session = self._pool.take(self._account)
         if session is not None:
             self._hold(session)
-            self._brake.watch(session.interrupt)
+            self._cancel_token.watch(session.interrupt)
         return session
 
     def _hold(self, session: Session) -> None:

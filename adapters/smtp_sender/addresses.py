@@ -17,7 +17,14 @@ from typing import Final
 import attrs
 
 from adapters.smtp_sender.resolve import IP, Endpoint
-from adapters.smtp_sender.wire import Brake, Broken, Wire, connect, failure_of, open_socket
+from adapters.smtp_sender.wire import (
+    CancelToken,
+    ConnectionFailed,
+    Wire,
+    connect,
+    failure_of,
+    open_socket,
+)
 from domain.outcome.handoff import Problem
 
 APART_S: Final = 0.25
@@ -72,26 +79,29 @@ def race(
     endpoints: Sequence[Endpoint],
     *,
     timeout_s: float,
-    brake: Brake,
+    cancel_token: CancelToken,
     monotonic: Callable[[], float],
     failed: Callable[[Endpoint], None],
 ) -> tuple[Wire, Endpoint]:
-    """A connection to one of them, watched by *brake*. Broken, if there is none to be had.
+    """A connection to one of them, watched by *cancel_token*. ConnectionFailed, if there is none to
+    be had.
 
     *failed* hears of each one that refused.
     """
     if len(endpoints) == 1:
-        wire = connect(endpoints[0], timeout_s=timeout_s, brake=brake, monotonic=monotonic)
+        wire = connect(
+            endpoints[0], timeout_s=timeout_s, cancel_token=cancel_token, monotonic=monotonic
+        )
         return wire, endpoints[0]
     runners = _Race(endpoints, monotonic=monotonic, failed=failed)
-    brake.watch(runners.interrupt)
+    cancel_token.watch(runners.interrupt)
     try:
-        connected, endpoint = runners.run(monotonic() + timeout_s, brake)
+        connected, endpoint = runners.run(monotonic() + timeout_s, cancel_token)
     finally:
-        brake.watch(None)
+        cancel_token.watch(None)
         runners.close()
     wire = Wire(connected, monotonic=monotonic)
-    brake.watch(wire.interrupt)
+    cancel_token.watch(wire.interrupt)
     return wire, endpoint
 
 
@@ -103,25 +113,25 @@ class _Race:
     _running: dict[int, tuple[socket.socket, Endpoint]] = attrs.field(factory=dict, init=False)
     _selector: selectors.BaseSelector = attrs.field(factory=selectors.DefaultSelector, init=False)
 
-    def run(self, deadline: float, brake: Brake) -> tuple[socket.socket, Endpoint]:
-        """The winner. Broken with the last failure, or when the time is over."""
+    def run(self, deadline: float, cancel_token: CancelToken) -> tuple[socket.socket, Endpoint]:
+        """The winner. ConnectionFailed with the last failure, or when the time is over."""
         waiting = deque(self._endpoints)
-        last = Broken(Problem.TIMEOUT, "no answer in time")
+        last = ConnectionFailed(Problem.TIMEOUT, "no answer in time")
         next_start = self._monotonic()
-        while (now := self._monotonic()) < deadline and not brake.stopped:
+        while (now := self._monotonic()) < deadline and not cancel_token.stopped:
             if waiting and (now >= next_start or not self._running):
                 next_start = now + APART_S
                 endpoint = waiting.popleft()
                 try:
                     self._begin(endpoint)
-                except Broken as broken:
+                except ConnectionFailed as broken:
                     last = broken
                     self._failed(endpoint)
                 continue
             if not self._running:
                 raise last
             until = min(deadline, next_start) if waiting else deadline
-            for handle in self._ready(until - now, brake):
+            for handle in self._ready(until - now, cancel_token):
                 connecting, endpoint = self._take(handle)
                 code = connecting.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
                 # accepted and reset in one moment is no refusal: the first read tells
@@ -130,7 +140,7 @@ class _Race:
                 connecting.close()
                 last = failure_of(code)
                 self._failed(endpoint)
-        raise Broken(Problem.TIMEOUT, "no answer in time")
+        raise ConnectionFailed(Problem.TIMEOUT, "no answer in time")
 
     def interrupt(self) -> None:
         """Wake the thread that waits. From any thread."""
@@ -154,10 +164,10 @@ class _Race:
         self._running[connecting.fileno()] = (connecting, endpoint)
         self._selector.register(connecting, selectors.EVENT_WRITE)
 
-    def _ready(self, seconds: float, brake: Brake) -> list[int]:
+    def _ready(self, seconds: float, cancel_token: CancelToken) -> list[int]:
         """Those of which something is known; nothing if they were interrupted."""
         ready = self._selector.select(max(seconds, 0))
-        return [] if brake.stopped else [key.fd for key, _ in ready]
+        return [] if cancel_token.stopped else [key.fd for key, _ in ready]
 
     def _take(self, handle: int) -> tuple[socket.socket, Endpoint]:
         self._selector.unregister(handle)

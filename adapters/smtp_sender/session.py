@@ -22,7 +22,7 @@ import attrs
 from adapters.smtp_sender.addresses import KnownAddresses, race
 from adapters.smtp_sender.replies import ServerReply
 from adapters.smtp_sender.resolve import Endpoint, Resolver, Unresolved
-from adapters.smtp_sender.wire import Brake, Broken, Deadline, Wire, connect
+from adapters.smtp_sender.wire import CancelToken, ConnectionFailed, Deadline, Wire, connect
 from application.ports.system import Vault
 from domain.account.account import Account, AuthMechanism, Security
 from domain.account.verification import Step
@@ -87,7 +87,7 @@ class Terms:
     addresses: KnownAddresses
 
 
-class Ended(Exception):
+class ExchangeEnded(Exception):
     """The dialogue ended at the session's stage, with a reply or with a problem."""
 
     def __init__(
@@ -134,16 +134,16 @@ class Session:
 
     # --- from nothing to a session that takes mail
 
-    def open(self, brake: Brake) -> Handoff:
+    def open(self, cancel_token: CancelToken) -> Handoff:
         """Connect, TLS, EHLO, AUTH. Stage MAIL without reply or problem if all went well."""
         try:
             self._expect_password()
-            endpoint = self._reach(brake)
-            self._greet(brake)
+            endpoint = self._reach(cancel_token)
+            self._greet(cancel_token)
             if self._account.authenticates:
                 self._authenticate(encrypted_or_local=self._encrypted or endpoint.loopback)
-        except (Broken, Ended) as end:
-            return self._ended(end, brake)
+        except (ConnectionFailed, ExchangeEnded) as end:
+            return self._ended(end, cancel_token)
         self._stage = Stage.MAIL
         self.usable = True
         return Handoff(stage=Stage.MAIL, usable=True)
@@ -152,7 +152,7 @@ class Session:
         """A server is not troubled for an account that cannot log in."""
         if self._account.authenticates and self._account.sealed_password is None:
             self._stage = Stage.AUTH
-            raise Ended(problem=Problem.NO_PASSWORD, detail="no password is stored")
+            raise ExchangeEnded(problem=Problem.NO_PASSWORD, detail="no password is stored")
 
     @property
     def _encrypted(self) -> bool:
@@ -163,33 +163,33 @@ class Session:
         """What each stage before the first message came to."""
         return tuple(self._heard)
 
-    def _reach(self, brake: Brake) -> Endpoint:
+    def _reach(self, cancel_token: CancelToken) -> Endpoint:
         """A connection whose server has greeted, to one address after the other (RFC 5321 5.1).
 
         If there is none the failure of the one that got furthest is told.
         """
         addresses = self._terms.addresses
-        left = addresses.ordered(self._resolve(brake))
-        failures: list[tuple[Stage, Broken | Ended]] = []
+        left = addresses.ordered(self._resolve(cancel_token))
+        failures: list[tuple[Stage, ConnectionFailed | ExchangeEnded]] = []
 
         def refused(endpoint: Endpoint) -> None:
             addresses.failed(endpoint)
             left.remove(endpoint)
 
-        while left and not (failures and brake.stopped):
+        while left and not (failures and cancel_token.stopped):
             self._stage = Stage.CONNECT
             endpoint: Endpoint | None = None
             try:
                 wire, endpoint = race(
                     tuple(left),
                     timeout_s=self._timeouts.connect,
-                    brake=brake,
+                    cancel_token=cancel_token,
                     monotonic=self._terms.monotonic,
                     failed=refused,
                 )
                 self._wire = self._live = wire
-                self._hear_greeting(endpoint, brake, is_last=len(left) == 1)
-            except (Broken, Ended) as failure:
+                self._hear_greeting(endpoint, cancel_token, is_last=len(left) == 1)
+            except (ConnectionFailed, ExchangeEnded) as failure:
                 failures.append((self._stage, failure))
                 if endpoint is None or not _another_may_do(failure):
                     break
@@ -202,33 +202,37 @@ class Session:
         self._stage, furthest = max(failures, key=lambda failure: _ORDER.index(failure[0]))
         raise furthest
 
-    def _resolve(self, brake: Brake) -> list[Endpoint]:
+    def _resolve(self, cancel_token: CancelToken) -> list[Endpoint]:
         self._stage = Stage.RESOLVE
         resolver = self._terms.resolver
         lookup = resolver.start(self._account.host, self._account.port)
-        brake.watch(lookup.cancel)
+        cancel_token.watch(lookup.cancel)
         try:
             return resolver.checked(lookup.result(self._timeouts.resolve))
         except Unresolved as unresolved:
-            raise Ended(problem=unresolved.problem, detail=unresolved.detail) from None
+            raise ExchangeEnded(problem=unresolved.problem, detail=unresolved.detail) from None
         except TimeoutError:
             lookup.cancel()
-            raise Ended(problem=Problem.TIMEOUT, detail="no answer in time") from None
+            raise ExchangeEnded(problem=Problem.TIMEOUT, detail="no answer in time") from None
         except CancelledError:
-            raise Ended(problem=Problem.STOPPED) from None
+            raise ExchangeEnded(problem=Problem.STOPPED) from None
 
-    def _hear_greeting(self, endpoint: Endpoint, brake: Brake, *, is_last: bool) -> None:
+    def _hear_greeting(
+        self, endpoint: Endpoint, cancel_token: CancelToken, *, is_last: bool
+    ) -> None:
         self._heard = []  # of the address before this one
         self._note(Stage.CONNECT, detail=f"connected to {endpoint.ip}")
         if self._account.security is Security.TLS:
             self._stage = Stage.TLS
-            self._encrypt(brake, self._within(self._timeouts.starttls))
+            self._encrypt(cancel_token, self._within(self._timeouts.starttls))
         self._stage = Stage.BANNER
-        greeting = self._read_greeting(endpoint, brake, is_last=is_last)
+        greeting = self._read_greeting(endpoint, cancel_token, is_last=is_last)
         self._note(Stage.BANNER, greeting)
         self._expect_positive(greeting)
 
-    def _read_greeting(self, endpoint: Endpoint, brake: Brake, *, is_last: bool) -> ServerReply:
+    def _read_greeting(
+        self, endpoint: Endpoint, cancel_token: CancelToken, *, is_last: bool
+    ) -> ServerReply:
         """The greeting. A server that says nothing may wait for TLS: that is tried once, if there
         is time for it.
         """
@@ -236,13 +240,13 @@ class Session:
         deadline = self._within(self._timeouts.banner)
         try:
             return self._live.read(min(patience, self._timeouts.banner))
-        except Broken as silence:
+        except ConnectionFailed as silence:
             if silence.problem is not Problem.TIMEOUT:
                 raise
             may_try = not self._encrypted_from_start and deadline.left_s >= patience
-            if may_try and self._expects_tls(endpoint, brake):
+            if may_try and self._expects_tls(endpoint, cancel_token):
                 detail = "this port expects TLS from the first byte: use_ssl"
-                raise Ended(problem=Problem.TLS_MODE, detail=detail) from None
+                raise ExchangeEnded(problem=Problem.TLS_MODE, detail=detail) from None
             if not is_last or not deadline.left_s:
                 raise
             return self._live.read(deadline.left_s)
@@ -251,7 +255,7 @@ class Session:
     def _encrypted_from_start(self) -> bool:
         return self._account.security is Security.TLS
 
-    def _expects_tls(self, endpoint: Endpoint, brake: Brake) -> bool:
+    def _expects_tls(self, endpoint: Endpoint, cancel_token: CancelToken) -> bool:
         """Whether a second connection gets an answer to TLS. Nothing is sent over it."""
         if self._terms.addresses.is_no_tls(endpoint):
             return False
@@ -259,26 +263,31 @@ class Session:
         second: Wire | None = None
         try:
             second = connect(
-                endpoint, timeout_s=deadline.left_s, brake=brake, monotonic=self._terms.monotonic
+                endpoint,
+                timeout_s=deadline.left_s,
+                cancel_token=cancel_token,
+                monotonic=self._terms.monotonic,
             )
             host = self._account.host
-            second.encrypt(_any_tls(), hostname=host, timeout_s=deadline.left_s, brake=brake)
+            second.encrypt(
+                _any_tls(), hostname=host, timeout_s=deadline.left_s, cancel_token=cancel_token
+            )
             spoken = True
-        except Broken as broken:
+        except ConnectionFailed as broken:
             spoken = broken.problem is Problem.HANDSHAKE  # its alert is TLS too
         finally:
             if second is not None:
                 second.close()
-            brake.watch(self._live.interrupt)
+            cancel_token.watch(self._live.interrupt)
         if not spoken:
             self._terms.addresses.no_tls(endpoint)
         return spoken
 
-    def _greet(self, brake: Brake) -> None:
+    def _greet(self, cancel_token: CancelToken) -> None:
         """From the greeting to the capabilities that count."""
         self._say_hello()
         if self._account.security is Security.STARTTLS:
-            self._start_tls(brake)
+            self._start_tls(cancel_token)
             self._say_hello()
 
     def _say_hello(self) -> None:
@@ -302,42 +311,42 @@ class Session:
         self._pipelining = "PIPELINING" in extensions
         self._max_octets = _number(extensions.get("SIZE", ""))
 
-    def _start_tls(self, brake: Brake) -> None:
+    def _start_tls(self, cancel_token: CancelToken) -> None:
         self._stage = Stage.STARTTLS
         if "STARTTLS" not in self._extensions:
-            raise Ended(problem=Problem.NOT_OFFERED, detail="STARTTLS is not offered")
+            raise ExchangeEnded(problem=Problem.NOT_OFFERED, detail="STARTTLS is not offered")
         deadline = self._within(self._timeouts.starttls)
         reply = self._ask(Stage.STARTTLS, b"STARTTLS", deadline)
         self._note(Stage.STARTTLS, reply)
         self._expect_positive(reply)
         if not self._live.silent:
             self._refuse_injection()
-        self._encrypt(brake, deadline)
+        self._encrypt(cancel_token, deadline)
 
     def _refuse_injection(self) -> NoReturn:
         """What came before the handshake would be read as if TLS had protected it."""
         try:
             self._live.read(self._timeouts.pending)
-        except Broken as broken:
+        except ConnectionFailed as broken:
             if broken.problem is Problem.CLOSED:
                 raise
-        raise Ended(problem=Problem.NOT_OFFERED, detail="bytes came before TLS")
+        raise ExchangeEnded(problem=Problem.NOT_OFFERED, detail="bytes came before TLS")
 
-    def _encrypt(self, brake: Brake, deadline: Deadline) -> None:
+    def _encrypt(self, cancel_token: CancelToken, deadline: Deadline) -> None:
         try:
             self._live.encrypt(
                 self._terms.ssl_context(),
                 hostname=self._account.host,
                 timeout_s=deadline.left_s,
-                brake=brake,
+                cancel_token=cancel_token,
             )
-        except Broken as broken:
+        except ConnectionFailed as broken:
             if broken.problem is not Problem.TLS_MODE:
                 raise
             if self._stage is not Stage.TLS:
-                raise Broken(Problem.HANDSHAKE, broken.detail) from None
+                raise ConnectionFailed(Problem.HANDSHAKE, broken.detail) from None
             detail = "this port does not speak TLS from the first byte: use_tls (STARTTLS)"
-            raise Broken(Problem.TLS_MODE, detail) from None
+            raise ConnectionFailed(Problem.TLS_MODE, detail) from None
         self._note(Stage.TLS, detail="TLS stands and its certificate is good")
 
     def _authenticate(self, *, encrypted_or_local: bool) -> None:
@@ -347,7 +356,9 @@ class Session:
         """
         self._stage = Stage.AUTH
         if not encrypted_or_local:
-            raise Ended(problem=Problem.BLOCKED, detail="a password is not sent without TLS")
+            raise ExchangeEnded(
+                problem=Problem.BLOCKED, detail="a password is not sent without TLS"
+            )
         mechanism = self._mechanism()
         username, secret = self._account.username, self._password()
         user, password = username.encode(), secret.encode()
@@ -389,10 +400,12 @@ class Session:
                 return mechanism
         if "STARTTLS" in self._extensions and not self._encrypted:
             detail = "AUTH is offered only after STARTTLS: use_tls"
-            raise Ended(problem=Problem.TLS_MODE, detail=detail)
+            raise ExchangeEnded(problem=Problem.TLS_MODE, detail=detail)
         asked = "no AUTH mechanism in common" if chosen is None else f"no AUTH {chosen.upper()}"
         there = " ".join(offered).upper() or "none"
-        raise Ended(problem=Problem.NO_MECHANISM, detail=f"{asked}: the server offers {there}")
+        raise ExchangeEnded(
+            problem=Problem.NO_MECHANISM, detail=f"{asked}: the server offers {there}"
+        )
 
     @property
     def _offered(self) -> Sequence[str]:
@@ -404,7 +417,9 @@ class Session:
         try:
             return self._terms.vault.open(self._account.sealed_password, context=context)
         except SecretUnreadable:
-            raise Ended(problem=Problem.SECRET, detail="the password cannot be opened") from None
+            raise ExchangeEnded(
+                problem=Problem.SECRET, detail="the password cannot be opened"
+            ) from None
 
     def verify(self, recipient: Address) -> None:
         """MAIL from the account and RCPT, each told in `heard`; then RSET. After `open`."""
@@ -418,10 +433,10 @@ class Session:
                 if not reply.positive:
                     break
             self.usable = self._reset(self._within(self._timeouts.rset))
-        except Ended as ended:
+        except ExchangeEnded as ended:
             self._heard.append(Step(stage=self._stage, reply=ended.reply))
             self.usable = False
-        except Broken as broken:
+        except ConnectionFailed as broken:
             self.usable = False
             step = Step(stage=self._stage, problem=broken.problem, detail=broken.detail)
             self._heard.append(step)
@@ -438,7 +453,7 @@ class Session:
         parcel: Parcel,
         *,
         before_dot: Callable[[], bool],
-        brake: Brake,
+        cancel_token: CancelToken,
         still: Callable[[], bool] = lambda: True,
         then: Callable[[], Parcel | None] | None = None,
     ) -> Handoff:
@@ -452,10 +467,10 @@ class Session:
             # before the permission: between that and the dot nothing may be waited for
             announcement = b"" if then is None else self._announcement(then)
             if not before_dot():
-                raise Ended(problem=Problem.STOPPED, detail="stopped before the final dot")
-            reply = self._write_dot(brake, announcement, still, deadline)
-        except (Broken, Ended) as end:
-            return self._ended(end, brake)
+                raise ExchangeEnded(problem=Problem.STOPPED, detail="stopped before the final dot")
+            reply = self._write_dot(cancel_token, announcement, still, deadline)
+        except (ConnectionFailed, ExchangeEnded) as end:
+            return self._ended(end, cancel_token)
         taken = reply.positive
         self._dirty = not taken
         # after a refusal what was announced may be out of step: the next connection is in step
@@ -465,7 +480,7 @@ class Session:
         return handoff
 
     def _open_transaction(self, parcel: Parcel) -> None:
-        """MAIL, RCPT, DATA: from here on the server waits for the body, or Ended."""
+        """MAIL, RCPT, DATA: from here on the server waits for the body, or ExchangeEnded."""
         self._stage = Stage.MAIL
         if self.announced is None:
             self._queue.extend(self._commands(parcel))
@@ -485,7 +500,7 @@ class Session:
             self._refused(data)
 
     def _commands(self, parcel: Parcel) -> list[bytes]:
-        """The envelope as it is said. Ended if the server lacks what it needs."""
+        """The envelope as it is said. ExchangeEnded if the server lacks what it needs."""
         envelope = parcel.envelope
         rcpts = [f"RCPT TO:<{address}>\r\n".encode() for address in envelope.recipients]
         ascii_only = envelope.sender.local.isascii() and b"".join(rcpts).isascii()
@@ -505,24 +520,25 @@ class Session:
             return b""
         try:
             commands = self._commands(parcel)
-        except Ended:  # it is told when its turn comes
+        except ExchangeEnded:  # it is told when its turn comes
             self.usable = False
             return b""
         self.announced, self._owed = parcel, len(commands)
         return b"".join(commands)
 
     def _mail(self, sender: Address, octets: bytes, *, utf8: bool) -> bytes:
-        """The MAIL command with the parameters the server offers. Ended if one is missing."""
+        """The MAIL command with the parameters the server offers. ExchangeEnded if one is
+        missing."""
         parameters = ""
         if "SIZE" in self._extensions:
             if 0 < self._max_octets < len(octets):
                 self._keep()
                 detail = f"{len(octets)} bytes; the server takes {self._max_octets}"
-                raise Ended(problem=Problem.TOO_BIG, detail=detail)
+                raise ExchangeEnded(problem=Problem.TOO_BIG, detail=detail)
             parameters = f" SIZE={len(octets)}"
         if utf8 and "SMTPUTF8" not in self._extensions:
             self._keep()
-            raise Ended(problem=Problem.SMTPUTF8, detail="SMTPUTF8 is not offered")
+            raise ExchangeEnded(problem=Problem.SMTPUTF8, detail="SMTPUTF8 is not offered")
         if "8BITMIME" in self._extensions and not octets.isascii():
             parameters += " BODY=8BITMIME"
         if utf8:
@@ -547,11 +563,11 @@ class Session:
         code = reply.code
         expected = code == 354 if stage is Stage.DATA else code < 300
         if not expected and code < 400:
-            raise Broken(Problem.PROTOCOL, f"an unexpected {code}")
+            raise ConnectionFailed(Problem.PROTOCOL, f"an unexpected {code}")
         if address is not None:
             self._answered.append(RecipientReply(address, self._clean(reply)))
         if code == 421:
-            raise Ended(reply=self._clean(reply))
+            raise ExchangeEnded(reply=self._clean(reply))
         return reply
 
     def _write_group(self, timeout_s: float) -> None:
@@ -567,13 +583,13 @@ class Session:
     def _refused(self, reply: ServerReply) -> NoReturn:
         """The transaction ends with *reply*; the session goes on if the server keeps in step.
 
-        Broken if the server sent more replies than it was given commands: then this reply may
-        belong to another command, and so may all before it.
+        ConnectionFailed if the server sent more replies than it was given commands: then this reply
+        may belong to another command, and so may all before it.
         """
         self._dirty = True
         deadline = self._within(self._timeouts.rset)
         self.usable = self._back_in_step(deadline) and self._reset(deadline)
-        raise Ended(reply=self._clean(reply))
+        raise ExchangeEnded(reply=self._clean(reply))
 
     def _back_in_step(self, deadline: Deadline) -> bool:
         """Read what is still owed for commands that went ahead of a refusal: more refusals.
@@ -594,9 +610,9 @@ class Session:
                     return False
                 if reply.code < 400:
                     if self.messages:
-                        raise Broken(Problem.PROTOCOL, "more replies than commands")
+                        raise ConnectionFailed(Problem.PROTOCOL, "more replies than commands")
                     return False
-        except Broken as broken:
+        except ConnectionFailed as broken:
             if broken.problem is Problem.PROTOCOL:
                 raise
             return False
@@ -606,28 +622,32 @@ class Session:
         self._stage = Stage.BODY
         try:
             whole = self._live.pour(dot_stuffed(octets), deadline)
-        except Broken as broken:
+        except ConnectionFailed as broken:
             self._spoke_early(broken)
         if not whole:
-            self._spoke_early(Broken(Problem.CLOSED, "the server closed the connection"))
+            self._spoke_early(ConnectionFailed(Problem.CLOSED, "the server closed the connection"))
 
     def _write_dot(
-        self, brake: Brake, announcement: bytes, still: Callable[[], bool], deadline: float
+        self,
+        cancel_token: CancelToken,
+        announcement: bytes,
+        still: Callable[[], bool],
+        deadline: float,
     ) -> Reply:
         """The reply to the final dot. While the stage is BODY, the dot was surely not sent."""
         wire = self._live
         if not wire.silent:
-            self._spoke_early(Broken(Problem.CLOSED, "the server closed the connection"))
-        if not brake.release() or not still():
-            raise Ended(problem=Problem.STOPPED, detail="stopped before the final dot")
+            self._spoke_early(ConnectionFailed(Problem.CLOSED, "the server closed the connection"))
+        if not cancel_token.release() or not still():
+            raise ExchangeEnded(problem=Problem.STOPPED, detail="stopped before the final dot")
         try:
             wire.write(DOT, deadline - self._terms.monotonic(), then=announcement)
-        except Broken as broken:
+        except ConnectionFailed as broken:
             self._spoke_early(broken)
         self._stage = Stage.DOT
         reply = wire.read(self._timeouts.dot)
         if reply.intermediate:
-            raise Broken(Problem.PROTOCOL, f"an unexpected {reply.code}")
+            raise ConnectionFailed(Problem.PROTOCOL, f"an unexpected {reply.code}")
         if wire.has_more and not announcement:
             self._refuse_contradiction(reply)
         return self._clean(reply)
@@ -637,16 +657,16 @@ class Session:
         second = self._live.read(self._timeouts.pending)
         self._in_step = False
         if second.code != 421 and second.positive is not first.positive:
-            raise Broken(Problem.PROTOCOL, f"both {first.code} and {second.code}")
+            raise ConnectionFailed(Problem.PROTOCOL, f"both {first.code} and {second.code}")
 
-    def _spoke_early(self, broken: Broken) -> NoReturn:
+    def _spoke_early(self, broken: ConnectionFailed) -> NoReturn:
         """The body was cut short: say why, if the server did."""
         if broken.problem is Problem.TIMEOUT:
             raise broken
         reply = self._live.read(self._timeouts.pending)
         if reply.code < 400:
-            raise Broken(Problem.PROTOCOL, f"an unexpected {reply.code}")
-        raise Ended(reply=self._clean(reply))
+            raise ConnectionFailed(Problem.PROTOCOL, f"an unexpected {reply.code}")
+        raise ExchangeEnded(reply=self._clean(reply))
 
     # --- between messages
 
@@ -668,13 +688,14 @@ class Session:
             try:
                 deadline = self._within(self._timeouts.rset)
                 self.usable = self._reset(deadline) and self._live.silent
-            except Broken:
+            except ConnectionFailed:
                 self.usable = False
         self._seen_silent = self.usable
         return self.usable
 
     def _reset(self, deadline: Deadline) -> bool:
-        """Whether RSET was answered as it must be. Broken if an earlier reply came in its place.
+        """Whether RSET was answered as it must be. ConnectionFailed if an earlier reply came in its
+        place.
 
         The last command before it was DATA or one that was refused: had the server sent a reply
         too many, the answer to that would come now, and then the one to RSET itself.
@@ -682,19 +703,19 @@ class Session:
         self._dirty = False
         try:
             self._expect_silence()
-        except Ended:
+        except ExchangeEnded:
             return False
-        except Broken as broken:
+        except ConnectionFailed as broken:
             if broken.problem is Problem.PROTOCOL:
                 raise
             return False
         try:
             self._live.write(b"RSET\r\n", deadline.left_s)
             reply = self._live.read(deadline.left_s)
-        except Broken:
+        except ConnectionFailed:
             return False
         if reply.intermediate or (reply.code not in (250, 421) and self._another_follows()):
-            raise Broken(Problem.PROTOCOL, "more replies than commands")
+            raise ConnectionFailed(Problem.PROTOCOL, "more replies than commands")
         return reply.code == 250
 
     def _another_follows(self) -> bool:
@@ -702,7 +723,7 @@ class Session:
         for a reply that never comes: if none is owed, QUIT's is the next and the last.
         """
         deadline = self._within(min(self._timeouts.pending, 1.0))
-        with suppress(Broken):
+        with suppress(ConnectionFailed):
             self._live.write(b"QUIT\r\n", deadline.left_s)
             if self._live.read(deadline.left_s).code != 221:
                 self._live.read(deadline.left_s)
@@ -714,7 +735,7 @@ class Session:
         try:
             if self.usable:
                 self._ask(self._stage, b"QUIT", self._within(self._timeouts.quit))
-        except (Broken, Ended):
+        except (ConnectionFailed, ExchangeEnded):
             pass
         finally:
             self.abandon()
@@ -738,13 +759,13 @@ class Session:
         return Deadline(timeout_s, monotonic=self._terms.monotonic)
 
     def _ask(self, stage: Stage, line: bytes, deadline: Deadline) -> ServerReply:
-        """The reply to one command. Ended if it is a 421: the server is about to close."""
+        """The reply to one command. ExchangeEnded if it is a 421: the server is about to close."""
         self._stage = stage
         self._expect_silence()
         self._live.write(line + b"\r\n", deadline.left_s)
         reply = self._live.read(deadline.left_s)
         if reply.code == 421:
-            raise Ended(reply=self._clean(reply))
+            raise ExchangeEnded(reply=self._clean(reply))
         return reply
 
     def _expect_silence(self) -> None:
@@ -753,14 +774,14 @@ class Session:
             return
         reply = self._live.read(self._timeouts.pending)
         if reply.code == 421:
-            raise Ended(reply=self._clean(reply))
-        raise Broken(Problem.PROTOCOL, "a reply that nobody asked for")
+            raise ExchangeEnded(reply=self._clean(reply))
+        raise ConnectionFailed(Problem.PROTOCOL, "a reply that nobody asked for")
 
     def _expect_positive(self, reply: ServerReply) -> None:
         if reply.intermediate:
-            raise Broken(Problem.PROTOCOL, f"an unexpected {reply.code}")
+            raise ConnectionFailed(Problem.PROTOCOL, f"an unexpected {reply.code}")
         if not reply.positive:
-            raise Ended(reply=self._clean(reply))
+            raise ExchangeEnded(reply=self._clean(reply))
 
     def _clean(self, reply: ServerReply) -> Reply:
         """The reply without our credentials: some servers repeat what they were sent."""
@@ -779,12 +800,12 @@ class Session:
             Step(stage=stage, reply=self._clean(reply) if reply else None, detail=detail)
         )
 
-    def _ended(self, end: Broken | Ended, brake: Brake) -> Handoff:
-        reply = end.reply if isinstance(end, Ended) else None
+    def _ended(self, end: ConnectionFailed | ExchangeEnded, cancel_token: CancelToken) -> Handoff:
+        reply = end.reply if isinstance(end, ExchangeEnded) else None
         # between two commands it can be told goodbye; in the middle of a body it cannot
         self._listening = self._stage is not Stage.BODY and (reply is not None or self.usable)
         problem, detail = end.problem, end.detail
-        if brake.stopped and reply is None:
+        if cancel_token.stopped and reply is None:
             problem, detail = Problem.STOPPED, "stopped"
         if problem is None:
             return self._handoff(reply=reply, usable=self.usable)
@@ -818,11 +839,11 @@ class Session:
 _ORDER: Final = tuple(Stage)
 
 
-def _another_may_do(failure: Broken | Ended) -> bool:
+def _another_may_do(failure: ConnectionFailed | ExchangeEnded) -> bool:
     """Whether another address of the host may greet although this one did not."""
     if failure.problem in (Problem.CLOSED, Problem.TIMEOUT):
         return True
-    return isinstance(failure, Ended) and failure.reply is not None
+    return isinstance(failure, ExchangeEnded) and failure.reply is not None
 
 
 def _any_tls() -> ssl.SSLContext:
@@ -868,5 +889,5 @@ def _cram_md5(password: bytes, *, challenge: str) -> str:
     try:
         nonce = base64.b64decode(challenge, validate=True)
     except ValueError:
-        raise Broken(Problem.PROTOCOL, "a challenge that is not base64") from None
+        raise ConnectionFailed(Problem.PROTOCOL, "a challenge that is not base64") from None
     return hmac.new(password, nonce, "md5").hexdigest()

@@ -36,7 +36,7 @@ _NOT_TLS: Final = frozenset(
 )
 
 
-class Broken(Exception):
+class ConnectionFailed(Exception):
     """The connection is of no further use."""
 
     def __init__(self, problem: Problem, detail: str) -> None:
@@ -58,7 +58,7 @@ class Deadline:
         return max(self._moment - self._monotonic(), 0.0)
 
 
-class Brake:
+class CancelToken:
     """Lets another thread stop an attempt at any moment before the final dot, and none after.
 
     It serves one attempt after the other.
@@ -113,7 +113,7 @@ class Wire:
         self._watch()
 
     def read(self, timeout_s: float) -> ServerReply:
-        """The next whole reply, read until *timeout_s* from now. Broken."""
+        """The next whole reply, read until *timeout_s* from now. ConnectionFailed."""
         try:
             reply = self._replies.next()
             if reply is None:
@@ -124,14 +124,14 @@ class Wire:
                     self._heard_since_writing = True
                     reply = self._replies.next()
         except Malformed as malformed:
-            raise Broken(Problem.PROTOCOL, str(malformed)) from None
+            raise ConnectionFailed(Problem.PROTOCOL, str(malformed)) from None
         return reply
 
     def write(self, octets: bytes, timeout_s: float, *, then: bytes = b"") -> None:
         """Hand all of *octets* to the kernel, and *then* along with it.
 
-        Broken says that the end of *octets* was not handed over. What keeps *then* back alone is
-        not told: the next read finds it out.
+        ConnectionFailed says that the end of *octets* was not handed over. What keeps *then* back
+        alone is not told: the next read finds it out.
         """
         deadline = self._monotonic() + timeout_s
         self._heard_since_writing = False
@@ -146,8 +146,8 @@ class Wire:
                 if sent >= len(octets):
                     return
                 if wanted is not None:
-                    raise Broken(Problem.TIMEOUT, "the server does not read") from None
-                raise Broken(Problem.CLOSED, _reason(error)) from None
+                    raise ConnectionFailed(Problem.TIMEOUT, "the server does not read") from None
+                raise ConnectionFailed(Problem.CLOSED, _reason(error)) from None
 
     def pour(self, octets: bytes, deadline: float) -> bool:
         """Like write, but until the moment *deadline*, and False as soon as the server speaks or
@@ -161,7 +161,7 @@ class Wire:
                 if not self._drained(deadline):
                     return False
             except OSError as error:
-                raise Broken(Problem.CLOSED, _reason(error)) from None
+                raise ConnectionFailed(Problem.CLOSED, _reason(error)) from None
         return True
 
     @property
@@ -184,9 +184,9 @@ class Wire:
         return str(self._socket.getsockname()[0])
 
     def encrypt(
-        self, context: ssl.SSLContext, *, hostname: str, timeout_s: float, brake: Brake
+        self, context: ssl.SSLContext, *, hostname: str, timeout_s: float, cancel_token: CancelToken
     ) -> None:
-        """Put TLS on the connection, verified for *hostname*. Broken.
+        """Put TLS on the connection, verified for *hostname*. ConnectionFailed.
 
         Nothing that was received before counts after it.
         """
@@ -195,23 +195,25 @@ class Wire:
             self._socket = context.wrap_socket(
                 self._socket, server_hostname=hostname, do_handshake_on_connect=False
             )
-            brake.watch(self.interrupt)  # the socket object is a new one
+            cancel_token.watch(self.interrupt)  # the socket object is a new one
             self._watch()
             self._socket.settimeout(max(deadline - self._monotonic(), 0.001))
             self._socket.do_handshake()
             self._socket.settimeout(0)
         except ssl.SSLCertVerificationError as error:
-            raise Broken(Problem.CERTIFICATE, error.verify_message or "not trusted") from None
+            raise ConnectionFailed(
+                Problem.CERTIFICATE, error.verify_message or "not trusted"
+            ) from None
         except ssl.SSLEOFError:
-            raise Broken(Problem.CLOSED, "the server closed the connection") from None
+            raise ConnectionFailed(Problem.CLOSED, "the server closed the connection") from None
         except ssl.SSLError as error:
             reason = error.reason or "TLS failed"
             problem = Problem.TLS_MODE if reason in _NOT_TLS else Problem.HANDSHAKE
-            raise Broken(problem, reason) from None
+            raise ConnectionFailed(problem, reason) from None
         except TimeoutError:
-            raise Broken(Problem.TIMEOUT, "no answer in time") from None
+            raise ConnectionFailed(Problem.TIMEOUT, "no answer in time") from None
         except OSError as error:
-            raise Broken(Problem.CLOSED, _reason(error)) from None
+            raise ConnectionFailed(Problem.CLOSED, _reason(error)) from None
         self._replies = ReplyParser()
 
     def interrupt(self) -> None:
@@ -262,23 +264,23 @@ class Wire:
             wanted = None  # it may hold what poll cannot see
         while True:
             if wanted is not None and not self._wait(wanted, deadline):
-                raise Broken(Problem.TIMEOUT, "no answer in time")
+                raise ConnectionFailed(Problem.TIMEOUT, "no answer in time")
             try:
                 octets = self._socket.recv(_READ)
             except OSError as error:
                 wanted = self._wanted(error, otherwise=self._reading)
                 if wanted is None:
-                    raise Broken(Problem.CLOSED, _reason(error)) from None
+                    raise ConnectionFailed(Problem.CLOSED, _reason(error)) from None
                 continue
             if not octets:
-                raise Broken(Problem.CLOSED, "the server closed the connection")
+                raise ConnectionFailed(Problem.CLOSED, "the server closed the connection")
             return octets
 
     def _drained(self, deadline: float) -> bool:
         """Wait until there is room to write. False if there is something to read first."""
         events = self._wait(self._either, deadline)
         if not events:
-            raise Broken(Problem.TIMEOUT, "the server does not read")
+            raise ConnectionFailed(Problem.TIMEOUT, "the server does not read")
         return events == WRITE or self.silent
 
     def _only_tls_spoke(self) -> bool:
@@ -293,42 +295,46 @@ class Wire:
 
 
 def connect(
-    endpoint: Endpoint, *, timeout_s: float, brake: Brake, monotonic: Callable[[], float]
+    endpoint: Endpoint,
+    *,
+    timeout_s: float,
+    cancel_token: CancelToken,
+    monotonic: Callable[[], float],
 ) -> Wire:
-    """A connection to *endpoint*, watched by *brake*. Broken."""
+    """A connection to *endpoint*, watched by *cancel_token*. ConnectionFailed."""
     connecting = open_socket(endpoint)
     wire = Wire(connecting, monotonic=monotonic)
-    brake.watch(wire.interrupt)
+    cancel_token.watch(wire.interrupt)
     try:
         connecting.settimeout(timeout_s)
         connecting.connect(endpoint.sockaddr)
     except ConnectionResetError:
         pass  # accepted and reset in one moment (a refusal has another name): the first read tells
     except OSError as error:
-        brake.watch(None)
+        cancel_token.watch(None)
         wire.close()
         if isinstance(error, TimeoutError):
-            raise Broken(Problem.TIMEOUT, "no answer in time") from None
-        raise Broken(Problem.REFUSED, _reason(error)) from None
+            raise ConnectionFailed(Problem.TIMEOUT, "no answer in time") from None
+        raise ConnectionFailed(Problem.REFUSED, _reason(error)) from None
     connecting.settimeout(0)
     return wire
 
 
 def open_socket(endpoint: Endpoint) -> socket.socket:
-    """A socket that may be connected to *endpoint*. Broken."""
+    """A socket that may be connected to *endpoint*. ConnectionFailed."""
     try:
         opened = socket.socket(endpoint.family, socket.SOCK_STREAM)
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError as error:
-        raise Broken(Problem.REFUSED, _reason(error)) from None
+        raise ConnectionFailed(Problem.REFUSED, _reason(error)) from None
     return opened
 
 
-def failure_of(code: int) -> Broken:
+def failure_of(code: int) -> ConnectionFailed:
     """What an error number of connecting means."""
     if code == errno.ETIMEDOUT:
-        return Broken(Problem.TIMEOUT, "no answer in time")
-    return Broken(Problem.REFUSED, os.strerror(code).lower())
+        return ConnectionFailed(Problem.TIMEOUT, "no answer in time")
+    return ConnectionFailed(Problem.REFUSED, os.strerror(code).lower())
 
 
 def _reason(error: OSError) -> str:

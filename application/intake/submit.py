@@ -18,7 +18,7 @@ from application.intake.quota import quota_of, use_quota
 from application.intake.routing import Routing
 from application.ports.store import Store, Transaction
 from application.ports.system import Clock, Entropy, Observe, Wake
-from application.throttle import VainWork
+from application.rate_limit import VainWork
 from domain.access import LOCAL, Caller, Scope
 from domain.account.account import Account
 from domain.account.limits import WindowLengths

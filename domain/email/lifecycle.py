@@ -44,7 +44,7 @@ class Status(StrEnum):
     CANCELLED = "cancelled"  # the client took it back before anyone got it
 
 
-class Happening(StrEnum):
+class Transition(StrEnum):
     """What can happen to an email."""
 
     CLAIMED = "claimed"
@@ -58,12 +58,12 @@ class Happening(StrEnum):
     RESOLVED = "resolved"
 
 
-_S, _H = Status, Happening
+_S, _H = Status, Transition
 WAITING: Final = frozenset({_S.QUEUED, _S.SCHEDULED, _S.RETRY})
 TERMINAL: Final = frozenset({_S.SENT, _S.FAILED, _S.CANCELLED})
 
 # (from, what happens) -> the statuses it may lead to
-ARROWS: Final[Mapping[tuple[Status, Happening], frozenset[Status]]] = MappingProxyType(
+TRANSITIONS: Final[Mapping[tuple[Status, Transition], frozenset[Status]]] = MappingProxyType(
     {
         (_S.QUEUED, _H.CLAIMED): frozenset({_S.SENDING}),
         (_S.SCHEDULED, _H.CLAIMED): frozenset({_S.SENDING}),
@@ -92,7 +92,7 @@ class Phase(StrEnum):
     COMMITTING = "committing"  # the dot may have been sent: a crash here is an unknown outcome
 
 
-class Kind(StrEnum):
+class RecipientField(StrEnum):
     """Which field of the request named the recipient."""
 
     TO = "to"
@@ -100,7 +100,7 @@ class Kind(StrEnum):
     BCC = "bcc"
 
 
-class Fate(StrEnum):
+class RecipientStatus(StrEnum):
     """What became of one recipient."""
 
     OPEN = "open"
@@ -115,8 +115,8 @@ class Recipient:
     """One address of an email, its fate and the reply that decided it."""
 
     address: Address
-    kind: Kind = Kind.TO
-    fate: Fate = Fate.OPEN
+    kind: RecipientField = RecipientField.TO
+    fate: RecipientStatus = RecipientStatus.OPEN
     reason: str | None = None
     reply: Reply | None = None
 
@@ -210,7 +210,7 @@ class Email:
     @property
     def open_recipients(self) -> tuple[Recipient, ...]:
         """Those whom the next attempt names."""
-        return tuple([r for r in self.recipients if r.fate is Fate.OPEN])
+        return tuple([r for r in self.recipients if r.fate is RecipientStatus.OPEN])
 
     @property
     def rejected_recipients(self) -> tuple[Recipient, ...]:
@@ -218,7 +218,7 @@ class Email:
         return tuple(
             recipient
             for recipient in self.recipients
-            if recipient.fate is Fate.REJECTED
+            if recipient.fate is RecipientStatus.REJECTED
             and recipient.reply is not None
             and not recipient.reply.positive
             and recipient.reason not in OUR_REASONS
@@ -227,18 +227,19 @@ class Email:
     @property
     def accepted_recipients(self) -> tuple[Recipient, ...]:
         """Those for whom a server took it."""
-        return tuple(r for r in self.recipients if r.fate is Fate.ACCEPTED)
+        return tuple(r for r in self.recipients if r.fate is RecipientStatus.ACCEPTED)
 
     @property
     def partial(self) -> bool:
         """Sent, but not to everybody."""
         return self.status is Status.SENT and any(
-            recipient.fate in (Fate.REJECTED, Fate.UNKNOWN) for recipient in self.recipients
+            recipient.fate in (RecipientStatus.REJECTED, RecipientStatus.UNKNOWN)
+            for recipient in self.recipients
         )
 
     def envelope(self, sender: Address) -> Envelope:
         """The envelope of the next attempt, handed off as *sender*."""
-        addresses = tuple([r.address for r in self.recipients if r.fate is Fate.OPEN])
+        addresses = tuple([r.address for r in self.recipients if r.fate is RecipientStatus.OPEN])
         smtputf8 = self.smtputf8 or sender.needs_smtputf8
         return Envelope(sender=sender, recipients=addresses, smtputf8=smtputf8)
 
@@ -252,7 +253,7 @@ class Email:
         """Held by *owner* for its next attempt."""
         return self._to(
             Status.SENDING,
-            Happening.CLAIMED,
+            Transition.CLAIMED,
             now=now,
             phase=Phase.CLAIMED,
             account_id=account_id,
@@ -278,7 +279,7 @@ class Email:
         """
         recipients = self._judged(verdict)
         fates = [recipient.fate for recipient in recipients]
-        if Fate.OPEN not in fates:
+        if RecipientStatus.OPEN not in fates:
             return self._ended(verdict.reason, verdict.text, recipients, fates, now=now)
         email = self._changed(recipients=recipients)
         if verdict.result is Result.UNKNOWN:
@@ -306,7 +307,7 @@ class Email:
             wait = max(wait, aside.waits[-1])
         return email._to(
             Status.RETRY,
-            Happening.DEFERRED,
+            Transition.DEFERRED,
             now=now,
             retry_count=retry,
             claim_count=0,
@@ -353,7 +354,7 @@ class Email:
 
     def cancelled(self, *, now: datetime) -> "Email":
         """Taken back by the client before anybody got it."""
-        return self._to(Status.CANCELLED, Happening.CANCELLED, now=now, reason_code="cancelled")
+        return self._to(Status.CANCELLED, Transition.CANCELLED, now=now, reason_code="cancelled")
 
     def expired(self, *, now: datetime) -> "Email":
         """Its lifetime ended while it waited."""
@@ -369,14 +370,14 @@ class Email:
         With *account_id* on that account, and on no other from now on.
         """
         reopened = tuple(
-            attrs.evolve(recipient, fate=Fate.OPEN, reason=None)
-            if recipient.fate in (Fate.REJECTED, Fate.UNKNOWN)
+            attrs.evolve(recipient, fate=RecipientStatus.OPEN, reason=None)
+            if recipient.fate in (RecipientStatus.REJECTED, RecipientStatus.UNKNOWN)
             else recipient
             for recipient in self.recipients
         )
         retried = self._to(
             Status.RETRY,
-            Happening.RETRIED,
+            Transition.RETRIED,
             now=now,
             recipients=reopened,
             retry_count=0,
@@ -410,10 +411,10 @@ class Email:
         newer = self.status is Status.SENDING and self.phase is Phase.CLAIMED
         if not (newer or self.status is Status.RETRY or self._outcome_unknown):
             return None
-        happening = Happening.RESOLVED if self.status is Status.FAILED else Happening.ACCEPTED
+        transition = Transition.RESOLVED if self.status is Status.FAILED else Transition.ACCEPTED
         return self._to(
             Status.SENT,
-            happening,
+            transition,
             now=now,
             recipients=_accepted_where_possible(self.recipients),
             sent_at=now,
@@ -427,7 +428,7 @@ class Email:
         self._check_unknown()
         return self._to(
             Status.SENT,
-            Happening.RESOLVED,
+            Transition.RESOLVED,
             now=now,
             recipients=_accepted_where_possible(self.recipients),
             sent_at=now,
@@ -468,23 +469,23 @@ class Email:
     @property
     def _outcome_unknown(self) -> bool:
         return self.status is Status.FAILED and any(
-            recipient.fate is Fate.UNKNOWN for recipient in self.recipients
+            recipient.fate is RecipientStatus.UNKNOWN for recipient in self.recipients
         )
 
     def _check_unknown(self) -> None:
         if not self._outcome_unknown:
             raise IllegalTransition(f"email {self.id} has no unknown outcome to resolve")
 
-    def _allow(self, happening: Happening, status: Status) -> None:
-        if status not in ARROWS.get((self.status, happening), frozenset()):
+    def _allow(self, transition: Transition, status: Status) -> None:
+        if status not in TRANSITIONS.get((self.status, transition), frozenset()):
             raise IllegalTransition(
-                f"email {self.id} is {self.status.value}: it cannot be {happening.value}"
+                f"email {self.id} is {self.status.value}: it cannot be {transition.value}"
             )
 
     def _to(
-        self, status: Status, happening: Happening, *, now: datetime, **changes: object
+        self, status: Status, transition: Transition, *, now: datetime, **changes: object
     ) -> "Email":
-        self._allow(happening, status)
+        self._allow(transition, status)
         if status is not Status.SENDING:
             changes["phase"] = changes["owner"] = None
         if status in WAITING:
@@ -507,7 +508,9 @@ class Email:
         judged = iter(verdict.recipients)
         return tuple(
             [
-                _judged(recipient, next(judged)) if recipient.fate is Fate.OPEN else recipient
+                _judged(recipient, next(judged))
+                if recipient.fate is RecipientStatus.OPEN
+                else recipient
                 for recipient in self.recipients
             ]
         )
@@ -533,7 +536,7 @@ class Email:
             return email._closed("outcome_unknown", text, now=now)
         return email._to(
             Status.RETRY,
-            Happening.DEFERRED,
+            Transition.DEFERRED,
             now=now,
             retry_count=self.retry_count + 1,
             claim_count=0,
@@ -547,7 +550,7 @@ class Email:
         status = Status.RETRY if self.retry_count else Status.QUEUED
         return self._to(
             status,
-            Happening.RELEASED,
+            Transition.RELEASED,
             now=now,
             claim_count=0,
             eligible_at=now + wait if wait else self.eligible_at,
@@ -557,7 +560,7 @@ class Email:
 
     def _closed(self, reason: str, text: str, *, now: datetime) -> "Email":
         """Nobody is tried any more: whoever is still open is given up for *reason*."""
-        fate = Fate.UNKNOWN if reason == "outcome_unknown" else Fate.REJECTED
+        fate = RecipientStatus.UNKNOWN if reason == "outcome_unknown" else RecipientStatus.REJECTED
         recipients = _without_open(self.recipients, fate, reason)
         fates = [recipient.fate for recipient in recipients]
         return self._ended(reason, text, recipients, fates, now=now)
@@ -567,22 +570,22 @@ class Email:
         reason: str,
         text: str,
         recipients: tuple[Recipient, ...],
-        fates: Sequence[Fate],
+        fates: Sequence[RecipientStatus],
         *,
         now: datetime,
     ) -> "Email":
         """Nobody is open any more: these *recipients*, with these *fates*, are its last word."""
-        sent = Fate.ACCEPTED in fates
+        sent = RecipientStatus.ACCEPTED in fates
         waited = self.status in WAITING
         return self._to(
             Status.SENT if sent else Status.FAILED,
-            Happening.EXPIRED if waited else Happening.ACCEPTED if sent else Happening.REFUSED,
+            Transition.EXPIRED if waited else Transition.ACCEPTED if sent else Transition.REFUSED,
             now=now,
             recipients=recipients,
             claim_count=0,
             sent_at=now if sent else None,
             reason_code=reason,
-            error_message=None if sent and Fate.REJECTED not in fates else text or None,
+            error_message=None if sent and RecipientStatus.REJECTED not in fates else text or None,
         )
 
 
@@ -590,32 +593,34 @@ def _judged(recipient: Recipient, verdict: RecipientVerdict) -> Recipient:
     return Recipient(
         address=recipient.address,
         kind=recipient.kind,
-        fate=_FATES.get(verdict.result, Fate.OPEN),
+        fate=_FATES.get(verdict.result, RecipientStatus.OPEN),
         reason=verdict.reason,
         reply=verdict.reply,
     )
 
 
-_FATES: Final = MappingProxyType({Result.SENT: Fate.ACCEPTED, Result.FAILED: Fate.REJECTED})
+_FATES: Final = MappingProxyType(
+    {Result.SENT: RecipientStatus.ACCEPTED, Result.FAILED: RecipientStatus.REJECTED}
+)
 
 
 def _accepted_where_possible(recipients: Sequence[Recipient]) -> tuple[Recipient, ...]:
     """Those who were open, or whose outcome nobody knew, as accepted."""
     return tuple(
-        attrs.evolve(recipient, fate=Fate.ACCEPTED)
-        if recipient.fate in (Fate.OPEN, Fate.UNKNOWN)
+        attrs.evolve(recipient, fate=RecipientStatus.ACCEPTED)
+        if recipient.fate in (RecipientStatus.OPEN, RecipientStatus.UNKNOWN)
         else recipient
         for recipient in recipients
     )
 
 
 def _without_open(
-    recipients: Sequence[Recipient], fate: Fate, reason: str
+    recipients: Sequence[Recipient], fate: RecipientStatus, reason: str
 ) -> tuple[Recipient, ...]:
     return tuple(
         [
             attrs.evolve(recipient, fate=fate, reason=_why_given_up(recipient, reason))
-            if recipient.fate is Fate.OPEN
+            if recipient.fate is RecipientStatus.OPEN
             else recipient
             for recipient in recipients
         ]

@@ -9,7 +9,7 @@ from typing import Final
 
 import attrs
 
-from application.throttle import Allowance
+from application.rate_limit import Allowance
 from domain.access import Caller
 
 JUDGEMENT: Final = "email_service.judgement"  # no header becomes a key like this

@@ -36,7 +36,7 @@ class Operations:
     def __init__(self, application: Application, *, version: str) -> None:
         self._access = application.access
         self._admission = application.admission
-        self._overview = application.overview
+        self._queries = application.queries
         self._version = version
 
     def routes(self) -> Blueprint:
@@ -79,7 +79,7 @@ class Operations:
         The store can be read and email is accepted; 503 while it is not.
         """
         self._admission.check()
-        self._overview.ready()
+        self._queries.ready()
         return reply(Health(status="ready"))
 
     @operation(

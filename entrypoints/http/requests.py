@@ -10,7 +10,7 @@ from flask import Flask, Request, request
 from flask.sessions import NullSession, SessionInterface, SessionMixin
 from werkzeug.routing import MapAdapter
 
-from application.throttle import Allowance
+from application.rate_limit import Allowance
 from domain.access import Caller
 
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import psycopg
 
-from adapters.celery_dispatcher import DELIVER, MOST_HINTS, Line, make_celery
+from adapters.celery_dispatcher import DELIVER, MOST_HINTS, HintPublisher, make_celery
 from adapters.clock import SystemClock
 from adapters.observers import ListObserver
 from adapters.peewee_store import PostgresStore
@@ -179,7 +179,7 @@ def broker_rate(url: str, *, hints: int) -> float:
             while taken < hints:
                 connection.drain_events(timeout=10)
 
-    line = Line(app, observe=heard)
+    line = HintPublisher(app, observe=heard)
     consumer = Thread(target=consume)
     started = time.monotonic()
     for sent in range(hints):

@@ -21,7 +21,15 @@ from domain.account.account import Account, AuthMechanism, OnUnknown, Security
 from domain.account.health import Health, LearnedLimit, Pace, Pause, Suspicion, Witness
 from domain.account.limits import Limits, LimitUnit, Window, WindowLengths
 from domain.address import Address
-from domain.email.lifecycle import Email, Fate, Kind, Page, Phase, Status, Waiting
+from domain.email.lifecycle import (
+    Email,
+    Page,
+    Phase,
+    RecipientField,
+    RecipientStatus,
+    Status,
+    Waiting,
+)
 from domain.errors import (
     Conflict,
     NameTaken,
@@ -311,10 +319,22 @@ class StoreContract:
             subject="Grüße an Ωmega \N{WAVING HAND SIGN} 'quoted' \"double\" %s ? \\",
             recipients=(
                 a_recipient("ada@example.org"),
-                a_recipient("bob@example.org", kind=Kind.CC, fate=Fate.SUPPRESSED, reason="asked"),
-                a_recipient("jörg@example.org", kind=Kind.BCC, fate=Fate.ACCEPTED, reply=a_reply()),
-                a_recipient("o'hara@example.org", fate=Fate.REJECTED, reply=Reply(550, "nein")),
-                a_recipient("unknown@example.org", fate=Fate.UNKNOWN),
+                a_recipient(
+                    "bob@example.org",
+                    kind=RecipientField.CC,
+                    fate=RecipientStatus.SUPPRESSED,
+                    reason="asked",
+                ),
+                a_recipient(
+                    "jörg@example.org",
+                    kind=RecipientField.BCC,
+                    fate=RecipientStatus.ACCEPTED,
+                    reply=a_reply(),
+                ),
+                a_recipient(
+                    "o'hara@example.org", fate=RecipientStatus.REJECTED, reply=Reply(550, "nein")
+                ),
+                a_recipient("unknown@example.org", fate=RecipientStatus.UNKNOWN),
             ),
             priority=5,
             status=Status.RETRY,
@@ -419,7 +439,7 @@ class StoreContract:
             lambda tx: _add(tx, recipients=recipients(3), status=Status.SENDING, attempt_no=1)
         )
         accepted = attrs.evolve(
-            was.recipients[1], fate=Fate.ACCEPTED, reason="accepted", reply=a_reply()
+            was.recipients[1], fate=RecipientStatus.ACCEPTED, reason="accepted", reply=a_reply()
         )
         now = attrs.evolve(
             was,
@@ -448,7 +468,9 @@ class StoreContract:
                 status=Status.SENDING,
                 phase=Phase.COMMITTING,
                 owner=OWNER,
-                recipients=(a_recipient(fate=Fate.REJECTED, reason="x", reply=a_reply(550)),),
+                recipients=(
+                    a_recipient(fate=RecipientStatus.REJECTED, reason="x", reply=a_reply(550)),
+                ),
                 sent_at=at(1),
                 reason_code="x",
                 error_message="y",
@@ -785,7 +807,7 @@ class StoreContract:
 
     def test_units_may_be_open_recipients(self, store: Store) -> None:
         account = _by_recipients(store)
-        three = (*recipients(3), a_recipient("done@example.org", fate=Fate.ACCEPTED))
+        three = (*recipients(3), a_recipient("done@example.org", fate=RecipientStatus.ACCEPTED))
         store.write(
             lambda tx: [
                 _add(tx, recipients=three),
@@ -802,7 +824,7 @@ class StoreContract:
     def test_units_follow_the_recipients_that_are_still_open(self, store: Store) -> None:
         account = _by_recipients(store)
         was = store.write(lambda tx: _add(tx, recipients=recipients(3)))
-        accepted = attrs.evolve(was.recipients[0], fate=Fate.ACCEPTED)
+        accepted = attrs.evolve(was.recipients[0], fate=RecipientStatus.ACCEPTED)
         store.write(lambda tx: _save(tx, was, recipients=(accepted, *was.recipients[1:])))
 
         assert ids(store.write(_claiming(account, units=2, urgent_units=2))) == [1]

@@ -22,7 +22,7 @@ from adapters.fakes.memory_store import MemoryStore
 from adapters.peewee_store import PostgresStore, SqliteStore
 from application.ports.store import Store, Transaction
 from domain.account.limits import Limits, LimitUnit, Window, WindowLengths
-from domain.email.lifecycle import Email, Fate, Status
+from domain.email.lifecycle import Email, RecipientStatus, Status
 from domain.errors import EmailServiceError
 from domain.outcome.handoff import Stage
 from domain.outcome.verdict import Result
@@ -78,7 +78,7 @@ email_changes = st.fixed_dictionaries(
         "error_message": st.none() | texts,
     },
 )
-fates = st.lists(st.sampled_from(Fate), min_size=3, max_size=3)
+fates = st.lists(st.sampled_from(RecipientStatus), min_size=3, max_size=3)
 
 
 class Undone(Exception):
@@ -241,7 +241,7 @@ class StoresAgree(RuleBasedStateMachine):
         self,
         email_id: int,
         changes: dict[str, Any],
-        fates: list[Fate],
+        fates: list[RecipientStatus],
         stale: dict[str, Any],
         undone: bool,
     ) -> None:

@@ -240,19 +240,19 @@ def test_t_auth_4_the_use_cases_themselves_ask_for_the_scope():
 
     application = closed()
     nobody = Caller(key_id=9, scopes=frozenset())
-    administration, overview = application.administration, application.overview
+    account_service, queries = application.account_service, application.queries
     changes = application.email_changes
     calls = (
-        lambda: administration.create({}, caller=nobody),
-        lambda: administration.update(1, {}, caller=nobody),
-        lambda: administration.delete(1, caller=nobody),
-        lambda: administration.pause(1, caller=nobody),
-        lambda: administration.resume(1, caller=nobody),
-        lambda: administration.verify(1, caller=nobody),
-        lambda: overview.email(1, caller=nobody),
-        lambda: overview.emails(limit=1, caller=nobody),
-        lambda: overview.account(1, caller=nobody),
-        lambda: overview.accounts(caller=nobody),
+        lambda: account_service.create({}, caller=nobody),
+        lambda: account_service.update(1, {}, caller=nobody),
+        lambda: account_service.delete(1, caller=nobody),
+        lambda: account_service.pause(1, caller=nobody),
+        lambda: account_service.resume(1, caller=nobody),
+        lambda: account_service.verify(1, caller=nobody),
+        lambda: queries.email(1, caller=nobody),
+        lambda: queries.emails(limit=1, caller=nobody),
+        lambda: queries.account(1, caller=nobody),
+        lambda: queries.accounts(caller=nobody),
         lambda: changes.cancel(1, caller=nobody),
         lambda: changes.retry(1, caller=nobody),
         lambda: changes.resolve(1, as_sent=True, caller=nobody),

@@ -133,7 +133,7 @@ def test_the_gates_are_those_of_the_callers_accounts(house: House, paused: bool)
     house.change(MINE, active=False)
     house.change(OTHERS, active=True)
     if paused:
-        house.application.administration.pause(OTHERS)
+        house.application.account_service.pause(OTHERS)
 
     explained = house.limited.get(f"/api/emails/{email_id}/explain").json
 

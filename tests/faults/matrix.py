@@ -29,7 +29,7 @@ from adapters.fakes.vault import FakeVault
 from adapters.no_locks import NoLocks
 from adapters.observers import ListObserver
 from adapters.smtp_sender import SmtpSender, Timeouts
-from adapters.thread_dispatcher import Bell, DispatcherRules, ThreadDispatcher
+from adapters.thread_dispatcher import DispatcherRules, Signal, ThreadDispatcher
 from application import Application, ServiceRules
 from application.intake.draft import Draft
 from domain.account.account import Account, Security
@@ -155,7 +155,7 @@ class Bench:
         self.server = server
         self.store = MemoryStore(clock=self.clock)
         self.heard = ListObserver()
-        self.bell = Bell()
+        self.wake_signal = Signal()
         self.vault = FakeVault()
         self.sender = SmtpSender(
             vault=self.vault,
@@ -172,7 +172,7 @@ class Bench:
             vault=self.vault,
             clock=self.clock,
             entropy=SystemEntropy(),
-            wake=self.bell,
+            wake=self.wake_signal,
             observe=self.heard,
             rules=ServiceRules(
                 delivery=delivery_rules(
@@ -398,7 +398,7 @@ def _storm(*, seconds: float, accounts: int = 10, emails: int = 20) -> Numbers:
             bench.submit(subjects[-1], account_id=account.id)
     dispatcher = ThreadDispatcher(
         bench.application,
-        bell=bench.bell,
+        wake_signal=bench.wake_signal,
         clock=bench.clock,
         locks=NoLocks(),
         rules=DispatcherRules(workers=10, max_workers=30),

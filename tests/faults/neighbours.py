@@ -238,7 +238,7 @@ def _order_of_a_backlog(path: Path, *, emails: int, seed: int = 1) -> list[int]:
     service = build(settings)
     service.migrate()
     with SmtpServer(Script()) as server:
-        account_id = service.application.administration.create(
+        account_id = service.application.account_service.create(
             {
                 "name": "main",
                 "address": Address.parse("me@example.com"),

@@ -18,20 +18,20 @@ from uuid import uuid4
 import pytest
 
 from adapters.celery_dispatcher import (
+    COALESCE_S,
     DELIVER,
-    GATHER_S,
     LOOK,
     MOST_HINTS,
     SWEEP,
     CeleryBell,
-    Crew,
-    Line,
+    HintPublisher,
+    TaskRunner,
     TickScheduler,
     make_celery,
 )
 from adapters.clock import SystemClock
 from adapters.observers import ListObserver
-from adapters.thread_dispatcher import Bell, DispatcherRules, ThreadDispatcher
+from adapters.thread_dispatcher import DispatcherRules, Signal, ThreadDispatcher
 from domain.errors import StoreUnavailable
 from tests.brokers import RABBITMQ, REDIS, Gate, a_queue, found, throw_away
 from tests.contract.dispatcher_suite import DispatcherContract, sent
@@ -45,14 +45,14 @@ OFTEN = timedelta(seconds=0.2)
 class InMemoryService:
     """What a worker process builds, on a world in memory."""
 
-    def __init__(self, world: World, bell: CeleryBell) -> None:
+    def __init__(self, world: World, wake_signal: CeleryBell) -> None:
         self._world = world
         self.drain_s = 1.0
-        self._bell = bell
+        self._wake_signal = wake_signal
         self._started = self._drained = False
         self.dispatcher = ThreadDispatcher(
             world.application,
-            bell=Bell(),
+            wake_signal=Signal(),
             clock=world.clock,
             locks=world.locks,
             rules=DispatcherRules(
@@ -66,12 +66,12 @@ class InMemoryService:
     def awake(self) -> bool:
         return self.dispatcher.awake
 
-    def rouse(self) -> None:
+    def wake(self) -> None:
         with self._lock:
             if not self._started and not self._drained:
                 self._started = True
                 self.dispatcher.start()
-            self.dispatcher.rouse()
+            self.dispatcher.wake()
 
     def anything_due(self) -> bool:
         return self._world.application.delivery.anything_due()
@@ -83,7 +83,7 @@ class InMemoryService:
         self._world.application.maintenance.sweep()
 
     def hint(self) -> None:
-        self._bell()
+        self._wake_signal()
 
     def drain(self) -> bool:
         with self._lock:
@@ -91,7 +91,7 @@ class InMemoryService:
         return not drained and self.dispatcher.drain(timeout=self.drain_s)
 
     def close(self) -> None:
-        self._bell.close()
+        self._wake_signal.close()
 
 
 class CeleryHouse:
@@ -101,11 +101,11 @@ class CeleryHouse:
         self.heard = ListObserver()
         self.app = make_celery(url, queue=queue, sweep=OFTEN, observe=self.heard)
         self.app.conf.beat_schedule["look"]["schedule"] = OFTEN
-        self.bell = CeleryBell(lambda: Line(self.app, observe=self.heard))
-        self.world = World(clock=SystemClock(), wake=self.bell)
+        self.wake_signal = CeleryBell(lambda: HintPublisher(self.app, observe=self.heard))
+        self.world = World(clock=SystemClock(), wake=self.wake_signal)
         self.world.application.membership.leave()  # who sleeps is no member
-        self.service = InMemoryService(self.world, self.bell)
-        self.crew = Crew(lambda: self.service)
+        self.service = InMemoryService(self.world, self.wake_signal)
+        self.crew = TaskRunner(lambda: self.service)
         self.crew.join(self.app)
         self.taken: list[str] = []
         self._closed = Event()
@@ -191,7 +191,7 @@ def waiting(house: CeleryHouse) -> int:
 
 
 def test_a_hint_carries_nothing(house: CeleryHouse) -> None:
-    house.bell()
+    house.wake_signal()
     wait_until(lambda: waiting(house) == 1)
 
     with house.app.connection_for_read() as connection:
@@ -205,7 +205,7 @@ def test_a_hint_carries_nothing(house: CeleryHouse) -> None:
 
 
 def test_hints_that_nobody_takes_do_not_pile_up(house: CeleryHouse) -> None:
-    line = Line(house.app, observe=house.heard)
+    line = HintPublisher(house.app, observe=house.heard)
     for _ in range(MOST_HINTS + 200):
         assert line.send(DELIVER)
     line.close()
@@ -218,16 +218,16 @@ def test_hints_that_nobody_takes_do_not_pile_up(house: CeleryHouse) -> None:
 def test_many_rings_are_few_hints(house: CeleryHouse) -> None:
     started = time.monotonic()
     for _ in range(2000):
-        house.bell()
+        house.wake_signal()
     ringing_s = time.monotonic() - started
     wait_until(lambda: waiting(house))
-    house.bell.close()
+    house.wake_signal.close()
 
-    assert waiting(house) <= 3 + ringing_s / GATHER_S
+    assert waiting(house) <= 3 + ringing_s / COALESCE_S
 
 
 def test_a_hint_after_the_queue_was_thrown_away_arrives(house: CeleryHouse) -> None:
-    line = Line(house.app, observe=house.heard)
+    line = HintPublisher(house.app, observe=house.heard)
     line.send(DELIVER)
     throw_away(house.app.conf.broker_url, house.app.conf.task_default_queue)
 
@@ -240,7 +240,7 @@ def test_a_hint_after_the_queue_was_thrown_away_arrives(house: CeleryHouse) -> N
 def test_what_is_sent_twice_is_delivered_once(house: CeleryHouse) -> None:
     house.world.account()
     ids = [house.world.submit() for _ in range(10)]
-    line = Line(house.app, observe=house.heard)
+    line = HintPublisher(house.app, observe=house.heard)
     for _ in range(10):
         line.send(DELIVER)
         line.send(SWEEP)
@@ -269,7 +269,7 @@ def test_who_sleeps_is_no_member(house: CeleryHouse) -> None:
 def test_a_hint_that_comes_too_late_rouses_nobody(house: CeleryHouse) -> None:
     """Hints gather while a process delivers: each of them would keep it up once more."""
     house.world.account()
-    line = Line(house.app, observe=house.heard)
+    line = HintPublisher(house.app, observe=house.heard)
     for _ in range(10):
         line.send(DELIVER)
     line.close()
@@ -286,7 +286,7 @@ class DeliversWithoutAStore:
 
     awake = False
 
-    def rouse(self) -> None:
+    def wake(self) -> None:
         self.awake = True
 
     def anything_due(self) -> bool:
@@ -308,7 +308,7 @@ class DeliversWithoutAStore:
 def test_a_task_lasts_as_long_as_its_delivery_though_the_store_is_away() -> None:
     service = DeliversWithoutAStore()
 
-    Crew(lambda: service).deliver()
+    TaskRunner(lambda: service).deliver()
 
     assert not service.awake, "it passed its hint on, as it cannot know that nothing is due"
 
@@ -337,14 +337,14 @@ def an_app(url: str, heard: ListObserver) -> Any:
 def test_a_broker_that_accepts_and_says_nothing_holds_up_no_ring(gate: Gate) -> None:
     heard = ListObserver()
     app = an_app(gate.url, heard)
-    bell = CeleryBell(lambda: Line(app, observe=heard))
+    wake_signal = CeleryBell(lambda: HintPublisher(app, observe=heard))
 
     for _ in range(1000):
-        bell()
+        wake_signal()
 
     assert heard.names == [], "a thousand rings took longer than a step with the broker may take"
     wait_until(lambda: heard.names == ["broker_unreachable"])
-    bell.close()
+    wake_signal.close()
 
 
 def test_a_broker_that_falls_silent_is_told_once_and_gets_the_hint_when_it_is_back(
@@ -352,7 +352,7 @@ def test_a_broker_that_falls_silent_is_told_once_and_gets_the_hint_when_it_is_ba
 ) -> None:
     heard = ListObserver()
     app = an_app(gate.open().url, heard)
-    bell = CeleryBell(lambda: Line(app, observe=heard))
+    wake_signal = CeleryBell(lambda: HintPublisher(app, observe=heard))
     name = app.conf.task_default_queue
 
     def waiting_now() -> int:
@@ -362,17 +362,17 @@ def test_a_broker_that_falls_silent_is_told_once_and_gets_the_hint_when_it_is_ba
             )
             return int(declared.message_count)
 
-    bell()
+    wake_signal()
     wait_until(lambda: waiting_now() == 1)
     gate.shut()
-    bell()
+    wake_signal()
     wait_until(lambda: heard.names == ["broker_unreachable"])
 
     gate.open()
 
     wait_until(lambda: heard.names == ["broker_unreachable", "broker_is_back"])
     wait_until(lambda: waiting_now() >= 2)
-    bell.close()
+    wake_signal.close()
     throw_away(app.conf.broker_url, name)
 
 
@@ -380,7 +380,7 @@ def test_a_broker_that_falls_silent_is_told_once_and_gets_the_hint_when_it_is_ba
 def test_a_broker_that_is_not_there_is_told_once(scheme: str) -> None:
     heard = ListObserver()
     port = free_port()
-    line = Line(an_app(f"{scheme}://user:hunter2@127.0.0.1:{port}", heard), observe=heard)
+    line = HintPublisher(an_app(f"{scheme}://user:hunter2@127.0.0.1:{port}", heard), observe=heard)
 
     assert [line.send(DELIVER) for _ in range(2)] == [False, False]
 
@@ -389,11 +389,11 @@ def test_a_broker_that_is_not_there_is_told_once(scheme: str) -> None:
 
 
 def test_a_bell_rings_in_a_forked_process_too(house: CeleryHouse) -> None:
-    house.bell()
+    house.wake_signal()
     wait_until(lambda: waiting(house) == 1)
     child = os.fork()
     if child == 0:
-        house.bell()
+        house.wake_signal()
         time.sleep(10)
         os._exit(0)
     try:
@@ -409,7 +409,7 @@ def test_a_worker_outlives_a_redis_that_dies_when_one_hint_is_taken_and_another_
     with a_queue(url) as queue:
         with Gate(url) as gate:
             app = make_celery(gate.open().url, queue=queue, sweep=OFTEN, observe=heard)
-            assert Line(app, observe=heard).send(DELIVER)
+            assert HintPublisher(app, observe=heard).send(DELIVER)
             connection = app.connection_for_read()
             taken: list[Any] = []
             app.amqp.TaskConsumer(connection.default_channel, on_message=taken.append).consume()

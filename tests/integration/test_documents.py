@@ -8,7 +8,7 @@ import click
 import pytest
 
 from domain.account.limits import Window
-from domain.email.lifecycle import ARROWS, Status
+from domain.email.lifecycle import TRANSITIONS, Status
 from entrypoints.cli import cli
 from entrypoints.http.problems import _HTTP as HTTP_PROBLEMS
 from entrypoints.http.refusals import Refusal
@@ -172,7 +172,7 @@ def test_the_diagram_of_statuses_is_the_table_of_transitions() -> None:
 
     assert drawn == {
         (before.value, after.value, cause.value)
-        for (before, cause), targets in ARROWS.items()
+        for (before, cause), targets in TRANSITIONS.items()
         for after in targets
     }
 

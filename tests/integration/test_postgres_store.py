@@ -546,14 +546,14 @@ def test_of_two_that_bury_one_owner_each_email_is_taken_once(
     store.write(lambda tx: _claim(tx, account))
     taken: list[int] = []
 
-    def bury(tx: Any) -> list[int]:
+    def remove_dead(tx: Any) -> list[int]:
         held = tx.emails.held_by(1, limit=9)
         if not taken:
             taken.extend(email.id for email in held)
-            taken.extend(_at_once([lambda: other.write(bury)])[0])
+            taken.extend(_at_once([lambda: other.write(remove_dead)])[0])
         return [email.id for email in held]
 
-    store.write(bury)
+    store.write(remove_dead)
 
     assert taken == [1, 2, 3, 4, 5]
 

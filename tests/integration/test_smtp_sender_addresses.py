@@ -14,7 +14,7 @@ from adapters.fakes.sender import Fault, Rule, Script
 from adapters.smtp_sender import SmtpSender
 from adapters.smtp_sender.addresses import KnownAddresses, interleaved, race
 from adapters.smtp_sender.resolve import Endpoint
-from adapters.smtp_sender.wire import Brake, Broken
+from adapters.smtp_sender.wire import CancelToken, ConnectionFailed
 from domain.account.account import Account
 from domain.outcome.handoff import Handoff, Parcel, Problem, Reply, Stage
 from tests.builders import an_envelope
@@ -155,13 +155,13 @@ def test_a_bad_address_comes_last_until_its_time_is_over() -> None:
 
 
 def run_race(
-    *endpoints: Endpoint, timeout_s: float = 5, brake: Brake | None = None
+    *endpoints: Endpoint, timeout_s: float = 5, cancel_token: CancelToken | None = None
 ) -> tuple[Endpoint, list[Endpoint]]:
     failed: list[Endpoint] = []
     wire, winner = race(
         endpoints,
         timeout_s=timeout_s,
-        brake=brake or Brake(),
+        cancel_token=cancel_token or CancelToken(),
         monotonic=RunningClock().monotonic,
         failed=failed.append,
     )
@@ -197,25 +197,31 @@ def test_an_address_that_refuses_holds_nothing_up() -> None:
 def test_when_all_refuse_the_race_is_over() -> None:
     with a_listener("127.0.0.1") as good:
         port = int(str(good.sockaddr[1]))
-    with pytest.raises(Broken) as broken:
+    with pytest.raises(ConnectionFailed) as broken:
         run_race(endpoint("127.0.0.8", port), endpoint("127.0.0.9", port))
     assert broken.value.problem is Problem.REFUSED
 
 
 def test_a_race_that_nobody_wins_ends_at_its_deadline() -> None:
-    with a_full_listener() as one, a_full_listener() as two, pytest.raises(Broken) as broken:
+    with (
+        a_full_listener() as one,
+        a_full_listener() as two,
+        pytest.raises(ConnectionFailed) as broken,
+    ):
         run_race(endpoint("127.0.0.1", one), endpoint("127.0.0.1", two), timeout_s=0.4)
     assert broken.value.problem is Problem.TIMEOUT
 
 
 def test_a_race_can_be_stopped() -> None:
-    brake = Brake()
-    stop = threading.Timer(0.1, brake.stop)
+    cancel_token = CancelToken()
+    stop = threading.Timer(0.1, cancel_token.stop)
     with a_full_listener() as one, a_full_listener() as two:
         stop.start()
         began = time.monotonic()
-        with suppress(Broken):
-            run_race(endpoint("127.0.0.1", one), endpoint("127.0.0.1", two), brake=brake)
+        with suppress(ConnectionFailed):
+            run_race(
+                endpoint("127.0.0.1", one), endpoint("127.0.0.1", two), cancel_token=cancel_token
+            )
         stop.join()
     assert time.monotonic() - began < 2
 

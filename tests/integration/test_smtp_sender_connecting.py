@@ -14,7 +14,7 @@ import pytest
 from adapters.smtp_sender.addresses import KnownAddresses
 from adapters.smtp_sender.resolve import IP, Endpoint, Resolver, Unresolved
 from adapters.smtp_sender.session import Session, Terms
-from adapters.smtp_sender.wire import Brake, Broken, connect
+from adapters.smtp_sender.wire import CancelToken, ConnectionFailed, connect
 from domain.outcome.handoff import Problem, Stage
 from tests.contract.sender_suite import VAULT, an_account_at
 from tests.integration.smtp_sending import RunningClock, a_line, short_timeouts
@@ -73,16 +73,16 @@ def test_a_name_without_address_is_not_found() -> None:
 
 
 def test_a_lookup_that_never_ends_is_given_up_at_its_deadline() -> None:
-    handoff = a_session_without_names(resolve_s=0.1).open(Brake())
+    handoff = a_session_without_names(resolve_s=0.1).open(CancelToken())
     assert (handoff.stage, handoff.problem) == (Stage.RESOLVE, Problem.TIMEOUT)
     assert handoff.detail == "resolve at mail.example.com:587: no answer in time"
 
 
 def test_a_lookup_that_never_ends_can_be_stopped() -> None:
-    brake = Brake()
-    stop = threading.Timer(0.1, brake.stop)
+    cancel_token = CancelToken()
+    stop = threading.Timer(0.1, cancel_token.stop)
     stop.start()
-    handoff = a_session_without_names().open(brake)
+    handoff = a_session_without_names().open(cancel_token)
     stop.join()
     assert (handoff.stage, handoff.problem) == (Stage.RESOLVE, Problem.STOPPED)
 
@@ -145,19 +145,21 @@ def test_a_connection_that_is_never_answered_ends_at_its_deadline() -> None:
 
 
 def test_a_connection_attempt_can_be_stopped() -> None:
-    brake = Brake()
-    stop = threading.Timer(0.1, brake.stop)
+    cancel_token = CancelToken()
+    stop = threading.Timer(0.1, cancel_token.stop)
     with a_full_listener() as port:
         target = Endpoint(ip_address("127.0.0.1"), socket.AF_INET, ("127.0.0.1", port))
         stop.start()
         try:
-            wire = connect(target, timeout_s=10, brake=brake, monotonic=RunningClock().monotonic)
-        except Broken:
+            wire = connect(
+                target, timeout_s=10, cancel_token=cancel_token, monotonic=RunningClock().monotonic
+            )
+        except ConnectionFailed:
             pass
         else:
             wire.close()
         stop.join()
-    assert brake.stopped
+    assert cancel_token.stopped
 
 
 @pytest.mark.parametrize("place", ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1"])

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from adapters.fakes.sender import Fault, Rule, Script
-from adapters.smtp_sender.wire import Brake
+from adapters.smtp_sender.wire import CancelToken
 from domain.outcome.handoff import Handoff, Problem, Stage
 from tests.contract.sender_suite import LARGE, MESSAGE, Permission
 from tests.integration.smtp_sending import Line, a_line, short_timeouts
@@ -119,41 +119,41 @@ def test_abort_stops_a_probe() -> None:
 class TestTheBrake:
     def test_wakes_the_attempt_once(self) -> None:
         woken: list[str] = []
-        brake = Brake()
-        brake.watch(lambda: woken.append("now"))
-        brake.stop()
-        brake.stop()
+        cancel_token = CancelToken()
+        cancel_token.watch(lambda: woken.append("now"))
+        cancel_token.stop()
+        cancel_token.stop()
         assert woken == ["now"]
 
     def test_wakes_an_attempt_that_begins_to_wait_after_the_stop(self) -> None:
         woken: list[str] = []
-        brake = Brake()
-        brake.stop()
-        brake.watch(lambda: woken.append("now"))
+        cancel_token = CancelToken()
+        cancel_token.stop()
+        cancel_token.watch(lambda: woken.append("now"))
         assert woken == ["now"]
 
     def test_cannot_stop_what_was_released(self) -> None:
-        brake = Brake()
-        assert brake.release()
-        brake.stop()
-        assert not brake.stopped
+        cancel_token = CancelToken()
+        assert cancel_token.release()
+        cancel_token.stop()
+        assert not cancel_token.stopped
 
     def test_does_not_release_what_was_stopped(self) -> None:
-        brake = Brake()
-        brake.stop()
-        assert not brake.release()
+        cancel_token = CancelToken()
+        cancel_token.stop()
+        assert not cancel_token.release()
 
     def test_what_stopped_one_attempt_does_not_stop_the_next(self) -> None:
-        brake = Brake()
-        brake.stop()
-        brake.renew()
-        assert not brake.stopped
-        assert brake.release()
+        cancel_token = CancelToken()
+        cancel_token.stop()
+        cancel_token.renew()
+        assert not cancel_token.stopped
+        assert cancel_token.release()
 
     def test_stops_the_next_attempt_though_the_one_before_was_released(self) -> None:
-        brake = Brake()
-        assert brake.release()
-        brake.renew()
-        brake.stop()
-        assert brake.stopped
-        assert not brake.release()
+        cancel_token = CancelToken()
+        assert cancel_token.release()
+        cancel_token.renew()
+        cancel_token.stop()
+        assert cancel_token.stopped
+        assert not cancel_token.release()

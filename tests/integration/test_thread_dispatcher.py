@@ -13,8 +13,8 @@ from adapters.clock import SystemClock
 from adapters.fakes.locks import FakeLocks
 from adapters.thread_dispatcher import (
     LOOK_AGAIN_S,
-    Bell,
     DispatcherRules,
+    Signal,
     ThreadDispatcher,
 )
 from domain.account.limits import Limits
@@ -27,9 +27,9 @@ class ThreadHouse:
     """A world whose delivery runs by itself."""
 
     def __init__(self, **rules: Any) -> None:
-        self.bell = Bell()
-        self.world = World(clock=SystemClock(), wake=self.bell)
-        self.dispatcher = a_dispatcher(self.world, self.bell, **rules)
+        self.wake_signal = Signal()
+        self.world = World(clock=SystemClock(), wake=self.wake_signal)
+        self.dispatcher = a_dispatcher(self.world, self.wake_signal, **rules)
 
     def start(self) -> None:
         self.dispatcher.start()
@@ -38,10 +38,12 @@ class ThreadHouse:
         return self.dispatcher.drain(timeout=timeout)
 
 
-def a_dispatcher(world: World, bell: Bell, *, locks: Any = None, **rules: Any) -> ThreadDispatcher:
+def a_dispatcher(
+    world: World, wake_signal: Signal, *, locks: Any = None, **rules: Any
+) -> ThreadDispatcher:
     return ThreadDispatcher(
         world.application,
-        bell=bell,
+        wake_signal=wake_signal,
         clock=world.clock,
         locks=locks or world.locks,
         rules=DispatcherRules(**{"poll": timedelta(seconds=0.05), **rules}),
@@ -70,7 +72,7 @@ def test_workers_are_added_for_a_slow_server_however_often_the_bell_rings() -> N
 
     def ring() -> None:
         while not release.wait(0.002):
-            house.bell()
+            house.wake_signal()
 
     world.sender.send = hang  # type: ignore[method-assign]
     ringing = Thread(target=ring, daemon=True)
@@ -87,7 +89,7 @@ def test_workers_are_added_for_a_slow_server_however_often_the_bell_rings() -> N
         house.drain(timeout=1)
 
 
-class CountedBell(Bell):
+class CountedBell(Signal):
     """Tells how often somebody heard it."""
 
     heard = 0
@@ -100,7 +102,7 @@ class CountedBell(Bell):
 
 def test_while_every_worker_is_busy_new_emails_hardly_wake_the_feeder() -> None:
     house = ThreadHouse(workers=1, max_workers=1)
-    bell = house.dispatcher._bell = CountedBell()
+    wake_signal = house.dispatcher._wake_signal = CountedBell()
     world = house.world
     account = world.account()
     send, release, under_way = world.sender.send, Event(), Event()
@@ -116,13 +118,13 @@ def test_while_every_worker_is_busy_new_emails_hardly_wake_the_feeder() -> None:
     house.start()
     try:
         assert under_way.wait(10)
-        before, started = bell.heard, time.monotonic()
+        before, started = wake_signal.heard, time.monotonic()
         for _ in range(400):
-            bell()
+            wake_signal()
             release.wait(0.001)
         seconds = time.monotonic() - started
 
-        assert bell.heard - before <= 2 + seconds / LOOK_AGAIN_S
+        assert wake_signal.heard - before <= 2 + seconds / LOOK_AGAIN_S
     finally:
         release.set()
         house.drain(timeout=5)
@@ -175,7 +177,7 @@ def test_it_looks_for_nothing_before_it_is_roused(resting: ThreadHouse) -> None:
 
     assert not resting.dispatcher.awake
     assert not resting.dispatcher.leading
-    resting.dispatcher.rouse()
+    resting.dispatcher.wake()
     wait_until(lambda: sent(world, email_id))
 
 
@@ -183,7 +185,7 @@ def test_it_rests_when_there_is_nothing_to_do_and_is_no_member_then(resting: Thr
     world = resting.world
     world.account()
     email_id = world.submit()
-    resting.dispatcher.rouse()
+    resting.dispatcher.wake()
 
     wait_until(lambda: not resting.dispatcher.awake)
 
@@ -197,7 +199,7 @@ def test_it_can_be_roused_again_and_again(resting: ThreadHouse) -> None:
     world.account()
     for _ in range(5):
         email_id = world.submit()
-        resting.dispatcher.rouse()
+        resting.dispatcher.wake()
         wait_until(lambda email_id=email_id: sent(world, email_id))  # type: ignore[misc]
         wait_until(lambda: not resting.dispatcher.awake)
 
@@ -210,9 +212,9 @@ def test_it_stays_awake_while_an_email_is_in_other_hands_and_takes_it_from_the_d
     other = World(beside=world, pid=2)
     [batch] = other.claim()
     soon = timedelta(seconds=0.05)
-    dispatcher = a_dispatcher(world, Bell(), rest=soon, sweep=soon)
+    dispatcher = a_dispatcher(world, Signal(), rest=soon, sweep=soon)
     dispatcher.start()
-    dispatcher.rouse()
+    dispatcher.wake()
     wait_until(lambda: dispatcher.leading)
     stayed_awake = [dispatcher.awake for _ in range(3) if not Event().wait(0.1)]
 
@@ -230,7 +232,7 @@ def test_who_stands_by_says_it_once_and_says_when_it_takes_over() -> None:
     locks.held = True
     world, told = World(), []
     rules = {"elect": timedelta(seconds=0.01)}
-    dispatcher = a_dispatcher(world, Bell(), locks=locks, **rules)
+    dispatcher = a_dispatcher(world, Signal(), locks=locks, **rules)
     dispatcher.start(tell_turn=told.append)
     try:
         wait_until(lambda: locks.asked > 5)
@@ -245,7 +247,7 @@ def test_who_stands_by_says_it_once_and_says_when_it_takes_over() -> None:
 
 def test_who_leads_at_once_says_nothing_of_standing_by() -> None:
     world, told = World(), []
-    dispatcher = a_dispatcher(world, Bell())
+    dispatcher = a_dispatcher(world, Signal())
     dispatcher.start(tell_turn=told.append)
     try:
         wait_until(lambda: dispatcher.leading)
@@ -279,18 +281,18 @@ def test_who_finds_another_one_leading_leaves_it_to_that_one() -> None:
     world = World(clock=SystemClock())
     world.account()
     rest = timedelta(seconds=0.1)
-    leader = a_dispatcher(world, Bell(), locks=one, rest=rest)
+    leader = a_dispatcher(world, Signal(), locks=one, rest=rest)
     second_world = World(beside=world, pid=2)
-    second = a_dispatcher(second_world, Bell(), locks=two, rest=rest)
+    second = a_dispatcher(second_world, Signal(), locks=two, rest=rest)
     leader.start()
     second.start()
     sending, go_on = held_up(world.sender)
     first = world.submit()
-    leader.rouse()
+    leader.wake()
     sending.wait(30)
 
     later = world.submit()
-    second.rouse()
+    second.wake()
 
     wait_until(lambda: not second.awake)
     go_on.set()
@@ -308,16 +310,16 @@ def test_who_rests_keeps_no_connection_from_another_process() -> None:
     other_world = World(beside=world, pid=2)
     other_world.application.membership.leave()
     rest = timedelta(seconds=0.1)
-    first, second = (a_dispatcher(each, Bell(), rest=rest) for each in (world, other_world))
+    first, second = (a_dispatcher(each, Signal(), rest=rest) for each in (world, other_world))
     first.start()
     second.start()
     before = [world.submit(account_id=account.id) for account in accounts]
-    first.rouse()
+    first.wake()
     wait_until(lambda: sent(world, *before))
     wait_until(lambda: not first.awake)
 
     after = [world.submit(account_id=account.id) for account in accounts]
-    second.rouse()
+    second.wake()
 
     wait_until(lambda: sent(world, *after))
     assert (len(world.sender.accepted), len(other_world.sender.accepted)) == (8, 8)

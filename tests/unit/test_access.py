@@ -11,7 +11,7 @@ from adapters.fernet_vault import FernetVault
 from adapters.observers import ListObserver
 from application import Application, ServiceRules
 from application.access import AccessRules
-from application.throttle import MOST_ADDRESSES, Strikes, TokenBuckets
+from application.rate_limit import MOST_ADDRESSES, Strikes, TokenBuckets
 from domain.access import LOCAL, Scope, prefix_of, token_of
 from domain.errors import Conflict, Forbidden, NotFound, TooMany, Unauthorized
 from tests.applications import a_key, an_application, delivery_rules
@@ -183,7 +183,7 @@ def test_passwords_are_sealed_anew_with_the_new_secret_key():
         return an_application(store=store, vault=FernetVault(*keys))
 
     fields: Any = {"host": "smtp.example.com", "port": 587, "username": "me"}
-    before = with_vault(OLD).administration
+    before = with_vault(OLD).account_service
     for name, password in (("a", "one"), ("b", "two")):
         before.create({**fields, "name": name, "address": an_address(), "password": password})
     rotation = with_vault(NEW, OLD).access.rotate_secret()

@@ -12,7 +12,7 @@ from application.delivery import Batch
 from domain.account.account import AccountState
 from domain.account.health import CongestionPolicy
 from domain.account.limits import Limits
-from domain.email.lifecycle import POISON_CRASHES, Fate, Status
+from domain.email.lifecycle import POISON_CRASHES, RecipientStatus, Status
 from domain.email.retry import RetryPolicy
 from domain.errors import NotAccepting
 from domain.outcome.handoff import Problem, Stage
@@ -233,7 +233,7 @@ def test_it_goes_to_a_second_account_only_after_another_email_got_through_there(
     world.play(account_id=second.id)
     world.run()
     assert world.email(bad).account_id == first.id
-    world.application.administration.pause(first.id)
+    world.application.account_service.pause(first.id)
 
     world.clock.tick(31)
     world.run()
@@ -480,10 +480,10 @@ def test_a_clock_set_back_over_a_restart_keeps_nothing_waiting_that_was_never_sc
     world.play(Rule(Stage.DOT, "451 4.3.0 later", times=1))
     deferred = world.submit("deferred@example.org")
     world.run()
-    world.application.administration.pause(account.id)
+    world.application.account_service.pause(account.id)
     ids = [world.submit(f"r{n}@example.org") for n in range(450)]
     later = world.submit(send_at=world.clock.now() + timedelta(minutes=5))
-    world.application.administration.resume(account.id)
+    world.application.account_service.resume(account.id)
 
     world.clock.step(-7200)
     world = crash(world)
@@ -623,7 +623,9 @@ def test_nobody_is_rejected_by_a_server_that_never_spoke_of_them():
 
     email = world.email(email_id)
     assert email.rejected_recipients == ()
-    assert [(r.fate, r.reason) for r in email.recipients] == [(Fate.REJECTED, "expired")] * 2
+    assert [(r.fate, r.reason) for r in email.recipients] == [
+        (RecipientStatus.REJECTED, "expired")
+    ] * 2
 
 
 # -- a server that finds us too fast -------------------------------------------------------------

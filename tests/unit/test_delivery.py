@@ -14,7 +14,7 @@ from application.cluster.membership import LeaseRules
 from domain.account.account import AccountState, OnUnknown
 from domain.account.health import CongestionPolicy
 from domain.account.limits import Limits, LimitUnit, Window, WindowLengths
-from domain.email.lifecycle import Fate, Status
+from domain.email.lifecycle import RecipientStatus, Status
 from domain.email.retry import RetryPolicy
 from domain.errors import StoreUnavailable
 from domain.outcome.handoff import Stage
@@ -113,7 +113,11 @@ def test_only_deferred_recipients_are_tried_again():
 
     email = world.email(email_id)
     assert world.sent_subjects() == ["a@example.org", "b@example.org"]
-    assert [r.fate for r in email.recipients] == [Fate.ACCEPTED, Fate.ACCEPTED, Fate.REJECTED]
+    assert [r.fate for r in email.recipients] == [
+        RecipientStatus.ACCEPTED,
+        RecipientStatus.ACCEPTED,
+        RecipientStatus.REJECTED,
+    ]
     assert email.partial
 
 
@@ -160,7 +164,7 @@ def test_new_credentials_resume_a_paused_account():
     world.run()
 
     world.play()
-    world.application.administration.update(account.id, {"password": "right"})
+    world.application.account_service.update(account.id, {"password": "right"})
     world.run()
 
     assert world.email(email_id).status is Status.SENT
@@ -171,7 +175,7 @@ def test_a_result_of_an_old_configuration_does_not_pause_the_new_one():
     account = world.account()
     world.submit()
     [batch] = world.claim()
-    world.application.administration.update(account.id, {"password": "right"})
+    world.application.account_service.update(account.id, {"password": "right"})
     world.play(Rule(Stage.AUTH, "535 5.7.8 no"))
 
     world.deliver(batch)
@@ -262,7 +266,7 @@ def test_a_limit_changed_by_its_owner_holds_from_the_next_claim():
     world.run()
     assert len(world.sender.accepted) == 1
 
-    world.application.administration.update(account.id, {"hourly": 2})
+    world.application.account_service.update(account.id, {"hourly": 2})
     world.run()
 
     assert len(world.sender.accepted) == 2
@@ -320,12 +324,12 @@ def test_mail_stays_with_its_account_once_something_passed_the_dot(rule):
     email_id = world.submit("a@example.org", "b@example.org")
     world.play(rule, account_id=first.id)
     world.run()
-    world.application.administration.pause(first.id)
+    world.application.account_service.pause(first.id)
     world.clock.tick(3600)
 
     world.run()
     assert world.email(email_id).status is Status.RETRY
-    world.application.administration.resume(first.id)
+    world.application.account_service.resume(first.id)
     world.run()
 
     one, other = world.sender.accepted
@@ -341,7 +345,7 @@ def test_pinned_mail_waits_for_its_account():
     world.run()
     assert world.email(email_id).status is Status.QUEUED
 
-    world.application.administration.update(inactive.id, {"active": True})
+    world.application.account_service.update(inactive.id, {"active": True})
     world.run()
     assert world.email(email_id).status is Status.SENT
 
@@ -812,7 +816,7 @@ def test_a_clock_set_forward_ends_nothing_that_waits():
 
     world.clock.step(30 * 24 * 3600)
     world.application.maintenance.sweep()
-    world.application.administration.update(1, {"active": True})
+    world.application.account_service.update(1, {"active": True})
     world.run()
 
     assert world.email(email_id).status is Status.SENT

@@ -132,7 +132,7 @@ def test_with_new_settings_the_old_connection_takes_nothing_more(field):
     world = World()
     batch = a_batch(world)
     change = {"password": "another"} if field == "password" else {"active": False}
-    world.application.administration.update(batch.account.id, change)
+    world.application.account_service.update(batch.account.id, change)
     Worker(world).deliver(batch)
     assert statuses(world) == [Status.SENT, *[Status.QUEUED] * 4]
 

@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 
 from domain.account.account import OnUnknown
 from domain.email.lifecycle import (
-    ARROWS,
     POISON_CRASHES,
     TERMINAL,
+    TRANSITIONS,
     WAITING,
     AbandonedAttempt,
     Aside,
     Email,
-    Fate,
-    Happening,
     Phase,
+    RecipientStatus,
     Status,
+    Transition,
 )
 from domain.email.retry import RetryPolicy
 from domain.errors import IllegalTransition
@@ -251,7 +251,7 @@ def test_a_second_unknown_outcome_is_held():
     second = settle(first.claimed(account_id=1, owner=7, now=at(70)), verdict(Result.UNKNOWN))
 
     assert (second.status, second.reason_code) == (Status.FAILED, "outcome_unknown")
-    assert [recipient.fate for recipient in second.recipients] == [Fate.UNKNOWN]
+    assert [recipient.fate for recipient in second.recipients] == [RecipientStatus.UNKNOWN]
 
 
 def test_an_unknown_outcome_is_sent_once_more_even_without_retries_left():
@@ -346,7 +346,7 @@ def test_a_held_email_can_be_resolved_as_sent():
     email = unknown.resolved_as_sent(now=at(30))
 
     assert (email.status, email.possibly_delivered) == (Status.SENT, False)
-    assert [recipient.fate for recipient in email.recipients] == [Fate.ACCEPTED]
+    assert [recipient.fate for recipient in email.recipients] == [RecipientStatus.ACCEPTED]
 
 
 def test_an_email_that_failed_for_sure_has_nothing_to_resolve():
@@ -376,14 +376,14 @@ def test_a_late_acceptance_cannot_call_back_a_dot():
 
 
 def test_the_table_names_every_status_and_happening():
-    assert {status for status, _ in ARROWS} | {s for to in ARROWS.values() for s in to} == set(
-        Status
-    )
-    assert {happening for _, happening in ARROWS} == set(Happening)
+    assert {status for status, _ in TRANSITIONS} | {
+        s for to in TRANSITIONS.values() for s in to
+    } == set(Status)
+    assert {transition for _, transition in TRANSITIONS} == set(Transition)
 
 
 def test_nothing_leads_out_of_sent_and_cancelled():
-    assert not [arrow for arrow in ARROWS if arrow[0] in TERMINAL - {Status.FAILED}]
+    assert not [arrow for arrow in TRANSITIONS if arrow[0] in TERMINAL - {Status.FAILED}]
 
 
 @given(
@@ -404,15 +404,15 @@ def test_whatever_is_said_the_status_is_a_fold_over_the_recipients(
     assert settled.status in ARROWS_FROM_SENDING
     fates = [recipient.fate for recipient in settled.recipients]
     if settled.status is Status.SENT:
-        assert Fate.OPEN not in fates
-        assert Fate.ACCEPTED in fates
+        assert RecipientStatus.OPEN not in fates
+        assert RecipientStatus.ACCEPTED in fates
     elif settled.status is Status.FAILED:
-        assert not {Fate.OPEN, Fate.ACCEPTED} & set(fates)
+        assert not {RecipientStatus.OPEN, RecipientStatus.ACCEPTED} & set(fates)
     else:
-        assert Fate.OPEN in fates
+        assert RecipientStatus.OPEN in fates
         assert settled.eligible_at >= email.eligible_at
     assert settled.owner is None
     assert settled.attempt_no == email.attempt_no
 
 
-ARROWS_FROM_SENDING = {s for (f, _), to in ARROWS.items() if f is Status.SENDING for s in to}
+ARROWS_FROM_SENDING = {s for (f, _), to in TRANSITIONS.items() if f is Status.SENDING for s in to}

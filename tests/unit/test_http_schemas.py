@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from domain.account.account import AccountState, AuthMechanism, OnUnknown
 from domain.account.limits import LimitUnit
-from domain.email.lifecycle import Fate, Kind, Status
+from domain.email.lifecycle import RecipientField, RecipientStatus, Status
 from domain.errors import InvalidInput
 from entrypoints.http import schemas
 from entrypoints.http.cursors import cursor_after, email_id_before
@@ -46,8 +46,8 @@ def words(annotation: object) -> set[str]:
     ("annotation", "enum"),
     [
         (schemas.StatusName, Status),
-        (schemas.RecipientReply.model_fields["kind"].annotation, Kind),
-        (schemas.RecipientReply.model_fields["status"].annotation, Fate),
+        (schemas.RecipientReply.model_fields["kind"].annotation, RecipientField),
+        (schemas.RecipientReply.model_fields["status"].annotation, RecipientStatus),
         (schemas.SmtpConfigRow.model_fields["state"].annotation, AccountState),
         (schemas.SmtpConfigReply.model_fields["limit_unit"].annotation, LimitUnit),
         (schemas.SmtpConfigReply.model_fields["on_unknown"].annotation, OnUnknown),

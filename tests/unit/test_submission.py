@@ -9,7 +9,7 @@ import pytest
 from application.intake.draft import Draft
 from application.intake.idempotency import IdempotencyKey
 from domain.account.limits import Limits, LimitUnit
-from domain.email.lifecycle import Email, Kind, Status
+from domain.email.lifecycle import Email, RecipientField, Status
 from domain.errors import (
     Conflict,
     IdempotencyMismatch,
@@ -45,8 +45,8 @@ def test_a_recipient_named_twice_gets_one_copy():
     )
 
     assert [(str(r.address), r.kind) for r in world.email(email_id).recipients] == [
-        ("a@example.org", Kind.TO),
-        ("A@example.org", Kind.TO),
+        ("a@example.org", RecipientField.TO),
+        ("A@example.org", RecipientField.TO),
     ]
 
 
@@ -288,7 +288,7 @@ def test_who_gets_an_email_does_not_depend_on_whom_it_shows():
     world.account()
     hidden, shown = an_address("hidden@example.org"), an_address("list@example.org")
     email = submit(world, to=(shown,), envelope=(hidden, hidden))
-    assert [(r.address, r.kind) for r in email.recipients] == [(hidden, Kind.BCC)]
+    assert [(r.address, r.kind) for r in email.recipients] == [(hidden, RecipientField.BCC)]
     message = message_from_bytes(sent_by(world), policy=policy.SMTP)
     assert message["To"] == "list@example.org"
     assert b"hidden" not in message.as_bytes()

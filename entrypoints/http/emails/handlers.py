@@ -71,7 +71,7 @@ class Emails:
     def __init__(self, application: Application, *, test_ids: bool = False) -> None:
         self._admission = application.admission
         self._submission = application.submission
-        self._overview = application.overview
+        self._queries = application.queries
         self._changes = application.email_changes
         self._limits = application.submission.limits
         self._test_ids = test_ids
@@ -280,7 +280,7 @@ class Emails:
         Newest first, a page at a time; the Link header leads to the next page.
         """
         query = parse_query(EmailQuery)
-        page = self._overview.emails(
+        page = self._queries.emails(
             status=None if query.status is None else Status(query.status),
             account_id=query.smtp_config_id,
             before=_before(query.cursor),
@@ -310,7 +310,7 @@ class Emails:
         Newest first, a page at a time; the Link header leads to the next page.
         """
         query = parse_query(EmailsByStatusQuery)
-        page = self._overview.emails(
+        page = self._queries.emails(
             status=_status(status),
             before=_before(query.cursor),
             limit=query.limit,
@@ -333,7 +333,7 @@ class Emails:
 
         Its status, what became of each recipient, and every attempt.
         """
-        return reply(email_reply(self._overview.email(email_id, caller=the_caller())))
+        return reply(email_reply(self._queries.email(email_id, caller=the_caller())))
 
     @operation(
         "GET",
@@ -352,7 +352,7 @@ class Emails:
 
         Every gate it must pass, in order, and which of them is closed.
         """
-        view = self._overview.email(email_id, caller=the_caller())
+        view = self._queries.email(email_id, caller=the_caller())
         return reply(explain_reply(view))
 
     @operation(

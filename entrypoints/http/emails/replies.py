@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from application.overview import EmailView
+from application.queries import EmailView
 from domain.email.gates import Gate, next_attempt_at, waiting_reason
-from domain.email.lifecycle import Attempt, Email, EmailSummary, Kind, Recipient, Status
+from domain.email.lifecycle import Attempt, Email, EmailSummary, Recipient, RecipientField, Status
 from domain.errors import EmailServiceError, InvalidInput
 from domain.outcome.handoff import Reply
 from entrypoints.http.fields import pointer_of
@@ -44,9 +44,9 @@ def email_reply(view: EmailView) -> EmailReply:
         subject=email.subject,
         sender=str(account.address) if account else None,
         sender_name=account.display_name if account else None,
-        recipients=_addresses(email, Kind.TO),
-        cc=_addresses(email, Kind.CC),
-        bcc=_addresses(email, Kind.BCC),
+        recipients=_addresses(email, RecipientField.TO),
+        cc=_addresses(email, RecipientField.CC),
+        bcc=_addresses(email, RecipientField.BCC),
         status=email.status.value,
         priority=email.priority,
         retry_count=email.retry_count,
@@ -96,7 +96,7 @@ def batch_result(outcome: int | EmailServiceError) -> BatchResult:
     )
 
 
-def _addresses(email: Email, kind: Kind) -> list[str]:
+def _addresses(email: Email, kind: RecipientField) -> list[str]:
     return [str(recipient.address) for recipient in email.recipients if recipient.kind is kind]
 
 

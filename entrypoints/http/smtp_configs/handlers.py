@@ -7,7 +7,7 @@ from flask import Blueprint, Response, request, url_for
 from pydantic import TypeAdapter
 
 from application import Application
-from application.administration import AccountFields
+from application.accounts import AccountFields
 from domain.access import Scope
 from domain.account.account import Account
 from domain.errors import InvalidInput, NameTaken, NotFound
@@ -74,8 +74,8 @@ class SmtpConfigs:
     BLUEPRINT: ClassVar = "smtp_configs"
 
     def __init__(self, application: Application) -> None:
-        self._administration = application.administration
-        self._overview = application.overview
+        self._account_service = application.account_service
+        self._queries = application.queries
 
     def routes(self) -> Blueprint:
         """Every path with what answers it."""
@@ -112,7 +112,7 @@ class SmtpConfigs:
         username and password come together. 409 if the name is taken.
         """
         wanted = parse(SmtpConfigRequest, read_object())
-        config_id = self._administration.create(_fields(wanted), caller=the_caller())
+        config_id = self._account_service.create(_fields(wanted), caller=the_caller())
         created = reply(
             SmtpConfigCreated(
                 message="SMTP configuration created successfully", config_id=config_id
@@ -135,7 +135,7 @@ class SmtpConfigs:
     def index(self) -> Response:
         """List configurations."""
         return reply_list(
-            _ROWS, [config_row(view) for view in self._overview.accounts(caller=the_caller())]
+            _ROWS, [config_row(view) for view in self._queries.accounts(caller=the_caller())]
         )
 
     @operation(
@@ -155,7 +155,7 @@ class SmtpConfigs:
 
         Its settings, what its limits have left, and why it is paused if it is.
         """
-        return reply(config_reply(self._overview.account(config_id, caller=the_caller())))
+        return reply(config_reply(self._queries.account(config_id, caller=the_caller())))
 
     @operation(
         "PUT",
@@ -185,7 +185,7 @@ class SmtpConfigs:
         fields = _fields(parse(SmtpConfigChanges, read_object()))
         if not fields:
             raise InvalidInput(RequestError("", "name at least one field to change"))
-        account = self._administration.update(config_id, fields, caller=the_caller())
+        account = self._account_service.update(config_id, fields, caller=the_caller())
         return reply(Done(message=_updated(account)))
 
     @operation(
@@ -206,7 +206,7 @@ class SmtpConfigs:
 
         409 while mail waits on it; what it sent keeps its name.
         """
-        self._administration.delete(config_id, caller=the_caller())
+        self._account_service.delete(config_id, caller=the_caller())
         return reply(Done(message="SMTP configuration deleted successfully"))
 
     @operation(
@@ -224,7 +224,7 @@ class SmtpConfigs:
         Nothing more is handed off through it until it is resumed; its mail waits.
         """
         parse(NoFields, read_optional_object())
-        self._administration.pause(config_id, caller=the_caller())
+        self._account_service.pause(config_id, caller=the_caller())
         return self._state(config_id, "SMTP configuration paused successfully")
 
     @operation(
@@ -244,7 +244,7 @@ class SmtpConfigs:
         missing: send that instead.
         """
         parse(NoFields, read_optional_object())
-        self._administration.resume(config_id, caller=the_caller())
+        self._account_service.resume(config_id, caller=the_caller())
         return self._state(config_id, "SMTP configuration resumed successfully")
 
     @operation(
@@ -273,14 +273,14 @@ class SmtpConfigs:
         wanted = parse(VerifyRequest, read_optional_object())
         return reply(
             verify_reply(
-                self._administration.verify(
+                self._account_service.verify(
                     config_id, recipient=wanted.recipient, caller=the_caller()
                 )
             )
         )
 
     def _state(self, config_id: int, message: str) -> Response:
-        view = self._overview.account(config_id, caller=the_caller())
+        view = self._queries.account(config_id, caller=the_caller())
         return reply(PauseChanged(message=message, state=view.account.state(view.now).value))
 
 

@@ -9,11 +9,11 @@ from contextlib import suppress
 
 import attrs
 
-from adapters.one_processor import (
+from adapters.cpu_affinity import (
+    CpuAffinity,
     LinuxProcessors,
-    OneProcessor,
     _busy_s,
-    give_way,
+    use_batch_scheduling,
 )
 from tests.running import ROOT
 
@@ -52,7 +52,7 @@ class Machine:
 
 def test_it_settles_on_one_of_those_that_are_allowed():
     machine = Machine(number=4)
-    OneProcessor(machine).settle(4711)
+    CpuAffinity(machine).settle(4711)
     [here] = machine.confined
     assert here in range(4)
 
@@ -60,13 +60,13 @@ def test_it_settles_on_one_of_those_that_are_allowed():
 def test_those_that_follow_each_other_settle_on_different_processors():
     machine = Machine(number=4)
     for turn in range(4711, 4715):
-        OneProcessor(machine).settle(turn)
+        CpuAffinity(machine).settle(turn)
     assert sorted(machine.confined) == [0, 1, 2, 3]
 
 
 def test_where_there_is_one_processor_nothing_is_asked_of_the_system():
     machine = Machine(number=1)
-    one = OneProcessor(machine)
+    one = CpuAffinity(machine)
     one.start(0)
     one.look()
     assert machine.confined == []
@@ -74,7 +74,7 @@ def test_where_there_is_one_processor_nothing_is_asked_of_the_system():
 
 def test_it_moves_away_from_what_others_keep_busy():
     machine = Machine()
-    one = OneProcessor(machine)
+    one = CpuAffinity(machine)
     one.settle(0)
     machine.works(1000.0, own=0.0)
     one.look()
@@ -84,7 +84,7 @@ def test_it_moves_away_from_what_others_keep_busy():
 
 def test_its_own_work_does_not_drive_it_away():
     machine = Machine()
-    one = OneProcessor(machine)
+    one = CpuAffinity(machine)
     one.settle(0)
     machine.works(1000.0, own=1000.0)
     one.look()
@@ -93,7 +93,7 @@ def test_its_own_work_does_not_drive_it_away():
 
 def test_it_stays_where_another_processor_is_used_as_much():
     machine = Machine()
-    one = OneProcessor(machine)
+    one = CpuAffinity(machine)
     one.settle(0)
     for n in range(2):
         machine.busy[n] = 1000.0
@@ -136,8 +136,8 @@ def test_every_thread_of_a_real_process_is_confined_those_that_come_later_too():
 def test_a_real_thread_that_was_begun_unbound_stays_so_when_the_others_move():
     code = """
 import os, threading
-from adapters.one_processor import LinuxProcessors, OneProcessor
-system, one = LinuxProcessors(), OneProcessor()
+from adapters.cpu_affinity import LinuxProcessors, CpuAffinity
+system, one = LinuxProcessors(), CpuAffinity()
 allowed = os.sched_getaffinity(0)
 one.settle(0)
 (here,) = os.sched_getaffinity(0)
@@ -159,7 +159,7 @@ print(os.sched_getaffinity(0) == {there}, os.sched_getaffinity(free.native_id) =
 
 def test_what_is_begun_unbound_may_choose_for_itself():
     machine = Machine(number=4)
-    one = OneProcessor(machine)
+    one = CpuAffinity(machine)
     one.settle(0)
     with one.unbound():
         assert machine.threads == [frozenset(range(4))]
@@ -168,7 +168,7 @@ def test_what_is_begun_unbound_may_choose_for_itself():
 
 def test_before_it_has_settled_nothing_has_to_be_unbound():
     machine = Machine()
-    with OneProcessor(machine).unbound():
+    with CpuAffinity(machine).unbound():
         pass
     assert machine.threads == []
 
@@ -176,8 +176,8 @@ def test_before_it_has_settled_nothing_has_to_be_unbound():
 def test_a_child_of_a_process_that_has_settled_has_all_processors():
     code = """
 import os, subprocess, sys
-from adapters.one_processor import OneProcessor
-one = OneProcessor()
+from adapters.cpu_affinity import CpuAffinity
+one = CpuAffinity()
 before = os.sched_getaffinity(0)
 one.settle(0)
 ask = [sys.executable, "-c", "import os; print(sorted(os.sched_getaffinity(0)))"]
@@ -199,7 +199,7 @@ def policies_of_threads(*begun_with: int) -> list[int]:
 
     def run(policy: int) -> None:
         os.sched_setscheduler(0, policy, os.sched_param(0))
-        give_way()
+        use_batch_scheduling()
         found.append(os.sched_getscheduler(0))
 
     for policy in begun_with:

@@ -19,7 +19,7 @@ FIELDS = {
 
 
 def create(world: World, **fields: object) -> int:
-    return world.application.administration.create({**FIELDS, **fields})
+    return world.application.account_service.create({**FIELDS, **fields})
 
 
 def stored(world: World, account_id: int):
@@ -56,7 +56,7 @@ def test_a_name_is_given_once():
         create(world)
     other = create(world, name="other")
     with pytest.raises(NameTaken):
-        world.application.administration.update(other, {"name": "main"})
+        world.application.account_service.update(other, {"name": "main"})
 
 
 def test_what_is_refused_leaves_nothing_behind():
@@ -65,7 +65,7 @@ def test_what_is_refused_leaves_nothing_behind():
     with pytest.raises(InvalidInput):
         create(world, username="me")
 
-    assert world.application.overview.accounts() == []
+    assert world.application.queries.accounts() == []
 
 
 def test_an_update_changes_what_it_names_and_nothing_else():
@@ -73,7 +73,7 @@ def test_an_update_changes_what_it_names_and_nothing_else():
     account_id = create(world, username="me", password="one", hourly=7)
     before = stored(world, account_id)
 
-    world.application.administration.update(account_id, {"active": False, "daily": 1000})
+    world.application.account_service.update(account_id, {"active": False, "daily": 1000})
 
     after = stored(world, account_id)
     assert (after.active, after.limits.daily, after.limits.hourly) == (False, 1000, 7)
@@ -83,10 +83,10 @@ def test_an_update_changes_what_it_names_and_nothing_else():
 def test_a_forgotten_password_is_in_the_audit_once():
     world = World()
     account_id = create(world, username="me", password="one")
-    administration = world.application.administration
+    account_service = world.application.account_service
 
-    administration.update(account_id, {"host": "elsewhere.example.com"})
-    administration.update(account_id, {"daily": 7})
+    account_service.update(account_id, {"host": "elsewhere.example.com"})
+    account_service.update(account_id, {"daily": 7})
 
     later, forgot, _ = world.store.read(lambda tx: tx.audit.latest(limit=3))
     assert dict(forgot.detail) == {"name": "main", "fields": "host", "password": "forgotten"}
@@ -100,7 +100,7 @@ def test_a_claim_from_before_takes_the_old_password_to_the_old_server_alone():
     world.submit()
     [batch] = world.claim()
 
-    world.application.administration.update(account_id, {"host": "elsewhere.example.com"})
+    world.application.account_service.update(account_id, {"host": "elsewhere.example.com"})
     world.deliver(batch)
 
     assert batch.account.host == "smtp.example.com"
@@ -113,8 +113,8 @@ def test_a_claim_from_before_takes_the_old_password_to_the_old_server_alone():
 def test_an_account_without_its_password_sends_nothing_until_it_comes():
     world = World()
     account_id = create(world, username="me", password="one")
-    administration = world.application.administration
-    administration.update(account_id, {"port": 2525})
+    account_service = world.application.account_service
+    account_service.update(account_id, {"port": 2525})
     email_id = world.submit()
 
     world.clock.tick(10**5)
@@ -122,19 +122,19 @@ def test_an_account_without_its_password_sends_nothing_until_it_comes():
     world.run()
     assert world.email(email_id).status is Status.QUEUED
     with pytest.raises(Conflict):
-        administration.resume(account_id)
-    failed = administration.verify(account_id).failed
+        account_service.resume(account_id)
+    failed = account_service.verify(account_id).failed
     assert failed is not None
     assert failed.problem is Problem.NO_PASSWORD
 
-    administration.update(account_id, {"password": "two"})
+    account_service.update(account_id, {"password": "two"})
     world.run()
     assert world.email(email_id).status is Status.SENT
 
 
 def test_an_update_of_nothing_there_is_not_found():
     with pytest.raises(NotFound):
-        World().application.administration.update(1, {"active": False})
+        World().application.account_service.update(1, {"active": False})
 
 
 def test_an_account_that_mail_waits_on_is_not_deleted():
@@ -143,9 +143,9 @@ def test_an_account_that_mail_waits_on_is_not_deleted():
     email_id = world.submit(account_id=account_id)
 
     with pytest.raises(Conflict, match="1 emails wait"):
-        world.application.administration.delete(account_id)
+        world.application.account_service.delete(account_id)
     world.application.email_changes.cancel(email_id)
-    world.application.administration.delete(account_id)
+    world.application.account_service.delete(account_id)
 
     with pytest.raises(NotFound):
         stored(world, account_id)
@@ -158,23 +158,23 @@ def test_the_last_account_that_could_take_waiting_mail_is_not_deleted():
     world.submit()
 
     with pytest.raises(Conflict, match="1 emails wait"):
-        world.application.administration.delete(account_id)
+        world.application.account_service.delete(account_id)
     create(world, name="other")
-    world.application.administration.delete(account_id)
+    world.application.account_service.delete(account_id)
 
 
 def test_an_account_paused_by_hand_hands_nothing_off_until_it_is_resumed():
     world = World()
     account = world.account()
     email_id = world.submit()
-    administration = world.application.administration
+    account_service = world.application.account_service
 
-    paused = administration.pause(account.id)
+    paused = account_service.pause(account.id)
     assert paused.state(world.clock.now()) is AccountState.PAUSED
     world.run()
     assert world.email(email_id).status is Status.QUEUED
 
-    administration.resume(account.id)
+    account_service.resume(account.id)
     world.run()
     assert world.email(email_id).status is Status.SENT
 
@@ -182,7 +182,7 @@ def test_an_account_paused_by_hand_hands_nothing_off_until_it_is_resumed():
 def test_a_pause_by_hand_is_not_ended_by_a_probe():
     world = World()
     account = world.account()
-    world.application.administration.pause(account.id)
+    world.application.account_service.pause(account.id)
 
     world.clock.tick(10**5)
     world.application.maintenance.sweep()

@@ -58,7 +58,7 @@ LIMIT_FIELDS = frozenset(
 SWITCHES = frozenset({"use_tls", "use_ssl", "password"})
 
 
-class Administration:
+class AccountService:
     """The owner's use cases."""
 
     def __init__(

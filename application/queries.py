@@ -53,7 +53,7 @@ class AccountView:
     now: datetime
 
 
-class Overview:
+class Queries:
     """The reader's use cases."""
 
     def __init__(

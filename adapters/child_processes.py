@@ -35,11 +35,11 @@ class _Sibling:
     begun_at: float = attrs.field(factory=time.monotonic)
 
 
-class Siblings:
+class ChildProcesses:
     """So many processes of *command*. Start once, stop once; safe from many threads.
 
     The command is told its number, from 1, behind its arguments; one that is begun in the place of
-    another has the same. It must read its standard input as `heed` does.
+    another has the same. It must read its standard input as `watch_parent` does.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Siblings:
             thread.start()
             self._threads.append(thread)
 
-    def ring(self) -> None:
+    def notify(self) -> None:
         """Tell them that there is something to do: what was stored before it, they will see."""
         self._rung.set()
 
@@ -151,12 +151,12 @@ class Siblings:
         return _Sibling(process, number)
 
 
-def heed(pipe: BinaryIO, *, ring: Callable[[], None], ended: Callable[[], None]) -> None:
+def watch_parent(pipe: BinaryIO, *, notify: Callable[[], None], ended: Callable[[], None]) -> None:
     """The sibling's part, in a thread of its own: hear the rings of *pipe*, and its end."""
 
     def listen() -> None:
         while os.read(pipe.fileno(), 4096):
-            ring()
+            notify()
         ended()
 
     threading.Thread(target=listen, name="sibling", daemon=True).start()

@@ -12,11 +12,11 @@ from tests.world import World
 
 
 def reason(world: World, email_id: int) -> str | None:
-    return waiting_reason(world.application.overview.email(email_id).gates)
+    return waiting_reason(world.application.queries.email(email_id).gates)
 
 
 def opens(world: World, email_id: int):
-    view = world.application.overview.email(email_id)
+    view = world.application.queries.email(email_id)
     return next_attempt_at(view.gates, now=view.now)
 
 
@@ -98,7 +98,7 @@ def test_an_account_shows_what_is_used_and_what_was_sent():
     world.submit()
     world.claim()
 
-    view = world.application.overview.account(account.id)
+    view = world.application.queries.account(account.id)
 
     assert (view.used[Window.HOUR], view.sent[Window.HOUR], view.sent[Window.DAY]) == (2, 1, 1)
     assert view.in_flight == 1
@@ -108,11 +108,11 @@ def test_the_newest_come_first_page_by_page():
     world = World()
     world.account()
     ids = [world.submit() for _ in range(5)]
-    overview = world.application.overview
+    queries = world.application.queries
 
-    first = overview.emails(limit=2)
-    second = overview.emails(limit=2, before=first.next_before)
-    third = overview.emails(limit=2, before=second.next_before)
+    first = queries.emails(limit=2)
+    second = queries.emails(limit=2, before=first.next_before)
+    third = queries.emails(limit=2, before=second.next_before)
 
     seen = [email.id for page in (first, second, third) for email in page.emails]
     assert seen == ids[::-1]

@@ -48,7 +48,7 @@ class Processors(Protocol):
         ...
 
 
-def give_way() -> None:
+def use_batch_scheduling() -> None:
     """Let the calling thread wait for its turn when it wakes, and not interrupt another one.
 
     On one processor the other one holds the interpreter's lock, so that an interruption is two
@@ -60,7 +60,7 @@ def give_way() -> None:
                 os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
-class OneProcessor:
+class CpuAffinity:
     """Chooses a processor with `settle`, and again from time to time once it was started."""
 
     def __init__(self, processors: Processors | None = None) -> None:

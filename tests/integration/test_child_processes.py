@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from adapters.child_processes import ChildProcesses
 from adapters.observers import ListObserver
-from adapters.siblings import Siblings
 from tests.running import ROOT, wait_until
 
 # Writes down that it lives, and each ring; ends with the code of its second argument.
 SIBLING = """
     import os, signal, sys, threading
-    from adapters.siblings import heed
+    from adapters.child_processes import watch_parent
 
     def note(word):
         with open(sys.argv[1], "a") as notes:
@@ -29,7 +29,7 @@ SIBLING = """
         os._exit(int(sys.argv[2]))
 
     signal.signal(signal.SIGTERM, end)
-    heed(sys.stdin.buffer, ring=lambda: note("rung"), ended=end)
+    watch_parent(sys.stdin.buffer, notify=lambda: note("rung"), ended=end)
     note(f"number-{sys.argv[3]}")
     note("begun")
     threading.Event().wait()
@@ -51,31 +51,31 @@ def noted(folder: Path, word: str) -> set[int]:
 @contextmanager
 def some(
     folder: Path, number: int = 2, exit_code: int = 0
-) -> Iterator[tuple[Siblings, ListObserver]]:
+) -> Iterator[tuple[ChildProcesses, ListObserver]]:
     heard = ListObserver()
-    siblings = Siblings(
+    children = ChildProcesses(
         number,
         a_command(folder, exit_code),
         observe=heard,
         drain_s=10,
     )
-    siblings.start()
+    children.start()
     try:
         wait_until(lambda: len(noted(folder, "begun")) == number)
-        yield siblings, heard
+        yield children, heard
     finally:
-        siblings.ask_to_stop()
-        siblings.join()
+        children.ask_to_stop()
+        children.join()
 
 
 def test_all_of_them_hear_a_ring(tmp_path: Path) -> None:
-    with some(tmp_path) as (siblings, _):
-        siblings.ring()
-        wait_until(lambda: noted(tmp_path, "rung") == set(siblings.pids))
+    with some(tmp_path) as (children, _):
+        children.notify()
+        wait_until(lambda: noted(tmp_path, "rung") == set(children.pids))
 
 
 def test_what_comes_right_behind_a_ring_is_rung_for_too(tmp_path: Path) -> None:
-    with some(tmp_path, number=1) as (siblings, _):
+    with some(tmp_path, number=1) as (children, _):
 
         def heard() -> int:
             with suppress(FileNotFoundError):
@@ -84,18 +84,18 @@ def test_what_comes_right_behind_a_ring_is_rung_for_too(tmp_path: Path) -> None:
 
         for _ in range(50):
             before = heard()
-            siblings.ring()
+            children.notify()
             wait_until(lambda n=before: heard() > n, every=0.0002)
 
 
 def test_one_that_was_killed_is_begun_again_and_told(tmp_path: Path) -> None:
-    with some(tmp_path) as (siblings, heard):
-        killed, other = siblings.pids
+    with some(tmp_path) as (children, heard):
+        killed, other = children.pids
         os.kill(killed, signal.SIGKILL)
 
         wait_until(lambda: len(noted(tmp_path, "begun")) == 3)
 
-        assert other in siblings.pids
+        assert other in children.pids
         [event] = heard.events
         assert event.name == "process_ended"
         assert event.fields == {"pid": killed, "exit_code": -signal.SIGKILL}
@@ -104,8 +104,8 @@ def test_one_that_was_killed_is_begun_again_and_told(tmp_path: Path) -> None:
 
 
 def test_each_is_told_its_own_number(tmp_path: Path) -> None:
-    with some(tmp_path) as (siblings, _):
-        first, second = siblings.pids
+    with some(tmp_path) as (children, _):
+        first, second = children.pids
         assert (noted(tmp_path, "number-1"), noted(tmp_path, "number-2")) == ({first}, {second})
 
 
@@ -113,23 +113,23 @@ def test_each_is_told_its_own_number(tmp_path: Path) -> None:
 def test_when_they_are_stopped_it_is_known_whether_something_was_left(
     tmp_path: Path, exit_code: int
 ) -> None:
-    with some(tmp_path, exit_code=exit_code) as (siblings, heard):
-        pids = set(siblings.pids)
-        siblings.ask_to_stop()
+    with some(tmp_path, exit_code=exit_code) as (children, heard):
+        pids = set(children.pids)
+        children.ask_to_stop()
 
-        assert siblings.join() is bool(exit_code)
+        assert children.join() is bool(exit_code)
 
         assert noted(tmp_path, "ended") == pids
-        assert not siblings.pids
+        assert not children.pids
         assert heard.events == []
 
 
 def test_when_the_first_process_is_killed_they_end(tmp_path: Path) -> None:
     first = """
         import sys, threading
-        from adapters.siblings import Siblings
+        from adapters.child_processes import ChildProcesses
         from adapters.observers import ListObserver
-        siblings = Siblings(2, sys.argv[1:], observe=ListObserver(), drain_s=1)
+        siblings = ChildProcesses(2, sys.argv[1:], observe=ListObserver(), drain_s=1)
         siblings.start()
         threading.Event().wait()
     """
