@@ -47,7 +47,7 @@ coverage: setup ## run every test and tell which lines none of them reaches (hal
 	@$(PYTEST) -n $(JOBS) --dist loadfile --cov --cov-report=term-missing:skip-covered
 
 unit: setup ## run the unit and contract tests, in seconds
-	@$(PYTEST) -q tests/unit tests/contract
+	@$(PYTEST) -q -n $(JOBS) --dist loadfile tests/unit tests/contract
 
 check: setup ## check format, lint, types and the import contracts
 	@$(BIN)/ruff format --check --quiet

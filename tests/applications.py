@@ -1,8 +1,5 @@
 """The application on fake ports, and HTTP in front of it; a test replaces what it looks at."""
 
-import tomllib
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -21,21 +18,13 @@ from application.access import KeyWish
 from application.delivery import DeliveryRules
 from domain.access import Scope
 from domain.intake import IntakeLimits
-from domain.outcome import rules_file as rule_table
-from domain.outcome.rules_file import Rules, parse_rules
 from entrypoints.http import create_http
-
-
-@cache
-def the_reply_rules() -> Rules:
-    """The rules that are shipped."""
-    path = Path(rule_table.__file__).with_name("smtp_rules.toml")
-    return parse_rules(tomllib.loads(path.read_text(encoding="utf-8")))
+from tests.shipped_rules import RULES
 
 
 def delivery_rules(**changes: Any) -> DeliveryRules:
     """What delivery goes by, with the shipped reply rules."""
-    return DeliveryRules(**{"replies": the_reply_rules(), **changes})
+    return DeliveryRules(**{"replies": RULES, **changes})
 
 
 def rules_of_intake(**limits: int) -> ServiceRules:

@@ -1,8 +1,6 @@
 """A whole service in memory: real use cases on fake ports, driven by hand, one step at a time."""
 
-import tomllib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -22,13 +20,8 @@ from domain.account.account import Account
 from domain.account.limits import Limits
 from domain.address import Address
 from domain.email.lifecycle import Email
-from domain.outcome.rules_file import parse_rules
 from tests.builders import an_account, an_address
-
-REPLIES = parse_rules(
-    tomllib.loads((Path(__file__).parents[1] / "domain/outcome/smtp_rules.toml").read_text("utf-8"))
-)
-
+from tests.shipped_rules import RULES
 
 SERVICE = ("lease", "max_queue_depth", "max_account_depth")
 
@@ -71,7 +64,7 @@ class World:
                 wake=wake or (lambda: self.wakes.append(None)),
                 observe=self.heard,
             ),
-            ServiceRules(delivery=DeliveryRules(replies=REPLIES, **rules), **service),
+            ServiceRules(delivery=DeliveryRules(replies=RULES, **rules), **service),
             host="here",
             pid=pid,
         )

@@ -58,7 +58,7 @@ def test_one_bad_recipient_holds_up_nobody_and_backs_off_alone(rule):
     world = World(congestion=CongestionPolicy(jitter=0))
     account = world.account(limits=ONE_CONNECTION)
     bad = world.submit(BAD)
-    others = [world.submit(f"r{n}@example.org") for n in range(200)]
+    others = [world.submit(f"r{n}@example.org") for n in range(100)]
     world.play(rule)
 
     run_for(world, 2)
@@ -251,7 +251,7 @@ def test_unpinned_mail_beside_dead_accounts_is_sent_by_the_healthy_ones():
         world.play(Rule(Stage.CONNECT, Problem.TIMEOUT), account_id=dead.id)
     for name in "ab":
         world.account(f"well {name}", limits=Limits(daily=None, hourly=5000))
-    ids = [world.submit(f"r{n}@example.org") for n in range(2500)]
+    ids = [world.submit(f"r{n}@example.org") for n in range(1000)]
 
     run_for(world, 20)
 

@@ -1,8 +1,6 @@
 """What one hand-off means for the message, each recipient and the account."""
 
-import tomllib
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,13 +9,10 @@ from hypothesis import strategies as st
 
 from domain.outcome.classify import classify
 from domain.outcome.handoff import Handoff, Problem, RecipientReply, Reply, Stage
-from domain.outcome.rules_file import parse_rules
 from domain.outcome.verdict import AccountEffect, Limit, Result, Subject, Verdict
 from tests.builders import an_address
+from tests.shipped_rules import RULES
 
-RULES = parse_rules(
-    tomllib.loads((Path(__file__).parents[2] / "domain/outcome/smtp_rules.toml").read_text("utf-8"))
-)
 OK = "250 2.1.5 Ok"
 GREYLISTED = "450 4.2.0 Greylisted"
 UNKNOWN_USER = "550 5.1.1 User unknown"

@@ -41,12 +41,12 @@ def test_a_reserve_of_10_percent_is_rounded_up_and_leaves_one_for_other_mail(lim
     assert limits.room({}) == limit
 
 
-@pytest.mark.parametrize("limit", range(1, 30))
 @pytest.mark.parametrize("reserve", [1, 10, 50, 90])
-def test_no_reserve_leaves_other_mail_without_any_room(limit, reserve):
-    limits = Limits(hourly=limit, daily=None, priority_reserve=reserve)
-    assert limits.room({}, urgent=False) >= 1
-    assert limits.smallest(urgent=False) >= 1
+def test_no_reserve_leaves_other_mail_without_any_room(reserve):
+    for limit in range(1, 30):
+        limits = Limits(hourly=limit, daily=None, priority_reserve=reserve)
+        assert limits.room({}, urgent=False) >= 1, limit
+        assert limits.smallest(urgent=False) >= 1, limit
 
 
 def test_an_email_counts_once_or_once_for_each_recipient():

@@ -5,15 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from domain.outcome.handoff import Stage
 from domain.outcome.reply_text import reply_of
-from domain.outcome.rules_file import Rule, parse_rules
+from domain.outcome.rules_file import Rule
 from domain.outcome.verdict import AccountEffect, Result, Subject
+from tests.shipped_rules import RULES
 
 ROOT = Path(__file__).parents[2]
-RULES = parse_rules(tomllib.loads((ROOT / "domain/outcome/smtp_rules.toml").read_text("utf-8")))
 REPLIES = tomllib.loads((ROOT / "tests/replies.toml").read_text("utf-8"))["reply"]
 HELD_OUT = [entry for entry in REPLIES if entry.get("held_out")]
 BYSTANDERS = {"message", "recipient"}
@@ -54,16 +52,18 @@ def test_nineteen_of_twenty_are_judged_right(capsys):
     assert len(mistakes) <= 0.05 * len(REPLIES), "\n".join(mistakes)
 
 
-@pytest.mark.parametrize(
-    "entry",
-    [entry for entry in REPLIES if entry["subject"] in BYSTANDERS],
-    ids=lambda entry: f"{entry['stage']} {entry['line'][:60]}",
-)
-def test_a_reply_about_a_message_or_a_recipient_never_pauses_the_account(entry):
-    rule = rule_of(entry)
+def test_a_reply_about_a_message_or_a_recipient_never_pauses_the_account():
+    about = [entry for entry in REPLIES if entry["subject"] in BYSTANDERS]
 
-    assert rule.effect not in (AccountEffect.PAUSE, AccountEffect.SLOW)
-    assert rule.effect is not AccountEffect.STREAK or rule.subject is Subject.MESSAGE
+    assert about
+    assert [f"{entry['stage']} {entry['line']}" for entry in about if stops(rule_of(entry))] == []
+
+
+def stops(rule: Rule) -> bool:
+    """Whether it stops the account; a streak of refused messages may, in the end."""
+    if rule.effect is AccountEffect.STREAK:
+        return rule.subject is not Subject.MESSAGE
+    return rule.effect in (AccountEffect.PAUSE, AccountEffect.SLOW)
 
 
 def test_a_reply_about_the_account_seldom_costs_the_email():

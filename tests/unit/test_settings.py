@@ -566,8 +566,8 @@ def test_a_database_server_is_shown_without_its_password(url, shown):
 SPECIAL = "@:/#%?&[]=+ \\;,é"
 
 
-def told_of(**environ: str) -> str:
-    """Everything that is said of these settings, whether they can be used or not."""
+def shown_of(**environ: str) -> str:
+    """Everything that is shown of these settings, whether they can be used or not."""
     try:
         chosen = settings(**environ)
     except SettingsError as error:
@@ -575,7 +575,6 @@ def told_of(**environ: str) -> str:
     return f"{chosen!r} {chosen.describe()} {chosen.database}"
 
 
-@pytest.mark.parametrize("character", SPECIAL)
 @pytest.mark.parametrize(
     "url",
     [
@@ -587,20 +586,21 @@ def told_of(**environ: str) -> str:
         "mail:{}@127.0.0.1/mail",
     ],
 )
-def test_no_part_of_a_database_password_is_told(character, url):
-    for secret in (f"abcd{character}efgh", f"{character}abcdefgh", f"abcdefgh{character}"):
-        told = told_of(DATABASE_URL=url.format(secret))
-        assert "abcd" not in told
-        assert "efgh" not in told
+def test_no_part_of_a_database_password_is_shown(url):
+    for c in SPECIAL:
+        for secret in (f"abcd{c}efgh", f"{c}abcdefgh", f"abcdefgh{c}"):
+            shown = shown_of(DATABASE_URL=url.format(secret))
+            assert "abcd" not in shown, secret
+            assert "efgh" not in shown, secret
 
 
-@pytest.mark.parametrize("character", SPECIAL)
 @pytest.mark.parametrize("url", ["amqp://mail:{}@127.0.0.1:1//", "redis://:{}@127.0.0.1:1/0"])
-def test_no_part_of_a_broker_password_is_told(character, url):
-    secret = f"1234{character}efgh"
-    told = told_of(DISPATCHER="celery", CELERY_BROKER_URL=url.format(secret))
-    assert "1234" not in told
-    assert "efgh" not in told
+def test_no_part_of_a_broker_password_is_shown(url):
+    for character in SPECIAL:
+        secret = f"1234{character}efgh"
+        shown = shown_of(DISPATCHER="celery", CELERY_BROKER_URL=url.format(secret))
+        assert "1234" not in shown, secret
+        assert "efgh" not in shown, secret
 
 
 @pytest.mark.parametrize("character", "/?#")
