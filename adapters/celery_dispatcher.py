@@ -1,4 +1,4 @@
-"""Celery as the doorbell: a hint says "look", the store says at what.
+"""Celery as the signal: a hint wakes a worker, the store has the work.
 
 A hint carries nothing, so it may be lost, doubled or late. Whoever takes one rouses the delivery
 of its own process, which claims from the store and goes on until there is nothing to do. Beat rings
@@ -29,7 +29,7 @@ LOOK: Final = "email_service.look"
 SWEEP: Final = "email_service.sweep"
 
 LOOK_EVERY: Final = timedelta(seconds=2)
-MOST_HINTS: Final = 32  # that wait in the broker: more would say nothing more
+MOST_HINTS: Final = 32  # that wait in the broker: more would add nothing
 COALESCE_S: Final = 0.02  # rings within it are one hint
 TIMEOUT_S: Final = 2.0  # of each step with the broker
 AGAIN_S: Final = (0.2, 0.5, 1.0, 2.0)  # a broker that is away is tried again after so long
@@ -155,7 +155,7 @@ class HintPublisher:
             self._connection = self._producer = None
 
     def drop(self) -> None:
-        """Let go of a connection that may be broken: nothing is said to the broker."""
+        """Drop a connection that may be broken, without a word to the broker."""
         if self._connection is not None:
             self._connection.collect(socket_timeout=0.1)
             self._connection = self._producer = None
@@ -182,7 +182,7 @@ class HintPublisher:
         return str(self._app.conf.broker_url).startswith("redis")
 
     def _waiting(self) -> int:
-        """How many tasks nobody has taken yet. The queue is there afterwards."""
+        """The number of tasks that no worker has taken. The queue exists afterwards."""
         queue = self._app.amqp.queues[self._queue]
         declared = self._producer.channel.queue_declare(
             queue=queue.name,
@@ -266,7 +266,7 @@ class _Ringer(Thread):
 
 
 class TickScheduler(Scheduler):  # type: ignore[misc] # Celery has no types
-    """Beat's clock: it keeps no file, sends no tick into a queue nobody empties, and a broker that
+    """Beat's clock: it keeps no file and sends no tick into a queue without a reader. A broker that
     is away costs the ticks of that time and no traceback each."""
 
     @property
@@ -312,7 +312,7 @@ class TaskRunner:
         self._terminated = False
 
     def join(self, app: Celery) -> None:
-        """Be the tasks of *app*, and hear what Celery says to its processes."""
+        """Register the tasks of *app*, and listen to the signals of Celery's processes."""
         for name, run in ((DELIVER, self.deliver), (LOOK, self.look), (SWEEP, self.sweep)):
             app.task(run, name=name, shared=False, ignore_result=True, max_retries=0)
 
@@ -413,7 +413,7 @@ class TaskRunner:
 
 
 def _maybe(anything: Callable[[], bool]) -> bool:
-    """True too if the store cannot say: delivery waits for it, a hint would be lost."""
+    """True too if the store does not answer: delivery waits for it, a hint would be lost."""
     try:
         return anything()
     except StoreUnavailable:

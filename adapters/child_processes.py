@@ -144,7 +144,7 @@ class ChildProcesses:
             process = subprocess.Popen(  # noqa: S603 - our own command
                 [*self._command, str(number)],
                 stdin=subprocess.PIPE,
-                start_new_session=True,  # Ctrl+C is for this process, which tells the others
+                start_new_session=True,  # Ctrl+C is for this process, which stops the others
             )
         assert process.stdin is not None
         os.set_blocking(process.stdin.fileno(), False)

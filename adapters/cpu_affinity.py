@@ -152,7 +152,7 @@ class LinuxProcessors:
     def confine(self, processor: int, *, before: int | None) -> None:
         """Each thread by its number: the system has no call for a whole process."""
         for task in map(int, os.listdir("/proc/self/task")):
-            with suppress(OSError):  # a thread that has ended, or a system that says no
+            with suppress(OSError):  # a thread that has ended, or a system that refuses
                 if before is None or os.sched_getaffinity(task) == {before}:
                     os.sched_setaffinity(task, {processor})
 

@@ -48,7 +48,7 @@ class FileLocks:
                 _removed(self._path(name), handle)
 
     def abandoned(self, name: str) -> bool:
-        """Whether a process held the lock and died. Its file stays: it is all that tells so."""
+        """Whether a process held the lock and died. Its file stays: it is the only evidence."""
         with self._mutex:
             if name in self._held:
                 return False
@@ -107,5 +107,5 @@ def _taken(path: Path) -> int | None:
 
 
 def _removed(path: Path, handle: int) -> None:
-    path.unlink(missing_ok=True)  # while it is still locked: nobody else can have taken it
+    path.unlink(missing_ok=True)  # while it is still locked: no other process can have taken it
     os.close(handle)

@@ -107,6 +107,6 @@ def _fields(event: Event) -> dict[str, str | int | float]:
     return {name: value for name, value in named.items() if value is not None}
 
 
-@lru_cache(maxsize=256)  # most of what is told are the same few words
+@lru_cache(maxsize=256)  # most fields hold the same few words
 def _quoted(text: str) -> str:
     return text if _PLAIN.fullmatch(text) else encode_basestring_ascii(text)

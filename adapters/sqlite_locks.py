@@ -55,7 +55,7 @@ class SqliteLocks:
                 _removed(self._path(name), connection)
 
     def abandoned(self, name: str) -> bool:
-        """Whether a process held the lock and died. Its file stays: it is all that tells so."""
+        """Whether a process held the lock and died. Its file stays: it is the only evidence."""
         with self._mutex:
             return name not in self._held and _marked(self._path(name))
 
@@ -98,7 +98,7 @@ def _taken(path: Path) -> apsw.Connection | None:
 
 
 def _marked(path: Path) -> bool:
-    """Whether the mark can be read: nobody holds the lock, and it was not given back."""
+    """Whether the mark can be read: no process holds the lock, and it was not released."""
     connection = None
     try:
         connection = apsw.Connection(str(path), apsw.SQLITE_OPEN_READONLY)
@@ -113,7 +113,7 @@ def _marked(path: Path) -> bool:
 def _removed(path: Path, connection: apsw.Connection) -> None:
     connection.pragma("user_version", _FREE)
     try:
-        path.unlink(missing_ok=True)  # while it is still locked: nobody else can have taken it
+        path.unlink(missing_ok=True)  # while it is still locked: no other process can have taken it
     except PermissionError:  # Windows removes no open file
         connection.close()
         with suppress(PermissionError):  # another process has opened it: then it stays

@@ -28,7 +28,7 @@ from domain.errors import StoreUnavailable
 from domain.events import Event as Happened
 
 LOOK_AGAIN_S: Final = 0.02  # how long a claimable email waits before another worker is thought of
-SLEEP_S: Final = 3600.0  # between two looks at whether it was roused: the bell tells it
+SLEEP_S: Final = 3600.0  # between two looks at whether it was woken: the signal wakes it
 IDLE_S: Final = 30.0  # a worker beyond the first ones ends after so long without work
 BUSY_SHARE: Final = 0.85  # of one processor: above it more threads only take turns
 
@@ -68,7 +68,7 @@ class DispatcherRules:
     sweep: timedelta = timedelta(seconds=30)
     elect: timedelta = timedelta(seconds=1)
     rest: timedelta | None = None  # after so long without work it looks no more until it is roused
-    leaders: int = 1  # how many processes may deliver at once, where locks tell
+    leaders: int = 1  # how many processes may deliver at once, where locks decide
 
 
 @attrs.define(order=True)
@@ -249,7 +249,7 @@ class ThreadDispatcher:
             if batches:
                 self._worked_at = self._clock.monotonic()
                 return
-            # the rows say due and no claim came: another process was quicker, or a limit is met
+            # rows are due and no claim came: another process was quicker, or a limit is reached
             self._stopping.wait(LOOK_AGAIN_S)
             due = None
         if self._may_rest():
@@ -280,11 +280,11 @@ class ThreadDispatcher:
                 self._awake.clear()
 
     def _wait_for_a_worker(self, owner: int) -> None:
-        """The bell rings for a worker that is free, but for every new email too: time tells.
+        """The signal comes for a free worker, but for every new email too: the time decides.
 
-        While nobody waits but for a connection of his own account it is asked as seldom as when
-        there is nothing to do. Once it is about to think, only a worker that is free wakes it:
-        a thousand emails a second would be as many switches for nothing.
+        While all waiting threads wait for a connection of their own account, it is asked as
+        seldom as when there is nothing to do. Once it is about to decide, only a free worker
+        wakes it: a thousand emails a second would be as many switches for nothing.
         """
         now = self._clock.monotonic()
         if self._think_at is None:
@@ -381,7 +381,7 @@ class ThreadDispatcher:
         return self._stopping.is_set() or len(self._workers) > self._rules.workers
 
     def _abandon(self, batch: Batch) -> bool:
-        """Settle what a batch left behind by what its rows say; whether an outcome is unknown."""
+        """Settle what a batch left, from its rows; whether an outcome is unknown."""
         return self._delivery.abandon(batch)
 
     # -- the sweeper --------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from tests.postgres import Database, NoPostgres, Server, any_server
 
 
 def pytest_collection_finish() -> None:
-    """Keep the collector off the thousands of collected tests: a tenth of the time of unit tests."""
+    """Keep the garbage collector off the collected tests: a tenth of the unit tests' time."""
     gc.freeze()
 
 

@@ -91,7 +91,7 @@ def roots(name: str) -> Sequence[Requirement]:
 
 
 def installed_requirements(package: str) -> Sequence[Requirement]:
-    """What an installed package says that it needs. Unknown if it is not installed."""
+    """The requirements in an installed package's metadata. Unknown if it is not installed."""
     try:
         return [Requirement(text) for text in requires(package) or ()]
     except PackageNotFoundError:

@@ -8,7 +8,7 @@ import pytest
 
 
 def missing(reason: object, environ: Mapping[str, str] = os.environ) -> NoReturn:
-    """Fail in CI, skip elsewhere; *reason* says what is not there and how to get it."""
+    """Fail in CI, skip elsewhere; *reason* names what is missing and how to get it."""
     if environ.get("CI"):
         pytest.fail(str(reason))
     pytest.skip(str(reason))

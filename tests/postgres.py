@@ -31,7 +31,7 @@ WITH_IDS = ("account", "email", "instance", "api_key", "audit")
 
 
 class NoPostgres(Exception):
-    """There is no server and none can be started; the message says what was not found."""
+    """There is no server and none can be started; the message names what was not found."""
 
 
 class Database:
@@ -160,7 +160,7 @@ class PrivateServer(Server):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         wait_until(lambda: not any(map(is_alive, processes)), every=0.01)
-        lock.unlink()  # it names a zombie where nobody reaps, and would keep the next one out
+        lock.unlink()  # it names a zombie where no process reaps, and would keep the next one out
 
     def _ctl(self, *arguments: str) -> None:
         wait = ("-w", "-t", str(PATIENCE_S), "-s", "-D", str(self.folder / "data"))
@@ -206,7 +206,7 @@ def private_server(*settings: str) -> Iterator[PrivateServer]:
 
 @contextmanager
 def any_server() -> Iterator[Server]:
-    """The one at TEST_POSTGRES_URL, else a private one; NoPostgres says what was looked for."""
+    """The one at TEST_POSTGRES_URL, else a private one; NoPostgres names what was looked for."""
     server = Server(os.environ.get("TEST_POSTGRES_URL") or DEFAULT_URL)
     if server.answers():
         yield server

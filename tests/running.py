@@ -20,14 +20,14 @@ PATIENCE_S = 60.0
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """A port without a listener."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
 
 
 def quiet_port() -> int:
-    """A port that nobody listens on, and that the system gives to no connection meanwhile."""
+    """A port without a listener, that the system gives to no connection meanwhile."""
     first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     while True:
         port = random.randrange(first - 12_000, first)
@@ -138,7 +138,7 @@ class Running:
         self.process.send_signal(signal.SIGSTOP)
 
     def kill(self) -> None:
-        """SIGKILL: it gets no chance to say goodbye."""
+        """SIGKILL: it gets no chance to clean up."""
         assert self.process is not None
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(PATIENCE_S)
@@ -150,7 +150,7 @@ class Running:
         return self.process.wait(PATIENCE_S)
 
     def output(self) -> str:
-        """What it has said."""
+        """Its output."""
         return self.log.read_text("utf-8", "replace")
 
     def call(self, method: str, path: str, body: object = None) -> tuple[int, Any]:

@@ -1,4 +1,4 @@
-"""A mail server on loopback that follows a `Script`, and writes down what it was told.
+"""A mail server on loopback that follows a `Script`, and records what it received.
 
 In a test: ``with SmtpServer(Script(...)) as server: ... server.port ... server.accepted``.
 As a process, so that what talks to it can be killed and it cannot:
@@ -187,7 +187,7 @@ class SmtpServer:
             ):
                 raise TimeoutError(f"{verb!r} was not heard {count} times")
 
-    # --- what a connection tells
+    # --- the records of a connection
 
     def next_message(self) -> int:
         with self._changed:
@@ -347,7 +347,7 @@ class _Connection:
             self._recipients.append(recipient)
 
     def _is_over(self, stage: Stage) -> bool:
-        """Whether the session's limit was told instead of the usual."""
+        """Whether the session's limit was sent instead of the usual reply."""
         limit = self._server.limit
         if limit is None or limit.stage is not stage or self._delivered < limit.messages:
             return False

@@ -75,7 +75,7 @@ class World:
         self.sender.play(Script(rules), account_id=account_id)
 
     def account(self, name: str = "main", **changes: Any) -> Account:
-        """A new account without limits, unless *changes* say otherwise."""
+        """A new account without limits, unless *changes* set some."""
         limits = changes.pop("limits", Limits(daily=None, hourly=None))
         account = an_account(name=name, limits=limits, **changes)
         return self.store.write(lambda tx: tx.accounts.add(account))

@@ -32,7 +32,7 @@ class FakeLocks:
                 del self._holders[name]
 
     def abandoned(self, name: str) -> bool:
-        """Whether the holder is dead and nobody has taken the lock since."""
+        """Whether the holder is dead and no process has taken the lock since."""
         with self._mutex:
             holder = self._holders.get(name)
             return holder is not None and not holder._alive

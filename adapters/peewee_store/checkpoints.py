@@ -21,13 +21,13 @@ from domain.errors import StoreUnavailable
 PAGES: Final = 4000
 # From here on SQLite tries within each commit: where the thread does not keep up, or cannot work.
 MOST_PAGES: Final = 4 * PAGES
-# A connection tells how many rows it has changed, and not how many pages that took. What the last
+# A connection reports how many rows it has changed, and not how many pages. What the last
 # ones took is a good guess for the next ones.
 _FIRST_GUESS: Final = 3000
 _FEWEST_ROWS: Final = 10
 _MOST_ROWS: Final = 20 * PAGES
 Unbound = Callable[[], AbstractContextManager[None]]  # what is begun inside may run anywhere
-_MOVE: Final = "PRAGMA wal_checkpoint(PASSIVE)"  # waits for nobody
+_MOVE: Final = "PRAGMA wal_checkpoint(PASSIVE)"  # waits for no reader or writer
 
 
 class Checkpoints:

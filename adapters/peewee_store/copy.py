@@ -180,7 +180,7 @@ class StoreCopy:
     def _carry(
         self, source: Session, advanced: Callable[[int], object], *, already: bool
     ) -> Mapping[str, int]:
-        """All that the source has, while it is held; it says `moved` if the target has it all."""
+        """All that the source has, while it is held; marked `moved` if the target has it all."""
         if not isinstance(source, SqliteSession):
             _hold(source)
         if already:
@@ -381,7 +381,7 @@ def _remember(session: Session, words: Mapping[str, str]) -> None:
 
 
 def _hold(session: Session) -> None:
-    """Let nobody else write for as long as it takes; SQLite's writer is alone anyway."""
+    """Keep other processes from writing for as long as it takes; SQLite has one writer anyway."""
     for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
         session.execute(f"SET LOCAL {limit} = 0")
     names = ", ".join(table.name for table in TABLES)

@@ -165,7 +165,7 @@ class DatabaseFiles:
         try:
             status = self._path.stat()
         except OSError:
-            return False  # it was there a moment ago: the next look tells
+            return False  # it was there a moment ago: the next look decides
         content = self._content
         if content is not None and (content.size, content.modified_ns) == (
             status.st_size,
@@ -187,7 +187,7 @@ def _identity(name: str) -> _Identity | None:
 
 
 def _changes(path: Path) -> int | None:
-    """What the header says; None if it is no header."""
+    """The content of the header; None if it is no header."""
     flags = [apsw.SQLITE_OPEN_MAIN_DB | apsw.SQLITE_OPEN_READONLY, 0]
     try:
         file = apsw.VFSFile("", str(path), flags)

@@ -80,13 +80,13 @@ def translated(error: BaseException) -> BaseException:
 def is_serialization_conflict(error: BaseException) -> bool:
     """Whether the same works may succeed if they are run again at once.
 
-    Of a statement: of a commit that failed nobody knows whether it was made.
+    Of a statement: the outcome of a failed commit is unknown.
     """
     return isinstance(error, (SerializationConflict, *_CONFLICTS))
 
 
 def unavailable(error: BaseException) -> StoreUnavailable:
-    """StoreUnavailable, with what the engine said and what to do if it is known."""
+    """StoreUnavailable, with the engine's message and, if known, what to do."""
     if isinstance(error, StoreUnavailable):
         return StoreUnavailable(str(error), retry_after=error.retry_after)
     text = str(error).strip() or type(error).__name__

@@ -99,7 +99,7 @@ class SqlKeyUsage:
         _COUNT(self._session.execute, key_id=key_id, hour=micros(hour), recipients=recipients)
 
     def hours(self, key_id: int, *, since: datetime) -> Sequence[tuple[datetime, int]]:
-        """By the primary key. In a write nobody else counts for this key until the commit."""
+        """By the primary key. In a write no other connection counts for it until the commit."""
         self._session.lock(_ROW.sql, "api_key", key_id)
         found = _HOURS(self._session.execute, key_id=key_id, since=micros(since))
         return [(moment(hour), recipients) for hour, recipients in found]

@@ -152,7 +152,7 @@ class Server:
         return _Migrating(self._parameters(settings))
 
     def _parameters(self, settings: Mapping[str, str]) -> dict[str, Any]:
-        """What the URL says goes before what we would rather have."""
+        """Parameters of the URL win over our defaults."""
         options = " ".join(f"-c {name}={value}" for name, value in settings.items())
         given = self._where.get("options", "")
         return {**_CONNECTION, **self._where, "options": f"{options} {given}".strip()}
@@ -218,7 +218,7 @@ def check_settings(settings: Mapping[str, str]) -> None:
 
 
 def _own_slot(connection: "psycopg.Connection[Any]") -> int:
-    """The first slot that nobody uses, for as long as the connection lasts; else any."""
+    """The first free slot, for as long as the connection lasts; else any."""
     row = connection.execute(
         f"SELECT slot FROM generate_series(0, {SLOTS - 1}) AS slot"  # noqa: S608 - constants
         f" WHERE pg_try_advisory_lock({_SLOT_CLASS}, slot) LIMIT 1"
@@ -227,7 +227,7 @@ def _own_slot(connection: "psycopg.Connection[Any]") -> int:
 
 
 # libpq takes what follows the first `@` for the host, and what stands before the first `/` for the
-# port, and repeats both in its errors: of a password with either, unquoted, they would tell a part.
+# port, and repeats both in its errors: they would show a part of a password with either, unquoted.
 _HOST_AND_PORT: Final = r"(?:\[[^\]\s/@]*\]|[^\s/@:\[\],]*)(?::[0-9]*)?"
 _URL: Final = re.compile(
     rf"postgresql://(?:[^\s/@]*@)?{_HOST_AND_PORT}(?:,{_HOST_AND_PORT})*"

@@ -175,7 +175,7 @@ class PostgresSession(BufferingSession):
         """For a writer: with the locks that were wanted in vain the last time.
 
         In a hurry statements are sent one after the other without waiting for their answers: a
-        group of works has many whose answers nobody needs. The first of them is this one.
+        group of works has many whose answers are not needed. The first of them is this one.
         """
         self._locked = set()
         self._counted = []
@@ -297,7 +297,7 @@ def _numbered(sql: str) -> bytes:
 
 
 def _without_nul(parameters: Sequence[Any]) -> list[Any]:
-    """What a mail server said may hold NUL, which no text of this database can."""
+    """A mail server's reply may hold NUL, which no text of this database can."""
     return [
         value.replace("\0", "\N{REPLACEMENT CHARACTER}") if isinstance(value, str) else value
         for value in parameters

@@ -230,7 +230,7 @@ def health_text(health: Health) -> str:
 
 
 def _newer_fields(health: Health) -> Mapping[str, Any]:
-    """What the first version of this text did not have: each only if it says something."""
+    """The fields that the first version of this text did not have, without the empty ones."""
     fields = {
         "broken_at": micros_or_none(health.broken_at),
         "broken_reason": health.broken_reason,

@@ -86,6 +86,6 @@ def _has_column(database: peewee.Database) -> bool:
 
 
 def _asked_by(step: Migration) -> int | None:
-    """None if its file does not say: then older programs refuse what it has made."""
+    """None if its file does not name it: then older programs refuse what it has made."""
     asked: int | None = getattr(step.load(), "OLDEST_READER", None)
     return asked

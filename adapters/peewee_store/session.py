@@ -84,7 +84,7 @@ class Session(Protocol):
         ...
 
     def lock(self, select: str, table: str, row_id: int) -> Cursor:
-        """Run *select*, one row of *table* by its id, which nobody else changes until the commit.
+        """Run *select*, one row of *table* by its id, and lock the row until the commit.
 
         SerializationConflict if to wait for it could be a deadlock.
         """

@@ -108,7 +108,7 @@ class SqliteSession(BufferingSession):
         self.insert_numbered(into, rows)
 
     def insert_numbered(self, into: str, rows: Sequence[Row]) -> Sequence[int]:
-        """The ids of one statement follow each other, for nobody else writes meanwhile."""
+        """The ids of one statement are consecutive: no other connection writes meanwhile."""
         ids: list[int] = []
         for size in _sizes(len(rows)):
             some = rows[len(ids) : len(ids) + size]
@@ -254,7 +254,7 @@ def in_use(path: Path) -> bool:
 def migrate(path: Path, *, directory: Path = MIGRATIONS) -> Sequence[str]:
     """Apply what is pending, in one transaction under the write lock; the names applied.
 
-    Where nothing is pending nobody who writes is held up: each process asks as it begins.
+    With nothing pending no writer waits: each process asks as it begins.
     SchemaTooNew.
     """
     if not pending(path, directory=directory):
@@ -344,7 +344,7 @@ def _connected(path: Path, busy_timeout_s: float) -> apsw.Connection:
 
 
 class _Counting(apsw.Cursor):
-    """A cursor that tells what it has changed, as other drivers' do."""
+    """A cursor that reports the rows it has changed, as other drivers' do."""
 
     __slots__ = ()
 

@@ -268,7 +268,7 @@ class PostgresStore(SqlStore):
         return self._server.pending()
 
     def _after_a_fork(self) -> None:
-        # kept, not closed: to say goodbye on a socket of the parent would end the parent's session
+        # kept, not closed: closing it would end the parent's session
         self._inherited.append(self._connections)
 
     def _check_to_write(self) -> None:

@@ -1,4 +1,4 @@
-"""Changes of one row each whose outcome nobody reads at once: buffered, and written many together.
+"""Changes of one row each whose outcome is not read at once: buffered, and written together.
 
 A group of works settles many emails in the same few ways. Whoever only wants it done hands a change
 to the session, which runs all of one kind with one statement before anything is read, executed or
@@ -148,8 +148,9 @@ class WriteBuffer:
 
 @lru_cache(maxsize=256)
 def together(changes: tuple[Change, ...]) -> str:
-    """All these changes as one statement of PostgreSQL's, which tells how many rows those that can
-    be refused have found.
+    """All these changes as one statement of PostgreSQL's.
+
+    It returns how many rows the changes that can be refused have found.
     """
     parts, told = [], []
     for n, change in enumerate(changes):
@@ -177,7 +178,7 @@ def _element(value: Any) -> str:
     return "NULL" if value is None else str(value)
 
 
-@lru_cache(maxsize=64)  # what statuses are called, and what most servers say
+@lru_cache(maxsize=64)  # the names of statuses, and the replies of most servers
 def _quoted(text: str) -> str:
     return '"' + text.replace("\\", r"\\").replace('"', r"\"") + '"'
 

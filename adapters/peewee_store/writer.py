@@ -2,7 +2,7 @@
 
 An fsync costs the same for one work as for two hundred. While one is under way the next works
 gather, and a little longer while several ask at once, so that the busier the store is, the less
-each costs; an idle one waits for nobody.
+each costs; an idle one does not wait.
 """
 
 import logging

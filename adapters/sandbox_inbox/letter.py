@@ -1,6 +1,6 @@
 """What stands in a message, read once, whatever it is.
 
-The standard library's parser is quadratic, or recurses, for messages that nobody sends but to
+The standard library's parser is quadratic, or recurses, for messages that are sent only to
 harm: what is read of one is bounded before it is read.
 """
 
@@ -66,7 +66,7 @@ class _Bounded(Compat32):
 
 
 def read_letter(octets: bytes, recipients: Sequence[str]) -> Letter:
-    """What *octets*, sent to these recipients of the envelope, say. Never raises."""
+    """The letter in *octets*, sent to these recipients of the envelope. Never raises."""
     begun = octets[:MOST_OCTETS]
     try:
         return _read(begun, recipients, cut=len(octets) > MOST_OCTETS)

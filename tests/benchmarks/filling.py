@@ -1,7 +1,7 @@
 """Databases full of waiting emails, made in seconds.
 
 One email is accepted by the service's own code; its rows are then copied in SQL, whatever columns
-they have, without the durability that nobody needs while a database is being made. What is measured
+they have, without durability, which is not needed while a database is being made. What is measured
 afterwards opens the file with every setting of the service.
 """
 

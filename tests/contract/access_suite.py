@@ -92,7 +92,7 @@ class AccessContract:
 
         assert store.read(lambda tx: tx.key_usage.hours(1, since=NOW)) == [(NOW, 5)]
 
-    def test_hours_are_told_from_the_first_one_asked_for(self, store: Store) -> None:
+    def test_hours_are_reported_from_the_first_one_requested(self, store: Store) -> None:
         def count(tx: Transaction) -> None:
             for hour in (2, 0, 1):
                 tx.key_usage.add(1, hour=at(hour * HOUR_S), recipients=hour + 1)

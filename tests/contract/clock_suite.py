@@ -1,4 +1,4 @@
-"""What every Clock must do. Subclass `ClockContract`, give it a `clock`, and say how time passes.
+"""What every Clock must do. Subclass `ClockContract`, give it a `clock`, and let time pass.
 
 class TestMyClock(ClockContract):
     @pytest.fixture
@@ -15,7 +15,7 @@ from application.ports.system import Clock
 
 
 class ClockContract:
-    """The contract of `application.ports.system.Clock`, as far as nobody moves the wall."""
+    """The contract of `application.ports.system.Clock`, while the wall clock is not changed."""
 
     @pytest.fixture
     def clock(self) -> Clock:

@@ -45,7 +45,7 @@ def sent(world: World, *ids: int) -> bool:
 
 
 def held_up(sender: FakeSender) -> tuple[Event, Event]:
-    """Every hand-off waits: events that tell that one has begun, and that let them go on."""
+    """Every hand-off waits: events that report that one has begun, and that let them continue."""
     under_way, go_on = Event(), Event()
     send = sender.send
 
@@ -59,7 +59,7 @@ def held_up(sender: FakeSender) -> tuple[Event, Event]:
 
 
 class DispatcherContract:
-    """Subclass it and say how a house is opened; it is drained when the context ends."""
+    """Subclass it and implement how a house is opened; it is drained when the context ends."""
 
     def opened(self) -> AbstractContextManager[House]:
         raise NotImplementedError
@@ -106,7 +106,7 @@ class DispatcherContract:
         assert sent_at is not None
         assert sent_at >= due
 
-    def test_an_account_that_hangs_delays_nobody_else(self, house: House) -> None:
+    def test_an_account_that_hangs_delays_no_other_account(self, house: House) -> None:
         world = house.world
         hanging = [world.account(f"hanging {n}", limits=FREE) for n in range(4)]
         well = world.account("well", limits=FREE)

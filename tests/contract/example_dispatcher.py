@@ -70,7 +70,7 @@ class ThreadPerBatch:
     def _deliver(self, batch: Batch) -> None:
         try:
             self._delivery.deliver(batch, stopping=self._stopping.is_set)
-        except BaseException as error:  # whatever it is: no email is left that nobody works on
+        except BaseException as error:  # whatever it is: no claimed email is left without a worker
             self._tell("worker_died", error)
             self._delivery.abandon(batch)
         self._hint.set()

@@ -1,4 +1,4 @@
-"""What every Headroom must do. Subclass `HeadroomContract` and say how the disk fills.
+"""What every Headroom must do. Subclass `HeadroomContract` and implement how the disk fills.
 
 class TestMyHeadroom(HeadroomContract):
     @pytest.fixture

@@ -1,4 +1,4 @@
-"""What every Locks must do. Subclass `LocksContract` and say how a process is begun and killed.
+"""What every Locks must do. Subclass `LocksContract`; start and kill its processes.
 
 class TestMyLocks(LocksContract):
     @pytest.fixture
@@ -50,7 +50,7 @@ class LocksContract:
         assert second.acquire("dispatcher")
         assert not first.acquire("dispatcher")
 
-    def test_giving_back_what_is_not_held_is_no_error_and_frees_nobody_elses(
+    def test_releasing_a_lock_that_is_not_held_is_no_error_and_frees_no_other(
         self, machine: Machine
     ) -> None:
         first, second = machine.process(), machine.process()

@@ -699,7 +699,7 @@ class StoreContract:
         assert ids(store.write(lambda tx: _claim(tx, account, now=at(59)))) == [2, 3]
         assert ids(store.write(lambda tx: _claim(tx, account, now=at(60)))) == [1]
 
-    def test_fair_places_behind_the_most_urgent_go_to_those_who_are_due_the_longest(
+    def test_fair_places_after_the_most_urgent_go_to_the_emails_due_longest(
         self, store: Store, account: Account
     ) -> None:
         order = [(1, -1), (1, -2), (5, -9), (4, -8), (5, -7), (1, -3)]
@@ -726,7 +726,7 @@ class StoreContract:
 
         assert ids(store.write(lambda tx: _claim(tx, account, limit=1, fair=1))) == [3, 1]
 
-    def test_a_fair_place_costs_nobody_else_his_own(self, store: Store, account: Account) -> None:
+    def test_a_fair_place_takes_no_other_emails_place(self, store: Store, account: Account) -> None:
         store.write(lambda tx: [_add(tx) for _ in range(5)])
 
         assert ids(store.write(lambda tx: _claim(tx, account, fair=2, limit=2))) == [1, 2, 3, 4]
@@ -922,7 +922,9 @@ class StoreContract:
 
     # -- sweeps ---------------------------------------------------------------------------------
 
-    def test_held_by_tells_what_an_owner_is_sending(self, store: Store, account: Account) -> None:
+    def test_held_by_lists_the_emails_an_owner_is_sending(
+        self, store: Store, account: Account
+    ) -> None:
         store.write(lambda tx: [_add(tx) for _ in range(5)])
         mine = store.write(lambda tx: _claim(tx, account, limit=3, owner=1))
         store.write(lambda tx: _claim(tx, account, owner=2))
@@ -1454,7 +1456,9 @@ class StoreContract:
         clock.tick(31)
         assert [returns(n) for n in (1, 2, 3, 4)] == [at(71), at(71), at(81), None]
 
-    def test_there_is_room_at_the_time_that_was_told(self, store: Store, clock: FakeClock) -> None:
+    def test_there_is_room_at_the_time_that_was_reported(
+        self, store: Store, clock: FakeClock
+    ) -> None:
         _reserve(store, 1)
         store.write(lambda tx: tx.ledger.charge(1, 1, units=1))
         told = store.read(lambda tx: tx.ledger.room_returns_at(1, Window.HOUR, LENGTHS, units=1))
@@ -1463,7 +1467,7 @@ class StoreContract:
 
         assert _used(store) == [0, 0, 1]
 
-    def test_no_time_is_told_while_only_reservations_stand_in_the_way(self, store: Store) -> None:
+    def test_no_time_is_reported_while_only_reservations_fill_the_limit(self, store: Store) -> None:
         _reserve(store, 1)
 
         assert (
@@ -1560,7 +1564,7 @@ class StoreContract:
         assert (pruned(9), kept()) == (2, [4])
 
 
-# -- what the tests above say in a word ---------------------------------------------------------
+# -- helpers of the tests above -----------------------------------------------------------------
 
 SUSPECTED = Health(
     failures=2,

@@ -83,7 +83,7 @@ def test_a_store_that_is_not_registered_is_refused_with_the_forms_of_those_that_
         Settings.from_environment({"DATABASE_URL": "snapshot:///mail.pickle"})
 
 
-def test_every_registered_class_can_be_loaded_and_tells_files_from_servers() -> None:
+def test_every_registered_class_loads_and_distinguishes_files_from_servers() -> None:
     urls = {"sqlite": "sqlite:////data/mail.db", "postgresql": "postgresql://me@db/mail"}
 
     assert set(urls) == set(STORES)

@@ -13,7 +13,7 @@ TOTAL = 10**11
 
 
 class DiskOfATest:
-    """A disk of 100 GB as the system would tell of it."""
+    """A disk of 100 GB as the system would report it."""
 
     def __init__(self) -> None:
         self._free = TOTAL

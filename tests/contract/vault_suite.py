@@ -1,4 +1,4 @@
-"""What every Vault must do. Subclass `VaultContract` and say how one is made.
+"""What every Vault must do. Subclass `VaultContract` and implement how one is made.
 
 class TestMyVault(VaultContract):
     def vault(self, secret_key, previous=None): ...
@@ -76,7 +76,7 @@ class VaultContract:
         assert one.fingerprints("token") != other.fingerprints("token")
         assert b"token" not in one.fingerprints("token")[0]
 
-    def test_a_fingerprint_tells_whether_it_was_made_with_the_newest_key(self) -> None:
+    def test_a_fingerprint_shows_whether_it_was_made_with_the_newest_key(self) -> None:
         old, both = self.vault(OTHER_KEY), self.vault(KEY, OTHER_KEY)
         newest, previous = both.fingerprints("token")
         assert previous == old.fingerprints("token")[0]

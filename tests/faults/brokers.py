@@ -1,8 +1,8 @@
-"""E12: Celery's broker is killed and comes back empty, forgets everything, says everything twice,
+"""E12: Celery's broker is killed and comes back empty, forgets everything, repeats everything,
 and the workers are killed.
 
-What is proved: the broker holds nothing that matters. Redis is a private one, so that nobody else's
-is emptied.
+What is proved: the broker holds nothing that matters. Redis is a private one, so that no other is
+emptied.
 """
 
 import random

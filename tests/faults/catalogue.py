@@ -57,24 +57,24 @@ EXPERIMENTS = (
     ),
     Experiment(
         name="START",
-        claim="killed while it takes over, a process leaves nothing that holds the next one up",
+        claim="a process killed while it takes over leaves nothing that delays the next one",
         run=kills.kill_at_the_start,
         short={"kills": 4, "restart_s": 20.0},
     ),
     Experiment(
         name="E02",
-        claim="kill -9 behind the dot: two copies at most, one if held, and it is shown",
+        claim="kill -9 after the final dot: two copies at most, one if held, and it is shown",
         run=kills.kill_behind_the_dot,
     ),
     Experiment(
         name="POISON",
-        claim="killed again and again in one email's dialogue, it gives up that one and no other",
+        claim="killed repeatedly in one email's dialogue, the service gives up only that email",
         run=kills.killed_in_one_dialogue,
         short={"emails": 60},
     ),
     Experiment(
         name="FROZEN",
-        claim="thawed after its lease was taken, a process frozen before its dot sends no copy",
+        claim="a process frozen before its final dot and resumed without its lease sends no copy",
         run=frozen.thawed_after_its_lease,
         needs=(requirements.postgres,),
         short={"freezes": 2},
@@ -88,7 +88,7 @@ EXPERIMENTS = (
         name="E05",
         claim="whatever a server does at RSET and QUIT changes nothing about any email",
         run=goodbyes.goodbyes_go_wrong,
-        short={"emails": 150, "refused": 1, "least_share": 0.2},
+        short={"emails": 150, "refused": 1, "rounds": 1, "least_share": 0.2},
     ),
     Experiment(
         name="E06",
@@ -130,7 +130,7 @@ EXPERIMENTS = (
     ),
     Experiment(
         name="E13",
-        claim="crashes of the PostgreSQL server lose nothing and make 503, and nothing worse",
+        claim="crashes of the PostgreSQL server lose nothing and cause 503 responses only",
         run=servers.the_server_crashes,
         needs=(requirements.postgres_of_our_own,),
         short={"emails": 300, "restarts": 2},
@@ -143,13 +143,13 @@ EXPERIMENTS = (
     ),
     Experiment(
         name="E15",
-        claim="a locked database makes 503 in time, and nothing worse",
+        claim="a locked database causes timely 503 responses only",
         run=storage.the_database_is_locked,
         short={"emails": 200, "locks": 1, "slowest_s": 9.0},
     ),
     Experiment(
         name="E16",
-        claim="a full disk makes 503, and mail flows again by itself",
+        claim="a full disk causes 503 responses, and delivery resumes by itself",
         run=storage.the_disk_is_full,
         needs=(requirements.small_disks,),
     ),
@@ -172,12 +172,12 @@ EXPERIMENTS = (
     ),
     Experiment(
         name="E20",
-        claim="replies without end do not fill the memory",
+        claim="endless replies do not fill the memory",
         run=neighbours.endless_replies,
     ),
     Experiment(
         name="BLAME",
-        claim="a recipient at whom the server always gives up holds up no other mail",
+        claim="a recipient for whom the server always fails delays no other mail",
         run=neighbours.one_bad_recipient,
         short={"emails": 100, "within_s": 60},
     ),
@@ -217,7 +217,7 @@ EXPERIMENTS = (
     ),
     Experiment(
         name="E29",
-        claim="the same with RabbitMQ as the broker, which is away for longer and keeps its queue",
+        claim="the same with RabbitMQ as the broker, which is away longer and keeps its queue",
         run=partial(outages.everything_is_killed, make_broker=PrivateRabbitMQ),
         needs=(requirements.rabbitmq_server, requirements.postgres_of_our_own),
     ),

@@ -1,5 +1,6 @@
 """E05: what a server does at RSET and QUIT changes nothing about any email."""
 
+from itertools import product
 from pathlib import Path
 
 from tests.faults.harness import (
@@ -12,6 +13,7 @@ from tests.faults.harness import (
     judged_load,
     timed,
 )
+from tests.faults.measures import lowest_median
 from tests.running import Running, wait_until
 
 ANSWERS = ("close", "hang", "500 5.5.1 no", "garbage")
@@ -19,37 +21,48 @@ RSET_TIMEOUT_S = 5.0
 
 
 def goodbyes_go_wrong(
-    folder: Path, *, emails: int = 1000, refused: int = 6, least_share: float = 0.8
+    folder: Path,
+    *,
+    emails: int = 500,
+    refused: int = 3,
+    rounds: int = 3,
+    least_share: float = 0.8,
 ) -> Numbers:
     """E05: QUIT (a connection is retired after 100 messages) and RSET (after each refusal).
 
-    Throughput must stay at 80 % of the baseline, but for a RSET that hangs: that costs its own
-    deadline, 5 s, once for each refusal.
+    Throughput must stay at 80 % of the baseline, except for a RSET that hangs: each refusal costs
+    its deadline of 5 s. Each run of a cell follows a baseline run of its own, and the median of
+    their ratios counts: what else the machine does changes both runs of a pair.
     """
-    baseline = _run(folder / "baseline", emails=emails, refused=refused)
-    shares: dict[str, float] = {}
+    shares: dict[str, list[float]] = {}
     totals: dict[str, int] = {"accepted": 0, "handed off": 0, "copies beyond one": 0}
-    numbers: Numbers = {}
-    for stage in ("quit", "rset"):
-        for answer in ANSWERS:
+    for number in range(rounds):
+        for stage, answer in product(("quit", "rset"), ANSWERS):
             name = f"{stage}-{answer[:3].strip()}"
+            place = folder / f"{name}-{number}"
+            usual = _seconds(_run(place / "baseline", emails=emails, refused=refused))
             rule = {"stage": stage, "answer": answer}
-            numbers = _run(folder / name, rule, emails=emails, refused=refused)
-            seconds, usual = float(str(numbers["seconds"])), float(str(baseline["seconds"]))
+            numbers = _run(place / "cell", rule, emails=emails, refused=refused)
+            seconds = _seconds(numbers)
             if (stage, answer) == ("rset", "hang"):
                 seconds -= refused * RSET_TIMEOUT_S
-            shares[name] = usual / max(seconds, 0.01)
+            shares.setdefault(name, []).append(usual / max(seconds, 0.01))
             for total in totals:
                 totals[total] += int(str(numbers[total]))
-    slowest = min(shares, key=lambda name: shares[name])
-    assert shares[slowest] >= least_share, f"{slowest}: {shares[slowest]:.0%} of the throughput"
+    slowest, share = lowest_median(shares)
+    assert share >= least_share, f"{slowest}: {share:.0%} of the throughput"
     return {
         **totals,
         "lost": 0,
         "most copies": 1,
-        "cells": 2 * len(ANSWERS),
-        "lowest throughput of the baseline's": f"{shares[slowest]:.0%} ({slowest})",
+        "cells": len(shares),
+        "rounds": rounds,
+        "lowest throughput of the baseline's": f"{share:.0%} ({slowest})",
     }
+
+
+def _seconds(numbers: Numbers) -> float:
+    return float(str(numbers["seconds"]))
 
 
 def _run(folder: Path, *rules: dict[str, object], emails: int, refused: int) -> Numbers:

@@ -217,7 +217,7 @@ class Load:
         """Until all is accepted (or it was stopped)."""
         for thread in self._threads:
             thread.join()
-        assert not self._wrong, f"an answer that nobody should get: {self._wrong[0]}"
+        assert not self._wrong, f"an answer that no caller should get: {self._wrong[0]}"
 
     def _run(self, port: int) -> None:
         client = Client(port)
@@ -306,7 +306,7 @@ class Database:
         return {subject for (subject,) in self.rows(query)}
 
     def unknown_outcomes(self) -> Counter[str]:
-        """How often nobody knew whether the server had taken an email, by subject."""
+        """How often the outcome of an email was unknown, by subject."""
         query = (
             "SELECT subject, COUNT(*) FROM attempt JOIN email ON email.id = attempt.email_id"
             " WHERE attempt.result = 'unknown' GROUP BY email.id"

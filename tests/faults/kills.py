@@ -160,7 +160,7 @@ def asked_to_stop(
         numbers = judged_load(load, sink, database, most_copies=1)
     assert database.statuses() == {"sent": emails}
     assert set(exit_codes) == {0}, exit_codes
-    assert load.statuses[503] + load.statuses[0] > 0, "nobody posted while it stopped"
+    assert load.statuses[503] + load.statuses[0] > 0, "no request came while it stopped"
     assert slowest <= drain_s + slack_s, f"{slowest:.1f} s to stop"
     return numbers | {
         "stops": stops,

@@ -98,7 +98,7 @@ def expected(stage: str, fault: str) -> Ending:
 
 
 def _expected(stage: str, fault: str) -> Ending:
-    """What the table of replies says of this cell."""
+    """The ending of this cell by the table of replies."""
     if stage in (RSET, QUIT):
         return SENT
     if stage == Stage.DOT:
@@ -106,7 +106,7 @@ def _expected(stage: str, fault: str) -> Ending:
     if stage == Stage.BODY:
         return _expected_in_the_body(fault)
     if stage == Stage.TLS:
-        # what is said in plain text says that the port does not speak TLS from the first byte
+        # plain text shows that the port does not use TLS from the first byte
         return WAITS if fault in (Fault.CLOSE, Fault.RST, Fault.HANG) else PAUSED
     if fault.startswith("421"):
         return PAUSED if stage == Stage.AUTH else WAITS
@@ -316,7 +316,7 @@ def _cell(stage: str, fault: str) -> tuple[str, float, int]:
     ) as server:
         bench = Bench(server)
         account = bench.account(server, security=_SECURITY.get(stage, Security.PLAIN))
-        if stage == RSET:  # it is said after a refusal, before the next message
+        if stage == RSET:  # it is sent after a refusal, before the next message
             bench.submit("refused", to=BAD, account_id=account.id)
         html = f"<p>{'x' * 70}</p>\n" * (LARGE // 78) if stage == Stage.BODY else "<p>Hi</p>"
         email_id = bench.submit("cell", account_id=account.id, html=html)

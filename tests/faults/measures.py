@@ -1,9 +1,10 @@
-"""What is counted: copies, windows, memory. Pure, but for the memory."""
+"""Counts and measures: copies, windows, medians, memory. All but the memory are pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 
 def window_maximum(times: Iterable[float], length_s: float) -> int:
@@ -25,6 +26,12 @@ def extra_copies(subjects: Iterable[str]) -> int:
 def inversions(numbers: Sequence[int]) -> int:
     """How many numbers come right after a greater one."""
     return sum(after < before for before, after in pairwise(numbers))
+
+
+def lowest_median(rows: Mapping[str, Sequence[float]]) -> tuple[str, float]:
+    """The name with the lowest median, and that median."""
+    medians = {name: median(values) for name, values in rows.items()}
+    return min(medians.items(), key=lambda item: item[1])
 
 
 def resident_mb(pid: int | str = "self", *, peak: bool = False) -> float:

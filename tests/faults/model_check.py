@@ -21,7 +21,7 @@ def histories_follow_the_model(
     steps: int = 100,
     sqlite_histories: int = 5,
 ) -> Numbers:
-    """E27: with a crash at any commit, every step leaves what the model says, in any history.
+    """E27: with a crash at any commit, every step leaves what the model predicts, in any history.
 
     Seeds run side by side, a process for each processor. A seed is about as many steps as its
     histories have, less what the search ends early.

@@ -1,4 +1,4 @@
-"""E19, E20, E24: nobody waits for a neighbour's server, nobody starves, memory stays small."""
+"""E19, E20, E24: no account waits for another's server or starves, memory stays small."""
 
 import random
 import time
@@ -180,7 +180,7 @@ def the_lowest_priority_is_served(
             most_copies=1,
         )
     is_low = [each.subject.startswith("e24 low") for each in taken]
-    last = len(is_low) - is_low[::-1].index(True)  # after it nobody competes any more
+    last = len(is_low) - is_low[::-1].index(True)  # after it no other email competes
     flow = is_low[begun:last]
     share = sum(flow) / len(flow)
     assert share >= 0.09 or not judge_share, f"priority 5 got {share:.1%} of the flow"
@@ -269,7 +269,7 @@ def _order_of_a_backlog(path: Path, *, emails: int, seed: int = 1) -> list[int]:
 
 
 def one_bad_recipient(folder: Path, *, emails: int = 200, within_s: float = 15) -> Numbers:
-    """BLAME: to one recipient the server always says 421, or falls silent; the others flow."""
+    """BLAME: for one recipient the server always replies 421, or falls silent; the others flow."""
     service = Running(folder, SMTP_RCPT_TIMEOUT=2)
     database = database_of(service)
     slowest = 0.0

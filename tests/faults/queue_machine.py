@@ -229,7 +229,7 @@ def notes_failure(step: Callable[..., None]) -> Callable[..., None]:
 
 
 class QueueMachine(RuleBasedStateMachine):
-    """The random histories. A subclass says which store."""
+    """The random histories. A subclass chooses the store."""
 
     histories: ClassVar[int] = 0
     steps: ClassVar[int] = 0
@@ -242,7 +242,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.post.check = self._attempt_stands_before_its_socket
         self.model = QueueModel(QUOTAS)
         self.processes: list[Process] = []
-        self.silent: list[Process] = []  # dead ones whose locks do not tell so
+        self.silent: list[Process] = []  # dead ones whose locks do not show it
         self.stores: list[Any] = []
         self.message_ids: dict[int, str] = {}
         self.attempts: dict[int, int] = {}
@@ -308,7 +308,7 @@ class QueueMachine(RuleBasedStateMachine):
         self._start()
 
     def a_process_is_killed(self, data: st.DataObject) -> None:
-        """Its lock tells at once, or (as on another machine) only its silence does."""
+        """Its lock shows it at once, or (as on another machine) only its silence does."""
         self._dies(self._any_process(data), known=data.draw(st.booleans()))
 
     # -- clients --------------------------------------------------------------------------------
@@ -663,7 +663,7 @@ class QueueMachine(RuleBasedStateMachine):
         return process
 
     def _dies(self, process: Process, *, known: bool) -> None:
-        """Its memory is gone; its lock tells so if *known*, else only its silence does."""
+        """Its memory is gone; its lock shows it if *known*, else only its silence does."""
         self.processes.remove(process)
         if known:
             process.locks.die()
@@ -756,7 +756,7 @@ class QueueMachine(RuleBasedStateMachine):
         if owner != process.owner or since >= HEARTBEAT_S:
             process.beaten_at = self.clock.monotonic()
         if owner != process.owner:
-            assert not alive, "a process that nobody buried has changed its name"
+            assert not alive, "a process that was not removed has changed its name"
             process.owner = owner
 
     def _instances(self) -> set[int]:

@@ -277,7 +277,7 @@ class QueueModel:
         return row.ended_at is None or sent_at >= row.ended_at
 
     def _witnessed(self, row: Row, account: int, kind: str) -> bool:
-        """One more email that says so; whether there are enough of them."""
+        """One more email as evidence; whether there are enough of them."""
         seen = self.evidence[account][kind]
         seen.add(row.id)
         return len(seen) >= WITNESSES[kind]
@@ -345,7 +345,7 @@ class QueueModel:
         ]
 
     def clock_set_back(self, row: Row, *, now: datetime) -> None:
-        """It waits as long as it was told to, from now."""
+        """It waits for as long as it was asked to, from now."""
         assert row.changed_at is not None
         row.eligible_at = now + max(row.eligible_at - row.changed_at, timedelta(0))
         row.changed_at = now

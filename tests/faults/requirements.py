@@ -1,4 +1,4 @@
-"""What some experiments need of the machine; each says in one line how to get it.
+"""What some experiments need of the machine; each names in one line how to get it.
 
 They are tried, not looked up: a container may have the program and not the right to use it.
 """
@@ -21,7 +21,7 @@ _LIBRARIES = (
 
 
 class MissingRequirement(Exception):
-    """Something that an experiment needs is not there; the message says how to get it."""
+    """Something that an experiment needs is not there; the message names how to get it."""
 
 
 def libfaketime() -> Path:
@@ -36,7 +36,7 @@ def libfaketime() -> Path:
 
 
 def strace() -> str:
-    """The program that tells which system calls a process makes."""
+    """The program that records a process's system calls."""
     program = shutil.which("strace")
     if program is None:
         raise MissingRequirement("strace is needed: apt-get install strace")

@@ -65,7 +65,7 @@ def the_database_is_locked(
         load.join()
         database.wait_for_the_end()
         numbers = judged_load(load, sink, database, most_copies=1)
-    assert load.statuses[503] >= locks, "there was a lock that nobody felt"
+    assert load.statuses[503] >= locks, "there was a lock that delayed no request"
     assert set(load.statuses) <= {201, 503}, load.statuses
     assert load.slowest_s <= slowest_s, f"an answer took {load.slowest_s:.1f} s"
     return numbers | {

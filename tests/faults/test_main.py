@@ -1,4 +1,4 @@
-"""How experiments are run: what is needed first, all of them, and one table in the end."""
+"""How experiments are run: requirements first, then all of them, then one table."""
 
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def test_the_table_alone_stands_on_standard_output(capsys: pytest.CaptureFixture
     assert err.count("accepted: 5000") == 2
 
 
-def test_a_failure_stops_no_other_experiment_and_is_told_by_the_exit_code(
+def test_a_failure_stops_no_other_experiment_and_sets_the_exit_code(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     experiments = [an_experiment("A", bad), an_experiment("B", broken), an_experiment("C")]
@@ -61,7 +61,7 @@ def test_a_failure_stops_no_other_experiment_and_is_told_by_the_exit_code(
     assert "Traceback" in err
 
 
-def test_what_is_missing_is_told_before_anything_is_run(
+def test_missing_requirements_are_reported_before_anything_is_run(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     experiments = [an_experiment("A"), an_experiment("B", needs=(not_there,))]

@@ -1,7 +1,7 @@
 """A service that kills itself between the commit and the answer: for E14.
 
 It is the real one, but for a `submit` that, for a subject with "die" in it and once for each,
-returns to nobody: the email is durable, the process is dead.
+returns to no caller: the email is durable, the process is dead.
 """
 
 import os

@@ -204,7 +204,7 @@ def test_a_hint_carries_nothing(house: CeleryHouse) -> None:
     assert not message.properties.get("priority")
 
 
-def test_hints_that_nobody_takes_do_not_pile_up(house: CeleryHouse) -> None:
+def test_hints_that_no_worker_takes_do_not_pile_up(house: CeleryHouse) -> None:
     line = HintPublisher(house.app, observe=house.heard)
     for _ in range(MOST_HINTS + 200):
         assert line.send(DELIVER)
@@ -255,7 +255,7 @@ def test_what_is_sent_twice_is_delivered_once(house: CeleryHouse) -> None:
     assert len(house.world.sender.accepted) == 10
 
 
-def test_who_sleeps_is_no_member(house: CeleryHouse) -> None:
+def test_a_sleeping_process_is_no_member(house: CeleryHouse) -> None:
     house.world.account()
     house.start()
     email_id = house.world.submit()
@@ -266,7 +266,7 @@ def test_who_sleeps_is_no_member(house: CeleryHouse) -> None:
     assert house.world.store.read(lambda tx: dict(tx.instances.beats())) == {}
 
 
-def test_a_hint_that_comes_too_late_rouses_nobody(house: CeleryHouse) -> None:
+def test_a_late_hint_wakes_no_worker(house: CeleryHouse) -> None:
     """Hints gather while a process delivers: each of them would keep it up once more."""
     house.world.account()
     line = HintPublisher(house.app, observe=house.heard)
@@ -334,7 +334,7 @@ def an_app(url: str, heard: ListObserver) -> Any:
     return make_celery(url, queue=f"email-service-test-{uuid4().hex}", sweep=OFTEN, observe=heard)
 
 
-def test_a_broker_that_accepts_and_says_nothing_holds_up_no_ring(gate: Gate) -> None:
+def test_a_broker_that_accepts_and_stays_silent_delays_no_signal(gate: Gate) -> None:
     heard = ListObserver()
     app = an_app(gate.url, heard)
     wake_signal = CeleryBell(lambda: HintPublisher(app, observe=heard))
@@ -347,7 +347,7 @@ def test_a_broker_that_accepts_and_says_nothing_holds_up_no_ring(gate: Gate) -> 
     wake_signal.close()
 
 
-def test_a_broker_that_falls_silent_is_told_once_and_gets_the_hint_when_it_is_back(
+def test_a_silent_broker_is_logged_once_and_gets_the_hint_when_it_is_back(
     gate: Gate,
 ) -> None:
     heard = ListObserver()
@@ -377,7 +377,7 @@ def test_a_broker_that_falls_silent_is_told_once_and_gets_the_hint_when_it_is_ba
 
 
 @pytest.mark.parametrize("scheme", ["amqp", "redis"])
-def test_a_broker_that_is_not_there_is_told_once(scheme: str) -> None:
+def test_an_absent_broker_is_logged_once(scheme: str) -> None:
     heard = ListObserver()
     port = free_port()
     line = HintPublisher(an_app(f"{scheme}://user:hunter2@127.0.0.1:{port}", heard), observe=heard)

@@ -88,7 +88,7 @@ def test_what_comes_right_behind_a_ring_is_rung_for_too(tmp_path: Path) -> None:
             wait_until(lambda n=before: heard() > n, every=0.0002)
 
 
-def test_one_that_was_killed_is_begun_again_and_told(tmp_path: Path) -> None:
+def test_a_killed_child_is_restarted_and_logged(tmp_path: Path) -> None:
     with some(tmp_path) as (children, heard):
         killed, other = children.pids
         os.kill(killed, signal.SIGKILL)
@@ -103,7 +103,7 @@ def test_one_that_was_killed_is_begun_again_and_told(tmp_path: Path) -> None:
         assert noted(tmp_path, number_of_other) == {other}
 
 
-def test_each_is_told_its_own_number(tmp_path: Path) -> None:
+def test_each_child_gets_its_own_number(tmp_path: Path) -> None:
     with some(tmp_path) as (children, _):
         first, second = children.pids
         assert (noted(tmp_path, "number-1"), noted(tmp_path, "number-2")) == ({first}, {second})

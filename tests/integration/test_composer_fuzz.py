@@ -1,4 +1,4 @@
-"""Whatever a client says, the message holds exactly the headers that were set, or is refused."""
+"""Whatever a client sends, the message holds exactly the headers that were set, or is refused."""
 
 import re
 from datetime import UTC, datetime

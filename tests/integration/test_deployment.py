@@ -475,7 +475,7 @@ def last_stage() -> list[tuple[str, str]]:
     return told[max(i for i, (word, _) in enumerate(told) if word == "FROM") :]
 
 
-def test_the_image_is_built_in_stages_and_runs_as_nobody_in_particular() -> None:
+def test_the_image_is_built_in_stages_and_runs_as_an_unprivileged_user() -> None:
     told = last_stage()
     users = [rest for word, rest in told if word == "USER"]
 
@@ -570,7 +570,7 @@ def test_every_variable_is_a_setting_and_every_value_is_accepted(paper: str) -> 
     assert settings.drain.total_seconds() == DRAIN_S
 
 
-def test_nobody_is_given_anothers_secrets() -> None:
+def test_no_service_is_given_another_services_secrets() -> None:
     for name, service in SERVICES.items():
         file = "email-service.env" if name in OURS else f"{name}.env"
         assert service["env_file"] == file

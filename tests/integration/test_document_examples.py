@@ -41,7 +41,7 @@ def test_adding_an_adapter_shows_the_examples_in_full() -> None:
     assert ADAPTERS.count("```python") == len(QUOTED)
 
 
-def test_nothing_tells_to_install_by_a_name_that_is_another_projects_on_the_index() -> None:
+def test_no_document_installs_by_a_name_of_another_project() -> None:
     told = [ROOT / "README.md", *ROOT.glob("docs/**/*.md")]
     told += [
         file for package in ("adapters", "entrypoints") for file in ROOT.glob(f"{package}/**/*.py")

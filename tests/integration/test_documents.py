@@ -1,4 +1,4 @@
-"""What the documents say of the code is so: files, names, settings, calls, commands, events."""
+"""The documents describe the code as it is: files, names, settings, calls, commands, events."""
 
 import json
 import re

@@ -230,7 +230,7 @@ def is_closed(client: socket.socket) -> bool:
         client.settimeout(PATIENCE_S)
 
 
-def test_a_client_who_does_not_take_his_reply_is_dropped():
+def test_a_client_that_does_not_read_its_reply_is_dropped():
     with a_server(large, reply_s=1.0) as server, socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**16)
         client.settimeout(PATIENCE_S)
@@ -241,7 +241,7 @@ def test_a_client_who_does_not_take_his_reply_is_dropped():
 
 
 def large(environ, start_response):
-    """As many megabytes as the path says: /whole/N in one piece, /pieces/N in as many."""
+    """As many megabytes as the path names: /whole/N in one piece, /pieces/N in as many."""
     _, how, number = environ["PATH_INFO"].split("/")
     pieces = [b"x" * 2**20] * int(number)
     if how == "whole":
@@ -251,7 +251,7 @@ def large(environ, start_response):
 
 
 @pytest.mark.parametrize("path", ["/whole/8", "/pieces/8", "/pieces/40"])
-def test_a_reader_who_is_slow_gets_all_of_both_answers(path):
+def test_a_slow_reader_gets_all_of_both_answers(path):
     request = f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
     last = request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
     with a_server(large) as server, socket.socket() as client:
@@ -377,7 +377,7 @@ def test_a_body_without_a_length_is_refused_when_it_is_too_large():
     assert got == 413
 
 
-def test_who_was_judged_is_counted_once_and_answered_as_usual(keyed):
+def test_a_checked_request_is_counted_once_and_answered_as_usual(keyed):
     server, may_send, _ = keyed
     body = json.dumps({"subject": "x" * 70_000}).encode()
     with connected(server) as client:
@@ -467,7 +467,7 @@ def test_four_calls_of_one_key_run_at_once_and_a_fifth_waits_for_one_of_them():
     assert held.most == 4
 
 
-def test_who_waits_too_long_for_a_place_of_his_key_gets_429_and_no_worker_waits_with_him():
+def test_a_request_that_waits_too_long_for_its_keys_place_gets_429_and_blocks_no_worker():
     held = Holding()
     with a_server(held.app(), wait_for_place_s=0.3, threads=6) as server, ExitStack() as stack:
         calls = [holding_call(server, stack, b"X-API-Key: a") for _ in range(4)]
@@ -518,7 +518,7 @@ def test_a_client_that_offers_another_protocol_is_answered_in_this_one():
 
 
 @pytest.mark.parametrize("size", [100, 100_000])
-def test_who_expects_to_be_told_to_go_on_with_a_body_is_told(size):
+def test_a_client_that_expects_100_continue_gets_it(size):
     body = json.dumps({"subject": "x" * size}).encode()
     request = post(b"/api/emails", body, b"Expect: 100-continue", b"Connection: close")
     with a_server() as server, connected(server) as client:

@@ -67,7 +67,7 @@ def test_before_a_reader_gives_up_no_bracket_is_missed(octets):
 
 
 def read(octets: bytes) -> object:
-    """The object, or None for a refusal that says so."""
+    """The object, or None for a refusal with a reason."""
     try:
         return parse_object(octets)
     except InvalidInput as error:

@@ -1,4 +1,4 @@
-"""The locks are whole for every Python and system: nobody resolves them while installing."""
+"""The locks are complete for every Python and system: nothing is resolved while installing."""
 
 import sys
 from importlib.metadata import version

@@ -1,4 +1,4 @@
-"""The locks of processes, with real ones: nobody shares a lock, and the dead give theirs back.
+"""The locks of real processes: two never share a lock, and a dead one's is released.
 
 Both kinds keep the same promises: flock, and SQLite's own for systems that have no flock.
 """
@@ -121,7 +121,7 @@ def test_however_many_come_and_go_only_one_is_inside(prefix, kind):
     assert entered == [True] * 200
 
 
-def test_without_locks_everything_is_free_and_nobody_is_known_to_be_dead():
+def test_without_locks_everything_is_free_and_no_process_is_known_to_be_dead():
     locks = NoLocks()
     assert locks.acquire("dispatcher")
     assert not locks.abandoned("instance-1")

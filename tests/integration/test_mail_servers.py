@@ -1,4 +1,4 @@
-"""Real mail servers: a queue of varied emails, unknown recipients, and what verify tells.
+"""Real mail servers: a queue of varied emails, unknown recipients, and what verify reports.
 
 The whole of it, with servers that are stopped and killed, is in `make faults`.
 """

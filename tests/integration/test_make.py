@@ -1,4 +1,7 @@
-"""`make run` and `make setup` from nothing: the real Makefile and pip, made-up packages."""
+"""`make run` and `make setup`: the real Makefile and pip, invented packages.
+
+One environment is made from nothing and copied for each test: to make one takes seconds.
+"""
 
 import hashlib
 import os
@@ -7,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from copy import copy
 from pathlib import Path
 
 import pytest
@@ -31,7 +35,9 @@ def build_editable(directory, config_settings=None, metadata_directory=None):
 
 
 class Project:
-    """A folder with this project's Makefile, and packages that are made up in its place."""
+    """A folder with this project's Makefile, and invented packages."""
+
+    first: "subprocess.CompletedProcess[str]"  # the `make run` that made the environment
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "project"
@@ -78,6 +84,19 @@ class Project:
         (self.path / name).write_text(f"#!/bin/sh\n{script}\n")
         (self.path / name).chmod(0o755)
 
+    def copy(self, folder: Path) -> "Project":
+        """The same project, environment and packages in another folder."""
+        shutil.copytree(self.folder.parent, folder, symlinks=True, dirs_exist_ok=True)
+        other = copy(self)
+        other.folder, other.wheels, other.path = (
+            folder / each.name for each in (self.folder, self.wheels, self.path)
+        )
+        return other
+
+    def forget_that_it_is_complete(self) -> None:
+        """As it is while its first packages are installed."""
+        (self.folder / RUN).unlink()
+
     def make(self, target: str, *, activated: bool = False) -> "subprocess.CompletedProcess[str]":
         kept = ("HOME", "LANG", "TMPDIR")
         environ = {name: os.environ[name] for name in kept if name in os.environ}
@@ -111,12 +130,27 @@ WHOLE = {*SMALL, "tests-1.0"}
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
+    """One without an environment."""
     return Project(tmp_path)
 
 
-def test_run_installs_what_running_needs_and_setup_adds_the_rest(project):
-    first = project.make(RUN)
-    assert first.returncode == 0, first.stderr
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """One in which `make run` has made the environment, from nothing."""
+    project = Project(tmp_path_factory.mktemp("first"))
+    project.first = project.make(RUN)
+    return project
+
+
+@pytest.fixture
+def made(first_run: Project, tmp_path: Path) -> Project:
+    """A copy of the one with an environment."""
+    return first_run.copy(tmp_path)
+
+
+def test_run_installs_what_running_needs_and_setup_adds_the_rest(made):
+    project = made
+    assert project.first.returncode == 0, project.first.stderr
     assert project.installed() == SMALL
 
     whole = project.make(SETUP)
@@ -128,56 +162,55 @@ def test_run_installs_what_running_needs_and_setup_adds_the_rest(project):
     assert "Bringing" not in again.stdout
 
 
-def test_each_step_is_a_line_with_its_time(project):
-    said = project.make(RUN).stdout.splitlines()
+def test_each_step_is_a_line_with_its_time(made):
+    lines = made.first.stdout.splitlines()
 
-    assert re.fullmatch(r"Setting up \.venv with Python 3\.\d+\.\d+\S* and pip:", said[0])
-    assert [re.sub(r" +\d+ s$", "", line) for line in said[1:5]] == [
+    assert re.fullmatch(r"Setting up \.venv with Python 3\.\d+\.\d+\S* and pip:", lines[0])
+    assert [re.sub(r" +\d+ s$", "", line) for line in lines[1:5]] == [
         "  a new environment",
         "  2 packages for running",
         "  this project",
         "  checking that they fit together",
     ]
-    assert all(re.search(r" \d+ s$", line) for line in said[1:5])
+    assert all(re.search(r" \d+ s$", line) for line in lines[1:5])
 
 
-def test_a_lock_that_changed_is_installed_and_the_development_packages_stay(project):
-    project.make(SETUP)
-    project.write("requirements/run.txt", project.wheel("web", "2.0"))
+def test_a_lock_that_changed_is_installed_and_the_development_packages_stay(made):
+    made.make(SETUP)
+    made.write("requirements/run.txt", made.wheel("web", "2.0"))
 
-    done = project.make(RUN)
+    done = made.make(RUN)
 
     assert done.returncode == 0, done.stderr
-    assert project.installed() == {"builder-1.0", "web-2.0", "service-1.0", "tests-1.0"}
+    assert made.installed() == {"builder-1.0", "web-2.0", "service-1.0", "tests-1.0"}
 
 
-def test_run_goes_on_where_the_development_packages_no_longer_fit_and_says_so(project):
-    project.write("requirements/dev.txt", project.web + project.wheel("tests", "1.0", "web<2"))
-    project.make(SETUP)
-    project.write("requirements/run.txt", project.wheel("web", "2.0"))
+def test_run_continues_and_reports_development_packages_that_no_longer_fit(made):
+    made.write("requirements/dev.txt", made.web + made.wheel("tests", "1.0", "web<2"))
+    made.make(SETUP)
+    made.write("requirements/run.txt", made.wheel("web", "2.0"))
 
-    done = project.make(RUN)
+    done = made.make(RUN)
 
     assert done.returncode == 0, done.stderr
     assert "development packages are out of date: make setup" in done.stdout
-    assert not (project.folder / ".venv/.set-dev").exists()
+    assert not (made.folder / ".venv/.set-dev").exists()
 
 
-def test_a_change_of_the_project_installs_the_set_that_is_asked_for_and_no_other(project):
-    project.make(RUN)
-    project.write("pyproject.toml", (project.folder / "pyproject.toml").read_text())
+def test_a_change_of_the_project_installs_the_set_that_is_asked_for_and_no_other(made):
+    made.write("pymade.toml", (made.folder / "pymade.toml").read_text())
 
-    done = project.make(RUN)
+    done = made.make(RUN)
 
     assert "2 packages for running" in done.stdout
-    assert project.installed() == SMALL
+    assert made.installed() == SMALL
 
 
 @pytest.mark.parametrize("left", ["no pip", "a Python that is gone", "stopped at a package"])
-def test_an_environment_that_was_left_half_made_is_made_anew(project, left):
+def test_an_environment_that_was_left_half_made_is_made_anew(request, left):
+    project = request.getfixturevalue("made" if left == "stopped at a package" else "project")
     venv = project.folder / ".venv"
     if left == "stopped at a package":
-        assert project.make(RUN).returncode == 0
         (venv / ".set-run").unlink()
         (venv / ".unfinished").touch()
         [broken] = venv.glob("lib/python*/site-packages/tiny_web-1.0.dist-info")
@@ -197,73 +230,77 @@ def test_an_environment_that_was_left_half_made_is_made_anew(project, left):
     assert list(venv.glob("lib/python*/site-packages/tiny_web-1.0.dist-info/RECORD"))
 
 
-def test_an_activated_environment_can_be_made_anew_with_the_same_python(project):
-    made = project.folder / ".venv/pyvenv.cfg"
-    project.make(RUN)
-    before = re.findall("version.*", made.read_text())
-    (made.parent / ".set-run").unlink()
-    (made.parent / ".unfinished").touch()
+def test_an_activated_environment_can_be_made_anew_with_the_same_python(made):
+    venv = made.folder / ".venv"
+    before = re.findall("version.*", (venv / "pyvenv.cfg").read_text())
+    (venv / ".set-run").unlink()
+    (venv / ".unfinished").touch()
 
-    done = project.make(RUN, activated=True)
+    done = made.make(RUN, activated=True)
 
     assert done.returncode == 0, done.stderr
     assert "it is made anew" in done.stdout
-    assert re.findall("version.*", made.read_text()) == before
+    assert re.findall("version.*", (venv / "pyvenv.cfg").read_text()) == before
 
 
-def test_a_package_with_another_hash_is_not_installed_and_the_next_call_mends_it(project):
-    project.write("requirements/run.txt", re.sub("[0-9a-f]{64}", "0" * 64, project.web))
-    refused = project.make(RUN)
+def test_a_package_with_another_hash_is_not_installed_and_the_next_call_mends_it(made):
+    web = made.wheel("web", "2.0")
+    made.forget_that_it_is_complete()
+    made.write("requirements/run.txt", re.sub("[0-9a-f]{64}", "0" * 64, web))
+    refused = made.make(RUN)
     assert refused.returncode != 0
-    assert "web-1.0" not in project.installed()
+    assert "web-2.0" not in made.installed()
     assert "HASHES" in refused.stderr.upper()
 
-    project.write("requirements/run.txt", project.web)
+    made.write("requirements/run.txt", web)
 
-    assert project.make(RUN).returncode == 0
-    assert project.installed() == SMALL
+    assert made.make(RUN).returncode == 0
+    assert made.installed() == {"builder-1.0", "web-2.0", "service-1.0"}
 
 
-def test_a_lock_with_a_hole_is_told(project):
-    project.write("requirements/run.txt", project.wheel("web", "1.0", "words"))
+def test_a_lock_that_lacks_a_package_is_reported(made):
+    made.forget_that_it_is_complete()
+    made.write("requirements/run.txt", made.wheel("web", "2.0", "words"))
 
-    done = project.make(RUN)
+    done = made.make(RUN)
 
     assert done.returncode != 0
     assert "tiny-words" in done.stderr
-    assert not (project.folder / RUN).exists()
+    assert not (made.folder / RUN).exists()
 
 
-def test_uv_installs_where_it_is_on_the_path(project):
-    project.command(
+def test_uv_installs_where_it_is_on_the_path(made):
+    made.forget_that_it_is_complete()
+    made.command(
         "uv",
         'echo "$*" >> uv.log; own=$5; [ "$2" = check ] && exit 0; shift 5\n'
         'exec "$own" -m pip --quiet install "$@"',
     )
 
-    done = project.make(RUN)
+    done = made.make(RUN)
 
     assert done.returncode == 0, done.stderr
-    assert " and uv:" in done.stdout
-    asked = (project.folder / "uv.log").read_text().splitlines()
-    assert [line.split()[:2] for line in asked] == [
+    assert " with uv:" in done.stdout
+    calls = (made.folder / "uv.log").read_text().splitlines()
+    assert [line.split()[:2] for line in calls] == [
         ["pip", "install"],
         ["pip", "install"],
         ["pip", "check"],
     ]
-    assert "--no-deps --require-hashes" in asked[0]
-    assert "--no-deps --no-build-isolation" in asked[1]
-    assert project.installed() == SMALL
+    assert "--no-deps --require-hashes" in calls[0]
+    assert "--no-deps --no-build-isolation" in calls[1]
+    assert made.installed() == SMALL
 
 
-def test_pip_takes_over_where_uv_cannot(project):
-    project.command("uv", '[ "$2" = check ]')
+def test_pip_takes_over_where_uv_cannot(made):
+    made.forget_that_it_is_complete()
+    made.command("uv", '[ "$2" = check ]')
 
-    done = project.make(RUN)
+    done = made.make(RUN)
 
     assert done.returncode == 0, done.stderr
     assert "trying pip" in done.stdout
-    assert project.installed() == SMALL
+    assert made.installed() == SMALL
 
 
 @pytest.mark.parametrize("target", ["lock", "audit"])
@@ -278,7 +315,7 @@ def test_the_lock_can_be_made_anew_where_it_does_not_fit_the_project(project, ta
 
 
 @pytest.mark.parametrize(
-    ("python", "told"),
+    ("python", "command"),
     [
         ("exit 1", "sudo apt-get install python3 python3-venv"),
         (
@@ -287,7 +324,7 @@ def test_the_lock_can_be_made_anew_where_it_does_not_fit_the_project(project, ta
         ),
     ],
 )
-def test_what_the_machine_lacks_is_said_with_the_command_that_installs_it(project, python, told):
+def test_a_missing_program_is_named_with_the_command_that_installs_it(project, python, command):
     for version in ("3", "3.11", "3.12", "3.13", "3.14"):
         project.command(f"python{version}", python)
     project.command("python", python)
@@ -302,5 +339,5 @@ def test_what_the_machine_lacks_is_said_with_the_command_that_installs_it(projec
     )
 
     assert done.returncode != 0
-    assert told in done.stderr
+    assert command in done.stderr
     assert not (project.folder / ".venv").exists()

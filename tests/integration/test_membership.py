@@ -1,4 +1,4 @@
-"""Who delivers: nobody without a lock, and a dead process stays known until it is buried."""
+"""Which process delivers: none without a lock; a dead one stays known until it is removed."""
 
 import subprocess
 import sys
@@ -56,7 +56,7 @@ def test_a_process_that_ends_before_it_has_its_lock_was_never_a_member() -> None
     assert members(store) == []
 
 
-def test_a_lock_is_given_back_by_who_could_not_join(tmp_path: Path) -> None:
+def test_a_process_that_could_not_join_releases_its_lock(tmp_path: Path) -> None:
     store = BrokenCommits(clock=FakeClock())
     with pytest.raises(StoreUnavailable):
         a_membership(store, locks=FileLocks(tmp_path / "db")).join()
@@ -78,7 +78,7 @@ def test_a_dead_process_is_known_as_dead_until_it_is_buried(tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
-def test_who_leaves_takes_the_lock_along(tmp_path: Path) -> None:
+def test_a_process_that_leaves_releases_its_lock(tmp_path: Path) -> None:
     store = MemoryStore(clock=FakeClock())
     membership = a_membership(store, locks=FileLocks(tmp_path / "db"))
     membership.join()

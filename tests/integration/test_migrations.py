@@ -27,7 +27,7 @@ def migrated_to(number: int, path: Path, folder: Path) -> None:
 
 
 def filled(path: Path, emails: int) -> None:
-    """Emails as the first schema has them: nobody's key submitted them."""
+    """Emails as the first schema has them, without a key that submitted them."""
     with closing(apsw.Connection(str(path))) as connection:
         names = [row[1] for row in connection.execute("PRAGMA table_info(email)")]
         values = {
@@ -44,7 +44,7 @@ def filled(path: Path, emails: int) -> None:
             connection.execute(insert, tuple(values.values()))
 
 
-def test_0002_keeps_every_email_and_gives_it_to_nobody(tmp_path: Path) -> None:
+def test_0002_keeps_every_email_and_assigns_it_to_no_key(tmp_path: Path) -> None:
     path = tmp_path / "mail.db"
     migrated_to(1, path, tmp_path / "first")
     filled(path, 3)
@@ -108,7 +108,7 @@ def test_0006_sums_what_was_charged_and_what_the_version_before_still_charges(
         store.close()
 
 
-def test_what_is_pending_is_told_without_making_a_file(tmp_path: Path) -> None:
+def test_pending_migrations_are_reported_without_making_a_file(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "mail.db", clock=FakeClock())
 
     assert list(store.pending()) == [

@@ -25,7 +25,7 @@ def fetch(url, **options):
 
 
 @pytest.mark.parametrize("prefix", ["", "/mail"])
-def test_a_service_that_does_not_answer_is_told_as_a_problem(tmp_path, prefix):
+def test_a_service_that_does_not_answer_is_reported_as_a_problem(tmp_path, prefix):
     with nginx_in_front_of(free_port(), folder=tmp_path, prefix=prefix) as port:
         status, headers, body = fetch(f"http://127.0.0.1:{port}{prefix}/healthz")
     assert (status, headers["Content-Type"]) == (503, "application/problem+json")
@@ -36,7 +36,7 @@ def test_a_service_that_does_not_answer_is_told_as_a_problem(tmp_path, prefix):
 
 
 @pytest.mark.parametrize("prefix", ["", "/mail"])
-def test_a_body_that_is_too_large_is_told_as_a_problem(tmp_path, prefix):
+def test_a_body_that_is_too_large_is_reported_as_a_problem(tmp_path, prefix):
     with nginx_in_front_of(free_port(), folder=tmp_path, prefix=prefix) as port:
         headers = {"Content-Length": "50000000", "Connection": "close"}
         request = urllib.request.Request(
@@ -58,7 +58,7 @@ def test_the_documented_tls_works(tmp_path):
         assert fetch(f"https://localhost:{port}/healthz", context=context)[0] == 503
 
 
-# -- what the files say ----------------------------------------------------------------------------
+# -- the files ------------------------------------------------------------------------------------
 
 FILES = ("nginx.conf", "nginx-sub-path.conf")
 BELIEVED = ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Prefix")

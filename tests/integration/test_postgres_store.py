@@ -57,7 +57,7 @@ LENGTHS = WindowLengths()
 
 @pytest.fixture
 def stores(postgres_database: Database) -> Iterator[list[PostgresStore]]:
-    """Four processes, as far as the database can tell."""
+    """Four processes, from the database's point of view."""
     made = [PostgresStore(postgres_database.url, clock=FakeClock()) for _ in range(4)]
     yield made
     for store in made:
@@ -210,7 +210,7 @@ def test_a_read_that_finds_no_free_connection_gives_up(postgres_database: Databa
     store.close()
 
 
-def test_connections_that_were_ended_are_replaced_and_nobody_notices(
+def test_ended_connections_are_replaced_without_an_error(
     store: PostgresStore, postgres_database: Database
 ) -> None:
     store.write(_add)
@@ -278,7 +278,7 @@ def test_a_commit_whose_answer_was_lost_is_not_run_again(
     assert store.write(_add) > 1
 
 
-def test_a_server_that_is_gone_is_told_at_once_and_not_run_down() -> None:
+def test_a_server_that_is_gone_is_reported_at_once_and_not_flooded() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         knocks = _closing_every_connection_of(listener)
         port = listener.getsockname()[1]
@@ -708,7 +708,7 @@ def test_text_that_this_database_cannot_hold_is_written_without_it(
     assert (attempt.account_name, attempt.text) == ("a\ufffdb", "450 \ufffd later")
 
 
-# -- what the tests above say in a word -----------------------------------------------------------
+# -- helpers of the tests above -------------------------------------------------------------------
 
 
 def _add(tx: Any) -> int:

@@ -219,7 +219,7 @@ def test_programs_read_the_same_list(client, pages):
     assert one["received_at"] == "2026-01-05T09:00:00.000000"
 
 
-def test_a_blind_copy_is_told_apart_from_the_other_recipients(client, pages):
+def test_a_blind_copy_is_distinguished_from_the_other_recipients(client, pages):
     message = a_message()
     message["Cc"] = "Carol <carol@example.com>"
     recipients = ["eve@example.com", "carol@example.com", "bob@example.com"]
@@ -293,7 +293,7 @@ def test_t_xss_the_html_runs_no_script_and_loads_nothing(client, pages):
 
 
 @pytest.mark.parametrize("path", ["", "/1", "/messages.json", "/static/sandbox.js"])
-def test_t_xss_the_pages_run_only_their_own_script_and_let_nobody_frame_them(client, pages, path):
+def test_t_xss_the_pages_run_only_their_own_script_and_cannot_be_framed(client, pages, path):
     send(client, "bob@example.com")
     with pages.get(f"/sandbox{path}") as response:
         policy = response.headers["Content-Security-Policy"]

@@ -277,7 +277,7 @@ def test_what_is_too_long_to_be_shown_says_so():
 # -- to, cc and bcc --------------------------------------------------------------------------------
 
 
-def test_recipients_are_told_apart_by_the_header_that_names_them():
+def test_recipients_are_distinguished_by_the_header_that_names_them():
     read = letter(
         b'To: "Doe, Ada" <Ada@Example.com>, bob@example.com\r\nCc: carol@example.com\r\n\r\nx',
         *("ada@example.com", "eve@example.com", "carol@example.com", "bob@example.com"),
@@ -316,7 +316,7 @@ def test_a_recipient_is_found_in_to_however_it_is_written(headers, recipient):
         b"To: x@example.com\r\n\r\nTo: b@example.com\r\n",
     ],
 )
-def test_who_stands_in_neither_header_got_a_blind_copy(headers):
+def test_a_recipient_in_neither_header_got_a_blind_copy(headers):
     read = letter(headers + b"\r\nx", "b@example.com")
     assert (read.to, read.cc, read.bcc) == ((), (), ("b@example.com",))
 

@@ -69,7 +69,7 @@ def test_every_accepted_message_is_a_line_of_the_log(tmp_path: Path) -> None:
     assert line["bad"] == []
 
 
-def test_a_message_is_logged_even_if_nobody_is_told(tmp_path: Path) -> None:
+def test_a_message_is_logged_even_if_no_callback_is_given(tmp_path: Path) -> None:
     rules = '[{"stage": "dot", "answer": "accept_hang"}]'
     with a_process(tmp_path, "--rules", rules) as server:
         handoff = server.send()

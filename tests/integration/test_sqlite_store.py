@@ -528,7 +528,7 @@ def test_savepoints_are_paid_for_only_when_a_work_fails(store: SqliteStore) -> N
     assert [statement for statement in seen if "SAVEPOINT" in statement] == []
 
 
-def test_nobody_is_answered_before_the_commit(path: Path, store: SqliteStore) -> None:
+def test_no_caller_is_answered_before_the_commit(path: Path, store: SqliteStore) -> None:
     with _held_up(store):
         futures = [store.post(_add) for _ in range(3)]
         visible: list[list[Any]] = []
@@ -620,7 +620,7 @@ def test_a_callback_may_not_wait_for_the_store_but_may_post_to_it(store: SqliteS
 
 
 @pytest.mark.parametrize("error", [ValueError, SystemExit])
-def test_a_callback_that_fails_keeps_nobody_from_an_answer(
+def test_a_failing_callback_keeps_no_caller_from_an_answer(
     store: SqliteStore, error: type[BaseException]
 ) -> None:
     def callback(future: Future[Any]) -> None:
@@ -699,7 +699,7 @@ def test_no_statement_scans_a_table_that_grows(path: Path, store: SqliteStore) -
     assert scanned == []
 
 
-def test_what_a_large_account_has_used_is_told_without_reading_its_emails(
+def test_the_use_of_a_large_account_is_reported_without_reading_its_emails(
     path: Path, store: SqliteStore
 ) -> None:
     now, emails = round(NOW.timestamp() * 1_000_000), 40_000
@@ -797,7 +797,7 @@ def test_a_claim_looks_at_the_index_alone_to_choose(path: Path, store: SqliteSto
     assert updates == [["SEARCH email USING INTEGER PRIMARY KEY (rowid=?)"]]
 
 
-# -- what the tests above say in a word -----------------------------------------------------------
+# -- helpers of the tests above -------------------------------------------------------------------
 
 _STORE = """
 import sys

@@ -131,7 +131,7 @@ def test_while_every_worker_is_busy_new_emails_hardly_wake_the_feeder() -> None:
 
 
 def test_the_mail_of_another_account_does_not_wait_for_the_end_of_a_backlog() -> None:
-    """One worker, and a connection that could go on for as long as nobody waits for its thread."""
+    """One worker, and a connection that could go on until another account waits for its thread."""
     house = ThreadHouse(workers=1, max_workers=1)
     world = house.world
     busy, other = world.account(name="busy"), world.account(name="other")
@@ -173,7 +173,7 @@ def members(world: World) -> list[int]:
 def test_it_looks_for_nothing_before_it_is_roused(resting: ThreadHouse) -> None:
     world = resting.world
     world.account()
-    email_id = world.submit()  # which rings, but rouses nobody
+    email_id = world.submit()  # which signals, but wakes no worker
 
     assert not resting.dispatcher.awake
     assert not resting.dispatcher.leading
@@ -227,7 +227,7 @@ def test_it_stays_awake_while_an_email_is_in_other_hands_and_takes_it_from_the_d
     dispatcher.drain(timeout=1)
 
 
-def test_who_stands_by_says_it_once_and_says_when_it_takes_over() -> None:
+def test_a_standby_process_logs_once_that_it_waits_and_when_it_takes_over() -> None:
     locks = Locks()
     locks.held = True
     world, told = World(), []
@@ -245,7 +245,7 @@ def test_who_stands_by_says_it_once_and_says_when_it_takes_over() -> None:
         dispatcher.drain(timeout=5)
 
 
-def test_who_leads_at_once_says_nothing_of_standing_by() -> None:
+def test_a_process_that_leads_at_once_logs_nothing_of_standing_by() -> None:
     world, told = World(), []
     dispatcher = a_dispatcher(world, Signal())
     dispatcher.start(tell_turn=told.append)
@@ -258,7 +258,7 @@ def test_who_leads_at_once_says_nothing_of_standing_by() -> None:
 
 
 class Locks:
-    """Those of a machine on which another process holds them, as long as it is said to."""
+    """Those of a machine on which another process holds them for as long as the test wants."""
 
     def __init__(self) -> None:
         self.held = False
@@ -275,7 +275,7 @@ class Locks:
         return False
 
 
-def test_who_finds_another_one_leading_leaves_it_to_that_one() -> None:
+def test_a_process_that_finds_a_leader_does_not_deliver() -> None:
     one = FakeLocks()
     two = FakeLocks(beside=one)
     world = World(clock=SystemClock())
@@ -302,7 +302,7 @@ def test_who_finds_another_one_leading_leaves_it_to_that_one() -> None:
         each.drain(timeout=1)
 
 
-def test_who_rests_keeps_no_connection_from_another_process() -> None:
+def test_a_resting_process_keeps_no_connection_from_another_one() -> None:
     world = World(clock=SystemClock())
     world.application.membership.leave()
     one_connection = Limits(daily=None, hourly=None, max_connections=1)

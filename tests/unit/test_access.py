@@ -22,7 +22,7 @@ HERE = "192.0.2.1"
 
 
 def closed(**rules: Any) -> Application:
-    """An application that nobody enters without a key."""
+    """An application that needs a key."""
     service = ServiceRules(delivery=delivery_rules(), access=AccessRules(**rules))
     return an_application(rules=service, closed=True, clock=FakeClock())
 
@@ -69,7 +69,7 @@ def test_t_auth_3_only_a_keyed_digest_of_it_is_stored():
     assert repr(key.digest) not in repr(key)
 
 
-def test_a_key_enters_and_says_what_it_may():
+def test_a_key_gives_access_and_its_scopes():
     application = closed(daily_recipients=9)
     caller = application.access.authenticate(a_key(application, "send", "read"), remote=HERE)
     assert (caller.key_id, caller.scopes) == (1, {Scope.SEND, Scope.READ})
@@ -126,7 +126,7 @@ def test_keys_are_made_and_revoked_by_an_admin_only():
 # -- without a key ---------------------------------------------------------------------------------
 
 
-def test_without_a_key_all_is_open_until_there_is_one_where_the_owner_says_so():
+def test_without_a_key_all_is_open_until_there_is_one_if_the_owner_allows_it():
     application = an_application()
     assert application.access.authenticate(None, remote=HERE) is LOCAL
     token = a_key(application, "send")

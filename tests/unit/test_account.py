@@ -190,7 +190,7 @@ def test_no_password_is_no_cure(account):
         check(account.changed(now=at(2), sealed_password=None))
 
 
-def test_nobody_resumes_an_account_without_its_password(forgetful):
+def test_an_account_without_its_password_cannot_be_resumed(forgetful):
     with pytest.raises(Conflict, match="'main' has no password"):
         forgetful.resumed()
 

@@ -1,4 +1,4 @@
-"""API_TIMES: times as they were published, or as RFC 3339 has them; and what is said of them."""
+"""API_TIMES: times as they were first published, or as in RFC 3339; and their documents."""
 
 import re
 from collections.abc import Iterator

@@ -39,5 +39,5 @@ def test_a_slow_store_does_not_make_the_claims_smaller_that_keep_it_busy() -> No
     assert sizes.of(1, busy=0, allowed=0) == 8
 
 
-def test_the_first_batch_of_a_server_nobody_has_talked_to_is_one_email() -> None:
+def test_the_first_batch_for_a_new_server_is_one_email() -> None:
     assert BatchSizes().of(1, busy=0, allowed=0) == 1

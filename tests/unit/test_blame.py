@@ -54,7 +54,7 @@ def state(world: World, account) -> AccountState:
         Rule(Stage.RCPT, "454 4.7.0 Throttling failure", recipient=BAD),
     ],
 )
-def test_one_bad_recipient_holds_up_nobody_and_backs_off_alone(rule):
+def test_one_bad_recipient_delays_no_other_and_backs_off_alone(rule):
     world = World(congestion=CongestionPolicy(jitter=0))
     account = world.account(limits=ONE_CONNECTION)
     bad = world.submit(BAD)
@@ -116,7 +116,7 @@ def test_a_success_of_another_process_stands_between_two_witnesses():
     assert world.account_now(account).health.untroubled
 
 
-def test_an_outage_of_hours_is_charged_to_nobody():
+def test_an_outage_of_hours_is_charged_to_no_email():
     world = World()
     world.account(limits=ONE_CONNECTION)
     ids = [world.submit(f"r{n}@example.org") for n in range(20)]
@@ -430,7 +430,7 @@ def test_what_was_claimed_and_never_begun_leaves_no_attempt(how):
         world.application.delivery.abandon(batch)
 
     attempts = [world.store.read(lambda tx, n=n: tx.attempts.of(n)) for n in ids]
-    # of the first one it cannot be told after a crash whether its dialogue had begun
+    # after a crash it is unknown whether the first one's dialogue had begun
     assert [len(rows) for rows in attempts] == [0 if how == "drain" else 1, 0, 0]
 
 
@@ -614,7 +614,7 @@ def test_a_full_account_takes_no_more_pinned_mail_and_the_others_go_on():
 # -- who rejected whom -----------------------------------------------------------------------------
 
 
-def test_nobody_is_rejected_by_a_server_that_never_spoke_of_them():
+def test_no_recipient_is_rejected_without_a_reply_of_the_server_about_it():
     world = World(retry=RetryPolicy(max_age=timedelta(hours=1)))
     world.account(active=False)
     email_id = world.submit("a@example.org", "b@example.org")

@@ -87,14 +87,14 @@ def test_everybody_refused_is_failed_without_a_charge():
     assert (verdict.result, verdict.charged) == (Result.FAILED, False)
 
 
-def test_nobody_accepted_and_one_deferred_is_a_retry():
+def test_no_recipient_accepted_and_one_deferred_is_a_retry():
     verdict = judge(GREYLISTED, UNKNOWN_USER, stage=Stage.RCPT, said=UNKNOWN_USER)
 
     assert results(verdict) == [Result.RETRY, Result.FAILED]
     assert verdict.result is Result.RETRY
 
 
-def test_a_quota_reply_to_one_recipient_pauses_the_account_and_refuses_nobody():
+def test_a_quota_reply_to_one_recipient_pauses_the_account_and_refuses_no_recipient():
     verdict = judge(OK, QUOTA, said="250 2.0.0 queued")
 
     assert results(verdict) == [Result.SENT, Result.WAIT]
@@ -127,7 +127,7 @@ def test_a_reply_about_one_of_several_recipients_after_the_dot_suppresses_none()
     assert not any(one.suppress for one in together.recipients)
 
 
-def test_a_connection_that_has_delivered_is_told_from_a_fresh_one():
+def test_a_connection_that_has_delivered_is_distinguished_from_a_new_one():
     said = "421 4.7.0 closing"
     fresh = Handoff(stage=Stage.MAIL, reply=reply(said))
     used = Handoff(stage=Stage.MAIL, reply=reply(said), delivered=20)
@@ -149,12 +149,12 @@ def test_the_subject_of_the_email_is_no_word_of_the_server():
     assert (told.subject, told.result) == (Subject.MESSAGE, Result.FAILED)
 
 
-def test_the_verdict_says_what_the_server_asked_for_whatever_follows():
+def test_the_verdict_states_what_the_server_asked_for_whatever_follows():
     assert judge(stage=Stage.MAIL, said="451 try again in 3 minutes").wait == timedelta(minutes=3)
     assert judge(stage=Stage.MAIL, said="451 try again").wait is None
 
 
-def test_a_quota_waits_as_long_as_the_server_says_even_if_it_is_shorter():
+def test_a_quota_waits_as_long_as_the_server_asks_even_if_it_is_shorter():
     verdict = judge(stage=Stage.MAIL, said="550 hourly limit reached, try again in 10 minutes")
 
     assert verdict.pause_for == timedelta(minutes=10)

@@ -7,7 +7,7 @@ from tests.compat import installed
 
 
 def a_python(folder: Path, name: str, says: str, *, code: int = 0) -> str:
-    """What answers to every question with *says*."""
+    """Answers every question with *says*."""
     path = folder / name
     path.write_text(f"#!/bin/sh\necho '{says}'\nexit {code}\n")
     path.chmod(0o755)

@@ -238,7 +238,7 @@ def test_two_witnesses_of_different_things_are_not_two_of_one():
     assert weigh(health, the_email(2), effect=AccountEffect.PAUSE, reason="spam").effect == "none"
 
 
-def test_an_email_that_others_have_passed_says_nothing_more_of_the_account():
+def test_an_email_that_others_have_overtaken_is_no_evidence_about_the_account():
     health = weigh(Health(), the_email(1), effect=AccountEffect.UNREACHABLE).health
 
     again = weigh(health, the_email(2), effect=AccountEffect.UNREACHABLE, discredited=True)
@@ -322,7 +322,7 @@ def test_before_mail_no_email_can_be_to_blame(handoff, effect, evidence):
 
 
 def unknown_outcomes(*spans: tuple[float, float]) -> Health:
-    """What outcomes that nobody knows make of it: each began and ended at such a second."""
+    """The window after unknown outcomes: each began and ended at such a second."""
     health = Health()
     for number, (began, ended) in enumerate(spans):
         health = weigh(

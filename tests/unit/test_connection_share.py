@@ -9,7 +9,7 @@ ACCOUNTS = range(1, 101)
 
 @pytest.mark.parametrize("members", [(1,), (1, 2), (3, 4, 9), (5, 6, 7, 8), tuple(range(40))])
 @pytest.mark.parametrize("connections", [0, 1, 2, 5, 16])
-def test_every_connection_belongs_to_one_process_and_nobody_has_two_more(
+def test_every_connection_belongs_to_one_process_and_shares_differ_by_at_most_one(
     members: tuple[int, ...], connections: int
 ) -> None:
     for account_id in ACCOUNTS:

@@ -20,7 +20,7 @@ from tests.running import ROOT
 
 @attrs.define
 class Machine:
-    """Processors whose use is told."""
+    """Processors with a given use."""
 
     number: int = 2
     busy: dict[int, float] = attrs.field(factory=dict)

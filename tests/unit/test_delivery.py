@@ -83,7 +83,7 @@ class SlowReads(MemoryStore):
         return super().read_latest(work)
 
 
-def test_an_attempt_lasted_as_long_as_the_clock_says():
+def test_an_attempts_duration_is_measured_with_the_clock():
     clock = FakeClock()
     world = World(store=SlowReads(clock), clock=clock)
     world.account()
@@ -246,7 +246,7 @@ def test_an_unknown_outcome_is_charged():
     assert used(world, account) == 1
 
 
-def test_recipients_are_counted_where_the_account_says_so():
+def test_recipients_are_counted_if_the_accounts_limit_counts_recipients():
     world = World()
     account = world.account(limits=Limits(hourly=3, daily=None, unit=LimitUnit.RECIPIENTS))
     world.submit("a@example.org", "b@example.org")
@@ -374,7 +374,7 @@ def test_one_place_in_ten_goes_to_the_longest_due():
     assert world.sent_subjects().index("old@example.org") <= 10
 
 
-def test_nobody_holds_more_connections_than_the_account_allows():
+def test_no_process_holds_more_connections_than_the_account_allows():
     world = World()
     account = world.account(limits=Limits(daily=None, hourly=None, max_connections=3))
     for _ in range(50):
@@ -499,7 +499,7 @@ def test_a_result_that_comes_late_prevents_the_second_copy():
     assert world.email(email_id).status is Status.SENT
 
 
-def test_a_dead_process_is_told_by_its_lock():
+def test_a_dead_process_is_recognised_by_its_lock():
     world = World()
     world.account()
     email_id = world.submit()
@@ -706,7 +706,7 @@ def test_two_claims_in_one_commit_take_no_more_connections_than_there_are():
 
 @contextmanager
 def answers_lost(store):
-    """What is written is committed, and nobody hears of it."""
+    """What is written is committed, and no caller learns of it."""
     write = store.write
 
     def lost(work):
@@ -870,7 +870,7 @@ def test_an_email_that_an_announcement_got_refused_goes_again_at_once_and_is_not
     assert (email.status, email.retry_count, used(world, account)) == (Status.SENT, 0, 1)
 
 
-def test_an_owner_who_changed_the_account_meanwhile_decides_anew():
+def test_a_change_of_the_account_meanwhile_overrides_the_pause():
     world = World(sender=Refusing())
     account = world.account(announce_next=True)
     world.submit()

@@ -1,4 +1,4 @@
-"""A connection goes on with its account's mail for a while, and nobody else loses by it."""
+"""A connection goes on with its account's mail for a while, and no other account loses by it."""
 
 from concurrent.futures import Future
 
@@ -22,7 +22,7 @@ ONE_CONNECTION = Limits(daily=None, hourly=None, max_connections=1)
 
 @attrs.define
 class Worker:
-    """Delivers a batch as a dispatcher's thread does, and writes down what it was told to hold."""
+    """Delivers a batch as a dispatcher's thread does, and records what it was asked to hold."""
 
     world: World
     held: list[Batch] = attrs.field(factory=list)
@@ -58,13 +58,13 @@ def test_it_goes_on_with_what_waits_for_the_same_account():
     assert statuses(world) == [Status.SENT] * 5
 
 
-def test_without_somebody_who_holds_it_the_batch_is_all():
+def test_without_a_holder_the_turn_ends_with_the_batch():
     world = World()
     world.deliver(a_batch(world))
     assert statuses(world) == [Status.SENT, *[Status.QUEUED] * 4]
 
 
-def test_what_is_held_is_told_with_the_email_that_is_under_way():
+def test_the_held_emails_are_reported_with_the_email_under_way():
     world = World()
     worker = Worker(world)
     batch = a_batch(world)
@@ -94,7 +94,7 @@ def test_after_its_turn_it_lets_others_come():
     assert world.claim(), "its connection is free again"
 
 
-def test_while_nobody_else_waits_it_has_no_turn_to_end():
+def test_a_turn_does_not_end_while_no_other_account_waits():
     world = World()
     batch = a_batch(world)
     so_slow(world, TURN_SECONDS / 2)
@@ -171,7 +171,7 @@ def test_a_stop_puts_back_what_was_claimed_on_the_way():
     assert len(world.sender.accepted) == 1
 
 
-def test_a_bug_leaves_nothing_behind_that_nobody_holds():
+def test_a_bug_leaves_no_email_claimed_without_a_holder():
     world = World()
     batch = a_batch(world)
     worker = Worker(world)
@@ -215,7 +215,7 @@ def members(world: World) -> list[int]:
     return list(world.store.read(lambda tx: tx.instances.beats()))
 
 
-def test_a_claim_whose_commit_nobody_knows_about_goes_back_by_itself():
+def test_a_claim_whose_commit_is_unknown_is_released_by_itself():
     world = World()
     batch = a_batch(world)
     post, calls = world.store.post, []

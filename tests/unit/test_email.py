@@ -41,7 +41,7 @@ def held(number: int = 1, **changes: object) -> Email:
 
 
 def verdict(*results: Result, overall: Result | None = None, **changes: object) -> Verdict:
-    """What was said to each recipient in turn."""
+    """The replies to each recipient in turn."""
     made = Verdict(
         result=overall or results[0],
         subject=Subject.NOBODY,
@@ -290,7 +290,7 @@ def test_an_email_that_ends_its_process_again_and_again_is_given_up():
     assert (email.status, email.reason_code) == (Status.FAILED, "poison")
 
 
-def test_who_was_merely_claimed_when_a_process_died_keeps_its_count():
+def test_an_email_that_was_only_claimed_when_a_process_died_keeps_its_count():
     email = an_email(claim_count=1)
     for _ in range(POISON_CRASHES + 1):
         email = lapse(email.claimed(account_id=1, owner=7, now=at(0)), CRASH, began=False)
@@ -393,7 +393,7 @@ def test_nothing_leads_out_of_sent_and_cancelled():
     st.integers(0, 4),
     st.booleans(),
 )
-def test_whatever_is_said_the_status_is_a_fold_over_the_recipients(
+def test_whatever_the_replies_the_status_is_a_fold_over_the_recipients(
     results, overall, effect, retries, expired
 ):
     email = held(len(results), retry_count=retries, expires_at=at(5 if expired else 100))

@@ -31,7 +31,7 @@ def test_a_favoured_email_takes_the_fair_place(before: int, order: list[int]) ->
     assert [email.id for email in batch] == order
 
 
-def test_where_nobody_was_favoured_the_longest_due_comes_into_the_fair_place() -> None:
+def test_the_email_due_longest_takes_the_fair_place_if_no_other_was_favoured() -> None:
     strict = [an_email_of(1, due_s=30), an_email_of(2, due_s=20), an_email_of(3, due_s=10)]
 
     batch = arranged(strict, [], before=0, every=3)

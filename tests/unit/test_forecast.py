@@ -1,4 +1,4 @@
-"""What is told of a batch: how many of it go now, and when the last is due."""
+"""The forecast of a batch: how many of it go now, and when the last is due."""
 
 from datetime import timedelta
 from typing import Any
@@ -97,20 +97,20 @@ def test_urgent_emails_of_a_batch_may_use_the_reserve():
     assert told(world, 60, priority=1).go_now == 50
 
 
-def test_the_strictest_window_tells():
+def test_the_strictest_window_decides_the_forecast():
     world = World()
     world.account(limits=Limits(hourly=50, daily=60, minute=5))
     assert told(world, 100).go_now == 5
     assert told(world, 1).last_due_at > world.clock.now() + timedelta(hours=23)
 
 
-def test_without_limits_nothing_is_told():
+def test_without_limits_there_is_no_forecast():
     world = World()
     world.account()
     assert told(world, 3) == Forecast()
 
 
-def test_a_configuration_that_sends_nothing_tells_no_time():
+def test_a_configuration_that_sends_nothing_has_no_time_in_its_forecast():
     world = World()
     world.account(limits=NEWSLETTER, active=False)
     assert told(world, 3, account_id=1) == Forecast(go_now=0)
@@ -139,7 +139,9 @@ def test_recipients_are_counted_where_the_limits_count_them():
     world.account(limits=attrs.evolve(NEWSLETTER, unit=LimitUnit.RECIPIENTS))
     to = tuple(an_address(f"{n}@example.org") for n in range(10))
     assert told(world, 10, to=to).go_now == 4
-    assert told(world, 1, to=to) == Forecast()  # nobody counted the recipients of those before
+    assert (
+        told(world, 1, to=to) == Forecast()
+    )  # the recipients of the earlier ones were not counted
 
 
 def test_a_normal_email_for_more_than_is_not_reserved_is_refused_and_an_urgent_one_is_not():

@@ -40,7 +40,7 @@ def test_a_key_has_so_many_places_and_another_key_has_its_own():
     run(work)
 
 
-def test_a_place_that_is_given_back_goes_to_who_waited_longest():
+def test_a_released_place_goes_to_the_request_that_waited_longest():
     async def work() -> None:
         places, order = Places(most=1, wait_s=PATIENCE_S), []
 
@@ -62,7 +62,7 @@ def test_a_place_that_is_given_back_goes_to_who_waited_longest():
     run(work)
 
 
-def test_who_gave_up_takes_no_place_and_leaves_nothing_behind():
+def test_a_request_that_gave_up_takes_no_place_and_leaves_nothing_behind():
     async def work() -> None:
         places = Places(most=1, wait_s=PATIENCE_S)
         assert await places.take(b"a")
@@ -78,7 +78,7 @@ def test_who_gave_up_takes_no_place_and_leaves_nothing_behind():
     run(work)
 
 
-def test_who_is_given_a_place_as_he_goes_passes_it_on():
+def test_a_request_that_gets_a_place_as_it_gives_up_passes_it_on():
     async def work() -> None:
         places = Places(most=1, wait_s=PATIENCE_S)
         assert await places.take(b"a")
@@ -150,7 +150,7 @@ def test_a_read_that_goes_away_takes_no_turn_with_it():
     run(work)
 
 
-def test_a_turn_is_not_given_to_who_is_just_going_away():
+def test_a_turn_is_not_given_to_a_request_that_is_giving_up():
     async def work() -> None:
         turns = Turns(1)
         assert turns.try_take()

@@ -1,4 +1,4 @@
-"""Whether the addresses can be had: what each refusal says, and that all are told at once."""
+"""Whether the addresses are free: the text of each refusal, and all refusals at once."""
 
 import errno
 import os
@@ -83,13 +83,13 @@ def test_two_ports_that_are_next_to_each_other_are_not_replaced_by_the_same_one(
     assert len({port, port + 1, *proposed}) == 4
 
 
-def test_a_port_that_takes_a_permission_says_so():
+def test_a_port_that_needs_a_permission_is_reported_as_such():
     told = explained([refused(listening.api("127.0.0.1", 80), errno.EACCES)])
     assert "a port below 1024 takes a permission" in told
     assert "with PORT" in told
     assert "running already" not in told
 
 
-def test_another_fault_is_told_as_the_system_says_it():
+def test_another_fault_is_reported_in_the_systems_words():
     told = explained([refused(listening.api("127.0.0.1", 80), errno.ENOBUFS)])
     assert os.strerror(errno.ENOBUFS) in told

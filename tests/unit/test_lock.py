@@ -18,7 +18,7 @@ def lock_of(*lines: str) -> Sequence[Pin]:
 
 
 def found(pins: Sequence[Pin], where=LINUX, **packages: Sequence[str]) -> Sequence[str]:
-    """The holes of a project that needs `web`, by what each package says that it needs."""
+    """The holes of a project that needs `web`, by the requirements of each package."""
 
     def requirements_of(name: str) -> Sequence[Requirement]:
         if name not in packages:
@@ -67,11 +67,11 @@ def test_what_an_extra_needs_counts_where_the_extra_is_asked_for():
     assert found(pins, web=["site[fast]"], site=extra)
 
 
-def test_a_pin_that_nothing_needs_is_told():
+def test_a_pin_that_nothing_needs_is_reported():
     assert found(lock_of("web==2.1", "words==1.0"), web=[], words=[]) == ["nothing needs words"]
 
 
-def test_two_pins_of_one_package_are_told():
+def test_two_pins_of_one_package_are_reported():
     assert found(lock_of("web==2.1", "web==2.2"), web=[]) == ["web is pinned twice"]
 
 

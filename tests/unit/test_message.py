@@ -150,7 +150,7 @@ def test_a_message_has_exactly_two_parts_and_no_defect(text: str) -> None:
 
 @reproducible
 @given(header_texts)
-def test_whatever_a_display_name_says_the_one_address_is_the_accounts(name: str) -> None:
+def test_whatever_a_display_name_holds_the_one_address_is_the_accounts(name: str) -> None:
     message = read(from_line(ACCOUNT, name) + composed(content()))
     assert message.get_all("From") is not None
     assert [address.addr_spec for address in message["From"].addresses] == [str(ACCOUNT)]

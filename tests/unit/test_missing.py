@@ -1,4 +1,4 @@
-"""What a test does not find is told: in CI as an error, which nobody can overlook, never a skip."""
+"""A missing program is reported: in CI as an error, never as a skip."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from tests.missing import missing
 
 
 @pytest.mark.parametrize("ci", ["true", "1"])
-def test_in_ci_what_is_missing_is_an_error_that_says_what_and_never_a_skip(ci: str) -> None:
+def test_in_ci_a_missing_program_is_an_error_that_names_it_and_never_a_skip(ci: str) -> None:
     with pytest.raises(pytest.fail.Exception, match="no server: start one"):
         missing("no server: start one", {"CI": ci})
 

@@ -1,4 +1,4 @@
-"""What is told about events: one honest line each, or a list to look at."""
+"""The log of events: one line each, or a list to look at."""
 
 import io
 import json

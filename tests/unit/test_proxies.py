@@ -1,4 +1,4 @@
-"""Who asks, and under which address, by what trusted and other peers say."""
+"""The client and its address, from the headers of trusted and other peers."""
 
 from ipaddress import ip_network
 
@@ -104,7 +104,7 @@ def test_of_any_other_peer_nothing_is_believed(peer):
     assert forwarded_of(environ).fault is None
 
 
-def test_of_nobody_a_wrong_header_is_a_fault_without_trusted_proxies():
+def test_without_trusted_proxies_no_header_is_a_fault():
     environ = seen(trusted=(), X_FORWARDED_FOR="nonsense")
     assert forwarded_of(environ).fault is None
 

@@ -59,7 +59,7 @@ def test_an_inactive_account_is_waited_for_without_an_end():
     assert (reason(world, email_id), opens(world, email_id)) == ("account_inactive", None)
 
 
-def test_a_full_account_tells_when_room_returns():
+def test_a_full_account_reports_when_room_returns():
     world = World()
     world.account(limits=Limits(hourly=1, daily=None))
     world.submit()

@@ -23,7 +23,7 @@ def kind(request: pytest.FixtureRequest) -> Kind:
     return found
 
 
-def test_nothing_is_told_until_there_is_something_to_read(pair, kind):
+def test_nothing_is_reported_until_there_is_something_to_read(pair, kind):
     here, there = pair
     ready = kind(here, READ)
     assert ready.poll(0) == []
@@ -36,7 +36,7 @@ def test_a_socket_with_room_can_be_written_to(pair, kind):
     assert kind(here, WRITE).poll(0) == [(here.fileno(), WRITE)]
 
 
-def test_both_are_told_at_once(pair, kind):
+def test_both_are_reported_at_once(pair, kind):
     here, there = pair
     there.send(b"x")
     assert kind(here, READ | WRITE).poll(0) == [(here.fileno(), READ | WRITE)]

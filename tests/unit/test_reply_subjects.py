@@ -37,7 +37,7 @@ def judge(stage: str, line: str, **context: bool) -> Rule:
         "550 No such user: see https://quota.example.org/hourly-limit-exceeded",
     ],
 )
-def test_a_word_in_an_address_blames_nobody_but_the_recipient(line):
+def test_a_word_in_an_address_concerns_only_the_recipient(line):
     rule = judge("rcpt", line)
 
     assert (rule.subject, rule.result) == (Subject.RECIPIENT, Result.FAILED)
@@ -67,7 +67,7 @@ def test_a_word_in_an_address_blames_nobody_but_the_recipient(line):
         ("550 SMTP AUTH is required for message submission on port 587", "account", "auth"),
     ],
 )
-def test_what_the_grammar_says_counts_at_every_stage(line, subject, reason):
+def test_the_rejected_item_is_the_subject_at_every_stage(line, subject, reason):
     for stage in ["mail", "rcpt", "data", "dot"]:
         rule = judge(stage, line)
 
@@ -415,7 +415,7 @@ def test_where_words_are_missing_status_code_and_stage_decide(stage, line, subje
 
 @pytest.mark.parametrize("echo", ["Sending paused for this account", "Daily limit exceeded"])
 @pytest.mark.parametrize("stage", ["rcpt", "data", "dot"])
-def test_what_the_email_itself_says_is_not_the_servers_word(stage, echo):
+def test_words_that_the_reply_quotes_from_the_email_decide_nothing(stage, echo):
     line = f"550 5.7.1 Message '{echo}' is unwanted"
 
     assert judge(stage, line).subject is Subject.ACCOUNT

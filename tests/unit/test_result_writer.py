@@ -15,7 +15,7 @@ from tests.world import World
 
 
 class SlowStore:
-    """Runs what was posted when it is told to: until then others may join it."""
+    """Runs what was posted on request: until then others may join it."""
 
     def __init__(self, store):
         self.store = store
@@ -41,7 +41,7 @@ class SlowStore:
 
 
 class Notes:
-    """Works that note that they ran, and what their askers were told."""
+    """Works that record that they ran, and the answers of their callers."""
 
     def __init__(self):
         self.ran = []
@@ -107,7 +107,7 @@ def test_results_wait_together_for_a_store_that_is_away(slow, notes):
     for name in "ab":
         notes.hand_in(writer, name)
     slow.run()
-    notes.hand_in(writer, "c")  # nobody joins what the store has given up
+    notes.hand_in(writer, "c")  # no work joins what the store has given up
     slow.run()
     assert not notes.told
     assert not writer.wait(timeout=0)
@@ -162,7 +162,7 @@ def test_a_mark_whose_attempt_was_taken_away_is_refused():
 
 
 class Unsteady:
-    """Answers at once: that it is away, or what the store says."""
+    """Answers at once: that it is away, or with the store's answer."""
 
     def __init__(self, store):
         self.store = store
@@ -282,7 +282,7 @@ def test_a_result_that_fails_takes_no_mark_with_it(notes):
     assert writer.wait(timeout=0)
 
 
-def test_who_fails_to_hear_of_a_result_keeps_no_mark_waiting(notes):
+def test_a_failing_listener_of_a_result_keeps_no_mark_waiting(notes):
     world = World()
     [email] = claimed(world, 1)
     slow = SlowStore(world.store)

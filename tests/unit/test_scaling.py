@@ -33,7 +33,7 @@ def test_the_paper_shows_what_the_script_prints() -> None:
     assert all(table in paper for _, table in tables(GIVEN))
 
 
-def test_each_measured_number_says_how_and_when_it_was_measured() -> None:
+def test_each_measured_number_has_its_method_and_date() -> None:
     told = tomllib.loads(NUMBERS.read_text("utf-8"))
 
     assert told["machine"]
@@ -69,7 +69,7 @@ def test_what_was_not_measured_is_not_guessed() -> None:
         (999_999, "1,000,000"),
     ],
 )
-def test_a_number_is_told_with_two_digits_that_count(value: float | None, text: str) -> None:
+def test_a_number_is_shown_with_two_significant_digits(value: float | None, text: str) -> None:
     assert rounded(value) == text
 
 
@@ -97,7 +97,7 @@ def test_a_database_core_that_was_measured_gives_cores() -> None:
     assert each.database_cores == pytest.approx(attempts_a_second / (1000 * assumed["used"]))
 
 
-def test_a_day_that_is_planned_for_leaves_nobody_waiting() -> None:
+def test_a_planned_day_leaves_no_email_waiting() -> None:
     for emails in VOLUMES:
         assert need(emails, GIVEN).calm.longest_wait_s < 60
 

@@ -1,4 +1,4 @@
-"""What a reply says about its connection, and what an announcement may be blamed for."""
+"""What a reply means for its connection, and what an announcement may have caused."""
 
 from datetime import timedelta
 
@@ -59,7 +59,7 @@ def test_a_mailbox_in_trouble_ends_no_session(text: str) -> None:
     assert not ends_session(refused(Stage.RCPT, text), delivered=9)
 
 
-def test_a_session_ends_only_if_nobody_was_refused_for_good_or_accepted() -> None:
+def test_a_session_ends_only_if_no_recipient_was_refused_for_good_or_accepted() -> None:
     text = "450 4.7.1 later"
     assert not ends_session(refused(Stage.RCPT, text, Reply.of(550, "5.1.1 no")), delivered=9)
     assert not ends_session(refused(Stage.RCPT, text, OK), delivered=9)

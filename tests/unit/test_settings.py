@@ -1,4 +1,4 @@
-"""The settings: every variable checked, everything wrong said at once, no secret shown."""
+"""The settings: every variable checked, all errors reported at once, no secret shown."""
 
 import os
 import re
@@ -140,7 +140,7 @@ def test_what_a_variable_may_not_be_is_refused_by_name_and_with_what_it_may_be(n
     assert says in error
 
 
-def test_everything_wrong_is_said_at_once():
+def test_all_errors_are_reported_at_once():
     wrong = errors(
         QUEUE_WORKERS="two", PORT="http", LOG_FORMAT="xml", FLASK_ENV="production", SANDBOX="1"
     )
@@ -156,7 +156,7 @@ def test_everything_wrong_is_said_at_once():
         {"HEARTBEAT_SECONDS": "often", "LEASE_SECONDS": "20"},
     ],
 )
-def test_what_is_wrong_by_itself_is_not_said_to_contradict_something_too(wrong):
+def test_a_setting_that_is_wrong_by_itself_is_not_also_reported_as_a_contradiction(wrong):
     (error,) = errors(**wrong)
     assert error.startswith(f"{next(iter(wrong))} must be ")
 
@@ -266,7 +266,7 @@ WIDE_OPEN = [
 
 
 @pytest.mark.parametrize("networks", WIDE_OPEN)
-def test_networks_that_open_nearly_everything_are_said_aloud_in_production(networks):
+def test_networks_that_open_nearly_everything_are_a_warning_in_production(networks):
     (warning,) = production(SMTP_ALLOWED_CIDRS=networks).warnings
     assert warning.startswith(f"SMTP_ALLOWED_CIDRS={networks} opens nearly everything")
     assert settings(SMTP_ALLOWED_CIDRS=networks).warnings == ()
@@ -313,7 +313,7 @@ def test_the_dot_of_a_fully_qualified_name_is_removed(name):
     assert chosen.describe()[name] in ("localhost", "mail.example.org")
 
 
-def test_the_machines_name_is_said_without_its_dot():
+def test_the_machines_name_loses_its_final_dot():
     assert settings().ehlo_name("mail.example.org.") == "mail.example.org"
 
 
@@ -458,7 +458,7 @@ def test_a_real_environment_is_no_warning(tmp_path):
     assert not doubts_about(tmp_path, **(dict(os.environ) | dict.fromkeys(common, "x")))
 
 
-def test_what_was_meant_is_told_with_what_is_missing(tmp_path):
+def test_a_missing_setting_is_reported_with_what_was_meant(tmp_path):
     file = tmp_path / ".env"
     file.write_text("FLASK_ENV=production\nSECRTE_KEY=x\n")
     with pytest.raises(SettingsError) as caught:
@@ -517,7 +517,7 @@ def test_only_its_owner_may_read_the_key(tmp_path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_everybody_who_comes_first_gets_the_same_key(tmp_path):
+def test_processes_that_start_at_once_get_the_same_key(tmp_path):
     path = tmp_path / "key"
     with ThreadPoolExecutor(8) as threads:
         keys = set(threads.map(lambda _: development_key(path), range(32)))

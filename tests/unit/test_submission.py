@@ -283,7 +283,7 @@ def test_an_email_with_neither_html_nor_text_is_refused():
     assert refused_fields(world, html=None) == ["html"]
 
 
-def test_who_gets_an_email_does_not_depend_on_whom_it_shows():
+def test_the_envelope_does_not_depend_on_the_headers():
     world = World()
     world.account()
     hidden, shown = an_address("hidden@example.org"), an_address("list@example.org")
@@ -294,7 +294,7 @@ def test_who_gets_an_email_does_not_depend_on_whom_it_shows():
     assert b"hidden" not in message.as_bytes()
 
 
-def test_replies_go_where_the_draft_says():
+def test_replies_go_to_the_address_of_the_draft():
     world = World()
     world.account()
     submit(world, reply_to=(an_address("help@example.org"),))

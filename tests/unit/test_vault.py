@@ -12,7 +12,7 @@ def test_the_same_secret_is_sealed_differently_each_time():
     assert vault.seal("password", context="a") != vault.seal("password", context="a")
 
 
-def test_the_error_says_whether_the_row_or_the_key_is_another_one_and_what_to_do():
+def test_the_error_names_whether_the_row_or_the_key_differs_and_what_to_do():
     sealed = FernetVault(KEY).seal("password", context="account:3")
     with pytest.raises(SecretUnreadable, match="account:4 was sealed for another row"):
         FernetVault(KEY).open(sealed, context="account:4")

@@ -73,7 +73,7 @@ def test_what_went_well_needs_no_advice() -> None:
     assert verification.advice(well) == ""
 
 
-def test_the_last_step_of_a_failed_dialogue_is_told_as_it_ended() -> None:
+def test_the_last_step_of_a_failed_dialogue_is_reported_as_it_ended() -> None:
     handoff = Handoff(stage=Stage.BANNER, problem=Problem.CLOSED, detail="banner at x:25: closed")
     last = Step.of(handoff)
     assert (last.ok, last.text) == (False, "banner at x:25: closed")

@@ -121,7 +121,7 @@ def test_one_header_more_is_refused(name: bytes) -> None:
     assert "headers" in refused(SAFE.replace(b"\r\n\r\n", b"\r\n" + name + b": e@e.e\r\n\r\n"))
 
 
-def test_an_error_says_nothing_of_the_message() -> None:
+def test_an_error_shows_nothing_of_the_message() -> None:
     assert "secret" not in refused(SAFE.replace(b"Hello", b"secret\n"))
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with an address or a time is said in words that differ by fault."""
+"""Each fault of an address or a time has an error text of its own."""
 
 import re
 from datetime import UTC, datetime
@@ -75,7 +75,7 @@ TIMES = {
 
 
 @pytest.mark.parametrize("fault", ADDRESSES)
-def test_an_address_with_a_fault_is_told_that_fault(fault: str) -> None:
+def test_an_address_with_a_fault_gets_an_error_that_names_it(fault: str) -> None:
     text, told = ADDRESSES[fault]
     with pytest.raises(ValueError, match=re.escape(told)) as caught:
         email_address(text)
@@ -83,7 +83,7 @@ def test_an_address_with_a_fault_is_told_that_fault(fault: str) -> None:
 
 
 @pytest.mark.parametrize("fault", TIMES)
-def test_a_time_with_a_fault_is_told_that_fault(fault: str) -> None:
+def test_a_time_with_a_fault_gets_an_error_that_names_it(fault: str) -> None:
     text, told = TIMES[fault]
     with pytest.raises(ValueError, match=re.escape(told)):
         moment(text)

@@ -6,7 +6,7 @@ in `email_body`, so that the queue's pages hold many rows. Ids are never used tw
 `email.queue` is the account's id for a pinned email and 0 for one that any account may take: a
 claim is an index probe for each priority of two queues, whatever the backlog. `email.live` is 1
 until the email has ended: a claim does not touch an index on that. `tally` holds how many emails
-stand in each (queue, status), so that nobody has to count a million rows.
+stand in each (queue, status), so that no query counts a million rows.
 """
 
 from typing import Any

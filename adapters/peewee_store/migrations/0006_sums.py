@@ -4,7 +4,7 @@ A claim asks what an account has used in its rolling windows; of a large account
 thousand rows each time. The database itself keeps the sums with every charge: so they are exact
 whoever writes, the version before this one, a copy from another store and the prune too.
 
-In PostgreSQL each connection that writes has rows of its own, its slot: nobody waits for another
+In PostgreSQL each connection that writes has rows of its own, its slot: none waits for another
 one's commit.
 """
 
