@@ -37,7 +37,7 @@ class StoreClass(Protocol):
 
 
 @attrs.frozen
-class RecipientField:
+class StoreKind:
     """A kind of store: where its class stands, and how its URLs are written."""
 
     where: str
@@ -49,12 +49,12 @@ class RecipientField:
         return found
 
 
-STORES: Final[dict[str, RecipientField]] = {
-    "sqlite": RecipientField(
+STORES: Final[dict[str, StoreKind]] = {
+    "sqlite": StoreKind(
         "adapters.peewee_store:SqliteStore",
         "sqlite:///relative/path.db, sqlite:////absolute/path.db",
     ),
-    "postgresql": RecipientField(
+    "postgresql": StoreKind(
         "adapters.peewee_store:PostgresStore",
         "postgresql://user:password@host:port/database"
         " (special characters of the password as %40 and so on)",

@@ -13,7 +13,7 @@ from application.ports.store import Store
 from domain.email.lifecycle import Status
 from domain.errors import StoreUnavailable
 from entrypoints.settings import Settings, SettingsError
-from entrypoints.stores import STORES, RecipientField, file_of, open_store
+from entrypoints.stores import STORES, StoreKind, file_of, open_store
 from entrypoints.wiring import build, pending_migrations
 from tests.builders import OCTETS, an_email, no_limits
 from tests.contract.access_suite import AccessContract
@@ -28,7 +28,7 @@ from tests.world import World
 @pytest.fixture
 def registered(monkeypatch: pytest.MonkeyPatch) -> None:
     """The line of `STORES` that adds the example."""
-    line = RecipientField("tests.contract.example_store:SnapshotStore", "snapshot:///path")
+    line = StoreKind("tests.contract.example_store:SnapshotStore", "snapshot:///path")
     monkeypatch.setitem(STORES, "snapshot", line)
 
 
