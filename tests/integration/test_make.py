@@ -198,7 +198,7 @@ def test_run_continues_and_reports_development_packages_that_no_longer_fit(made)
 
 
 def test_a_change_of_the_project_installs_the_set_that_is_asked_for_and_no_other(made):
-    made.write("pymade.toml", (made.folder / "pymade.toml").read_text())
+    made.write("pyproject.toml", (made.folder / "pyproject.toml").read_text())
 
     done = made.make(RUN)
 
@@ -230,9 +230,14 @@ def test_an_environment_that_was_left_half_made_is_made_anew(request, left):
     assert list(venv.glob("lib/python*/site-packages/tiny_web-1.0.dist-info/RECORD"))
 
 
+def python_of(venv: Path) -> list[str]:
+    """Where its Python is, and which one."""
+    return re.findall("^(?:home|version) = .*", (venv / "pyvenv.cfg").read_text(), re.MULTILINE)
+
+
 def test_an_activated_environment_can_be_made_anew_with_the_same_python(made):
     venv = made.folder / ".venv"
-    before = re.findall("version.*", (venv / "pyvenv.cfg").read_text())
+    before = python_of(venv)
     (venv / ".set-run").unlink()
     (venv / ".unfinished").touch()
 
@@ -240,7 +245,7 @@ def test_an_activated_environment_can_be_made_anew_with_the_same_python(made):
 
     assert done.returncode == 0, done.stderr
     assert "it is made anew" in done.stdout
-    assert re.findall("version.*", (venv / "pyvenv.cfg").read_text()) == before
+    assert python_of(venv) == before
 
 
 def test_a_package_with_another_hash_is_not_installed_and_the_next_call_mends_it(made):
