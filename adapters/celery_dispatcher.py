@@ -117,7 +117,7 @@ def _transport_options(broker_url: str) -> dict[str, object]:
 
 
 class HintPublisher:
-    """A connection for hints, made when it is first needed and anew when it broke.
+    """A connection for hints, made when it is first needed and again after it broke.
 
     For one thread. No step takes much longer than TIMEOUT_S, whatever the broker does.
     """

@@ -280,7 +280,7 @@ class ThreadDispatcher:
                 self._awake.clear()
 
     def _wait_for_a_worker(self, owner: int) -> None:
-        """The signal comes for a free worker, but for every new email too: the time decides.
+        """The signal comes for a free worker, but also for every new email: the time decides.
 
         While all waiting threads wait for a connection of their own account, it is asked as
         seldom as when there is nothing to do. Once it is about to decide, only a free worker

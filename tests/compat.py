@@ -46,7 +46,7 @@ def candidates() -> Iterator[str]:
 
 
 def installed(pythons: Iterable[str]) -> dict[tuple[int, ...], str]:
-    """One for each version that can run us, but for the one that runs this."""
+    """One for each version that can run us, except the one that runs this."""
     found: dict[tuple[int, ...], str] = {}
     for python in pythons:
         try:

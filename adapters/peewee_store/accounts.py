@@ -41,7 +41,7 @@ class SqlAccounts:
     """The AccountRepository port.
 
     A row is read once for all works of a transaction: each claim of a group asks for the same ones,
-    and on a server each question is a round trip. To lock a row reads it anew.
+    and on a server each question is a round trip. Locking a row reads it again.
     """
 
     def __init__(

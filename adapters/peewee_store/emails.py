@@ -356,7 +356,7 @@ class SqlEmails:
         return sum(counts[status] for status in WAITING)
 
     def waiting(self, account_id: int | None = None) -> Waiting:
-        """From the tally, but for what one account is sending: that is few."""
+        """From the tally, except for what one account is sending: that is few."""
         counts = self.counts() if account_id is None else self._status_counts.of(account_id)
         waiting = sum(counts[status] for status in WAITING)
         if account_id is None:

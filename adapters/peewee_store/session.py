@@ -31,7 +31,7 @@ class Execute(Protocol):
 
 
 class ExecuteUnflushed(Protocol):
-    """Run one statement that has nothing to do with what is buffered, but for that of these
+    """Run one statement that has nothing to do with what is buffered, except for that of these
     tables and rows: then it is run before.
     """
 
@@ -165,7 +165,7 @@ class BufferingSession(ABC):
         tables: Collection[str] = (),
         rows: Iterable[Row] = (),
     ) -> Cursor:
-        """Run one statement; what is buffered waits, but for that of these tables and rows."""
+        """Run one statement; what is buffered waits, except for that of these tables and rows."""
         if self._buffer.kinds and self._buffer.among(tables, rows):
             self._flush()
         return self._execute(sql, parameters)

@@ -62,7 +62,7 @@ class Received:
 
 
 class Outcome(NamedTuple):
-    """What a recipient asks the sandbox to answer, and when: at RCPT, once, or at the dot."""
+    """What a recipient asks the sandbox to answer, and when: at RCPT, once, or at the final dot."""
 
     code: int
     when: str

@@ -15,7 +15,7 @@ from tests.contract.store_suite import StoreContract
 
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated file to copy: that is quicker than to migrate anew."""
+    """A migrated file to copy, which is quicker than migrating again."""
     path = tmp_path_factory.mktemp("empty") / "mail.db"
     store = SqliteStore(path, clock=FakeClock())
     store.migrate()

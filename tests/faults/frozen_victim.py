@@ -1,7 +1,7 @@
 """A service that stands still between its mark and its dot: for FROZEN.
 
-It is the real one, but for an email with "freeze" in its subject: when its mark is durable the
-process stops itself (SIGSTOP), once for each, before the dot is written. WHERE says how late:
+It is the real one, except for an email with "freeze" in its subject: when its mark is durable the
+process stops itself (SIGSTOP), once for each, before the final dot is written. WHERE says how late:
 `mark` is the moment in which the mark is answered, `permission` the one after it was checked.
 """
 

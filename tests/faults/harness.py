@@ -336,7 +336,7 @@ def judged(
     """The numbers of a run, after the criteria that hold for every experiment.
 
     A failed email is lost unless its reason is *excused*: the fault must justify it. What waits is
-    lost too, but for a run that is cut short while its faults last (*unfinished*).
+    lost too, except for a run that is cut short while its faults last (*unfinished*).
     """
     copies = Counter(each.subject for each in taken)
     shas: dict[str, set[str]] = {}

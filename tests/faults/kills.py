@@ -1,7 +1,7 @@
 """E01, E02, E03: a process is killed at random, at the worst moment, and asked to stop.
 
-What is proved: an answered 201 survives, only what stood between the dot and its result can be
-copied, and a drain copies nothing.
+What is proved: an answered 201 survives, only what stood between the final dot and its result
+can be copied, and a drain copies nothing.
 """
 
 import random

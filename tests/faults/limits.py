@@ -121,8 +121,7 @@ def the_clock_steps(
     """E09: the wall clock steps by +1 h, −1 h and +30 d during a run; monotonic time does not.
 
     The run begins a few seconds before the zone's next change to or from daylight saving time.
-    Everything is delivered within two minutes of the last step, but for the capacity that the limit
-    leaves.
+    Everything is delivered within two minutes of the last step, except for what the limit leaves.
     """
     begin_s = _seconds_to_the_next_switch(ZONE) - between_steps_s / 2
     stamp = folder / "faketime"

@@ -131,7 +131,7 @@ def _expected(stage: str, fault: str) -> Ending:
 
 
 def _expected_in_the_body(fault: str) -> Ending:
-    """Nothing was accepted: a reply counts as one to the dot, a lost line as a try."""
+    """Nothing was accepted: a reply counts as one to the final dot, a lost line as a try."""
     if fault.startswith("554"):
         return REFUSED
     if fault.startswith("421") or fault in (Fault.GARBAGE, Fault.ENDLESS, Fault.EXTRA):

@@ -33,7 +33,7 @@ ENDLESS_AT = ("banner", "ehlo", "mail", "dot")
 def slow_neighbours(
     folder: Path, *, seconds: float = 30, latency_ms: float = 25, least_share: float = 0.8
 ) -> Numbers:
-    """E19: two accounts alone, then beside eight whose server hangs or drips, early or late.
+    """E19: two accounts alone, then beside eight whose server hangs or is slow, early or late.
 
     The deadlines of the dialogue are the long ones of production.
     """

@@ -140,7 +140,7 @@ class Killer:
 
     def kill(self, kinds: Collection[str], *, away_s: float) -> int:
         """kill -9 in random order, and start again after *away_s*; how many emails of the worker
-        stood between the dot and their result.
+        stood between the final dot and their result.
 
         Without a database they cannot be counted: there the worker is frozen, which does no more
         than a dead one, and dies when the database is back.

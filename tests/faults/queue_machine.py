@@ -1033,7 +1033,7 @@ class QueueOnSqlite(QueueMachine):
 
 @cache
 def _empty_database() -> bytes:
-    """A migrated file to begin with: that is quicker than to migrate anew."""
+    """A migrated file to start from, which is quicker than migrating again."""
     with tempfile.TemporaryDirectory() as folder:
         store = SqliteStore(Path(folder) / "mail.db", clock=FakeClock())
         store.migrate()

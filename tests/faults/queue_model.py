@@ -32,9 +32,9 @@ class Outcome(StrEnum):
 
     TAKES = "takes"
     BUSY = "busy"  # 421 at MAIL
-    DEFERS = "defers"  # 451 at the dot
-    REFUSES = "refuses"  # 550 at the dot
-    FALLS_SILENT = "falls_silent"  # at the dot, without having taken it
+    DEFERS = "defers"  # 451 after the final dot
+    REFUSES = "refuses"  # 550 after the final dot
+    FALLS_SILENT = "falls_silent"  # after the final dot, without having taken it
     TAKES_SILENTLY = "takes_silently"  # takes it and drops the line
 
     @property
@@ -217,7 +217,7 @@ class QueueModel:
     # -- one attempt --------------------------------------------------------------------------
 
     def marked(self, email_id: int, attempt: int, *, owner: int) -> bool:
-        """The last permission before the dot."""
+        """The last permission before the final dot."""
         row = self.rows[email_id]
         if (row.status, row.attempt, row.owner) != ("sending", attempt, owner):
             return False

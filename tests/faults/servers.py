@@ -201,7 +201,7 @@ def the_server_crashes(
 
 
 def killed(victim: Running, database: ServerDatabase) -> int:
-    """kill -9; how many of its emails stood between the dot and their result."""
+    """kill -9; how many of its emails stood between the final dot and their result."""
     victim.freeze()
     time.sleep(0.1)  # what it has sent to the server ends there by itself
     pids = ", ".join(map(str, victim.pids()))

@@ -1,6 +1,6 @@
 """A service that kills itself between the commit and the answer: for E14.
 
-It is the real one, but for a `submit` that, for a subject with "die" in it and once for each,
+It is the real one, except for a `submit` that, for a subject with "die" in it and once for each,
 returns to no caller: the email is durable, the process is dead.
 """
 

@@ -69,7 +69,7 @@ def test_while_one_transaction_follows_another_the_wal_does_not_grow(
     finally:
         checkpoints.close()
 
-    assert wal_pages(path) == learnt, "it began anew each time"
+    assert wal_pages(path) == learnt, "it started again each time"
     assert path.stat().st_size > 20 * PAGES * PAGE, "and what it held is in the file"
 
 

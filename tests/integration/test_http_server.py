@@ -160,7 +160,7 @@ def test_t_dos_1_200_slow_clients_do_not_slow_down_a_healthy_one(tmp_path):
     ],
     ids=["headers", "large body", "body", "chunks"],
 )
-def test_t_dos_1_a_request_that_drips_is_ended_at_its_deadline(begun):
+def test_t_dos_1_a_request_that_comes_byte_by_byte_is_ended_at_its_deadline(begun):
     with a_server(header_s=1.0, body_s=1.0) as server, connected(server) as client:
         client.sendall(begun)
         dripping = threading.Thread(target=drip, args=(client,))

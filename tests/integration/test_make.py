@@ -207,7 +207,7 @@ def test_a_change_of_the_project_installs_the_set_that_is_asked_for_and_no_other
 
 
 @pytest.mark.parametrize("left", ["no pip", "a Python that is gone", "stopped at a package"])
-def test_an_environment_that_was_left_half_made_is_made_anew(request, left):
+def test_an_incomplete_environment_is_replaced(request, left):
     project = request.getfixturevalue("made" if left == "stopped at a package" else "project")
     venv = project.folder / ".venv"
     if left == "stopped at a package":
@@ -235,7 +235,7 @@ def python_of(venv: Path) -> list[str]:
     return re.findall("^(?:home|version) = .*", (venv / "pyvenv.cfg").read_text(), re.MULTILINE)
 
 
-def test_an_activated_environment_can_be_made_anew_with_the_same_python(made):
+def test_an_activated_environment_can_be_replaced_with_the_same_python(made):
     venv = made.folder / ".venv"
     before = python_of(venv)
     (venv / ".set-run").unlink()

@@ -454,7 +454,7 @@ def test_a_late_time_does_not_go_back_behind_a_newer_one(
     assert store.read(lambda tx: tx.accounts.get(account.id)).last_sent_at == at(9)
 
 
-def test_a_change_that_another_process_was_quicker_with_is_judged_anew(
+def test_a_change_that_another_process_made_first_is_judged_again(
     store: PostgresStore, other: PostgresStore, account: Account
 ) -> None:
     store.write(_add)

@@ -883,7 +883,7 @@ def _at_once(works: list[Callable[[], Any]]) -> list[Any]:
 
 
 def _use_everything(tx: Any, account: Account) -> None:
-    """Every statement of the store, but for those on a few accounts."""
+    """Every statement of the store, except for those on a few accounts."""
     emails, ledger, lengths = tx.emails, tx.ledger, WindowLengths()
     emails.add(an_email(), OCTETS)
     emails.add(a_pinned_email(account), OCTETS)

@@ -94,7 +94,7 @@ class MailServer:
             raise AssertionError(f"{self.name} does not start: {self.told()}") from error
 
     def reload(self) -> None:
-        """Read the configuration anew."""
+        """Reload the configuration."""
         self._signal(signal.SIGHUP)
 
     def stop(self) -> None:
@@ -340,7 +340,7 @@ class Exim(_Mounted):
 class OpenSmtpd(_Mounted):
     """OpenSMTPD: 12 messages a connection.
 
-    Debian 12's cannot do TLS with OpenSSL 3 ("missing private key") but for a few lines that are
+    Debian 12's cannot do TLS with OpenSSL 3 ("missing private key") without a few lines that are
     loaded before it.
     """
 

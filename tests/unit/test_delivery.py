@@ -826,7 +826,7 @@ def test_a_clock_set_forward_ends_nothing_that_waits():
 
 
 class Refusing(FakeSender):
-    """Its servers break on what is announced: at the dot with *answer*, or before it."""
+    """Its servers break on what is announced: at the final dot with *answer*, or before it."""
 
     def send(self, account, envelope, octets, *, before_dot):
         handoff = super().send(account, envelope, octets, before_dot=before_dot)

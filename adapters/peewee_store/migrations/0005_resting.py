@@ -15,6 +15,6 @@ CREATE INDEX email_by_status ON email (status, id) WHERE status <> 'sending'
 
 
 def up(migrator: Any, db: Any) -> None:
-    """Make the index anew: a second or so for a million emails."""
+    """Rebuild the index: a second or so for a million emails."""
     for statement in _STATEMENTS.split(";"):
         db.execute_sql(statement)
