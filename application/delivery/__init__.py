@@ -19,7 +19,9 @@ from application.delivery.rules import DeliveryRules
 from application.delivery.scheduler import Scheduler
 from application.delivery.settle import Settlement
 from application.delivery.transmit import TURN_SECONDS, Transmission
-from application.ports import Clock, Entropy, Headroom, Observe, Sender, Store
+from application.ports.sender import Sender
+from application.ports.store import Store
+from application.ports.system import Clock, Entropy, Headroom, Observe
 
 __all__ = ["TURN_SECONDS", "Batch", "Delivery", "DeliveryRules"]
 

@@ -6,7 +6,7 @@ import attrs
 
 from application.delivery.accounts import find_locked
 from application.delivery.rules import DeliveryRules
-from application.ports import Transaction
+from application.ports.store import Transaction
 from domain.account.account import Account
 from domain.account.health import Weighed, Witness, window_of
 from domain.account.health import weighed as weigh

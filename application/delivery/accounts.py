@@ -1,6 +1,6 @@
 """The account of an email, as it stands in a transaction."""
 
-from application.ports import Transaction
+from application.ports.store import Transaction
 from domain.account.account import Account
 from domain.account.limits import LimitUnit
 from domain.email.lifecycle import Email

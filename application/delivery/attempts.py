@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from application.ports import Transaction
+from application.ports.store import Transaction
 from domain.account.account import Account
 from domain.email.lifecycle import Attempt, Email
 from domain.outcome.handoff import Handoff

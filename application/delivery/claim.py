@@ -15,7 +15,9 @@ from application.delivery.due import next_due
 from application.delivery.recovery import Recovery
 from application.delivery.rules import DeliveryRules
 from application.delivery.scheduler import Plan, Scheduler
-from application.ports import Clock, Headroom, Sender, Store, Transaction
+from application.ports.sender import Sender
+from application.ports.store import Store, Transaction
+from application.ports.system import Clock, Headroom
 from domain.account.account import Account
 from domain.email.lifecycle import NO_SUSPECTS, POISON_CRASHES, SUSPECT_CRASHES, Email
 from domain.errors import StoreUnavailable

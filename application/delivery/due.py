@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from application.delivery.connections import Connections
-from application.ports import Transaction
+from application.ports.store import Transaction
 from domain.account.account import Account
 from domain.account.limits import WindowLengths
 

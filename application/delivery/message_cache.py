@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Final
 
-from application.ports import Store
+from application.ports.store import Store
 from domain.account.account import Account
 from domain.email.lifecycle import Email
 from domain.errors import StoreUnavailable

@@ -5,7 +5,9 @@ import attrs
 from application.delivery.account_health import AccountHealth
 from application.delivery.rules import DeliveryRules
 from application.delivery.scheduler import Scheduler
-from application.ports import Clock, Entropy, Observe, Sender, Store, Transaction
+from application.ports.sender import Sender
+from application.ports.store import Store, Transaction
+from application.ports.system import Clock, Entropy, Observe
 from domain.account.account import Account
 from domain.errors import NotFound, StoreUnavailable
 from domain.events import Event

@@ -13,7 +13,8 @@ from application.delivery.reporting import email_event
 from application.delivery.result_writer import ResultWriter
 from application.delivery.rules import DeliveryRules
 from application.delivery.scheduler import Scheduler
-from application.ports import Clock, Entropy, Observe, Store, Transaction
+from application.ports.store import Store, Transaction
+from application.ports.system import Clock, Entropy, Observe
 from domain.email.lifecycle import AbandonedAttempt, Email, Phase, Status
 from domain.errors import StaleAttempt, StoreUnavailable
 from domain.outcome.handoff import Stage

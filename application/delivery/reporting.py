@@ -1,6 +1,6 @@
 """What delivery tells of an email once it is written down."""
 
-from application.ports import Observe
+from application.ports.system import Observe
 from domain.account.account import Account
 from domain.email.lifecycle import Attempt, Email
 from domain.events import Event

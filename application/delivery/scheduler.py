@@ -14,7 +14,7 @@ import attrs
 from application.delivery.batch_size import BatchSizes
 from application.delivery.connections import Connections
 from application.delivery.shared_mail import SharedMail
-from application.ports import Transaction
+from application.ports.store import Transaction
 from domain.account.account import Account
 from domain.account.limits import WindowLengths
 from domain.email import fairness as claiming

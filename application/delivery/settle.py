@@ -14,7 +14,8 @@ from application.delivery.batch import Turn
 from application.delivery.reporting import email_event, report_settled
 from application.delivery.result_writer import ResultWriter
 from application.delivery.rules import DeliveryRules
-from application.ports import Clock, Entropy, Observe, Transaction
+from application.ports.store import Transaction
+from application.ports.system import Clock, Entropy, Observe
 from domain.account.account import Account
 from domain.account.health import Witness, evidence_of, speaks_of_an_email
 from domain.email.lifecycle import AbandonedAttempt, Aside, Attempt, Email, Status

@@ -14,7 +14,9 @@ from application.delivery.result_writer import CommitPermit, ResultWriter
 from application.delivery.rules import DeliveryRules
 from application.delivery.scheduler import Scheduler
 from application.delivery.settle import Settlement
-from application.ports import Clock, Conversation, Observe, Sender, Store
+from application.ports.sender import Conversation, Sender
+from application.ports.store import Store
+from application.ports.system import Clock, Observe
 from domain.email.lifecycle import AbandonedAttempt, Email
 from domain.errors import StoreUnavailable
 from domain.events import Event

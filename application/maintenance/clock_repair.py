@@ -8,7 +8,8 @@ from typing import Final
 
 import attrs
 
-from application.ports import Clock, Observe, Store, Transaction
+from application.ports.store import Store, Transaction
+from application.ports.system import Clock, Observe
 from domain.email.lifecycle import Email
 from domain.errors import StaleAttempt
 from domain.events import Event

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from application.delivery.reporting import email_event
-from application.ports import Clock, Observe, Store, Transaction
+from application.ports.store import Store, Transaction
+from application.ports.system import Clock, Observe
 from domain.email.lifecycle import Email
 
 

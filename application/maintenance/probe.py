@@ -4,7 +4,9 @@ from collections.abc import Collection
 
 import attrs
 
-from application.ports import Clock, Observe, Sender, Store, Transaction
+from application.ports.sender import Sender
+from application.ports.store import Store, Transaction
+from application.ports.system import Clock, Observe
 from domain.account.account import Account
 from domain.account.health import CongestionPolicy
 from domain.events import Event

@@ -9,7 +9,9 @@ from application.delivery import Delivery
 from application.maintenance.clock_repair import ClockRepair
 from application.maintenance.expiry import Expiry
 from application.maintenance.probe import PausedAccounts
-from application.ports import Clock, Observe, Sender, Store
+from application.ports.sender import Sender
+from application.ports.store import Store
+from application.ports.system import Clock, Observe
 from domain.access import DAY
 from domain.account.health import CongestionPolicy
 from domain.account.limits import WindowLengths
