@@ -11,6 +11,7 @@ from domain.account.account import Account
 from domain.account.limits import URGENT
 from domain.email.lifecycle import Email
 from domain.email.retry import RetryPolicy
+from domain.email.settlement import resent, resolved_as_sent
 from domain.errors import Conflict, FieldError, InvalidInput, NotFound
 from domain.events import Event
 
@@ -66,13 +67,13 @@ class EmailChanges:
             return self._change(
                 email_id,
                 "email_resolved",
-                lambda e, now: e.resolved_as_sent(now=now),
+                lambda e, now: resolved_as_sent(e, now=now),
                 caller=caller,
             )
         return self._try_again(
             email_id,
             "email_resolved",
-            lambda e, now: e.resent(now=now, policy=self._retry, account_id=account_id),
+            lambda e, now: resent(e, now=now, policy=self._retry, account_id=account_id),
             account_id=account_id,
             caller=caller,
         )

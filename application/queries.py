@@ -21,8 +21,11 @@ from application.redaction import (
 from domain.access import LOCAL, Caller, Scope
 from domain.account.account import Account
 from domain.account.limits import URGENT, Window, WindowLengths
+from domain.email.attempt import Attempt
 from domain.email.gates import AccountUse, Gate, gates
-from domain.email.lifecycle import WAITING, Attempt, Email, Page, Status
+from domain.email.lifecycle import Email
+from domain.email.listing import Page
+from domain.email.status import WAITING, Status
 from domain.errors import NotFound
 
 

@@ -15,8 +15,10 @@ import attrs
 
 from domain.account.account import Account
 from domain.account.health import Pause
+from domain.email.attempt import Attempt
 from domain.email.gates import Gate
-from domain.email.lifecycle import Attempt, Email, Recipient
+from domain.email.lifecycle import Email
+from domain.email.recipient import Recipient
 from domain.outcome.handoff import Reply, Stage
 
 UNREACHED: Final = "the mail server could not be reached"

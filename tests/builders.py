@@ -10,7 +10,9 @@ from domain.access import ApiKey, IdempotencyRecord, Scope
 from domain.account.account import Account
 from domain.account.limits import Limits
 from domain.address import Address
-from domain.email.lifecycle import Attempt, Email, Recipient
+from domain.email.attempt import Attempt
+from domain.email.lifecycle import Email
+from domain.email.recipient import Recipient
 from domain.outcome.handoff import Envelope, Handoff, Reply, Stage
 from domain.outcome.verdict import AccountEffect, Result, Subject, Verdict
 

@@ -19,19 +19,19 @@ from domain.access import ApiKey, AuditEntry, IdempotencyRecord
 from domain.account.account import Account
 from domain.account.health import Health
 from domain.account.limits import URGENT, Window, WindowLengths
-from domain.email.claim_policy import ANY_ACCOUNT, ClaimPolicy, Due, refuse_unclaimable
-from domain.email.fairness import alone, passed_over
-from domain.email.lifecycle import (
-    POISON_CRASHES,
-    WAITING,
-    Attempt,
-    Email,
-    EmailSummary,
-    Page,
-    Phase,
-    Status,
-    Waiting,
+from domain.email.attempt import Attempt
+from domain.email.claim_policy import (
+    ANY_ACCOUNT,
+    ClaimPolicy,
+    Due,
+    alone,
+    passed_over,
+    refuse_unclaimable,
 )
+from domain.email.lifecycle import Email
+from domain.email.listing import EmailSummary, Page, Waiting
+from domain.email.settlement import POISON_CRASHES
+from domain.email.status import WAITING, Status
 from domain.errors import (
     Conflict,
     NameTaken,
@@ -362,8 +362,7 @@ class _Emails:
             owner,
         ):
             return False
-        marked = attrs.evolve(email, phase=Phase.COMMITTING)
-        self._journal.put(self._tables.emails, email_id, marked)
+        self._journal.put(self._tables.emails, email_id, email.committing())
         return True
 
     def save(self, email: Email, *, was: Email) -> None:

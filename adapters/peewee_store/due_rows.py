@@ -16,14 +16,13 @@ from functools import lru_cache
 from typing import Final
 
 from adapters.peewee_store import rows
+from adapters.peewee_store.rows import IS_WAITING
 from adapters.peewee_store.session import Session, marks
-from domain.account.limits import URGENT
-from domain.email.claim_policy import ANY_ACCOUNT, PRIORITIES, ClaimPolicy, Due
+from domain.account.limits import PRIORITIES, URGENT
+from domain.email.claim_policy import ANY_ACCOUNT, ClaimPolicy, Due
 
 _KEYS: Final = ("eligible_at", "id", "open_count", "queue", "priority")
 _COLUMNS: Final = ", ".join(rows.EMAIL_COLUMNS)
-# Spelled as in the partial indexes: the planner uses one for these very words only.
-IS_WAITING: Final = "status IN ('queued', 'scheduled', 'retry')"
 
 
 def _lines(account_id: int) -> list[tuple[int, int]]:

@@ -10,7 +10,8 @@ from adapters.peewee_store import rows
 from adapters.peewee_store.queries import Prepared, given, literal
 from adapters.peewee_store.session import Session
 from adapters.peewee_store.tables import EmailRow
-from domain.email.lifecycle import Page, Status
+from domain.email.listing import Page
+from domain.email.status import Status
 
 # by their own names: a plan of the database names what it reads
 _EMAIL: Final = EmailRow.alias("email")

@@ -16,11 +16,12 @@ from operator import itemgetter
 from typing import Final
 
 from adapters.peewee_store import email_lists, rows
-from adapters.peewee_store.due_rows import IS_WAITING, DueRows
+from adapters.peewee_store.due_rows import DueRows
 from adapters.peewee_store.rows import (
     ACCOUNT_AT,
     ASIDES_AT,
     CRASHES_AT,
+    IS_WAITING,
     REASON_AT,
     claimed_email,
     micros,
@@ -31,10 +32,19 @@ from adapters.peewee_store.status_counts import StatusCounts
 from adapters.peewee_store.tables import EmailRow, RecipientRow
 from adapters.peewee_store.write_buffer import Change, update
 from domain.account.account import Account
-from domain.account.limits import URGENT
-from domain.email.claim_policy import ANY_ACCOUNT, PRIORITIES, ClaimPolicy, refuse_unclaimable
-from domain.email.fairness import alone, has_history, passed_over
-from domain.email.lifecycle import POISON_CRASHES, WAITING, Email, Page, Status, Waiting
+from domain.account.limits import PRIORITIES, URGENT
+from domain.email.claim_policy import (
+    ANY_ACCOUNT,
+    ClaimPolicy,
+    alone,
+    has_history,
+    passed_over,
+    refuse_unclaimable,
+)
+from domain.email.lifecycle import Email
+from domain.email.listing import Page, Waiting
+from domain.email.settlement import POISON_CRASHES
+from domain.email.status import WAITING, Phase, Status
 from domain.errors import NotFound, StaleAttempt
 
 _READ: Final = ("email", "recipient")
@@ -64,16 +74,18 @@ _NEXT_DUE: Final = (
     f"SELECT MIN(eligible_at) FROM email WHERE queue = ? AND priority = ? AND {IS_WAITING}"
 )
 # The status is wrapped so that SQLite goes by the ids and not, three times, by an index on it.
-_STILL_WAITING: Final = "status || '' IN ('queued', 'scheduled', 'retry')"
-_HOLD: Final = (
-    "UPDATE email SET status = 'sending', phase = 'claimed', attempt_no = attempt_no + 1,"
-    " owner = ?, updated_at = ?"
+_STILL_WAITING: Final = IS_WAITING.replace("status", "status || ''")
+# The transition CLAIMED; the contract suite compares it with `Email.claimed`.
+_CLAIM: Final = (
+    f"UPDATE email SET status = '{Status.SENDING}', phase = '{Phase.CLAIMED}',"
+    " attempt_no = attempt_no + 1, owner = ?, updated_at = ?"
 )
-_HOLD_FOR: Final = _HOLD.replace(" owner = ?", " account_id = ?, owner = ?")
+_CLAIM_FOR: Final = _CLAIM.replace(" owner = ?", " account_id = ?, owner = ?")
 # by the ids here too
-_STILL_HELD: Final = "owner = ? AND status || '' = 'sending' AND attempt_no = ? AND id "
-_MARK: Final = f"UPDATE email SET phase = 'committing' WHERE {_STILL_HELD}"
-_MARKED: Final = f"SELECT id FROM email WHERE phase = 'committing' AND {_STILL_HELD}"
+_STILL_HELD: Final = f"owner = ? AND status || '' = '{Status.SENDING}' AND attempt_no = ? AND id "
+# The transition COMMITTING; the contract suite compares it with `Email.committing`.
+_MARK: Final = f"UPDATE email SET phase = '{Phase.COMMITTING}' WHERE {_STILL_HELD}"
+_MARKED: Final = f"SELECT id FROM email WHERE phase = '{Phase.COMMITTING}' AND {_STILL_HELD}"
 _HELD: Final = (
     f"SELECT {_COLUMNS} FROM email WHERE owner = ? AND status = 'sending' ORDER BY id LIMIT ?"
 )
@@ -86,7 +98,8 @@ _FROM_THE_FUTURE: Final = (
     f"SELECT {_COLUMNS} FROM email WHERE live = 1 AND status IN ('queued', 'retry')"
     " AND updated_at > ? AND (expires_at, id) > (?, ?) ORDER BY expires_at, id LIMIT ?"
 )
-# the sum keeps the index of the account out: few emails are sending, an account may have millions
+# `+ 0` keeps the planner off the account index: few emails are sending, while an account may have
+# millions
 _SENDING: Final = "SELECT COUNT(*) FROM email WHERE status = 'sending' AND account_id + 0 = ?"
 
 
@@ -194,8 +207,8 @@ class SqlEmails:
     def _save_recipients(self, email: Email, was: Email) -> None:
         for position, (new, old) in enumerate(zip(email.recipients, was.recipients, strict=True)):
             if new is not old:
-                fate = rows.recipient_fate(new)
-                self._session.buffer(_SAVE_RECIPIENT, (*fate, email.id, position))
+                outcome = rows.recipient_outcome(new)
+                self._session.buffer(_SAVE_RECIPIENT, (*outcome, email.id, position))
 
     # -- the queue ----------------------------------------------------------------------------
 
@@ -252,9 +265,10 @@ class SqlEmails:
         now: datetime,
     ) -> Sequence[Email]:
         at = micros(now)
-        self._hold([row for row in found if row[ACCOUNT_AT] == account_id], _HOLD, (owner, at))
-        moving = [row for row in found if row[ACCOUNT_AT] != account_id]
-        self._hold(moving, _HOLD_FOR, (account_id, owner, at))
+        same = [row for row in found if row[ACCOUNT_AT] == account_id]
+        self._claim_rows(same, _CLAIM, (owner, at))
+        others = [row for row in found if row[ACCOUNT_AT] != account_id]
+        self._claim_rows(others, _CLAIM_FOR, (account_id, owner, at))
         recipients = self._recipients_of(chosen)
         before = {row[0]: row for row in found}
         return [
@@ -268,7 +282,7 @@ class SqlEmails:
             for email_id in chosen
         ]
 
-    def _hold(self, found: Sequence[rows.Row], hold: str, values: tuple[int, ...]) -> None:
+    def _claim_rows(self, found: Sequence[rows.Row], claim: str, values: tuple[int, ...]) -> None:
         """Take these rows with one update; an account that stays the same leaves its index alone.
 
         Nobody else can have come between the probe and the update: a write is alone, or its probe
@@ -279,7 +293,7 @@ class SqlEmails:
             return
         among, listed = self._session.among([row[0] for row in found])
         self._session.change(
-            f"{hold} WHERE id {among} AND {_STILL_WAITING}",
+            f"{claim} WHERE id {among} AND {_STILL_WAITING}",
             (*values, *listed),
             len(found),
             lambda taken: StaleAttempt(
@@ -291,7 +305,7 @@ class SqlEmails:
             numbers[place] = numbers.get(place, 0) + 1
         for (queue, status), number in numbers.items():
             self._status_counts.move(queue, status, -number)
-            self._status_counts.move(queue, "sending", number)
+            self._status_counts.move(queue, Status.SENDING.value, number)
 
     def held_by(self, owner: int, *, limit: int) -> Sequence[Email]:
         """By the partial index on what is sending."""

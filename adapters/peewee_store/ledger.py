@@ -17,7 +17,8 @@ from adapters.peewee_store.transaction_cache import TransactionCache
 from adapters.peewee_store.write_buffer import insertion, removal, update
 from application.ports.system import Clock
 from domain.account.limits import Window, WindowLengths
-from domain.email.lifecycle import Attempt, Email
+from domain.email.attempt import Attempt
+from domain.email.lifecycle import Email
 from domain.errors import Conflict
 
 _ATTEMPT: Final = ("email_id", "attempt_no")

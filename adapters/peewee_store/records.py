@@ -21,7 +21,7 @@ from domain.account.account import Account, AuthMechanism, OnUnknown, Security
 from domain.account.health import Health, LearnedLimit, Pace, Pause, Suspicion, Witness
 from domain.account.limits import Limits, LimitUnit, Window
 from domain.address import Address
-from domain.email.lifecycle import Attempt
+from domain.email.attempt import Attempt
 from domain.outcome.handoff import Stage
 from domain.outcome.verdict import Result
 

@@ -12,16 +12,10 @@ from typing import Any, Final
 import attrs
 
 from domain.address import Address
-from domain.email.lifecycle import (
-    TERMINAL,
-    Email,
-    EmailSummary,
-    Phase,
-    Recipient,
-    RecipientField,
-    RecipientStatus,
-    Status,
-)
+from domain.email.lifecycle import Email
+from domain.email.listing import EmailSummary
+from domain.email.recipient import Recipient, RecipientField, RecipientStatus
+from domain.email.status import TERMINAL, WAITING, Phase, Status
 from domain.outcome.handoff import Reply
 
 Row = tuple[Any, ...]
@@ -30,8 +24,15 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # A look-up costs a third of calling the enum.
 _STATUS: Final[Mapping[str, Status]] = {status.value: status for status in Status}
 _PHASE: Final[Mapping[str, Phase]] = {phase.value: phase for phase in Phase}
-_KIND: Final[Mapping[str, RecipientField]] = {kind.value: kind for kind in RecipientField}
-_FATE: Final[Mapping[str, RecipientStatus]] = {fate.value: fate for fate in RecipientStatus}
+_FIELD: Final[Mapping[str, RecipientField]] = {field.value: field for field in RecipientField}
+_RECIPIENT_STATUS: Final[Mapping[str, RecipientStatus]] = {
+    status.value: status for status in RecipientStatus
+}
+
+# The statuses in SQL, spelled as in the partial indexes: the planner compares the words.
+IS_WAITING: Final = "status IN ({})".format(
+    ", ".join(f"'{status}'" for status in Status if status in WAITING)
+)
 
 # What was checked before it was written is made from its rows without a constructor, field by
 # field: validators and keyword arguments would be a sixth of a claim.
@@ -46,8 +47,8 @@ def _setters(of: type, *names: str) -> Sequence[Callable[[object, Any], None]]:
 
 
 _set_local, _set_domain = _setters(Address, "local", "domain")
-_set_address, _set_kind, _set_fate, _set_reason, _set_reply = _setters(
-    Recipient, "address", "kind", "fate", "reason", "reply"
+_set_address, _set_field, _set_status, _set_reason, _set_reply = _setters(
+    Recipient, "address", "field", "status", "reason", "reply"
 )
 
 
@@ -253,7 +254,7 @@ def queue_of(email: Email) -> int:
 
 
 def _open_count(email: Email) -> int:
-    return [recipient.fate for recipient in email.recipients].count(RecipientStatus.OPEN)
+    return [recipient.status for recipient in email.recipients].count(RecipientStatus.OPEN)
 
 
 def _live(email: Email) -> int:
@@ -345,21 +346,21 @@ RECIPIENT_COLUMNS: Final = (
 
 
 def new_recipient(email_id: int, position: int, recipient: Recipient) -> Row:
-    """email_id, position, address, kind, then `recipient_fate`."""
-    address, kind = str(recipient.address), recipient.kind.value
-    return (email_id, position, address, kind, *recipient_fate(recipient))
+    """email_id, position, address, kind, then `recipient_outcome`."""
+    address, field = str(recipient.address), recipient.field.value
+    return (email_id, position, address, field, *recipient_outcome(recipient))
 
 
-def recipient_fate(recipient: Recipient) -> Row:
+def recipient_outcome(recipient: Recipient) -> Row:
     """fate, reason, reply_code, reply_enhanced, reply_text: what may change."""
-    return (recipient.fate._value_, recipient.reason, *reply_row(recipient.reply))
+    return (recipient.status._value_, recipient.reason, *reply_row(recipient.reply))
 
 
 def _recipient_of(row: Row) -> Recipient:
     recipient = _new(Recipient)
     _set_address(recipient, _address(row[1]))
-    _set_kind(recipient, _KIND[row[2]])
-    _set_fate(recipient, _FATE[row[3]])
+    _set_field(recipient, _FIELD[row[2]])
+    _set_status(recipient, _RECIPIENT_STATUS[row[3]])
     _set_reason(recipient, row[4])
     _set_reply(recipient, None if row[5] is None else reply_of(row[5], row[6], row[7]))
     return recipient

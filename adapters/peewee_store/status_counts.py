@@ -15,7 +15,7 @@ from typing import Final
 from adapters.peewee_store.session import Session
 from adapters.peewee_store.transaction_cache import TransactionCache
 from adapters.peewee_store.write_buffer import array
-from domain.email.lifecycle import Status
+from domain.email.status import Status
 
 _STATUS: Final = {status.value: status for status in Status}
 _ALL: Final = "SELECT status, SUM(n) FROM tally GROUP BY status"

@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 
 from application.ports.store import Transaction
 from domain.account.account import Account
-from domain.email.lifecycle import Attempt, Email
+from domain.email.attempt import Attempt
+from domain.email.lifecycle import Email
 from domain.outcome.handoff import Handoff
 from domain.outcome.verdict import Verdict
 

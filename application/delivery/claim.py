@@ -19,7 +19,9 @@ from application.ports.sender import Sender
 from application.ports.store import Store, Transaction
 from application.ports.system import Clock, Headroom
 from domain.account.account import Account
-from domain.email.lifecycle import NO_SUSPECTS, POISON_CRASHES, SUSPECT_CRASHES, Email
+from domain.email.claim_policy import NO_SUSPECTS, SUSPECT_CRASHES
+from domain.email.lifecycle import Email
+from domain.email.settlement import POISON_CRASHES
 from domain.errors import StoreUnavailable
 
 

@@ -15,7 +15,10 @@ from application.delivery.rules import DeliveryRules
 from application.delivery.scheduler import Scheduler
 from application.ports.store import Store, Transaction
 from application.ports.system import Clock, Entropy, Observe
-from domain.email.lifecycle import AbandonedAttempt, Email, Phase, Status
+from domain.email.attempt import AbandonedAttempt
+from domain.email.lifecycle import Email
+from domain.email.settlement import Terms, released
+from domain.email.status import Phase, Status
 from domain.errors import StaleAttempt, StoreUnavailable
 from domain.outcome.handoff import Stage
 from domain.outcome.verdict import Result
@@ -158,16 +161,15 @@ class Recovery:
     ) -> Email:
         account = find(tx, email.account_id)
         policy = (account.on_unknown if account else None) or self._rules.on_unknown
-        released = email.released(
-            abandoned,
+        terms = Terms(
             now=now,
             steady=self._clock.steady(),
-            policy=self._rules.retry,
+            retry=self._rules.retry,
             on_unknown=policy,
             jitter=self._entropy.jitter(),
-            began=began,
         )
-        tx.emails.save(released, was=email)
+        back = released(email, abandoned, terms, began=began)
+        tx.emails.save(back, was=email)
         unknown = email.phase is Phase.COMMITTING
         if began or unknown:
             tx.attempts.close(
@@ -186,4 +188,4 @@ class Recovery:
             tx.ledger.charge(email.id, email.attempt_no, units=units_of(account, email))
         else:
             tx.ledger.free(email.id, email.attempt_no)
-        return released
+        return back

@@ -2,7 +2,8 @@
 
 from application.ports.system import Observe
 from domain.account.account import Account
-from domain.email.lifecycle import Attempt, Email
+from domain.email.attempt import Attempt
+from domain.email.lifecycle import Email
 from domain.events import Event
 from domain.outcome.verdict import AccountEffect, Subject, Verdict
 

@@ -17,8 +17,9 @@ from application.delivery.shared_mail import SharedMail
 from application.ports.store import Transaction
 from domain.account.account import Account
 from domain.account.limits import WindowLengths
-from domain.email import fairness as claiming
-from domain.email.lifecycle import SUSPECT_CRASHES, Email
+from domain.email import claim_policy as claiming
+from domain.email.claim_policy import SUSPECT_CRASHES
+from domain.email.lifecycle import Email
 
 
 @attrs.frozen(kw_only=True)

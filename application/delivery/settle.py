@@ -18,7 +18,10 @@ from application.ports.store import Transaction
 from application.ports.system import Clock, Entropy, Observe
 from domain.account.account import Account
 from domain.account.health import Witness, evidence_of, speaks_of_an_email
-from domain.email.lifecycle import AbandonedAttempt, Aside, Attempt, Email, Status
+from domain.email.attempt import AbandonedAttempt, Attempt
+from domain.email.lifecycle import Email
+from domain.email.settlement import Aside, Terms, accepted_late, settled
+from domain.email.status import Status
 from domain.errors import NotFound, StaleAttempt
 from domain.events import Event
 from domain.outcome.handoff import Handoff
@@ -95,15 +98,14 @@ class Settlement:
         jitter: float,
         aside: Aside | None = None,
     ) -> Email:
-        return email.settled(
-            verdict,
+        terms = Terms(
             now=now,
             steady=self._clock.steady(),
-            policy=self._rules.retry,
+            retry=self._rules.retry,
             on_unknown=account.on_unknown or self._rules.on_unknown,
             jitter=jitter,
-            aside=aside,
         )
+        return settled(email, verdict, terms, aside=aside)
 
     def _settle_trouble(
         self,
@@ -197,7 +199,7 @@ class Settlement:
             if verdict.result is not Result.SENT:
                 return None
             current = tx.emails.get(email.id)
-            late = current.accepted_late(verdict, now=now)
+            late = accepted_late(current, verdict, now=now)
             if late is not None:
                 tx.emails.save(late, was=current)
                 if current.status is Status.SENDING:

@@ -17,7 +17,8 @@ from application.delivery.settle import Settlement
 from application.ports.sender import Conversation, Sender
 from application.ports.store import Store
 from application.ports.system import Clock, Observe
-from domain.email.lifecycle import AbandonedAttempt, Email
+from domain.email.attempt import AbandonedAttempt
+from domain.email.lifecycle import Email
 from domain.errors import StoreUnavailable
 from domain.events import Event
 from domain.outcome.classify import classify

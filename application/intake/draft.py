@@ -8,7 +8,7 @@ import attrs
 
 from domain.account.limits import NORMAL, PRIORITIES
 from domain.address import Address
-from domain.email.lifecycle import Recipient, RecipientField
+from domain.email.recipient import Recipient, RecipientField
 from domain.errors import FieldError, InvalidInput
 from domain.intake import LARGEST_BODY, LONGEST_SUBJECT, is_too_large
 from domain.message.compose import Content
@@ -45,17 +45,17 @@ class Draft:
         if self.envelope is None and len(self.to) == 1 and not self.cc and not self.bcc:
             return (Recipient(address=self.to[0]),)
         named: dict[Address, Recipient] = {}
-        for kind, addresses in (
+        for field, addresses in (
             (RecipientField.TO, self.to),
             (RecipientField.CC, self.cc),
             (RecipientField.BCC, self.bcc),
         ):
             for address in addresses:
-                named.setdefault(address, Recipient(address=address, kind=kind))
+                named.setdefault(address, Recipient(address=address, field=field))
         if self.envelope is None:
             return tuple(named.values())
         return tuple(
-            named.get(address) or Recipient(address=address, kind=RecipientField.BCC)
+            named.get(address) or Recipient(address=address, field=RecipientField.BCC)
             for address in dict.fromkeys(self.envelope)
         )
 

@@ -23,8 +23,9 @@ from domain.access import LOCAL, Caller, Scope
 from domain.account.account import Account
 from domain.account.limits import WindowLengths
 from domain.email.forecast import Forecast
-from domain.email.lifecycle import Email, Status
+from domain.email.lifecycle import Email
 from domain.email.retry import RetryPolicy
+from domain.email.status import Status
 from domain.errors import Conflict, EmailServiceError, InvalidInput, NotFound, TooMany
 from domain.intake import IntakeLimits
 from domain.message.compose import compose

@@ -5,7 +5,11 @@ from datetime import datetime
 from typing import Protocol
 
 from domain.account.account import Account
-from domain.email.lifecycle import POISON_CRASHES, Attempt, Email, Page, Status, Waiting
+from domain.email.attempt import Attempt
+from domain.email.lifecycle import Email
+from domain.email.listing import Page, Waiting
+from domain.email.settlement import POISON_CRASHES
+from domain.email.status import Status
 
 
 class EmailRepository(Protocol):
@@ -70,7 +74,7 @@ class EmailRepository(Protocol):
         those of priorities 3 to 5 to at most *units*; taking stops at the first that does not fit,
         but an email that could never fit the account's limits is passed over.
         Of those pinned to no account at most *shared* are taken, and taking stops there. Those with
-        an id in *last* are taken only if nothing else can be. What `domain.email.fairness` passes
+        an id in *last* are taken only if nothing else can be. What `domain.email.claim_policy` passes
         over (*crashes* is handed on to it) is left, and a suspect is taken alone.
         attempt_no has risen by one and owner is set. Safe from any number of processes: no email is
         given out twice.

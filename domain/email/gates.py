@@ -8,7 +8,8 @@ import attrs
 from domain.account.account import Account
 from domain.account.health import Pause
 from domain.account.limits import URGENT, Window
-from domain.email.lifecycle import WAITING, Email
+from domain.email.lifecycle import Email
+from domain.email.status import WAITING
 
 
 @attrs.frozen(kw_only=True)

@@ -13,7 +13,7 @@ import pytest
 from adapters.fakes.clock import FakeClock
 from application.ports.store import Store, Transaction
 from domain.access import AuditEntry, Scope
-from domain.email.lifecycle import Status
+from domain.email.status import Status
 from domain.errors import Conflict, NotFound
 from tests.builders import NOW, OCTETS, a_key_row, an_account, an_email, at
 from tests.contract.store_suite import page_ids

@@ -14,7 +14,7 @@ import pytest
 
 from adapters.fakes.sender import FakeSender
 from domain.account.limits import Limits
-from domain.email.lifecycle import Status
+from domain.email.status import Status
 from domain.errors import StoreUnavailable
 from tests.running import wait_until
 from tests.world import World

@@ -21,15 +21,10 @@ from domain.account.account import Account, AuthMechanism, OnUnknown, Security
 from domain.account.health import Health, LearnedLimit, Pace, Pause, Suspicion, Witness
 from domain.account.limits import Limits, LimitUnit, Window, WindowLengths
 from domain.address import Address
-from domain.email.lifecycle import (
-    Email,
-    Page,
-    Phase,
-    RecipientField,
-    RecipientStatus,
-    Status,
-    Waiting,
-)
+from domain.email.lifecycle import Email
+from domain.email.listing import Page, Waiting
+from domain.email.recipient import RecipientField, RecipientStatus
+from domain.email.status import TRANSITIONS, Phase, Status, Transition
 from domain.errors import (
     Conflict,
     NameTaken,
@@ -285,20 +280,20 @@ class StoreContract:
                 a_recipient("ada@example.org"),
                 a_recipient(
                     "bob@example.org",
-                    kind=RecipientField.CC,
-                    fate=RecipientStatus.SUPPRESSED,
+                    field=RecipientField.CC,
+                    status=RecipientStatus.SUPPRESSED,
                     reason="asked",
                 ),
                 a_recipient(
                     "jörg@example.org",
-                    kind=RecipientField.BCC,
-                    fate=RecipientStatus.ACCEPTED,
+                    field=RecipientField.BCC,
+                    status=RecipientStatus.ACCEPTED,
                     reply=a_reply(),
                 ),
                 a_recipient(
-                    "o'hara@example.org", fate=RecipientStatus.REJECTED, reply=Reply(550, "nein")
+                    "o'hara@example.org", status=RecipientStatus.REJECTED, reply=Reply(550, "nein")
                 ),
-                a_recipient("unknown@example.org", fate=RecipientStatus.UNKNOWN),
+                a_recipient("unknown@example.org", status=RecipientStatus.UNKNOWN),
             ),
             priority=5,
             status=Status.RETRY,
@@ -403,7 +398,7 @@ class StoreContract:
             lambda tx: _add(tx, recipients=recipients(3), status=Status.SENDING, attempt_no=1)
         )
         accepted = attrs.evolve(
-            was.recipients[1], fate=RecipientStatus.ACCEPTED, reason="accepted", reply=a_reply()
+            was.recipients[1], status=RecipientStatus.ACCEPTED, reason="accepted", reply=a_reply()
         )
         now = attrs.evolve(
             was,
@@ -433,7 +428,7 @@ class StoreContract:
                 phase=Phase.COMMITTING,
                 owner=OWNER,
                 recipients=(
-                    a_recipient(fate=RecipientStatus.REJECTED, reason="x", reply=a_reply(550)),
+                    a_recipient(status=RecipientStatus.REJECTED, reason="x", reply=a_reply(550)),
                 ),
                 sent_at=at(1),
                 reason_code="x",
@@ -771,7 +766,7 @@ class StoreContract:
 
     def test_units_may_be_open_recipients(self, store: Store) -> None:
         account = _by_recipients(store)
-        three = (*recipients(3), a_recipient("done@example.org", fate=RecipientStatus.ACCEPTED))
+        three = (*recipients(3), a_recipient("done@example.org", status=RecipientStatus.ACCEPTED))
         store.write(
             lambda tx: [
                 _add(tx, recipients=three),
@@ -788,7 +783,7 @@ class StoreContract:
     def test_units_follow_the_recipients_that_are_still_open(self, store: Store) -> None:
         account = _by_recipients(store)
         was = store.write(lambda tx: _add(tx, recipients=recipients(3)))
-        accepted = attrs.evolve(was.recipients[0], fate=RecipientStatus.ACCEPTED)
+        accepted = attrs.evolve(was.recipients[0], status=RecipientStatus.ACCEPTED)
         store.write(lambda tx: _save(tx, was, recipients=(accepted, *was.recipients[1:])))
 
         assert ids(store.write(_claiming(account, units=2, urgent_units=2))) == [1]
@@ -829,7 +824,38 @@ class StoreContract:
         marked = store.write(lambda tx: tx.emails.mark_committing([(1, 1)], owner=OWNER))
 
         assert list(marked) == [(1, 1)]
-        assert store.read(lambda tx: tx.emails.get(1)) == attrs.evolve(held, phase=Phase.COMMITTING)
+        assert store.read(lambda tx: tx.emails.get(1)) == held.committing()
+
+    @pytest.mark.parametrize("status", Status)
+    def test_a_claim_makes_the_transition_of_the_table_and_no_other(
+        self, store: Store, account: Account, status: Status
+    ) -> None:
+        sending = {"phase": Phase.CLAIMED, "owner": OWNER, "attempt_no": 1}
+        others = sending if status is Status.SENDING else {}
+        before = store.write(lambda tx: _add(tx, status=status, **others))
+
+        claimed = store.write(lambda tx: _claim(tx, account))
+
+        expected = (
+            [before.claimed(account_id=account.id, owner=OWNER, now=NOW)]
+            if (status, Transition.CLAIMED) in TRANSITIONS
+            else []
+        )
+        assert claimed == expected
+        assert store.read(lambda tx: tx.emails.get(1)) == (expected or [before])[0]
+
+    @pytest.mark.parametrize("status", Status)
+    def test_a_mark_makes_the_transition_of_the_table_and_no_other(
+        self, store: Store, status: Status
+    ) -> None:
+        before = store.write(lambda tx: _add(tx, status=status, attempt_no=1, owner=OWNER))
+
+        marked = store.write(lambda tx: tx.emails.mark_committing([(1, 1)], owner=OWNER))
+
+        may = (status, Transition.COMMITTING) in TRANSITIONS
+        assert list(marked) == ([(1, 1)] if may else [])
+        after = before.committing() if may else before
+        assert store.read(lambda tx: tx.emails.get(1)) == after
 
     @pytest.mark.parametrize(
         "claimant",
@@ -857,12 +883,6 @@ class StoreContract:
         store.write(_add)
         (held,) = store.write(lambda tx: _claim(tx, account))
         store.write(lambda tx: _save(tx, held, status=Status.QUEUED, phase=None, owner=None))
-
-        assert not store.write(lambda tx: tx.emails.mark_committing([(1, 1)], owner=OWNER))
-
-    @pytest.mark.parametrize("status", [Status.SENT, Status.RETRY])
-    def test_an_email_that_is_not_sending_gets_no_mark(self, store: Store, status: Status) -> None:
-        store.write(lambda tx: _add(tx, status=status, attempt_no=1, owner=OWNER))
 
         assert not store.write(lambda tx: tx.emails.mark_committing([(1, 1)], owner=OWNER))
 

@@ -10,7 +10,7 @@ import pytest
 from adapters.clock import SystemClock
 from adapters.fakes.clock import FakeClock
 from application.ports.store import Store
-from domain.email.lifecycle import Status
+from domain.email.status import Status
 from domain.errors import StoreUnavailable
 from entrypoints.settings import Settings, SettingsError
 from entrypoints.stores import STORES, StoreKind, file_of, open_store

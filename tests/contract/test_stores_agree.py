@@ -22,7 +22,9 @@ from adapters.fakes.memory_store import MemoryStore
 from adapters.peewee_store import PostgresStore, SqliteStore
 from application.ports.store import Store, Transaction
 from domain.account.limits import Limits, LimitUnit, Window, WindowLengths
-from domain.email.lifecycle import Email, RecipientStatus, Status
+from domain.email.lifecycle import Email
+from domain.email.recipient import RecipientStatus
+from domain.email.status import Status
 from domain.errors import EmailServiceError
 from domain.outcome.handoff import Stage
 from domain.outcome.verdict import Result
@@ -78,7 +80,7 @@ email_changes = st.fixed_dictionaries(
         "error_message": st.none() | texts,
     },
 )
-fates = st.lists(st.sampled_from(RecipientStatus), min_size=3, max_size=3)
+outcomes = st.lists(st.sampled_from(RecipientStatus), min_size=3, max_size=3)
 
 
 class Undone(Exception):
@@ -241,7 +243,7 @@ class StoresAgree(RuleBasedStateMachine):
     @rule(
         email_id=email_ids,
         changes=email_changes,
-        fates=fates,
+        outcomes=outcomes,
         stale=st.sampled_from([{}, {}, {"status": Status.SENT}, {"attempt_no": 9}]),
         undone=st.booleans(),
     )
@@ -249,15 +251,15 @@ class StoresAgree(RuleBasedStateMachine):
         self,
         email_id: int,
         changes: dict[str, Any],
-        fates: list[RecipientStatus],
+        outcomes: list[RecipientStatus],
         stale: dict[str, Any],
         undone: bool,
     ) -> None:
         def work(tx: Transaction) -> Any:
             was = tx.emails.get(email_id)
             told = tuple(
-                attrs.evolve(recipient, fate=fate, reply=a_reply(), reason="told")
-                for recipient, fate in zip(was.recipients, fates, strict=False)
+                attrs.evolve(recipient, status=outcome, reply=a_reply(), reason="reported")
+                for recipient, outcome in zip(was.recipients, outcomes, strict=False)
             )
             email = attrs.evolve(was, recipients=told, **changes)
             tx.emails.save(email, was=attrs.evolve(was, **stale))

@@ -10,7 +10,7 @@ from adapters.fakes.memory_store import MemoryStore
 from adapters.fakes.sender import FakeSender, Fault, Rule, Script
 from application import Application, ServiceRules
 from domain.account.account import OnUnknown
-from domain.email.lifecycle import Status
+from domain.email.status import Status
 from tests.applications import (
     a_client,
     a_client_with_config,

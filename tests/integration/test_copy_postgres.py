@@ -9,7 +9,7 @@ import pytest
 from adapters.fakes.clock import FakeClock
 from adapters.peewee_store.copy import TABLES, StoreCopy, why_not
 from application.ports.store import Store, Transaction
-from domain.email.lifecycle import Status
+from domain.email.status import Status
 from domain.errors import Conflict
 from entrypoints.stores import open_store
 from tests.builders import OCTETS, a_key_row, a_reply, an_account, an_attempt, an_email, at

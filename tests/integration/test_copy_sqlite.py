@@ -27,7 +27,7 @@ from adapters.peewee_store.copy import (
     why_not,
 )
 from application.ports.store import Transaction
-from domain.email.lifecycle import Status
+from domain.email.status import Status
 from domain.errors import Conflict
 from tests.builders import (
     OCTETS,

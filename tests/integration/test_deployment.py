@@ -355,7 +355,7 @@ def test_what_speaks_of_pods_finds_them() -> None:
 
 
 def test_the_query_of_the_autoscaler_counts_what_waits_now(tmp_path: Path) -> None:
-    from domain.email.lifecycle import Status
+    from domain.email.status import Status
 
     [scaled] = objects("ScaledObject").values()
     query = scaled["spec"]["triggers"][0]["metadata"]["query"]

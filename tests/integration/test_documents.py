@@ -8,7 +8,7 @@ import click
 import pytest
 
 from domain.account.limits import Window
-from domain.email.lifecycle import TRANSITIONS, Status
+from domain.email.status import TRANSITIONS, Status
 from entrypoints.cli import cli
 from entrypoints.http.problems import _HTTP as HTTP_PROBLEMS
 from entrypoints.http.refusals import Refusal

@@ -12,7 +12,7 @@ from playhouse.migrations import Migration, Runner
 from adapters.fakes.clock import FakeClock
 from adapters.peewee_store import SqliteStore, sqlite
 from domain.account.limits import Window, WindowLengths
-from domain.email.lifecycle import Status
+from domain.email.status import Status
 from domain.errors import SchemaTooNew
 from tests.builders import OCTETS, a_key_row, an_email
 from tests.newer_version import NEWEST, newer_version

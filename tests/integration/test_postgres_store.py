@@ -24,9 +24,8 @@ from adapters.peewee_store.postgres import MIGRATIONS
 from adapters.peewee_store.postgres import Server as PostgresServer
 from adapters.peewee_store.store import MOST_READERS
 from domain.account.account import Account
-from domain.account.limits import Limits, Window, WindowLengths
-from domain.email.claim_policy import PRIORITIES
-from domain.email.lifecycle import Status
+from domain.account.limits import PRIORITIES, Limits, Window, WindowLengths
+from domain.email.status import Status
 from domain.errors import (
     IllegalTransition,
     NameTaken,

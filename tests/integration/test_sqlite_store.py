@@ -29,7 +29,7 @@ from adapters.peewee_store.readers import MOST_IDLE
 from adapters.peewee_store.tables import TABLES
 from domain.account.account import Account
 from domain.account.limits import Window, WindowLengths
-from domain.email.lifecycle import Status
+from domain.email.status import Status
 from domain.errors import StoreUnavailable
 from entrypoints.stores import open_store
 from tests.builders import (

@@ -4,7 +4,7 @@ import pytest
 
 from adapters.fakes.vault import FakeVault
 from domain.account.account import AccountState, Security
-from domain.email.lifecycle import Status
+from domain.email.status import Status
 from domain.errors import Conflict, InvalidInput, NameTaken, NotFound
 from domain.outcome.handoff import Problem
 from tests.builders import an_address

@@ -12,8 +12,10 @@ from application.delivery import Batch
 from domain.account.account import AccountState
 from domain.account.health import CongestionPolicy
 from domain.account.limits import Limits
-from domain.email.lifecycle import POISON_CRASHES, RecipientStatus, Status
+from domain.email.recipient import RecipientStatus, rejected
 from domain.email.retry import RetryPolicy
+from domain.email.settlement import POISON_CRASHES
+from domain.email.status import Status
 from domain.errors import NotAccepting
 from domain.outcome.handoff import Problem, Stage
 from tests.world import World
@@ -622,8 +624,8 @@ def test_no_recipient_is_rejected_without_a_reply_of_the_server_about_it():
     world.application.maintenance.sweep()
 
     email = world.email(email_id)
-    assert email.rejected_recipients == ()
-    assert [(r.fate, r.reason) for r in email.recipients] == [
+    assert rejected(email.recipients) == ()
+    assert [(r.status, r.reason) for r in email.recipients] == [
         (RecipientStatus.REJECTED, "expired")
     ] * 2
 

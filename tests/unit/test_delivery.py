@@ -14,8 +14,9 @@ from application.cluster.membership import LeaseRules
 from domain.account.account import AccountState, OnUnknown
 from domain.account.health import CongestionPolicy
 from domain.account.limits import Limits, LimitUnit, Window, WindowLengths
-from domain.email.lifecycle import RecipientStatus, Status
+from domain.email.recipient import RecipientStatus
 from domain.email.retry import RetryPolicy
+from domain.email.status import Status
 from domain.errors import StoreUnavailable
 from domain.outcome.handoff import Stage
 from tests.world import World
@@ -113,7 +114,7 @@ def test_only_deferred_recipients_are_tried_again():
 
     email = world.email(email_id)
     assert world.sent_subjects() == ["a@example.org", "b@example.org"]
-    assert [r.fate for r in email.recipients] == [
+    assert [r.status for r in email.recipients] == [
         RecipientStatus.ACCEPTED,
         RecipientStatus.ACCEPTED,
         RecipientStatus.REJECTED,

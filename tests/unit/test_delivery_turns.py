@@ -12,7 +12,7 @@ from application.cluster.connection_share import share
 from application.delivery import TURN_SECONDS, Batch
 from application.delivery.batch_size import A_FEW_SECONDS
 from domain.account.limits import Limits
-from domain.email.lifecycle import Status
+from domain.email.status import Status
 from domain.errors import StoreUnavailable
 from domain.outcome.handoff import Stage
 from tests.world import World

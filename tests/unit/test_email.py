@@ -1,4 +1,4 @@
-"""The life of an email: every arrow, and what each verdict makes of it."""
+"""The life of an email: every transition, and what each verdict makes of it."""
 
 from datetime import timedelta
 from typing import Any, Final
@@ -9,20 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.account.account import OnUnknown
-from domain.email.lifecycle import (
-    POISON_CRASHES,
-    TERMINAL,
-    TRANSITIONS,
-    WAITING,
-    AbandonedAttempt,
-    Aside,
-    Email,
-    Phase,
-    RecipientStatus,
-    Status,
-    Transition,
-)
+from domain.email.attempt import AbandonedAttempt
+from domain.email.lifecycle import Email
+from domain.email.recipient import RecipientStatus, rejected
 from domain.email.retry import RetryPolicy
+from domain.email.settlement import (
+    POISON_CRASHES,
+    Aside,
+    Terms,
+    accepted_late,
+    released,
+    resent,
+    resolved_as_sent,
+    settled,
+)
+from domain.email.status import TERMINAL, TRANSITIONS, WAITING, Phase, Status, Transition
 from domain.errors import IllegalTransition
 from domain.outcome.verdict import AccountEffect, RecipientVerdict, Result, Subject, Verdict
 from tests.builders import a_recipient, a_reply, an_address, an_email, at, recipients
@@ -62,18 +63,20 @@ def verdict(*results: Result, overall: Result | None = None, **changes: object) 
 RULES: Final[dict[str, Any]] = {
     "now": at(10),
     "steady": at(10),
-    "policy": POLICY,
+    "retry": POLICY,
     "on_unknown": OnUnknown.RESEND_ONCE,
     "jitter": 0.0,
 }
 
 
-def settle(email: Email, judged: Verdict, **changes: object) -> Email:
-    return email.settled(judged, **{**RULES, **changes})
+def settle(
+    email: Email, judged: Verdict, *, aside: Aside | None = None, **changes: object
+) -> Email:
+    return settled(email, judged, Terms(**{**RULES, **changes}), aside=aside)
 
 
-def lapse(email: Email, why: AbandonedAttempt, **changes: object) -> Email:
-    return email.released(why, **{"began": True, **RULES, **changes})
+def release(email: Email, why: AbandonedAttempt, *, began: bool = True) -> Email:
+    return released(email, why, Terms(**RULES), began=began)
 
 
 def test_a_claim_raises_the_fence_and_names_the_holder():
@@ -96,7 +99,7 @@ def test_some_refused_is_sent_in_part():
 
     assert email.status is Status.SENT
     assert email.partial
-    assert [str(r.address) for r in email.rejected_recipients] == ["r2@example.org"]
+    assert [str(r.address) for r in rejected(email.recipients)] == ["r2@example.org"]
 
 
 def test_all_refused_is_failed():
@@ -239,10 +242,10 @@ def test_whom_no_server_rejected_is_not_among_the_rejected(reason):
     ended = (
         email.expired(now=at(0))
         if reason == "expired"
-        else lapse(email.claimed(account_id=1, owner=7, now=at(0)), CRASH)
+        else release(email.claimed(account_id=1, owner=7, now=at(0)), CRASH)
     )
 
-    assert (ended.status, ended.rejected_recipients) == (Status.FAILED, ())
+    assert (ended.status, rejected(ended.recipients)) == (Status.FAILED, ())
     assert [recipient.reason for recipient in ended.recipients] == [reason]
 
 
@@ -251,7 +254,7 @@ def test_a_second_unknown_outcome_is_held():
     second = settle(first.claimed(account_id=1, owner=7, now=at(70)), verdict(Result.UNKNOWN))
 
     assert (second.status, second.reason_code) == (Status.FAILED, "outcome_unknown")
-    assert [recipient.fate for recipient in second.recipients] == [RecipientStatus.UNKNOWN]
+    assert [recipient.status for recipient in second.recipients] == [RecipientStatus.UNKNOWN]
 
 
 def test_an_unknown_outcome_is_sent_once_more_even_without_retries_left():
@@ -271,13 +274,13 @@ def test_hold_and_at_most_once_never_send_again_by_themselves(email, policy):
 
 
 def test_a_crash_before_the_mark_goes_back_uncharged():
-    email = lapse(held(), CRASH)
+    email = release(held(), CRASH)
 
     assert (email.status, email.retry_count, email.possibly_delivered) == (Status.QUEUED, 0, False)
 
 
-def test_a_crash_behind_the_mark_is_an_unknown_outcome():
-    email = lapse(attrs.evolve(held(), phase=Phase.COMMITTING), CRASH)
+def test_a_crash_after_the_mark_is_an_unknown_outcome():
+    email = release(held().committing(), CRASH)
 
     assert (email.status, email.possibly_delivered) == (Status.RETRY, True)
 
@@ -285,7 +288,7 @@ def test_a_crash_behind_the_mark_is_an_unknown_outcome():
 def test_an_email_that_ends_its_process_again_and_again_is_given_up():
     email = an_email()
     for _ in range(POISON_CRASHES):
-        email = lapse(email.claimed(account_id=1, owner=7, now=at(0)), CRASH)
+        email = release(email.claimed(account_id=1, owner=7, now=at(0)), CRASH)
 
     assert (email.status, email.reason_code) == (Status.FAILED, "poison")
 
@@ -293,7 +296,7 @@ def test_an_email_that_ends_its_process_again_and_again_is_given_up():
 def test_an_email_that_was_only_claimed_when_a_process_died_keeps_its_count():
     email = an_email(claim_count=1)
     for _ in range(POISON_CRASHES + 1):
-        email = lapse(email.claimed(account_id=1, owner=7, now=at(0)), CRASH, began=False)
+        email = release(email.claimed(account_id=1, owner=7, now=at(0)), CRASH, began=False)
 
     assert (email.status, email.claim_count) == (Status.QUEUED, 1)
 
@@ -301,7 +304,7 @@ def test_an_email_that_was_only_claimed_when_a_process_died_keeps_its_count():
 def test_shutdowns_are_not_taken_for_poison():
     email = an_email()
     for _ in range(POISON_CRASHES + 1):
-        email = lapse(email.claimed(account_id=1, owner=7, now=at(0)), SHUTDOWN)
+        email = release(email.claimed(account_id=1, owner=7, now=at(0)), SHUTDOWN)
 
     assert email.status is Status.QUEUED
 
@@ -309,7 +312,7 @@ def test_shutdowns_are_not_taken_for_poison():
 def test_a_claim_that_was_given_back_untouched_leaves_the_reason_as_it_was():
     email = held(reason_code="deferred", error_message="451 later", eligible_at=at(0))
 
-    back = lapse(email, AbandonedAttempt(reason=None), began=False)
+    back = release(email, AbandonedAttempt(reason=None), began=False)
 
     assert (back.reason_code, back.error_message) == ("deferred", "451 later")
 
@@ -343,25 +346,25 @@ def test_only_failed_email_can_be_retried_by_hand(status):
 
 def test_a_held_email_can_be_resolved_as_sent():
     unknown = settle(held(), verdict(Result.UNKNOWN), on_unknown=OnUnknown.HOLD)
-    email = unknown.resolved_as_sent(now=at(30))
+    email = resolved_as_sent(unknown, now=at(30))
 
     assert (email.status, email.possibly_delivered) == (Status.SENT, False)
-    assert [recipient.fate for recipient in email.recipients] == [RecipientStatus.ACCEPTED]
+    assert [recipient.status for recipient in email.recipients] == [RecipientStatus.ACCEPTED]
 
 
 def test_an_email_that_failed_for_sure_has_nothing_to_resolve():
     failed = settle(held(), verdict(Result.FAILED))
 
     with pytest.raises(IllegalTransition):
-        failed.resolved_as_sent(now=at(30))
+        resolved_as_sent(failed, now=at(30))
     with pytest.raises(IllegalTransition):
-        failed.resent(now=at(30), policy=POLICY)
+        resent(failed, now=at(30), policy=POLICY)
 
 
 def test_a_late_acceptance_ends_an_email_that_waits_for_its_second_copy():
     waiting = settle(held(), verdict(Result.UNKNOWN))
 
-    late = waiting.accepted_late(verdict(Result.SENT), now=at(30))
+    late = accepted_late(waiting, verdict(Result.SENT), now=at(30))
 
     assert late is not None
     assert late.status is Status.SENT
@@ -370,12 +373,12 @@ def test_a_late_acceptance_ends_an_email_that_waits_for_its_second_copy():
 def test_a_late_acceptance_cannot_call_back_a_dot():
     waiting = settle(held(), verdict(Result.UNKNOWN))
     again = waiting.claimed(account_id=1, owner=8, now=at(70))
-    committing = attrs.evolve(again, phase=Phase.COMMITTING)
+    committing = again.committing()
 
-    assert committing.accepted_late(verdict(Result.SENT), now=at(71)) is None
+    assert accepted_late(committing, verdict(Result.SENT), now=at(71)) is None
 
 
-def test_the_table_names_every_status_and_happening():
+def test_the_table_names_every_status_and_transition():
     assert {status for status, _ in TRANSITIONS} | {
         s for to in TRANSITIONS.values() for s in to
     } == set(Status)
@@ -383,7 +386,7 @@ def test_the_table_names_every_status_and_happening():
 
 
 def test_nothing_leads_out_of_sent_and_cancelled():
-    assert not [arrow for arrow in TRANSITIONS if arrow[0] in TERMINAL - {Status.FAILED}]
+    assert not [pair for pair in TRANSITIONS if pair[0] in TERMINAL - {Status.FAILED}]
 
 
 @given(
@@ -399,20 +402,20 @@ def test_whatever_the_replies_the_status_is_a_fold_over_the_recipients(
     email = held(len(results), retry_count=retries, expires_at=at(5 if expired else 100))
     judged = verdict(*results, overall=overall, effect=effect)
 
-    settled = settle(email, judged)
+    after = settle(email, judged)
 
-    assert settled.status in ARROWS_FROM_SENDING
-    fates = [recipient.fate for recipient in settled.recipients]
-    if settled.status is Status.SENT:
-        assert RecipientStatus.OPEN not in fates
-        assert RecipientStatus.ACCEPTED in fates
-    elif settled.status is Status.FAILED:
-        assert not {RecipientStatus.OPEN, RecipientStatus.ACCEPTED} & set(fates)
+    assert after.status in TARGETS_FROM_SENDING
+    statuses = [recipient.status for recipient in after.recipients]
+    if after.status is Status.SENT:
+        assert RecipientStatus.OPEN not in statuses
+        assert RecipientStatus.ACCEPTED in statuses
+    elif after.status is Status.FAILED:
+        assert not {RecipientStatus.OPEN, RecipientStatus.ACCEPTED} & set(statuses)
     else:
-        assert RecipientStatus.OPEN in fates
-        assert settled.eligible_at >= email.eligible_at
-    assert settled.owner is None
-    assert settled.attempt_no == email.attempt_no
+        assert RecipientStatus.OPEN in statuses
+        assert after.eligible_at >= email.eligible_at
+    assert after.owner is None
+    assert after.attempt_no == email.attempt_no
 
 
-ARROWS_FROM_SENDING = {s for (f, _), to in TRANSITIONS.items() if f is Status.SENDING for s in to}
+TARGETS_FROM_SENDING = {s for (f, _), to in TRANSITIONS.items() if f is Status.SENDING for s in to}

@@ -3,7 +3,7 @@
 import attrs
 import pytest
 
-from domain.email.fairness import arranged, fair_places
+from domain.email.claim_policy import arranged, fair_places
 from domain.email.lifecycle import Email
 from tests.builders import a_pinned_email, at
 

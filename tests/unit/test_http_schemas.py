@@ -9,7 +9,8 @@ from pydantic import BaseModel
 
 from domain.account.account import AccountState, AuthMechanism, OnUnknown
 from domain.account.limits import LimitUnit
-from domain.email.lifecycle import RecipientField, RecipientStatus, Status
+from domain.email.recipient import RecipientField, RecipientStatus
+from domain.email.status import Status
 from domain.errors import InvalidInput
 from entrypoints.http import schemas
 from entrypoints.http.cursors import cursor_after, email_id_before

@@ -8,7 +8,7 @@ import pytest
 
 from application.delivery.result_writer import CommitPermit, ResultWriter
 from domain.account.limits import Limits
-from domain.email.lifecycle import Phase
+from domain.email.status import Phase
 from domain.errors import StaleAttempt, StoreUnavailable
 from tests.running import wait_until
 from tests.world import World

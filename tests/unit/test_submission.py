@@ -9,7 +9,9 @@ import pytest
 from application.intake.draft import Draft
 from application.intake.idempotency import IdempotencyKey
 from domain.account.limits import Limits, LimitUnit
-from domain.email.lifecycle import Email, RecipientField, Status
+from domain.email.lifecycle import Email
+from domain.email.recipient import RecipientField
+from domain.email.status import Status
 from domain.errors import (
     Conflict,
     IdempotencyMismatch,
@@ -44,7 +46,7 @@ def test_a_recipient_named_twice_gets_one_copy():
         "a@example.org", "A@EXAMPLE.org", "a@EXAMPLE.ORG", bcc=(an_address("a@example.org"),)
     )
 
-    assert [(str(r.address), r.kind) for r in world.email(email_id).recipients] == [
+    assert [(str(r.address), r.field) for r in world.email(email_id).recipients] == [
         ("a@example.org", RecipientField.TO),
         ("A@example.org", RecipientField.TO),
     ]
@@ -288,7 +290,7 @@ def test_the_envelope_does_not_depend_on_the_headers():
     world.account()
     hidden, shown = an_address("hidden@example.org"), an_address("list@example.org")
     email = submit(world, to=(shown,), envelope=(hidden, hidden))
-    assert [(r.address, r.kind) for r in email.recipients] == [(hidden, RecipientField.BCC)]
+    assert [(r.address, r.field) for r in email.recipients] == [(hidden, RecipientField.BCC)]
     message = message_from_bytes(sent_by(world), policy=policy.SMTP)
     assert message["To"] == "list@example.org"
     assert b"hidden" not in message.as_bytes()

@@ -15,7 +15,9 @@ from application.intake.budget import Budget
 from application.intake.idempotency import IdempotencyKey
 from domain.access import Scope
 from domain.email.forecast import Forecast
-from domain.email.lifecycle import Email, Page, Status
+from domain.email.lifecycle import Email
+from domain.email.listing import Page
+from domain.email.status import Status
 from domain.errors import EmailServiceError, FieldError, InvalidInput, NotAccepting, TooMany
 from domain.intake import digest
 from entrypoints.http.access import the_caller

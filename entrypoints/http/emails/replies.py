@@ -4,8 +4,12 @@ from collections.abc import Callable
 from datetime import datetime
 
 from application.queries import EmailView
+from domain.email.attempt import Attempt
 from domain.email.gates import Gate, next_attempt_at, waiting_reason
-from domain.email.lifecycle import Attempt, Email, EmailSummary, Recipient, RecipientField, Status
+from domain.email.lifecycle import Email
+from domain.email.listing import EmailSummary
+from domain.email.recipient import Recipient, RecipientField, rejected
+from domain.email.status import Status
 from domain.errors import EmailServiceError, InvalidInput
 from domain.outcome.handoff import Reply
 from entrypoints.http.fields import pointer_of
@@ -63,7 +67,7 @@ def email_reply(view: EmailView) -> EmailReply:
         at_most_once=email.at_most_once,
         partial=email.partial,
         possibly_delivered=email.possibly_delivered,
-        rejected_recipients=[str(recipient.address) for recipient in email.rejected_recipients],
+        rejected_recipients=[str(recipient.address) for recipient in rejected(email.recipients)],
         recipient_status=[_recipient_reply(recipient) for recipient in email.recipients],
         attempts=[_attempt_reply(attempt) for attempt in view.attempts],
     )
@@ -96,8 +100,8 @@ def batch_result(outcome: int | EmailServiceError) -> BatchResult:
     )
 
 
-def _addresses(email: Email, kind: RecipientField) -> list[str]:
-    return [str(recipient.address) for recipient in email.recipients if recipient.kind is kind]
+def _addresses(email: Email, field: RecipientField) -> list[str]:
+    return [str(recipient.address) for recipient in email.recipients if recipient.field is field]
 
 
 def _account_name(view: EmailView) -> str | None:
@@ -111,8 +115,8 @@ def _recipient_reply(recipient: Recipient) -> RecipientReply:
     code, enhanced, text = _reply_parts(recipient.reply)
     return RecipientReply(
         address=str(recipient.address),
-        kind=recipient.kind.value,
-        status=recipient.fate.value,
+        kind=recipient.field.value,
+        status=recipient.status.value,
         reason=recipient.reason,
         code=code,
         enhanced_code=enhanced,
