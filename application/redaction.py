@@ -87,10 +87,12 @@ def redact_account(account: Account, *, hidden: Collection[str]) -> Account:
     """The account, without what its server said last and without the *hidden* reasons."""
     health = account.health
     pause = None if health.pause is None else _redact_pause(health.pause, hidden)
-    reason = REASON if health.broken_reason in hidden else health.broken_reason
+    breaker = health.breaker
+    if breaker.reason in hidden:
+        breaker = attrs.evolve(breaker, reason=REASON)
     return attrs.evolve(
         account,
-        health=attrs.evolve(health, last_reply="", pause=pause, broken_reason=reason),
+        health=attrs.evolve(health, last_reply="", pause=pause, breaker=breaker),
     )
 
 

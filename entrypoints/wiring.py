@@ -39,7 +39,7 @@ from application.delivery import DeliveryRules
 from application.ports.cluster import Locks
 from application.ports.store import Store
 from application.ports.system import Headroom
-from domain.account.health import DEFAULT_BREAKER, CongestionPolicy
+from domain.account.congestion import DEFAULT_BREAKER, CongestionPolicy
 from domain.account.limits import WindowLengths
 from domain.account.network import DEFAULT_PORTS, NetworkPolicy
 from domain.address import is_loopback

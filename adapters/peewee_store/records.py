@@ -18,8 +18,10 @@ from adapters.peewee_store.rows import (
 )
 from domain.access import IdempotencyRecord
 from domain.account.account import Account, AuthMechanism, OnUnknown, Security
-from domain.account.health import Health, LearnedLimit, Pace, Pause, Suspicion, Witness
+from domain.account.congestion import Breaker, Concurrency, Pace
+from domain.account.health import Health, LearnedLimit, Pause
 from domain.account.limits import Limits, LimitUnit, Window
+from domain.account.suspicion import Suspicion, Witness
 from domain.address import Address
 from domain.email.attempt import Attempt
 from domain.outcome.handoff import Stage
@@ -217,10 +219,10 @@ def health_text(health: Health) -> str:
     return json.dumps(
         {
             "pause": _pause_fields(health.pause),
-            "failures": health.failures,
-            "broken_until": micros_or_none(health.broken_until),
-            "window": health.window,
-            "successes": health.successes,
+            "failures": health.breaker.failures,
+            "broken_until": micros_or_none(health.breaker.until),
+            "window": health.concurrency.limit,
+            "successes": health.concurrency.successes,
             "streaks": health.streaks,
             "probed_at": micros_or_none(health.probed_at),
             "last_reply": health.last_reply,
@@ -232,9 +234,9 @@ def health_text(health: Health) -> str:
 def _newer_fields(health: Health) -> Mapping[str, Any]:
     """The fields that the first version of this text did not have, without the empty ones."""
     fields = {
-        "broken_at": micros_or_none(health.broken_at),
-        "broken_reason": health.broken_reason,
-        "proven": health.proven,
+        "broken_at": micros_or_none(health.breaker.opened_at),
+        "broken_reason": health.breaker.reason,
+        "proven": health.breaker.proven,
         "suspicions": [
             {
                 "kind": suspicion.kind,
@@ -247,8 +249,8 @@ def _newer_fields(health: Health) -> Mapping[str, Any]:
             }
             for suspicion in health.suspicions
         ],
-        "ceiling": health.ceiling,
-        "narrowed_at": micros_or_none(health.narrowed_at),
+        "ceiling": health.concurrency.ceiling,
+        "narrowed_at": micros_or_none(health.concurrency.narrowed_at),
         "pace": health.pace
         and [health.pace.per_minute, micros(health.pace.since), health.pace.before],
         "learned": [
@@ -275,19 +277,23 @@ def _health_of(text: str) -> Health:
     fields = json.loads(text)
     return Health(
         pause=_pause_of(fields["pause"]),
-        failures=fields["failures"],
-        broken_until=moment_or_none(fields["broken_until"]),
-        window=fields["window"],
-        successes=fields["successes"],
+        breaker=Breaker(
+            failures=fields["failures"],
+            until=moment_or_none(fields["broken_until"]),
+            opened_at=moment_or_none(fields.get("broken_at")),
+            reason=fields.get("broken_reason", ""),
+            proven=fields.get("proven", False),
+        ),
+        concurrency=Concurrency(
+            limit=fields["window"],
+            successes=fields["successes"],
+            ceiling=fields.get("ceiling"),
+            narrowed_at=moment_or_none(fields.get("narrowed_at")),
+        ),
         streaks=tuple((name, count) for name, count in fields["streaks"]),
         probed_at=moment_or_none(fields["probed_at"]),
         last_reply=fields["last_reply"],
-        broken_at=moment_or_none(fields.get("broken_at")),
-        broken_reason=fields.get("broken_reason", ""),
-        proven=fields.get("proven", False),
         suspicions=tuple(map(_suspicion_of, fields.get("suspicions", ()))),
-        ceiling=fields.get("ceiling"),
-        narrowed_at=moment_or_none(fields.get("narrowed_at")),
         pace=_pace_of(fields.get("pace")),
         learned=tuple(
             LearnedLimit(window=Window(window), least=least, most=most, times=times, at=moment(at))

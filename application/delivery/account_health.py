@@ -8,8 +8,9 @@ from application.delivery.accounts import find_locked
 from application.delivery.rules import DeliveryRules
 from application.ports.store import Transaction
 from domain.account.account import Account
-from domain.account.health import Weighed, Witness, window_of
-from domain.account.health import weighed as weigh
+from domain.account.suspicion import Witness
+from domain.account.weighing import Weighed, window_of
+from domain.account.weighing import weighed as weigh
 from domain.outcome.verdict import ACCOUNT_GATES, AccountEffect, Evidence, Limit, Result, Verdict
 
 

@@ -197,7 +197,7 @@ class Claims:
             crashes = NO_SUSPECTS  # one is claimed alone
         elif plan.shared == 0:
             plan = attrs.evolve(plan, shared=1)  # it was asked in its turn
-        if account.health.needs_login(now):
+        if account.health.breaker.needs_login(now):
             due = tx.emails.next_due([account.id])
             probe = Batch(account=account, owner=owner, emails=())
             return probe if due is not None and due <= now else None

@@ -9,6 +9,7 @@ from application.ports.sender import Sender
 from application.ports.store import Store, Transaction
 from application.ports.system import Clock, Entropy, Observe
 from domain.account.account import Account
+from domain.account.weighing import unreachable
 from domain.errors import NotFound, StoreUnavailable
 from domain.events import Event
 from domain.outcome.classify import classify
@@ -63,17 +64,18 @@ class LoginProbe:
                 current = tx.accounts.lock(account.id)
             except NotFound:
                 return
-            if current.version != account.version or not current.health.needs_login(now):
+            if current.version != account.version or not current.health.breaker.needs_login(now):
                 return
             health = current.health
             if well:
-                health = health.proved()
+                health = attrs.evolve(health, breaker=health.breaker.proved())
             else:
                 health = self._health.weighed(
                     current, verdict, None, Evidence.CERTAIN, now, jitter
                 ).health
                 if health.opens_at(now) == now:  # whatever it was: it is no time for mail yet
-                    health = health.unreachable(
+                    health = unreachable(
+                        health,
                         now=now,
                         policy=self._rules.congestion,
                         jitter=jitter,

@@ -3,7 +3,7 @@
 import attrs
 
 from domain.account.account import OnUnknown
-from domain.account.health import CongestionPolicy
+from domain.account.congestion import CongestionPolicy
 from domain.account.limits import WindowLengths
 from domain.email.retry import RetryPolicy
 from domain.outcome.rules_file import Rules

@@ -68,13 +68,13 @@ class Scheduler:
             and (left := self.connections.free(account, owner=owner, members=members)) > 0
         ]
         headroom = {account.id: self._headroom(tx, account, now=now) for account, _ in free}
-        rivals = {a.id: headroom[a.id] for a, _ in free if not a.health.failures}
+        rivals = {a.id: headroom[a.id] for a, _ in free if not a.health.breaker.failures}
         if self._shared.compete(rivals) > 1:
             self._shared.expect(tx.emails.depth(None))
 
         def key(pair: tuple[Account, int]) -> tuple[int, ...]:
             account = pair[0]
-            fails = int(account.health.failures > 0)
+            fails = int(account.health.breaker.failures > 0)
             busy, room = self.connections.busy(account.id), -headroom[account.id]
             if round_robin:
                 return (busy, self._looked_at[account.id], fails, room, account.id)
@@ -96,7 +96,7 @@ class Scheduler:
         urgent = limits.room(used)
         if urgent <= 0:
             return None
-        limit = 1 if account.health.failures else self._batch_size(account.id)
+        limit = 1 if account.health.breaker.failures else self._batch_size(account.id)
         limit = min(limit, urgent)
         return Plan(
             limit=limit,

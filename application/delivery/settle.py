@@ -17,7 +17,8 @@ from application.delivery.rules import DeliveryRules
 from application.ports.store import Transaction
 from application.ports.system import Clock, Entropy, Observe
 from domain.account.account import Account
-from domain.account.health import Witness, evidence_of, speaks_of_an_email
+from domain.account.suspicion import Witness
+from domain.account.weighing import evidence_of, speaks_of_an_email
 from domain.email.attempt import AbandonedAttempt, Attempt
 from domain.email.lifecycle import Email
 from domain.email.settlement import Aside, Terms, accepted_late, settled

@@ -8,7 +8,7 @@ from application.ports.sender import Sender
 from application.ports.store import Store, Transaction
 from application.ports.system import Clock, Observe
 from domain.account.account import Account
-from domain.account.health import CongestionPolicy
+from domain.account.congestion import CongestionPolicy
 from domain.events import Event
 
 

@@ -13,7 +13,7 @@ from application.ports.sender import Sender
 from application.ports.store import Store
 from application.ports.system import Clock, Observe
 from domain.access import DAY
-from domain.account.health import CongestionPolicy
+from domain.account.congestion import CongestionPolicy
 from domain.account.limits import WindowLengths
 from domain.events import Event
 

@@ -74,10 +74,10 @@ class EmailRepository(Protocol):
         those of priorities 3 to 5 to at most *units*; taking stops at the first that does not fit,
         but an email that could never fit the account's limits is passed over.
         Of those pinned to no account at most *shared* are taken, and taking stops there. Those with
-        an id in *last* are taken only if nothing else can be. What `domain.email.claim_policy` passes
-        over (*crashes* is handed on to it) is left, and a suspect is taken alone.
-        attempt_no has risen by one and owner is set. Safe from any number of processes: no email is
-        given out twice.
+        an id in *last* are taken only if nothing else can be. What `passed_over` of
+        `domain.email.claim_policy` names is left (*crashes* is for it), and a suspect is taken
+        alone. attempt_no has risen by one and owner is set. Safe from any number of processes: no
+        email is given out twice.
         """
         ...
 

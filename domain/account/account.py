@@ -147,7 +147,7 @@ class Account:
             return AccountState.INACTIVE
         if self.health.paused(now):
             return AccountState.PAUSED
-        if self.health.broken(now):
+        if self.health.breaker.is_open(now):
             return AccountState.UNREACHABLE
         return AccountState.OPEN
 

@@ -76,12 +76,12 @@ def holdup(account: Account, use: AccountUse, *, now: datetime) -> Pause | None:
         return health.pause
     if not account.active:
         return Pause(reason="account_inactive", text="it is not active", since=account.updated_at)
-    if health.failures:
+    if health.breaker.failures:
         return Pause(
-            reason=health.broken_reason or "server_unreachable",
+            reason=health.breaker.reason or "server_unreachable",
             text=health.last_reply,
-            since=health.broken_at or now,
-            until=health.broken_until,
+            since=health.breaker.opened_at or now,
+            until=health.breaker.until,
         )
     limits = account.limits_at(now)
     for window, limit in limits.finite().items():
@@ -103,7 +103,7 @@ def _account_gates(
     email: Email, account: Account, use: AccountUse, *, now: datetime
 ) -> Sequence[Gate]:
     health = account.health
-    paused, broken = health.paused(now), health.broken(now)
+    paused, broken = health.paused(now), health.breaker.is_open(now)
     pause = health.pause
     found = [
         Gate(
@@ -122,7 +122,7 @@ def _account_gates(
             name="server_busy" if health.answers else "server_unreachable",
             open=not broken,
             detail=health.last_reply if broken else "",
-            until=health.broken_until if broken else None,
+            until=health.breaker.until if broken else None,
         ),
     ]
     urgent = email.priority <= URGENT

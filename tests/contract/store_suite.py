@@ -18,8 +18,10 @@ from adapters.fakes.clock import FakeClock
 from application.ports.store import Store, Transaction
 from domain.access import LOCAL
 from domain.account.account import Account, AuthMechanism, OnUnknown, Security
-from domain.account.health import Health, LearnedLimit, Pace, Pause, Suspicion, Witness
+from domain.account.congestion import Breaker, Concurrency, Pace
+from domain.account.health import Health, LearnedLimit, Pause
 from domain.account.limits import Limits, LimitUnit, Window, WindowLengths
+from domain.account.suspicion import Suspicion, Witness
 from domain.address import Address
 from domain.email.lifecycle import Email
 from domain.email.listing import Page, Waiting
@@ -1587,11 +1589,7 @@ class StoreContract:
 # -- helpers of the tests above -----------------------------------------------------------------
 
 SUSPECTED = Health(
-    failures=2,
-    broken_until=at(9),
-    broken_at=at(4),
-    broken_reason="server_busy",
-    proven=True,
+    breaker=Breaker(failures=2, until=at(9), opened_at=at(4), reason="server_busy", proven=True),
     suspicions=(
         Suspicion(
             kind="unreachable",
@@ -1601,17 +1599,14 @@ SUSPECTED = Health(
         Suspicion(kind="protocol", anonymous=2),
         Suspicion(kind="outcome_unknown", independent=(Witness(email_id=9),), known=(9,), at=at(2)),
     ),
-    ceiling=4,
-    narrowed_at=at(3),
+    concurrency=Concurrency(ceiling=4, narrowed_at=at(3)),
     pace=Pace(per_minute=12.5, since=at(3), before=25.0),
     learned=(LearnedLimit(window=Window.HOUR, least=98, most=101, times=3, at=at(1)),),
 )
 BROKEN = Health(
     pause=Pause(reason="auth", text="535 \N{KEY}", since=NOW, until=at(60)),
-    failures=2,
-    broken_until=at(5),
-    window=3,
-    successes=1,
+    breaker=Breaker(failures=2, until=at(5)),
+    concurrency=Concurrency(limit=3, successes=1),
     streaks=(("auth", 2), ("spam", 1)),
     probed_at=at(1),
     last_reply="421 späte",

@@ -33,7 +33,8 @@ from adapters.thread_dispatcher import DispatcherRules, Signal, ThreadDispatcher
 from application import Application, ServiceRules
 from application.intake.draft import Draft
 from domain.account.account import Account, Security
-from domain.account.health import CongestionPolicy, Health
+from domain.account.congestion import CongestionPolicy
+from domain.account.health import Health
 from domain.account.limits import Limits
 from domain.address import Address
 from domain.email.lifecycle import Email
@@ -251,7 +252,7 @@ class Bench:
 
 
 def _is_in_trouble(health: Health) -> bool:
-    return bool(health.streaks or health.suspicions or health.failures)
+    return bool(health.streaks or health.suspicions or health.breaker.failures)
 
 
 _TIMED: Final = tuple(

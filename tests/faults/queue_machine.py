@@ -31,7 +31,8 @@ from application.cluster.membership import LeaseRules
 from application.delivery import Batch
 from application.intake.draft import Draft
 from domain.account.account import OnUnknown
-from domain.account.health import CongestionPolicy, Health
+from domain.account.congestion import CongestionPolicy
+from domain.account.health import Health
 from domain.account.limits import Limits, LimitUnit, WindowLengths
 from domain.address import Address
 from domain.email.lifecycle import Email

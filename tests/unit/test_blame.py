@@ -10,7 +10,7 @@ from adapters.fakes.clock import FakeClock
 from adapters.fakes.sender import Fault, Rule
 from application.delivery import Batch
 from domain.account.account import AccountState
-from domain.account.health import CongestionPolicy
+from domain.account.congestion import CongestionPolicy
 from domain.account.limits import Limits
 from domain.email.recipient import RecipientStatus, rejected
 from domain.email.retry import RetryPolicy
@@ -274,7 +274,7 @@ def test_a_dead_account_is_probed_by_a_login_and_not_by_an_email():
     assert world.sender.attempts == 1
     assert world.email(email_id).attempt_no == 1
     assert len(world.heard.named("account_probed")) >= 5
-    assert world.account_now(account).health.failures >= 5
+    assert world.account_now(account).health.breaker.failures >= 5
 
 
 def test_a_server_that_is_not_asked_for_anything_is_not_probed():

@@ -5,16 +5,11 @@ from datetime import timedelta
 import attrs
 import pytest
 
-from domain.account.health import (
-    MANY_FAILURES,
-    CongestionPolicy,
-    Health,
-    Weighed,
-    Witness,
-    evidence_of,
-    weighed,
-)
+from domain.account.congestion import MANY_FAILURES, Concurrency, CongestionPolicy
+from domain.account.health import Health
 from domain.account.limits import Window
+from domain.account.suspicion import Witness
+from domain.account.weighing import Weighed, evidence_of, weighed
 from domain.outcome.handoff import Problem, Stage
 from domain.outcome.verdict import AccountEffect, Evidence, Limit, Result
 from tests.builders import a_handoff, a_reply, a_verdict, an_address, at
@@ -70,7 +65,7 @@ def test_congestion_halves_the_connections_down_to_one():
 
 
 def test_a_window_of_successes_adds_one_connection():
-    health = Health(window=2)
+    health = Health(concurrency=Concurrency(limit=2))
     health = judge(health, effect=AccountEffect.HEALTHY)
     assert health.connections(8) == 2
 
@@ -79,7 +74,7 @@ def test_a_window_of_successes_adds_one_connection():
 
 
 def test_a_window_that_has_grown_to_the_limit_is_forgotten():
-    health = Health(window=7)
+    health = Health(concurrency=Concurrency(limit=7))
     for _ in range(7):
         health = judge(health, effect=AccountEffect.HEALTHY)
 
@@ -95,8 +90,8 @@ def test_a_throttle_pauses_for_as_long_as_was_asked():
 
 def test_the_breaker_opens_longer_each_time_and_lets_one_connection_probe():
     health = judge(Health(), effect=AccountEffect.UNREACHABLE)
-    assert health.broken(at(4))
-    assert not health.broken(at(5))
+    assert health.breaker.is_open(at(4))
+    assert not health.breaker.is_open(at(5))
     assert health.connections(8) == 1
 
     health = judge(health, effect=AccountEffect.UNREACHABLE, second=5)
@@ -107,14 +102,14 @@ def test_connections_that_fail_while_the_breaker_is_open_count_once():
     health = judge(Health(), effect=AccountEffect.UNREACHABLE)
     health = judge(health, effect=AccountEffect.UNREACHABLE, second=1)
 
-    assert health.failures == 1
+    assert health.breaker.failures == 1
 
 
 def test_a_success_closes_the_breaker():
     health = judge(Health(), effect=AccountEffect.UNREACHABLE)
     health = judge(health, effect=AccountEffect.HEALTHY, second=6)
 
-    assert health.failures == 0
+    assert health.breaker.failures == 0
     assert health.opens_at(at(6)) == at(6)
 
 
@@ -191,7 +186,7 @@ def test_a_pause_that_no_login_cures_is_not_probed():
 
 def test_the_last_reply_outlives_a_success():
     health = judge(Health(), effect=AccountEffect.SLOW, text="421 busy")
-    health = attrs.evolve(health, window=None, pause=None)
+    health = attrs.evolve(health, concurrency=Concurrency(), pause=None)
 
     assert judge(health, effect=AccountEffect.HEALTHY).last_reply == "421 busy"
 
@@ -286,7 +281,7 @@ def test_a_breaker_that_emails_opened_is_soon_tried_with_others():
     for number in range(1, MANY_FAILURES + 4):
         email = the_email(number)
         health = weigh(health, email, effect=AccountEffect.UNREACHABLE, second=now).health
-        waits.append(((health.broken_until or at(now)) - at(now)).total_seconds())
+        waits.append(((health.breaker.until or at(now)) - at(now)).total_seconds())
         now += waits[-1]
 
     assert waits[:3] == [5, 15, 15]
@@ -407,7 +402,7 @@ def test_refusals_of_connections_that_were_opened_together_count_once():
 
 
 def test_a_server_without_room_for_one_connection_is_asked_again_in_seconds_and_then_less_often():
-    health, waits, now = Health(window=1), [], 0.0
+    health, waits, now = Health(concurrency=Concurrency(limit=1)), [], 0.0
     for _ in range(6):
         health = too_many(health, second=now)
         waits.append((health.opens_at(at(now)) - at(now)).total_seconds())
@@ -418,7 +413,7 @@ def test_a_server_without_room_for_one_connection_is_asked_again_in_seconds_and_
 
 def test_a_wait_that_a_full_server_asks_for_is_kept():
     asked = timedelta(minutes=5)
-    health = too_many(Health(window=1), pause_for=asked, wait=asked)
+    health = too_many(Health(concurrency=Concurrency(limit=1)), pause_for=asked, wait=asked)
 
     assert health.opens_at(at(0)) == at(300)
 
@@ -434,7 +429,7 @@ def test_where_a_server_has_refused_connections_is_remembered():
 
 
 def test_connections_that_a_server_has_room_for_are_not_given_up_for_one_too_many():
-    health = Health(window=5, ceiling=4)
+    health = Health(concurrency=Concurrency(limit=5, ceiling=4))
 
     assert too_many(health).connections(8) == 4
 
@@ -444,7 +439,7 @@ def test_below_the_refused_number_connections_grow_as_ever():
     for _ in range(2):
         health = judge(health, effect=AccountEffect.HEALTHY)
 
-    assert (health.connections(8), health.ceiling) == (3, 3)
+    assert (health.connections(8), health.concurrency.ceiling) == (3, 3)
 
 
 # -- what is longer, and what a person did, stays ------------------------------------------------
@@ -459,7 +454,7 @@ def test_a_short_pause_does_not_end_a_longer_one():
 
 
 def test_a_success_does_not_resume_what_a_person_has_paused():
-    paused = Health(window=2).halted("by_hand", now=at(0))
+    paused = Health(concurrency=Concurrency(limit=2)).halted("by_hand", now=at(0))
 
     assert judge(paused, effect=AccountEffect.HEALTHY).paused(at(9))
 
@@ -471,7 +466,7 @@ def test_a_clock_that_is_set_back_makes_no_wait_longer():
     back = health.clock_set_back(at(0))
 
     assert back.pause is not None
-    assert (back.pause.until, back.broken_until) == (at(3600), at(5))
+    assert (back.pause.until, back.breaker.until) == (at(3600), at(5))
     assert health.clock_set_back(at(7201)) == health
 
 
@@ -480,7 +475,7 @@ def test_a_clock_that_is_set_back_makes_no_two_events_one():
 
     back = health.clock_set_back(at(0))
 
-    assert (back.narrowed_at, back.suspicions[0].at) == (at(0), at(0))
+    assert (back.concurrency.narrowed_at, back.suspicions[0].at) == (at(0), at(0))
     assert health.clock_set_back(at(7201)) == health
 
 

@@ -12,7 +12,7 @@ from adapters.fakes.memory_store import MemoryStore
 from adapters.fakes.sender import FakeSender, Fault, Rule, Script
 from application.cluster.membership import LeaseRules
 from domain.account.account import AccountState, OnUnknown
-from domain.account.health import CongestionPolicy
+from domain.account.congestion import CongestionPolicy
 from domain.account.limits import Limits, LimitUnit, Window, WindowLengths
 from domain.email.recipient import RecipientStatus
 from domain.email.retry import RetryPolicy
@@ -853,7 +853,7 @@ def test_a_server_that_breaks_on_an_announcement_is_never_announced_to_again(rul
 
     now = world.account_now(account)
     assert (now.announce_next, now.state(world.clock.now())) == (False, AccountState.OPEN)
-    assert (now.health.failures, now.health.streaks) == (0, ())
+    assert (now.health.breaker.failures, now.health.streaks) == (0, ())
     assert world.email(email_id).status is Status.SENT
     assert len(world.heard.named("announcing_stopped")) == 1
 
