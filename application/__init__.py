@@ -8,6 +8,7 @@ import attrs
 
 from application.access import Access, AccessRules
 from application.accounts import AccountService
+from application.api_keys import ApiKeys
 from application.cluster.membership import LeaseRules, Membership
 from application.delivery import Delivery, DeliveryRules
 from application.email_changes import EmailChanges
@@ -56,6 +57,7 @@ class Application:
     """The use cases of one process."""
 
     access: Access
+    api_keys: ApiKeys
     admission: Admission
     submission: Submission
     email_changes: EmailChanges
@@ -96,9 +98,15 @@ def assemble(ports: Ports, rules: ServiceRules, *, host: str, pid: int) -> Appli
         access=Access(
             store=ports.store,
             clock=ports.clock,
-            entropy=ports.entropy,
             vault=ports.vault,
             rules=rules.access,
+            observe=ports.observe,
+        ),
+        api_keys=ApiKeys(
+            store=ports.store,
+            clock=ports.clock,
+            entropy=ports.entropy,
+            vault=ports.vault,
             observe=ports.observe,
         ),
         admission=admission,

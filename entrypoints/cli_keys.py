@@ -11,7 +11,7 @@ from typing import Final
 
 import click
 
-from application.access import KeyWish
+from application.api_keys import KeyWish
 from domain.access import ApiKey, AuditEntry, Scope, prefix_of
 from entrypoints.cli_service import opened, read_settings
 
@@ -78,7 +78,7 @@ def create(
         daily_recipients=daily_recipients,
     )
     with opened(read_settings()) as service:
-        key, token = service.application.access.create(wish)
+        key, token = service.application.api_keys.create(wish)
     click.echo(token)
     click.echo(
         f"The key {key.prefix} ({_scopes(key)}) is shown only now: keep it like a password.\n"
@@ -91,7 +91,7 @@ def create(
 def list_keys() -> None:
     """List all keys, the oldest first."""
     with opened(read_settings()) as service:
-        found = service.application.access.keys()
+        found = service.application.api_keys.all()
         now = service.now()
     if not found:
         click.echo("There is no API key yet: make one with email-service keys create")
@@ -105,7 +105,7 @@ def list_keys() -> None:
 def revoke(prefix: str) -> None:
     """Take the key with this PREFIX back, at once and for good."""
     with opened(read_settings()) as service:
-        key = service.application.access.revoke(prefix_of(prefix) or prefix)
+        key = service.application.api_keys.revoke(prefix_of(prefix) or prefix)
     click.echo(f"The key {key.prefix} ({key.name}) is revoked.")
 
 
@@ -118,7 +118,7 @@ def rotate_secret(context: click.Context) -> None:
     SECRET_KEY_PREVIOUS.
     """
     with opened(read_settings()) as service:
-        rotation = service.application.access.rotate_secret()
+        rotation = service.application.api_keys.rotate_secret()
     click.echo(f"{rotation.resealed} SMTP passwords are sealed with SECRET_KEY.")
     for account in rotation.unreadable:
         click.echo(
@@ -140,7 +140,7 @@ def rotate_secret(context: click.Context) -> None:
 def audit(limit: int) -> None:
     """Tell who changed what and when, the newest first."""
     with opened(read_settings()) as service:
-        entries = service.application.access.audit(limit=limit)
+        entries = service.application.api_keys.audit(limit=limit)
     head = ("WHEN", "WHO", "WHAT", "WHICH", "DETAIL")
     click.echo(_table([head, *map(_audit_row, entries)]))
 

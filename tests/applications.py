@@ -14,7 +14,7 @@ from adapters.fernet_vault import FernetVault
 from adapters.no_locks import NoLocks
 from adapters.observers import ListObserver
 from application import Application, Ports, ServiceRules, assemble
-from application.access import KeyWish
+from application.api_keys import KeyWish
 from application.delivery import DeliveryRules
 from domain.access import Scope
 from domain.intake import IntakeLimits
@@ -83,7 +83,7 @@ def a_client(application: Application | None = None, **rules: Any) -> FlaskClien
 def a_key(application: Application, *scopes: str, **wish: Any) -> str:
     """The text of a new API key with these scopes."""
     wanted = KeyWish(name="test", scopes=frozenset(map(Scope, scopes)), **wish)
-    return application.access.create(wanted)[1]
+    return application.api_keys.create(wanted)[1]
 
 
 def a_keyed_client(

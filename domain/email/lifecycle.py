@@ -10,7 +10,14 @@ import attrs
 
 from domain.address import Address
 from domain.email.attempt import CRASHED
-from domain.email.recipient import EXPIRED, Recipient, RecipientStatus, given_up, reopened
+from domain.email.recipient import (
+    EXPIRED,
+    Recipient,
+    RecipientStatus,
+    any_accepted,
+    given_up,
+    reopened,
+)
 from domain.email.retry import RetryPolicy
 from domain.email.status import PHASES, WAITING, Phase, Status, Transition, allows
 from domain.errors import IllegalTransition
@@ -178,7 +185,8 @@ class Email:
             changes["owner"] = None
         if status in WAITING:
             # a server has it, or may: another account would make another message of it
-            changes["pinned"] = self.pinned or self.possibly_delivered or self._was_accepted
+            taken = self.possibly_delivered or any_accepted(self.recipients)
+            changes["pinned"] = self.pinned or taken
         return self.changed(status=status, updated_at=now, **changes)
 
     def changed(self, **changes: object) -> "Email":
@@ -192,7 +200,3 @@ class Email:
         email = object.__new__(Email)
         object.__setattr__(email, "__dict__", fields)
         return email
-
-    @property
-    def _was_accepted(self) -> bool:
-        return any(r.status is RecipientStatus.ACCEPTED for r in self.recipients)

@@ -76,6 +76,11 @@ def rejected(recipients: Sequence[Recipient]) -> tuple[Recipient, ...]:
     )
 
 
+def any_accepted(recipients: Sequence[Recipient]) -> bool:
+    """Whether a server took the email for at least one of them."""
+    return any(recipient.status is RecipientStatus.ACCEPTED for recipient in recipients)
+
+
 def accepted_where_possible(recipients: Sequence[Recipient]) -> tuple[Recipient, ...]:
     """Those that were open, or whose outcome was unknown, as accepted."""
     return tuple(

@@ -89,6 +89,64 @@ class _List:
         return f"{_NUMBERED.get(self.style, str)(number)}. "
 
 
+class _Prefix:
+    """What begins each line: the marks of the quotes and the indentation of the lists around it."""
+
+    def __init__(self) -> None:
+        self._outer: list[tuple[str, str]] = []  # (element, the prefix around it)
+        self._now = ""
+        self._shallowest = ""  # since the last visible text
+        self._marker = ""  # of an item that has no text yet
+        self._marker_at = self._marker_width = 0  # where in the prefix it stands
+
+    @property
+    def of_empty_line(self) -> str:
+        """What stands on an empty line before what is written next."""
+        return self._shallowest.rstrip()
+
+    def line_start(self) -> str:
+        """The prefix of a line; a marker stands in the place of its own item's indentation."""
+        if not self._marker:
+            return self._now
+        before = self._now[: self._marker_at]
+        return before + self._marker + self._now[self._marker_at + self._marker_width :]
+
+    def written(self) -> None:
+        """Something visible was written on the line."""
+        self._marker = ""
+        self._shallowest = self._now
+
+    def push_item(self, marker: str) -> None:
+        """Enter an item of a list; its first line begins with *marker*."""
+        self._marker = marker
+        self._marker_at = len(self._now)
+        self.push("li", " " * len(marker))
+        self._marker_width = len(self._now) - self._marker_at
+
+    def pop_item(self) -> None:
+        """Leave the innermost item."""
+        self._marker = ""
+        self.pop("li")
+
+    def push(self, element: str, prefix: str) -> None:
+        """Enter *element*, each of whose lines begins with *prefix*."""
+        if len(self._now) + len(prefix) > _WIDEST_PREFIX:
+            prefix = ""
+        self._outer.append((element, self._now))
+        self._now += prefix
+
+    def pop(self, element: str) -> None:
+        """Leave the innermost *element*, and what was not closed within it."""
+        if not any(name == element for name, _ in self._outer[-_WIDEST_PREFIX:]):
+            return
+        while self._outer:
+            name, self._now = self._outer.pop()
+            if name == element:
+                break
+        if len(self._now) < len(self._shallowest):
+            self._shallowest = self._now
+
+
 class TextBlock:
     """The text of the page or of one cell. White space is owed until something visible follows."""
 
@@ -97,13 +155,9 @@ class TextBlock:
         self._owed_breaks = 0
         self._owes_space = False
         self._owes_space_before_word = False
-        self._marker = ""
-        self._marker_at = self._marker_width = 0  # where in the prefix it stands
         self._link: str | None = None
         self._link_from = 0
-        self._prefixes: list[tuple[str, str]] = []  # (element, what begins each of its lines)
-        self._prefix = ""
-        self._broken_prefix = ""  # of the shallowest place since the last visible text
+        self._prefix = _Prefix()
         self._lists: list[_List] = []
         self._preformatted: list[Element] = []
         self._after_pre_tag = False
@@ -160,29 +214,22 @@ class TextBlock:
 
     def _pay(self, *, space: bool) -> None:
         if self._written and self._owed_breaks:
-            empty = self._broken_prefix.rstrip()
-            self._written.append(f"\n{empty}" * (self._owed_breaks - 1) + "\n" + self._line_start())
+            empty = self._prefix.of_empty_line
+            line = self._prefix.line_start()
+            self._written.append(f"\n{empty}" * (self._owed_breaks - 1) + "\n" + line)
         elif not self._written:
-            self._written.append(self._line_start())
+            self._written.append(self._prefix.line_start())
         elif space or self._owes_space:
             self._written.append(" ")
-        self._marker = ""
         self._owed_breaks = 0
         self._owes_space = self._owes_space_before_word = False
-        self._broken_prefix = self._prefix
-
-    def _line_start(self) -> str:
-        """The prefix of a line; a marker stands in the place of its own item's indentation."""
-        if not self._marker:
-            return self._prefix
-        before = self._prefix[: self._marker_at]
-        return before + self._marker + self._prefix[self._marker_at + self._marker_width :]
+        self._prefix.written()
 
     # -- elements -----------------------------------------------------------------------------
 
     def opened(self, name: str, given: dict[str, str]) -> None:
         """A start tag that is no part of a table."""
-        self._break(name)
+        self.owe_breaks(_breaks_around(name))
         if self._preformatted:
             self._preformatted[-1].ends_with_start_of(name)
         if name == "pre" or ("style" in given and _keeps_lines(given["style"])):
@@ -202,7 +249,7 @@ class TextBlock:
         elif name == "li":
             self._open_item(given)
         elif name == "blockquote":
-            self._push("blockquote", "> ")
+            self._prefix.push("blockquote", "> ")
         elif name == "sup":
             self._owes_space = True
 
@@ -217,16 +264,10 @@ class TextBlock:
         elif name == "li":
             self._close_item()
         elif name == "blockquote":
-            self._pop("blockquote")
+            self._prefix.pop("blockquote")
         elif name == "sup":
             self._owes_space_before_word = True
-        self._break(name)
-
-    def _break(self, name: str) -> None:
-        if name in _PARAGRAPHS:
-            self.owe_breaks(2)
-        elif name in _LINES:
-            self.owe_breaks(1)
+        self.owe_breaks(_breaks_around(name))
 
     # -- lists and quotes ---------------------------------------------------------------------
 
@@ -249,40 +290,19 @@ class TextBlock:
         current = self._lists[-1]
         current.number = _whole(given.get("value", ""), default=current.number)
         current.in_item = True
-        self._marker = current.marker()
-        self._marker_at = len(self._prefix)
-        self._push("li", " " * len(self._marker))
-        self._marker_width = len(self._prefix) - self._marker_at
+        self._prefix.push_item(current.marker())
 
     def _close_item(self) -> None:
         self.owe_breaks(1)
         if self._lists and self._lists[-1].in_item:
             self._lists[-1].in_item = False
-            self._marker = ""
-            self._pop("li")
+            self._prefix.pop_item()
 
     def _close_list(self) -> None:
         if self._lists:
             self._close_item()
             self._lists.pop()
         self.owe_breaks(1 if self._lists and self._lists[-1].in_item else 2)
-
-    def _push(self, element: str, prefix: str) -> None:
-        if len(self._prefix) + len(prefix) > _WIDEST_PREFIX:
-            prefix = ""
-        self._prefixes.append((element, self._prefix))
-        self._prefix += prefix
-
-    def _pop(self, element: str) -> None:
-        """Leave the innermost *element*, and what was not closed within it."""
-        if not any(name == element for name, _ in self._prefixes[-_WIDEST_PREFIX:]):
-            return
-        while self._prefixes:
-            name, self._prefix = self._prefixes.pop()
-            if name == element:
-                break
-        if len(self._prefix) < len(self._broken_prefix):
-            self._broken_prefix = self._prefix
 
     # -- links --------------------------------------------------------------------------------
 
@@ -306,6 +326,13 @@ class TextBlock:
         """The whole of it."""
         self._end_link()
         return "".join(self._written)
+
+
+def _breaks_around(name: str) -> int:
+    """How many line ends stand before and after an element."""
+    if name in _PARAGRAPHS:
+        return 2
+    return 1 if name in _LINES else 0
 
 
 def _keeps_lines(style: str) -> bool:

@@ -91,7 +91,7 @@ def guarded() -> FlaskClient:
 def wrong_headers(application: Application) -> list[dict[str, str]]:
     clock_says_over = a_key(application, "admin", lifetime=timedelta(0))
     revoked = a_key(application, "admin")
-    application.access.revoke(revoked.split("_")[1])
+    application.api_keys.revoke(revoked.split("_")[1])
     bad = ("", " ", "null", "undefined", UNKNOWN, revoked, clock_says_over)
     return [
         {},
@@ -507,7 +507,7 @@ def test_t_abuse_changes_leave_a_trail_with_the_keys_prefix():
     client.post("/api/emails/1/cancel")
     client.delete("/api/smtp-configs/2")
     client.delete("/api/smtp-configs/9")
-    entries = application.access.audit(limit=100)
+    entries = application.api_keys.audit(limit=100)
     assert [(e.action, e.subject) for e in entries if e.actor == prefix] == [
         ("account_deleted", "account 2"),
         ("email_cancelled", "email 1"),

@@ -98,19 +98,19 @@ def test_t_auth_1_an_expired_key_is_none():
 def test_t_auth_1_a_revoked_key_is_none_from_then_on():
     application = closed()
     token = a_key(application, "admin")
-    application.access.revoke(token.split("_")[1])
+    application.api_keys.revoke(token.split("_")[1])
     assert not enters(application, token)
     with pytest.raises(Conflict):
-        application.access.revoke(token.split("_")[1])
+        application.api_keys.revoke(token.split("_")[1])
     with pytest.raises(NotFound):
-        application.access.revoke("ffffffff")
+        application.api_keys.revoke("ffffffff")
 
 
 def test_a_key_is_limited_only_to_accounts_that_are_there():
     application = closed()
     with pytest.raises(NotFound):
         a_key(application, "send", accounts=frozenset({3}))
-    assert application.access.keys() == []
+    assert application.api_keys.all() == []
 
 
 def test_keys_are_made_and_revoked_by_an_admin_only():
@@ -118,9 +118,9 @@ def test_keys_are_made_and_revoked_by_an_admin_only():
     a_key(application, "send")
     sender = application.access.authenticate(a_key(application, "send"), remote=HERE)
     with pytest.raises(Forbidden):
-        application.access.revoke("0000000a", caller=sender)
+        application.api_keys.revoke("0000000a", caller=sender)
     with pytest.raises(Forbidden):
-        application.access.rotate_secret(caller=sender)
+        application.api_keys.rotate_secret(caller=sender)
 
 
 # -- without a key ---------------------------------------------------------------------------------
@@ -131,7 +131,7 @@ def test_without_a_key_all_is_open_until_there_is_one_if_the_owner_allows_it():
     assert application.access.authenticate(None, remote=HERE) is LOCAL
     token = a_key(application, "send")
     assert not enters(application, None)
-    application.access.revoke(token.split("_")[1])
+    application.api_keys.revoke(token.split("_")[1])
     assert enters(application, None)
 
 
@@ -170,7 +170,7 @@ def test_keys_live_through_a_change_of_the_secret_key_and_forget_the_old_one_whe
     used, unused = a_key(before, "send"), a_key(before, "send")
     between = with_vault(NEW, OLD)
     assert enters(between, used)
-    assert [key.id for key in between.access.rotate_secret().waiting] == [2]
+    assert [key.id for key in between.api_keys.rotate_secret().waiting] == [2]
     after = with_vault(NEW)
     assert enters(after, used)
     assert not enters(after, unused)
@@ -186,7 +186,7 @@ def test_passwords_are_sealed_anew_with_the_new_secret_key():
     before = with_vault(OLD).account_service
     for name, password in (("a", "one"), ("b", "two")):
         before.create({**fields, "name": name, "address": an_address(), "password": password})
-    rotation = with_vault(NEW, OLD).access.rotate_secret()
+    rotation = with_vault(NEW, OLD).api_keys.rotate_secret()
 
     assert (rotation.resealed, rotation.unreadable) == (2, ())
     accounts = store.read(lambda tx: tx.accounts.all())
@@ -201,7 +201,7 @@ def test_passwords_are_sealed_anew_with_the_new_secret_key():
 def test_a_password_that_no_key_opens_is_named_and_left():
     store = MemoryStore(clock=FakeClock())
     account = store.write(lambda tx: tx.accounts.add(an_account(sealed_password=b"sealed")))
-    rotation = an_application(store=store).access.rotate_secret()
+    rotation = an_application(store=store).api_keys.rotate_secret()
 
     assert [one.id for one in rotation.unreadable] == [account.id]
     assert store.read(lambda tx: tx.accounts.get(account.id)) == account
