@@ -203,7 +203,7 @@ class HintPublisher:
             self.observe(Happened(name="broker_is_back"))
         else:
             fields = {"error": type(error).__name__, "text": str(error)}
-            self.observe(Happened(name="broker_unreachable", level="warning", fields=fields))
+            self.observe(Happened(name="broker_unreachable", fields=fields))
 
 
 class CeleryBell:

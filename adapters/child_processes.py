@@ -127,14 +127,14 @@ class ChildProcesses:
         well = time.monotonic() - dead.begun_at > WELL_S
         self._failures = 0 if well else self._failures + 1
         fields = {"pid": dead.process.pid, "exit_code": dead.process.returncode}
-        self._observe(Happened(name="process_ended", level="error", fields=fields))
+        self._observe(Happened(name="process_ended", fields=fields))
         if self._stopping.wait(AGAIN_S[min(self._failures, len(AGAIN_S) - 1)]):
             return
         try:
             next_one = self._begun(dead.number)  # without the mutex: a ring does not wait for it
         except OSError as error:
             fields = {"error": type(error).__name__, "text": str(error)}
-            self._observe(Happened(name="process_not_begun", level="error", fields=fields))
+            self._observe(Happened(name="process_not_begun", fields=fields))
             next_one = dead  # and again
         with self._mutex:
             self._running.append(next_one)

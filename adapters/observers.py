@@ -3,7 +3,7 @@
 import logging
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii
 from typing import Any, Final
@@ -11,9 +11,6 @@ from typing import Any, Final
 from domain.events import Event
 
 LOGGER: Final = "email_service"
-_LEVELS: Final[Mapping[str, int]] = {
-    name.lower(): level for name, level in logging.getLevelNamesMapping().items()
-}
 _PLAIN = re.compile(r"[\w.@:/+-]+", re.ASCII)
 
 
@@ -25,11 +22,15 @@ class LogObserver:
     in ``fields``. A server's text cannot break or forge a line: it is quoted as JSON.
     """
 
-    def __init__(self, logger: logging.Logger | None = None) -> None:
+    def __init__(
+        self, level_of: Callable[[Event], int], logger: logging.Logger | None = None
+    ) -> None:
+        """*level_of* gives the level of an event's line, as `logging` counts them."""
+        self._level_of = level_of
         self._logger = logger or logging.getLogger(LOGGER)
 
     def __call__(self, event: Event) -> None:
-        level = _LEVELS.get(event.level, logging.INFO)
+        level = self._level_of(event)
         if self._logger.isEnabledFor(level):
             self._logger.handle(_Record(self._logger.name, level, event))
 

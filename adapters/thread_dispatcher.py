@@ -431,10 +431,10 @@ class ThreadDispatcher:
 
     def _tell(self, name: str, error: Exception) -> None:
         fields = {"error": type(error).__name__, "text": str(error)}
-        self._observe(Happened(name=name, level="error", fields=fields))
+        self._observe(Happened(name=name, fields=fields))
 
     def _tell_died(self, worker: "_Worker") -> None:
-        self._observe(Happened(name="worker_died", level="error", fields={"worker": worker.name}))
+        self._observe(Happened(name="worker_died", fields={"worker": worker.name}))
 
 
 class _Worker(Thread):

@@ -121,7 +121,7 @@ class Access:
         if wait is not None:
             return TooMany("too many refused API keys from this address", retry_after=wait)
         fields = {"key": prefix or "malformed", "remote": remote}
-        self._observe(Event(name="key_refused", level="warning", fields=fields))
+        self._observe(Event(name="key_refused", fields=fields))
         return Unauthorized(_BAD_KEY)
 
     def _carry_over(self, key: ApiKey, digest: bytes) -> None:

@@ -1,4 +1,7 @@
-"""What is worth telling an operator, as values; adapters turn them into log lines and metrics."""
+"""What is worth reporting to an operator, as values; the edge makes log lines and metrics of them.
+
+How urgent an event is, is decided there too.
+"""
 
 from collections.abc import Mapping
 
@@ -16,5 +19,4 @@ class Event:
     email_id: int | None = None
     account_id: int | None = None
     attempt: int | None = None
-    level: str = "info"
     fields: Mapping[str, str | int | float | None] = attrs.field(factory=dict)

@@ -47,6 +47,7 @@ from domain.email.retry import RetryPolicy
 from domain.intake import IntakeLimits
 from domain.outcome.rules_file import Rules, parse_rules
 from entrypoints.development_key import development_key
+from entrypoints.event_levels import level_of
 from entrypoints.settings import ApiTimes, Dispatcher, Settings, SettingsError
 from entrypoints.stores import open_store
 
@@ -245,7 +246,7 @@ def build(settings: Settings) -> Service:
     clock = SystemClock()
     wake_signal = Signal()
     celery_bell = _celery_bell(settings)
-    observe = LogObserver()
+    observe = LogObserver(level_of)
     one_processor = CpuAffinity()
     children = _children(settings, observe, one_processor)
 
@@ -314,7 +315,7 @@ def build_celery(
         settings.celery_broker_url,
         queue=settings.celery_queue,
         sweep=settings.sweep,
-        observe=LogObserver(),
+        observe=LogObserver(level_of),
     )
     if open_service is not None:
         TaskRunner(open_service).join(app)

@@ -116,7 +116,7 @@ def event_names() -> set[str]:
             called = ast.unparse(node.func).rpartition(".")[2]
             if called in ("Event", "Happened"):
                 given = [one.value for one in node.keywords if one.arg == "name"]
-            elif called in ("_tell", "_changed"):
+            elif called in ("_tell", "_changed", "email_event"):
                 given = node.args[:2]
             else:
                 continue

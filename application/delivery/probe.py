@@ -48,9 +48,7 @@ class LoginProbe:
             if handoff.problem is not Problem.STOPPED:
                 self._settle(account, handoff)
         except StoreUnavailable as error:
-            self._observe(
-                Event(name="store_unavailable", level="error", fields={"text": str(error)})
-            )
+            self._observe(Event(name="store_unavailable", fields={"text": str(error)}))
         finally:
             self._scheduler.release(account.id, ())
 

@@ -132,7 +132,7 @@ class Recovery:
 
         taken = self._store.write(work)
         for email in taken:
-            self._observe(email_event("attempt_recovered", email, level="warning"))
+            self._observe(email_event("attempt_recovered", email))
         return len(taken)
 
     def _release_all(

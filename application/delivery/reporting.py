@@ -5,19 +5,16 @@ from domain.account.account import Account
 from domain.email.attempt import Attempt
 from domain.email.lifecycle import Email
 from domain.events import Event
-from domain.outcome.verdict import AccountEffect, Subject, Verdict
+from domain.outcome.verdict import AccountEffect, Verdict
 
 
-def email_event(
-    name: str, email: Email, *, level: str = "info", **fields: str | int | float | None
-) -> Event:
+def email_event(name: str, email: Email, **fields: str | int | float | None) -> Event:
     """An event about the current attempt of *email*."""
     return Event(
         name=name,
         email_id=email.id,
         account_id=email.account_id,
         attempt=email.attempt_no,
-        level=level,
         fields=fields,
     )
 
@@ -31,7 +28,6 @@ def report_settled(
         email_event(
             f"email_{email.status}",
             email,
-            level="info" if verdict.subject is Subject.NOBODY else "warning",
             stage=attempt.stage,
             reason=verdict.reason,
             text=verdict.text,
@@ -43,7 +39,6 @@ def report_settled(
             Event(
                 name="account_paused",
                 account_id=account.id,
-                level="error",
                 fields={"reason": verdict.reason, "text": verdict.text},
             )
         )

@@ -209,7 +209,7 @@ class Settlement:
 
         def done(error: BaseException | None) -> None:
             if error is None:
-                self._observe(email_event("result_came_late", email, level="warning"))
+                self._observe(email_event("result_came_late", email))
 
         self._results.persist(work, done)
 
@@ -229,7 +229,6 @@ class Settlement:
                     Event(
                         name="announcing_stopped",
                         account_id=account.id,
-                        level="warning",
                         fields=fields,
                     )
                 )

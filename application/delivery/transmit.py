@@ -130,12 +130,10 @@ class Transmission:
         except StoreUnavailable as error:
             handoff = Handoff(stage=Stage.BODY, problem=Problem.STOPPED, detail=str(error))
         except Exception as error:  # our own bug must not take the worker down
-            self._observe(
-                email_event("delivery_bug", email, level="error", error=type(error).__name__)
-            )
+            self._observe(email_event("delivery_bug", email, error=type(error).__name__))
             handoff = _internal(permit, error)
         if permit.refused:
-            self._observe(email_event("attempt_lost", email, level="warning"))
+            self._observe(email_event("attempt_lost", email))
             # whoever took it has closed the attempt, if he found one
             self._results.persist(lambda tx: tx.attempts.withdraw(email.id, email.attempt_no))
             return None
@@ -157,9 +155,7 @@ class Transmission:
 
     def _attempt_opened(self, error: BaseException | None) -> None:
         if error is not None:  # it cannot begin twice; its mark will be refused
-            self._observe(
-                Event(name="attempt_not_opened", level="warning", fields={"text": str(error)})
-            )
+            self._observe(Event(name="attempt_not_opened", fields={"text": str(error)}))
 
 
 def _internal(permit: CommitPermit, error: Exception) -> Handoff:

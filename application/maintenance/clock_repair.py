@@ -45,7 +45,7 @@ class ClockRepair:
             place = (found[-1].expires_at, found[-1].id)
         self._store.write(lambda tx: _set_accounts_back(tx, now=now))
         if mended:
-            self._observe(Event(name="clock_set_back", level="warning", fields={"emails": mended}))
+            self._observe(Event(name="clock_set_back", fields={"emails": mended}))
         return mended
 
     def _from_the_future(

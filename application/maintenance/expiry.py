@@ -33,5 +33,5 @@ class Expiry:
 
         ended = self._store.write(work)
         for email in ended:
-            self._observe(email_event("email_expired", email, level="warning"))
+            self._observe(email_event("email_expired", email))
         return len(ended)

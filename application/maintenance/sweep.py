@@ -62,7 +62,7 @@ class Maintenance:
             while count := self._delivery.recover(owner, limit=SLICE):
                 taken += count
             self._membership.remove_dead(owner)
-            self._observe(Event(name="instance_buried", level="warning", fields={"owner": owner}))
+            self._observe(Event(name="instance_buried", fields={"owner": owner}))
         return taken
 
     def sweep(self) -> None:

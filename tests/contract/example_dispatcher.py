@@ -80,4 +80,4 @@ class ThreadPerBatch:
             thread.join(max(0.0, until - time.monotonic()))
 
     def _tell(self, name: str, error: BaseException) -> None:
-        self._observe(Happened(name=name, level="error", fields={"text": str(error)}))
+        self._observe(Happened(name=name, fields={"text": str(error)}))

@@ -8,7 +8,9 @@ import pytest
 
 from adapters.observers import ListObserver, LogObserver
 from domain.events import Event
+from entrypoints.event_levels import LEVELS, level_of
 from entrypoints.logs import GatheredLines, JsonFormatter, TextFormatter
+from tests.documents import event_names
 from tests.running import wait_until
 
 SENT = Event(name="email_sent", email_id=7, account_id=2, attempt=1, fields={"stage": "dot"})
@@ -23,7 +25,7 @@ class Log:
         handler.setFormatter(formatter)
         self.logger = logging.Logger("email_service", level)
         self.logger.addHandler(handler)
-        self.observe = LogObserver(self.logger)
+        self.observe = LogObserver(level_of, self.logger)
 
     @property
     def lines(self) -> list[str]:
@@ -80,14 +82,27 @@ def test_a_text_with_spaces_is_quoted_so_that_the_fields_stay_apart():
 
 def test_the_level_of_the_event_is_that_of_the_line():
     log = Log(JsonFormatter(), level="DEBUG")
-    for level in ("debug", "info", "warning", "error"):
-        log.observe(Event(name="x", level=level))
-    assert [json.loads(line)["level"] for line in log.lines] == [
-        "debug",
-        "info",
-        "warning",
-        "error",
-    ]
+    for name in ("email_accepted", "attempt_lost", "worker_died"):
+        log.observe(Event(name=name))
+    assert [json.loads(line)["level"] for line in log.lines] == ["info", "warning", "error"]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason", "level"),
+    [
+        ("email_sent", "accepted", "info"),
+        ("email_sent", "no_such_recipient", "warning"),
+        ("email_failed", "no_such_recipient", "warning"),
+    ],
+)
+def test_the_end_of_an_attempt_is_a_warning_unless_all_was_accepted(name, reason, level):
+    log = Log(JsonFormatter())
+    log.observe(Event(name=name, fields={"stage": "dot", "reason": reason}))
+    assert json.loads(log.lines[0])["level"] == level
+
+
+def test_every_event_that_has_a_level_is_in_the_code():
+    assert set(LEVELS) - event_names() == set()
 
 
 def test_below_the_level_nothing_is_written():

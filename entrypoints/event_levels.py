@@ -1,0 +1,40 @@
+"""How urgent each event is: the level of its line in the log."""
+
+from collections.abc import Mapping
+from logging import ERROR, INFO, WARNING
+from typing import Final
+
+from domain.events import Event
+
+LEVELS: Final[Mapping[str, int]] = {
+    "account_paused": ERROR,
+    "announcing_stopped": WARNING,
+    "attempt_lost": WARNING,
+    "attempt_not_opened": WARNING,
+    "attempt_recovered": WARNING,
+    "broker_unreachable": WARNING,
+    "claim_failed": ERROR,
+    "clock_set_back": WARNING,
+    "delivery_bug": ERROR,
+    "email_expired": WARNING,
+    "feeder_failed": ERROR,
+    "instance_buried": WARNING,
+    "key_refused": WARNING,
+    "process_ended": ERROR,
+    "process_not_begun": ERROR,
+    "result_came_late": WARNING,
+    "store_unavailable": ERROR,
+    "sweep_failed": ERROR,
+    "worker_died": ERROR,
+    "worker_failed": ERROR,
+}
+
+
+def level_of(event: Event) -> int:
+    """The level of *event*'s line; INFO unless the table or the server's answer says otherwise.
+
+    The end of an attempt has a stage. A warning is due if its email was not simply accepted.
+    """
+    if "stage" in event.fields and event.name.startswith("email_"):
+        return INFO if event.fields.get("reason", "accepted") == "accepted" else WARNING
+    return LEVELS.get(event.name, INFO)
