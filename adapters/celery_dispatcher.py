@@ -1,9 +1,9 @@
 """Celery as the signal: a hint wakes a worker, the store has the work.
 
-A hint carries nothing, so it may be lost, doubled or late. Whoever takes one rouses the delivery
-of its own process, which claims from the store and goes on until there is nothing to do. Beat rings
-for what falls due without a caller, and has the queue swept. Nothing is asked of the broker but to
-ring: while it is away, what delivers goes on, and what was not heard is found by the next look.
+A hint carries nothing, so it may be lost, repeated or late. The process that takes one wakes its
+own delivery, which claims from the store and goes on until there is nothing to do. Beat sends hints
+for what falls due without a caller, and has the queue swept. While the broker is away, delivery
+goes on, and the next look finds what a lost hint would have announced.
 """
 
 import mmap
@@ -33,7 +33,7 @@ MOST_HINTS: Final = 32  # that wait in the broker: more would add nothing
 COALESCE_S: Final = 0.02  # rings within it are one hint
 TIMEOUT_S: Final = 2.0  # of each step with the broker
 AGAIN_S: Final = (0.2, 0.5, 1.0, 2.0)  # a broker that is away is tried again after so long
-PASS_ON_S: Final = 0.25  # if mail is still due then, another process is roused too
+PASS_ON_S: Final = 0.25  # if mail is still due then, another process is woken too
 NOTICE_S: Final = 0.05
 
 
@@ -62,7 +62,7 @@ class Deliverer(Protocol):
         ...
 
     def hint(self) -> None:
-        """Ring for another process."""
+        """Notify another process."""
         ...
 
     def drain(self) -> bool:
@@ -101,7 +101,7 @@ def make_celery(broker_url: str, *, queue: str, sweep: timedelta, observe: Obser
             "sweep": {"task": SWEEP, "schedule": sweep},
         },
     )
-    app.line = HintPublisher(app, observe=observe)
+    app.hints = HintPublisher(app, observe=observe)
     return app
 
 
@@ -206,61 +206,61 @@ class HintPublisher:
             self.observe(Happened(name="broker_unreachable", fields=fields))
 
 
-class CeleryBell:
-    """Wakes a worker process over the broker. Rings are not counted: one hint serves them all.
+class CelerySignal:
+    """Wakes a worker process over the broker. Calls are not counted: one hint serves them all.
 
-    A call sets a flag and returns, so that nothing a broker does is felt by who rings; a thread of
-    its own, begun with the first ring of a process, does the talking. A hint that could not be sent
-    is tried again: it is a flag that stays up and not a queue.
+    A call sets a flag and returns, so that the caller does not wait for the broker. A thread of its
+    own, begun with the first notice of a process, talks to the broker. A hint that could not be
+    sent is tried again: the flag stays up, there is no queue.
     """
 
-    def __init__(self, line: Callable[[], HintPublisher]) -> None:
-        self._line = line
+    def __init__(self, hints: Callable[[], HintPublisher]) -> None:
+        self._hints = hints
         self._begin = Lock()
-        self._ringers: dict[int, _Ringer] = {}  # by process: threads do not survive a fork
+        self._senders: dict[int, _HintSender] = {}  # by process: threads do not survive a fork
 
     def __call__(self) -> None:
         pid = os.getpid()
-        ringer = self._ringers.get(pid)
-        if ringer is None:
+        sender = self._senders.get(pid)
+        if sender is None:
             with self._begin:
-                ringer = self._ringers.get(pid)
-                if ringer is None:
-                    ringer = self._ringers[pid] = _Ringer(self._line())
-                    ringer.start()
-        ringer.rung.set()
+                sender = self._senders.get(pid)
+                if sender is None:
+                    sender = self._senders[pid] = _HintSender(self._hints())
+                    sender.start()
+        sender.notified.set()
 
     def close(self) -> None:
-        """Ring no more. What was not sent yet is found by the next look."""
-        ringer = self._ringers.pop(os.getpid(), None)
-        if ringer is not None:
-            ringer.closed.set()
-            ringer.rung.set()
-            ringer.join(1.0)
+        """Send no more. What was not sent yet is found by the next look."""
+        sender = self._senders.pop(os.getpid(), None)
+        if sender is not None:
+            sender.closed.set()
+            sender.notified.set()
+            sender.join(1.0)
 
 
-class _Ringer(Thread):
-    """Sends a hint for whatever has been rung since the last one."""
+class _HintSender(Thread):
+    """Sends a hint for whatever has been notified since the last one."""
 
-    def __init__(self, line: HintPublisher) -> None:
-        super().__init__(name="celery-bell", daemon=True)
-        self.rung = Event()
+    def __init__(self, hints: HintPublisher) -> None:
+        super().__init__(name="celery-signal", daemon=True)
+        self.notified = Event()
         self.closed = Event()
-        self._line = line
+        self._hints = hints
 
     def run(self) -> None:
         failures = 0
         while True:
-            self.rung.wait()
+            self.notified.wait()
             if self.closed.is_set():
-                self._line.close()
+                self._hints.close()
                 return
-            self.rung.clear()
-            if self._line.send(DELIVER):
+            self.notified.clear()
+            if self._hints.send(DELIVER):
                 failures = 0
                 self.closed.wait(COALESCE_S)
             else:
-                self.rung.set()
+                self.notified.set()
                 self.closed.wait(AGAIN_S[min(failures, len(AGAIN_S) - 1)])
                 failures += 1
 
@@ -279,7 +279,7 @@ class TickScheduler(Scheduler):  # type: ignore[misc] # Celery has no types
         """Send one tick."""
         if advance:
             entry = self.reserve(entry)
-        self.app.line.send(entry.task)
+        self.app.hints.send(entry.task)
 
 
 class HintConsumer(Consumer):  # type: ignore[misc] # Celery has no types
@@ -318,9 +318,9 @@ class TaskRunner:
 
         def look_first(**_: object) -> None:
             """Not wait for beat: what a dead worker left is found as soon as there is another."""
-            line = HintPublisher(app, observe=app.line.observe)
-            line.send(SWEEP)
-            line.close()
+            hints = HintPublisher(app, observe=app.hints.observe)
+            hints.send(SWEEP)
+            hints.close()
 
         signals.worker_ready.connect(look_first, weak=False)
         signals.worker_shutting_down.connect(self._hear_stop, weak=False)
@@ -338,7 +338,7 @@ class TaskRunner:
             return  # hints gather while a process delivers, which then has done it all
         service.wake()
         if already:
-            return  # the task that roused it sees to it
+            return  # the task that woken it sees to it
         self._delivering = True
         try:
             self._see_to(service)
@@ -348,13 +348,13 @@ class TaskRunner:
             _end_by_sigterm()
 
     def look(self) -> None:
-        """Ring if something is due: it was scheduled or put off, or its hint was lost."""
+        """Notify if something is due: it was scheduled or put off, or its hint was lost."""
         service = self._opened()
         if not self._stopping() and not service.awake and service.anything_due():
             service.hint()
 
     def sweep(self) -> None:
-        """Put the queue in order, and ring if somebody has to see to it."""
+        """Put the queue in order, and notify if somebody has to see to it."""
         service = self._opened()
         if self._stopping():
             return

@@ -1,12 +1,12 @@
 """Delivery by threads: a feeder claims, a bounded priority queue hands over, workers hand off.
 
 The store is the queue; what is in memory here is at most one claimed batch for each worker. The
-feeder looks when the bell rings, when something falls due, and every poll in any case, so that a
-lost ring costs a moment and never an email. How many workers there are follows the servers: while
+feeder looks when it is notified, when something falls due, and at every poll in any case, so that a
+lost notice costs a moment and never an email. How many workers there are follows the servers: while
 mail is due, no worker is free and the processor is not the limit, another one is started.
 
 Where something else does the looking (Celery), it rests: when there is nothing to do for anybody
-it leaves the members and its leader's lock to others, and looks again only when it is roused. So
+it leaves the members and its leader's lock to others, and looks again only when it is woken. So
 whoever is a member is looking, and no connection of an account belongs to a process that sleeps.
 """
 
@@ -43,19 +43,19 @@ class Signal:
 
     def __init__(self) -> None:
         self._condition = Condition()
-        self._rung = False
+        self._notified = False
 
     def __call__(self) -> None:
         with self._condition:
-            self._rung = True
+            self._notified = True
             self._condition.notify_all()
 
     def wait(self, timeout: float) -> bool:
-        """Until rung, at most *timeout* seconds; whether it was."""
+        """Until notified, at most *timeout* seconds; whether it was."""
         with self._condition:
-            rung = self._condition.wait_for(lambda: self._rung, timeout)
-            self._rung = False
-            return rung
+            notified = self._condition.wait_for(lambda: self._notified, timeout)
+            self._notified = False
+            return notified
 
 
 @attrs.frozen(kw_only=True)
@@ -67,7 +67,7 @@ class DispatcherRules:
     poll: timedelta = timedelta(seconds=0.2)
     sweep: timedelta = timedelta(seconds=30)
     elect: timedelta = timedelta(seconds=1)
-    rest: timedelta | None = None  # after so long without work it looks no more until it is roused
+    rest: timedelta | None = None  # after so long without work it looks no more until it is woken
     leaders: int = 1  # how many processes may deliver at once, where locks decide
 
 
@@ -114,12 +114,12 @@ class ThreadDispatcher:
         self._lock_held = self._leaders[0]
         self._awake = Event()
         self._freed = Event()  # a worker is free, or none is waited for any more
-        self._roused = False
+        self._woken = False
         self._worked_at = clock.monotonic()
         self._workers: list[_Worker] = []
         self._outstanding = 0  # batches claimed and not finished
         self._think_at: float | None = None  # of another worker, if none has been free until then
-        self._others_wait = False  # something is due, and no worker was free to take it
+        self._should_yield = False  # something is due, and no worker was free to take it
         self._lock = Lock()
         self._threads: list[Thread] = []
         self._cpu = _CpuShare()
@@ -141,7 +141,7 @@ class ThreadDispatcher:
     def wake(self) -> None:
         """Look now, and until there is nothing to do. What was stored before it is surely seen."""
         with self._lock:
-            self._roused = True
+            self._woken = True
             self._awake.set()
         self._wake_signal()
 
@@ -205,7 +205,7 @@ class ThreadDispatcher:
                 self._stopping.wait(1.0)
 
     def _lead(self) -> bool:
-        self._roused = False
+        self._woken = False
         if not self._leading.is_set() and self._may_lead():
             self._maintenance.recover()
             self._worked_at = self._clock.monotonic()
@@ -241,7 +241,7 @@ class ThreadDispatcher:
         if places <= 0:
             self._wait_for_a_worker(owner)
             return
-        self._think_at, self._others_wait = None, False
+        self._think_at, self._should_yield = None, False
         due = self._delivery.due(owner)
         if due is not None and due <= self._clock.now():
             batches = self._delivery.claim(owner, places=places)
@@ -267,7 +267,7 @@ class ThreadDispatcher:
 
     def _rest(self) -> None:
         """Leave everything to others, then look once more: who came meanwhile found us leading."""
-        self._roused = False
+        self._woken = False
         self._leading.clear()
         self._leave()
         self._observe(Happened(name="delivery_rests"))
@@ -276,7 +276,7 @@ class ThreadDispatcher:
 
     def _sleep(self) -> None:
         with self._lock:
-            if not self._roused:
+            if not self._woken:
                 self._awake.clear()
 
     def _wait_for_a_worker(self, owner: int) -> None:
@@ -298,7 +298,7 @@ class ThreadDispatcher:
             self._freed.wait(left)
             return
         self._grow(owner)
-        pause = LOOK_AGAIN_S if self._others_wait else self._rules.poll.total_seconds()
+        pause = LOOK_AGAIN_S if self._should_yield else self._rules.poll.total_seconds()
         self._think_at = self._clock.monotonic() + pause
 
     def _until(self, due: datetime | None) -> float:
@@ -322,8 +322,8 @@ class ThreadDispatcher:
         room = self._rules.max_workers - len(self._workers)
         busy = self._cpu.share() > BUSY_SHARE
         due = self._delivery.due(owner)
-        self._others_wait = due is not None and due <= self._clock.now()
-        if busy or not self._others_wait:
+        self._should_yield = due is not None and due <= self._clock.now()
+        if busy or not self._should_yield:
             return
         for _ in range(min(room, max(1, len(self._workers) // 4))):
             self._hire()
@@ -351,8 +351,8 @@ class ThreadDispatcher:
             self._delivery.deliver(
                 batch,
                 stopping=self._stopping.is_set,
-                on_claimed=worker.hold,
-                should_yield=lambda: self._others_wait,
+                on_claimed=worker.on_claimed,
+                should_yield=lambda: self._should_yield,
             )
         except Exception as error:  # a bug in one batch must not end the worker
             self._tell("worker_failed", error)
@@ -364,7 +364,7 @@ class ThreadDispatcher:
         if self._stopping.is_set() or owner is None or not self._queue.empty():
             return None
         try:
-            batches = self._delivery.claim(owner, places=1, round_robin=self._others_wait)
+            batches = self._delivery.claim(owner, places=1, round_robin=self._should_yield)
             return next(iter(batches), None)
         except Exception as error:  # the feeder looks again, and a worker must not end by it
             self._tell("claim_failed", error)
@@ -454,7 +454,7 @@ class _Worker(Thread):
         self.batch: Batch | None = None
         self.busy = False
 
-    def hold(self, batch: Batch) -> None:
+    def on_claimed(self, batch: Batch) -> None:
         """What it holds from now on: if the thread dies, somebody must know."""
         self.batch = batch
 

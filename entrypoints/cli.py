@@ -68,7 +68,7 @@ def serve(
         server = _listen(service, settings)
         service.settle()
         service.start_delivery(tell_turn=_tell_turn)
-        service.start_siblings()
+        service.start_children()
         click.echo(_welcome(server, settings, smtp_port))
         exit_code = server.run(service, stop)
     context.exit(exit_code)
@@ -76,28 +76,28 @@ def serve(
 
 @cli.command()
 @PROCESSES
-@click.option("--sibling", type=int, default=0, hidden=True)
+@click.option("--sibling", "child", type=int, default=0, hidden=True)
 @click.pass_context
-def worker(context: click.Context, processes: int | None, sibling: int) -> None:
+def worker(context: click.Context, processes: int | None, child: int) -> None:
     """Deliver only, without the API.
 
     Any number of processes may deliver from one database: from PostgreSQL all of them do, on any
     number of machines; from a SQLite file as many as PROCESSES says, and the others stand by.
     """
     settings = read_settings(DISPATCHER=Dispatcher.THREADS.value, PROCESSES=processes)
-    if sibling:
+    if child:
         _check_database_exists(settings)
     else:
         logs.warn_of(settings)
     stop = Stop()
     stop.install()
     with opened(settings) as service:
-        service.settle(sibling=sibling)
+        service.settle(child=child)
         service.start_delivery(tell_turn=_tell_turn)
-        if sibling:
-            service.be_sibling(sys.stdin.buffer, ended=stop.ask)
+        if child:
+            service.watch_parent(sys.stdin.buffer, ended=stop.ask)
         else:
-            service.start_siblings()
+            service.start_children()
             click.echo(f"Delivering from {settings.database}. Stop with Ctrl+C.")
         exit_code = run_worker(service, stop)
     context.exit(exit_code)

@@ -19,7 +19,7 @@ _SIGN: Final = re.compile(r"\s*(?:export\s+)?'?([A-Za-z_][\w-]*)'?\s*=")
 
 
 @attrs.frozen
-class Line:
+class EnvLine:
     """One name of the file; None for a name that has no value."""
 
     number: int
@@ -35,7 +35,7 @@ class UnreadableLines(ValueError):
         self.errors = errors
 
 
-def read_lines(path: Path) -> Sequence[Line]:
+def read_lines(path: Path) -> Sequence[EnvLine]:
     """Every name in the file, in order; none if there is no file. UnreadableLines, ValueError."""
     try:
         text = path.read_text("utf-8-sig")
@@ -47,7 +47,7 @@ def read_lines(path: Path) -> Sequence[Line]:
     errors = list(_errors(path, bindings))
     if errors:
         raise UnreadableLines(errors)
-    return [Line(_number(b), b.key, b.value) for b in bindings if b.key is not None]
+    return [EnvLine(_number(b), b.key, b.value) for b in bindings if b.key is not None]
 
 
 def misspelt(names: Iterable[str], known: Collection[str], *, by_chance: bool) -> Mapping[str, str]:

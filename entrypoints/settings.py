@@ -20,7 +20,7 @@ from domain.account.network import Network
 from domain.address import is_loopback
 from entrypoints import setting_checks, stores
 from entrypoints import setting_rules as rules
-from entrypoints.env_file import Line, UnreadableLines, misspelt, read_lines
+from entrypoints.env_file import EnvLine, UnreadableLines, misspelt, read_lines
 
 T = TypeVar("T")
 
@@ -687,7 +687,7 @@ def load_settings(
         raise SettingsError(*error.errors, *doubts) from None
 
 
-def _lines(path: Path) -> Sequence[Line]:
+def _lines(path: Path) -> Sequence[EnvLine]:
     try:
         return read_lines(path)
     except UnreadableLines as error:

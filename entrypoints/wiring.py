@@ -55,11 +55,11 @@ if TYPE_CHECKING:
     from celery import Celery
     from flask import Flask
 
-    from adapters.celery_dispatcher import CeleryBell
+    from adapters.celery_dispatcher import CelerySignal
     from adapters.sandbox_inbox import SandboxInbox
     from entrypoints.http_server import HttpServer
 
-# How long a process that Celery roused looks for more by itself before it leaves that to others.
+# How long a process that Celery woke looks for more by itself before it leaves that to others.
 REST: Final = timedelta(seconds=5)
 # How often it looks meanwhile: a hint may have reached another process, which may not deliver.
 AWAKE_POLL: Final = timedelta(seconds=0.05)
@@ -78,7 +78,7 @@ class Service:
     _dispatcher: ThreadDispatcher
     _children: ChildProcesses
     _one_processor: CpuAffinity
-    _celery_bell: "CeleryBell | None" = None
+    _celery_signal: "CelerySignal | None" = None
     _inbox: "SandboxInbox | None" = None
     _delivering: bool = False
     _drained: bool = False
@@ -141,10 +141,10 @@ class Service:
                 "Make one with: email-service keys create --name admin --scope admin"
             )
 
-    def settle(self, *, sibling: int = 0) -> None:
+    def settle(self, *, child: int = 0) -> None:
         """This process is the service's alone: let it run as fast as it can. Call it once.
 
-        *sibling* is its number among those that its parent has begun.
+        *child* is its number among those that its parent has begun.
         """
         # What was built until now stays for good, and an email leaves hardly a cycle behind: a
         # collector that looks at all of it every few emails is a twentieth of what they cost.
@@ -152,7 +152,7 @@ class Service:
         gc.freeze()
         gc.set_threshold(*COLLECT_EVERY)
         if self._settings.one_processor:
-            self._one_processor.start((os.getppid() if sibling else os.getpid()) + sibling)
+            self._one_processor.start((os.getppid() if child else os.getpid()) + child)
 
     def start_delivery(
         self, *, tell_turn: Callable[[bool], object] = lambda delivers: None
@@ -167,11 +167,11 @@ class Service:
             self._delivering = True
             self._dispatcher.start(tell_turn=tell_turn)
 
-    def start_siblings(self) -> None:
+    def start_children(self) -> None:
         """Begin the other processes that deliver, if the settings want any. Call it once."""
         self._children.start()
 
-    def be_sibling(self, pipe: BinaryIO, *, ended: Callable[[], None]) -> None:
+    def watch_parent(self, pipe: BinaryIO, *, ended: Callable[[], None]) -> None:
         """Heed the process that has begun this one, at the other end of *pipe*: it rings, and when
         it is gone *ended* is called.
         """
@@ -193,9 +193,9 @@ class Service:
         return self._delivering and self._dispatcher.awake
 
     def hint(self) -> None:
-        """Ring for the workers of Celery."""
-        if self._celery_bell is not None:
-            self._celery_bell()
+        """Notify the workers of Celery."""
+        if self._celery_signal is not None:
+            self._celery_signal()
 
     def anything_due(self) -> bool:
         """Whether an email could be claimed."""
@@ -236,8 +236,8 @@ class Service:
         self._one_processor.stop()
         if self._inbox is not None:
             self._inbox.close()
-        if self._celery_bell is not None:
-            self._celery_bell.close()
+        if self._celery_signal is not None:
+            self._celery_signal.close()
         self._store.close()
 
 
@@ -245,7 +245,7 @@ def build(settings: Settings) -> Service:
     """The service on these settings."""
     clock = SystemClock()
     wake_signal = Signal()
-    celery_bell = _celery_bell(settings)
+    celery_signal = _celery_signal(settings)
     observe = LogObserver(level_of)
     one_processor = CpuAffinity()
     children = _children(settings, observe, one_processor)
@@ -266,7 +266,7 @@ def build(settings: Settings) -> Service:
         entropy=SystemEntropy(),
         locks=locks,
         headroom=_headroom(settings),
-        wake=celery_bell or wake,
+        wake=celery_signal or wake,
         observe=observe,
     )
     application = assemble(ports, rules, host=socket.gethostname(), pid=os.getpid())
@@ -289,7 +289,7 @@ def build(settings: Settings) -> Service:
         dispatcher=dispatcher,
         children=children,
         one_processor=one_processor,
-        celery_bell=celery_bell,
+        celery_signal=celery_signal,
     )
 
 
@@ -322,13 +322,13 @@ def build_celery(
     return app
 
 
-def _celery_bell(settings: Settings) -> "CeleryBell | None":
+def _celery_signal(settings: Settings) -> "CelerySignal | None":
     if settings.dispatcher is not Dispatcher.CELERY:
         return None
     app = build_celery(settings)
-    from adapters.celery_dispatcher import CeleryBell
+    from adapters.celery_dispatcher import CelerySignal
 
-    return CeleryBell(lambda: app.line)
+    return CelerySignal(lambda: app.hints)
 
 
 def _children(

@@ -51,13 +51,13 @@ class Checkpoints:
         self._rows = _FIRST_GUESS
         self._changed_before = 0
         self._asked: SimpleQueue[bool] = SimpleQueue()  # to move, or to end
-        self._moving = False
+        self._checkpointing = False
         self._moved = False
         self._thread: threading.Thread | None = None
 
     def before_writing(self, connection: apsw.Connection) -> None:
         """The writer's turn, between two transactions."""
-        if self._moving:
+        if self._checkpointing:
             return
         if self._moved:
             self._moved = False
@@ -66,7 +66,7 @@ class Checkpoints:
             self._changed_before = connection.total_changes()
         elif connection.total_changes() - self._changed_before >= self._rows:
             self._changed_before = connection.total_changes()
-            self._moving = True
+            self._checkpointing = True
             self._start()
             self._asked.put(True)
 
@@ -88,7 +88,7 @@ class Checkpoints:
             with suppress(StoreUnavailable, apsw.Error):
                 connection = connection or self._connect()
                 self._move(connection)
-            self._moving = False
+            self._checkpointing = False
         if connection is not None:
             connection.close()
 

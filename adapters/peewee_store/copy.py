@@ -45,7 +45,7 @@ PAGE_OCTETS: Final = 8 * 1024 * 1024
 _STAYING: Final = (
     tables.CopyNoteRow,
     tables.InstanceRow,
-    tables.TallyRow,
+    tables.StatusCountRow,
     tables.LedgerSumRow,
 )
 _SIZES: Final = {"email_body": "LENGTH(octets)"}  # rows that may be large: what to count
@@ -182,14 +182,14 @@ class StoreCopy:
     ) -> Mapping[str, int]:
         """All that the source has, while it is held; marked `moved` if the target has it all."""
         if not isinstance(source, SqliteSession):
-            _hold(source)
+            _lock_for_copy(source)
         if already:
             return _counts(source)  # it lives its own life there: nothing to compare any more
         for table in TABLES:
             self._carry_table(source, table, advanced)
-        counters, tally = _counters(source), _tally(source)
+        counters, counts = _counters(source), _status_counts(source)
         self._target.write(lambda tx: _set_counters(_session(tx), counters))
-        self._target.write(lambda tx: _set_tally(_session(tx), tally))
+        self._target.write(lambda tx: _set_status_counts(_session(tx), counts))
         rows = {table.name: self._verified(source, table) for table in TABLES}
         _remember(source, {_NOTE: "moved", _OTHER: self._target_name})
         return rows
@@ -345,13 +345,13 @@ def _plain(value: Any) -> Any:
     return bytes(value) if isinstance(value, memoryview | bytearray) else value
 
 
-def _tally(session: Session) -> Sequence[Row]:
+def _status_counts(session: Session) -> Sequence[Row]:
     """How many emails stand in each status of each queue, whatever slots that is kept in."""
     found = session.execute("SELECT queue, status, SUM(n) FROM tally GROUP BY queue, status")
     return [(queue, status, int(number)) for queue, status, number in found]
 
 
-def _set_tally(session: Session, rows: Sequence[Row]) -> None:
+def _set_status_counts(session: Session, rows: Sequence[Row]) -> None:
     session.execute("DELETE FROM tally")
     session.execute_many("INSERT INTO tally (queue, status, n) VALUES (?, ?, ?)", rows)
 
@@ -380,7 +380,7 @@ def _remember(session: Session, words: Mapping[str, str]) -> None:
 # -- in what the databases differ ------------------------------------------------------------------
 
 
-def _hold(session: Session) -> None:
+def _lock_for_copy(session: Session) -> None:
     """Keep other processes from writing for as long as it takes; SQLite has one writer anyway."""
     for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
         session.execute(f"SET LOCAL {limit} = 0")

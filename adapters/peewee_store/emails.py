@@ -365,12 +365,12 @@ class SqlEmails:
         )
 
     def depth(self, account_id: int | None) -> int:
-        """From the tally."""
+        """From the counts."""
         counts = self._status_counts.of(ANY_ACCOUNT if account_id is None else account_id)
         return sum(counts[status] for status in WAITING)
 
     def waiting(self, account_id: int | None = None) -> Waiting:
-        """From the tally, except for what one account is sending: that is few."""
+        """From the counts, except for what one account is sending: that is few."""
         counts = self.counts() if account_id is None else self._status_counts.of(account_id)
         waiting = sum(counts[status] for status in WAITING)
         if account_id is None:
@@ -379,7 +379,7 @@ class SqlEmails:
         return Waiting(waiting=waiting, sending=sending)
 
     def counts(self) -> Mapping[Status, int]:
-        """From the tally."""
+        """From the counts."""
         return self._status_counts.counts()
 
     def _with_recipients(self, found: Sequence[rows.Row]) -> list[Email]:

@@ -238,7 +238,7 @@ class AuditRow(Model):
         table_name = "audit"
 
 
-class TallyRow(Model):
+class StatusCountRow(Model):
     """How many emails stand in one status of one queue: the sum over its slots."""
 
     queue = BigIntegerField()
@@ -271,7 +271,7 @@ TABLES = (
     LedgerSumRow,
     InstanceRow,
     IdempotencyRow,
-    TallyRow,
+    StatusCountRow,
     KeyRow,
     KeyUsageRow,
     AuditRow,

@@ -237,7 +237,7 @@ class GroupWriter:
                 transaction.rollback()
                 transaction.begin()
             except Exception as error:
-                _give_way(error, transaction)
+                _raise_if_to_be_run_again(error, transaction)
                 raise
             if len(group) == 1 and not transaction.session.shared:
                 return [_alone(group[0], transaction)]
@@ -335,14 +335,14 @@ def _together(group: Sequence[_Job], transaction: SqlTransaction) -> Sequence[An
         try:
             answers.append(job.work(transaction))
         except BaseException as error:
-            _give_way(error, transaction)
+            _raise_if_to_be_run_again(error, transaction)
             return None
         if not transaction.session.in_transaction:
             raise StoreUnavailable("the engine gave the transaction up")
     try:
         transaction.verify()
     except Exception as error:
-        _give_way(error, transaction)
+        _raise_if_to_be_run_again(error, transaction)
         return None
     return answers
 
@@ -364,7 +364,7 @@ def _alone_undone(job: _Job, transaction: SqlTransaction) -> Any:
     try:
         answer = job.work(transaction)
     except BaseException as error:
-        _give_way(error, transaction)
+        _raise_if_to_be_run_again(error, transaction)
         if not transaction.session.in_transaction:
             raise  # the engine gave the transaction up, and the savepoint with it
         transaction.undo()
@@ -373,7 +373,7 @@ def _alone_undone(job: _Job, transaction: SqlTransaction) -> Any:
     return answer
 
 
-def _give_way(error: BaseException, transaction: SqlTransaction) -> None:
+def _raise_if_to_be_run_again(error: BaseException, transaction: SqlTransaction) -> None:
     """Raise a SerializationConflict if this error means that the whole group must be run again."""
     if is_serialization_conflict(error):
         raise error

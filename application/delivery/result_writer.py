@@ -30,7 +30,7 @@ Claim = tuple[int, int]  # an email's id and the number of its attempt
 class CommitPermit:
     """The last permission before the final dot, asked once, durable before it is given.
 
-    ``took`` is how many seconds that was waited for. ``late``: it came when the lease of *owner*
+    ``waited`` is how many seconds that was waited for. ``late``: it came when the lease of *owner*
     may have been over, and so the dot was not allowed.
     """
 
@@ -52,7 +52,7 @@ class CommitPermit:
         self._clock = clock
         self.made = False
         self.refused = False
-        self.took = 0.0
+        self.waited = 0.0
 
     def __call__(self) -> bool:
         asked = self._clock.monotonic()
@@ -63,7 +63,7 @@ class CommitPermit:
         except StoreUnavailable:
             return False  # the dot is not sent: it goes back uncharged when the store returns
         finally:
-            self.took = self._clock.monotonic() - asked
+            self.waited = self._clock.monotonic() - asked
         self.refused = not self.made
         return self.made and self.still()
 

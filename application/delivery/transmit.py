@@ -141,7 +141,7 @@ class Transmission:
             self._recovery.put_back_begun(email, OVERDUE if permit.late else SHUTDOWN)
             return None
         elapsed = self._clock.monotonic() - started
-        self._scheduler.sizes.record_latency(account.id, elapsed, of_server=elapsed - permit.took)
+        self._scheduler.sizes.record_latency(account.id, elapsed, of_server=elapsed - permit.waited)
         verdict = classify(
             handoff,
             recipients=len(email.open_recipients),

@@ -23,7 +23,7 @@ from adapters.celery_dispatcher import (
     LOOK,
     MOST_HINTS,
     SWEEP,
-    CeleryBell,
+    CelerySignal,
     HintPublisher,
     TaskRunner,
     TickScheduler,
@@ -45,7 +45,7 @@ OFTEN = timedelta(seconds=0.2)
 class InMemoryService:
     """What a worker process builds, on a world in memory."""
 
-    def __init__(self, world: World, wake_signal: CeleryBell) -> None:
+    def __init__(self, world: World, wake_signal: CelerySignal) -> None:
         self._world = world
         self.drain_s = 1.0
         self._wake_signal = wake_signal
@@ -101,7 +101,7 @@ class CeleryHouse:
         self.heard = ListObserver()
         self.app = make_celery(url, queue=queue, sweep=OFTEN, observe=self.heard)
         self.app.conf.beat_schedule["look"]["schedule"] = OFTEN
-        self.wake_signal = CeleryBell(lambda: HintPublisher(self.app, observe=self.heard))
+        self.wake_signal = CelerySignal(lambda: HintPublisher(self.app, observe=self.heard))
         self.world = World(clock=SystemClock(), wake=self.wake_signal)
         self.world.application.membership.leave()  # who sleeps is no member
         self.service = InMemoryService(self.world, self.wake_signal)
@@ -148,7 +148,7 @@ class CeleryHouse:
         scheduler = TickScheduler(self.app)
         while not self._closed.wait(min(0.05, scheduler.tick())):
             pass
-        self.app.line.close()
+        self.app.hints.close()
 
 
 @contextmanager
@@ -337,7 +337,7 @@ def an_app(url: str, heard: ListObserver) -> Any:
 def test_a_broker_that_accepts_and_stays_silent_delays_no_signal(gate: Gate) -> None:
     heard = ListObserver()
     app = an_app(gate.url, heard)
-    wake_signal = CeleryBell(lambda: HintPublisher(app, observe=heard))
+    wake_signal = CelerySignal(lambda: HintPublisher(app, observe=heard))
 
     for _ in range(1000):
         wake_signal()
@@ -352,7 +352,7 @@ def test_a_silent_broker_is_logged_once_and_gets_the_hint_when_it_is_back(
 ) -> None:
     heard = ListObserver()
     app = an_app(gate.open().url, heard)
-    wake_signal = CeleryBell(lambda: HintPublisher(app, observe=heard))
+    wake_signal = CelerySignal(lambda: HintPublisher(app, observe=heard))
     name = app.conf.task_default_queue
 
     def waiting_now() -> int:
