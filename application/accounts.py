@@ -6,6 +6,7 @@ from typing import TypedDict
 
 import attrs
 
+from application.intake.expectation import waiting_for
 from application.ports.sender import Sender
 from application.ports.store import Store, Transaction
 from application.ports.system import Clock, Observe, Vault, Wake
@@ -239,12 +240,7 @@ class AccountService:
 
 def _held(tx: Transaction, account: Account) -> int:
     """How many emails would be stranded without the account."""
-    own = tx.emails.waiting(account.id)
-    accounts = tx.accounts.all()
-    if any(other.active for other in accounts if other.id != account.id):
-        return own.waiting + own.sending
-    pinned = sum(tx.emails.waiting(each.id).waiting for each in accounts)
-    return own.waiting + own.sending + tx.emails.waiting().waiting - pinned
+    return waiting_for(tx, account) + tx.emails.waiting(account.id).sending
 
 
 def _allow(caller: Caller, account_id: int) -> None:

@@ -8,7 +8,7 @@ from application.ports.store import Store, Transaction
 from application.ports.system import Clock, Observe, Wake
 from domain.access import LOCAL, Caller, Scope
 from domain.account.account import Account
-from domain.account.limits import URGENT
+from domain.account.limits import is_urgent
 from domain.email.lifecycle import Email
 from domain.email.retry import RetryPolicy
 from domain.email.settlement import resent, resolved_as_sent
@@ -147,8 +147,9 @@ def seen_by(caller: Caller, email: Email) -> Email:
 
 def _check_fits(email: Email, account: Account) -> None:
     """InvalidInput if the email has more recipients than the account may ever send to at once."""
-    most = account.limits.smallest(urgent=email.priority <= URGENT)
-    if account.limits.units(len(email.open_recipients)) > most:
+    urgent = is_urgent(email.priority)
+    if not account.limits.ever_fits(len(email.open_recipients), urgent=urgent):
+        most = account.limits.smallest(urgent=urgent)
         raise InvalidInput(
             FieldError(
                 "account_id",
@@ -168,5 +169,5 @@ def _check_account_exists(tx: Transaction, email: Email) -> None:
     except NotFound:
         raise Conflict(
             f"email {email.id} stays on the SMTP configuration {email.account_id}, which was"
-            " removed: name another one with smtp_config_id"
+            " removed: name another SMTP configuration"
         ) from None

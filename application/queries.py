@@ -20,7 +20,7 @@ from application.redaction import (
 )
 from domain.access import LOCAL, Caller, Scope
 from domain.account.account import Account
-from domain.account.limits import URGENT, Window, WindowLengths
+from domain.account.limits import Window, WindowLengths, is_urgent
 from domain.email.attempt import Attempt
 from domain.email.gates import AccountUse, Gate, gates
 from domain.email.lifecycle import Email
@@ -134,7 +134,7 @@ class Queries:
         email = seen_by(caller, tx.emails.get(email_id))
         account = self._account_of(tx, email, caller, now=now)
         waits = account is not None and email.status in WAITING
-        urgent = email.priority <= URGENT
+        urgent = is_urgent(email.priority)
         use = self._use(tx, account, urgent=urgent, now=now) if account and waits else None
         return EmailView(
             email=email,
@@ -152,7 +152,7 @@ class Queries:
         Only one that this caller may know: of the others it is as if they were not there.
         """
         if email.status in WAITING and not email.pinned:
-            urgent = email.priority <= URGENT
+            urgent = is_urgent(email.priority)
             known = [account for account in tx.accounts.all() if caller.may_use(account.id)]
             best = most_headroom(tx, known, windows=self._windows, urgent=urgent, now=now)
             if best is not None:

@@ -18,7 +18,7 @@ from application.ports.system import Clock
 from domain.access import ApiKey, AuditEntry, IdempotencyRecord
 from domain.account.account import Account
 from domain.account.health import Health
-from domain.account.limits import URGENT, Window, WindowLengths
+from domain.account.limits import Window, WindowLengths, is_urgent
 from domain.email.attempt import Attempt
 from domain.email.claim_policy import (
     ANY_ACCOUNT,
@@ -406,7 +406,7 @@ class _Emails:
             e
             for e in self._waiting()
             if (not e.pinned or e.account_id in account_ids)
-            and (e.priority <= URGENT or not urgent_only)
+            and (is_urgent(e.priority) or not urgent_only)
         )
         return min((email.eligible_at for email in due), default=None)
 

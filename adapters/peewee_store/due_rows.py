@@ -18,7 +18,7 @@ from typing import Final
 from adapters.peewee_store import rows
 from adapters.peewee_store.rows import IS_WAITING
 from adapters.peewee_store.session import Session, marks
-from domain.account.limits import PRIORITIES, URGENT
+from domain.account.limits import PRIORITIES, URGENT, is_urgent
 from domain.email.claim_policy import ANY_ACCOUNT, ClaimPolicy, Due
 
 _KEYS: Final = ("eligible_at", "id", "open_count", "queue", "priority")
@@ -95,7 +95,7 @@ class DueRows:
         shared, due_at = self._session.shared, self._due_at
         lines: list[int] = []
         for (queue, priority), heads in skip.items():
-            largest = urgent if priority <= URGENT else other
+            largest = urgent if is_urgent(priority) else other
             lines += (
                 (queue, priority, largest, heads)
                 if shared

@@ -32,7 +32,7 @@ from adapters.peewee_store.status_counts import StatusCounts
 from adapters.peewee_store.tables import EmailRow, RecipientRow
 from adapters.peewee_store.write_buffer import Change, update
 from domain.account.account import Account
-from domain.account.limits import PRIORITIES, URGENT
+from domain.account.limits import PRIORITIES, is_urgent
 from domain.email.claim_policy import (
     ANY_ACCOUNT,
     ClaimPolicy,
@@ -336,7 +336,7 @@ class SqlEmails:
             execute(_NEXT_DUE, (queue, priority)).fetchone()[0]
             for queue in {ANY_ACCOUNT, *account_ids}
             for priority in PRIORITIES
-            if priority <= URGENT or not urgent_only
+            if is_urgent(priority) or not urgent_only
         )
         earliest = min((head for head in heads if head is not None), default=None)
         return None if earliest is None else moment(earliest)

@@ -15,8 +15,9 @@ from application.delivery.rules import DeliveryRules
 from application.delivery.scheduler import Scheduler
 from application.ports.store import Store, Transaction
 from application.ports.system import Clock, Entropy, Observe
-from domain.email.attempt import AbandonedAttempt
+from domain.email.attempt import CRASHED, AbandonedAttempt
 from domain.email.lifecycle import Email
+from domain.email.recipient import OUTCOME_UNKNOWN
 from domain.email.settlement import Terms, released
 from domain.email.status import Phase, Status
 from domain.errors import StaleAttempt, StoreUnavailable
@@ -96,7 +97,7 @@ class Recovery:
         For a worker that died, or that hangs behind the final dot when the process must end.
         """
         now = self._clock.now()
-        abandoned = AbandonedAttempt(reason="crashed", text="its worker ended", crashed=True)
+        abandoned = AbandonedAttempt(reason=CRASHED, text="its worker ended", crashed=True)
 
         def work(tx: Transaction) -> bool:
             unknown = False
@@ -121,7 +122,7 @@ class Recovery:
         Behind the mark their outcome is unknown; before it they go back as if never claimed.
         """
         now = self._clock.now()
-        abandoned = AbandonedAttempt(reason="crashed", text="its process died", crashed=True)
+        abandoned = AbandonedAttempt(reason=CRASHED, text="its process died", crashed=True)
 
         def work(tx: Transaction) -> Sequence[Email]:
             held = tx.emails.held_by(owner, limit=limit)
@@ -178,7 +179,7 @@ class Recovery:
                     ended_at=now,
                     stage=Stage.DOT if unknown else None,
                     result=Result.UNKNOWN if unknown else Result.WAIT,
-                    reason="outcome_unknown" if unknown else abandoned.reason,
+                    reason=OUTCOME_UNKNOWN if unknown else abandoned.reason,
                     text=abandoned.text,
                 )
             )

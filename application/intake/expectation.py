@@ -33,7 +33,7 @@ def _outlook(tx: Transaction, account: Account, windows: WindowLengths) -> Outlo
     return Outlook(
         account=account,
         used=dict(tx.ledger.used(account.id, windows)) if account.limits.finite() else {},
-        waiting=_waiting_for(tx, account),
+        waiting=waiting_for(tx, account),
         returns_at=lambda window, units: tx.ledger.room_returns_at(
             account.id, window, windows, units=units
         ),
@@ -56,7 +56,7 @@ def _by_account(
     return [(account, found[account.id]) for account in accounts if account.id in found]
 
 
-def _waiting_for(tx: Transaction, account: Account) -> int:
+def waiting_for(tx: Transaction, account: Account) -> int:
     """How many emails wait that this account may have to send: its own, and those of nobody if no
     other account could take them.
     """

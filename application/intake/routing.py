@@ -9,7 +9,7 @@ from application.intake.draft import Draft
 from application.ports.store import Transaction
 from domain.access import Caller
 from domain.account.account import Account, AccountState
-from domain.account.limits import URGENT, WindowLengths
+from domain.account.limits import WindowLengths, is_urgent
 from domain.address import Address
 from domain.errors import Conflict, FieldError, InvalidInput
 
@@ -43,7 +43,7 @@ class Routing:
             return self._by_sender(draft, draft.sender)
         if not self._usable:
             raise Conflict(NO_ACCOUNT)
-        urgent = draft.priority <= URGENT
+        urgent = is_urgent(draft.priority)
         most = self._with_most_headroom_for_urgent if urgent else self._with_most_headroom
         if self._caller.accounts is None:
             return most
@@ -56,7 +56,7 @@ class Routing:
         candidates = [account for account in self._usable if account.address == sender]
         if not candidates:
             raise InvalidInput(FieldError("sender", f"no SMTP configuration sends as {sender}"))
-        urgent = draft.priority <= URGENT
+        urgent = is_urgent(draft.priority)
         chosen = most_headroom(
             self._tx, candidates, windows=self._windows, urgent=urgent, now=self._now
         )
@@ -122,8 +122,9 @@ def _check_sender(draft: Draft, account: Account) -> None:
 
 
 def _check_fits(draft: Draft, account: Account) -> None:
-    most = account.limits.smallest(urgent=draft.priority <= URGENT)
-    if account.limits.units(len(draft.recipients())) > most:
+    urgent = is_urgent(draft.priority)
+    if not account.limits.ever_fits(len(draft.recipients()), urgent=urgent):
+        most = account.limits.smallest(urgent=urgent)
         raise InvalidInput(
             FieldError(
                 "to",

@@ -25,7 +25,7 @@ from domain.account.limits import WindowLengths
 from domain.email.forecast import Forecast
 from domain.email.lifecycle import Email
 from domain.email.retry import RetryPolicy
-from domain.email.status import Status
+from domain.email.status import initial
 from domain.errors import Conflict, EmailServiceError, InvalidInput, NotFound, TooMany
 from domain.intake import IntakeLimits
 from domain.message.compose import compose
@@ -278,7 +278,7 @@ class Submission:
             subject=draft.subject,
             recipients=recipients,
             priority=draft.priority,
-            status=Status.SCHEDULED if due > now else Status.QUEUED,
+            status=initial(due=due <= now),
             account_id=account.id if account else None,
             pinned=account is not None
             and (

@@ -52,6 +52,11 @@ NORMAL: Final = 3  # the priority of an email for which nobody says another
 URGENT: Final = 2  # priorities up to this one may use what an account keeps in reserve
 
 
+def is_urgent(priority: int) -> bool:
+    """Whether mail of this priority may use what an account keeps in reserve."""
+    return priority <= URGENT
+
+
 @attrs.frozen(kw_only=True)
 class Limits:
     """The limits of one account; ``None`` is no limit.
@@ -82,6 +87,10 @@ class Limits:
     def units(self, recipients: int) -> int:
         """What an email to *recipients* open recipients counts as."""
         return recipients if self.unit is LimitUnit.RECIPIENTS else 1
+
+    def ever_fits(self, recipients: int, *, urgent: bool) -> bool:
+        """Whether an email to so many open recipients fits when nothing else was sent."""
+        return self.units(recipients) <= self.smallest(urgent=urgent)
 
     def smallest(self, *, urgent: bool = True) -> int:
         """The most units that one email may ever have on this account."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeAlias
 
 from domain.account.account import Account
-from domain.account.limits import PRIORITIES, UNLIMITED, URGENT, LimitUnit
+from domain.account.limits import PRIORITIES, UNLIMITED, URGENT, LimitUnit, is_urgent
 from domain.email.lifecycle import Email
 from domain.errors import Conflict
 
@@ -63,7 +63,7 @@ class ClaimPolicy:
 
         Larger ones are no candidates: they are passed over.
         """
-        room = self._limits.room({}, urgent=priority <= URGENT)
+        room = self._limits.room({}, urgent=is_urgent(priority))
         if self._by_recipients:
             return room
         return UNLIMITED if room >= 1 else -1
@@ -94,7 +94,7 @@ class ClaimPolicy:
         least = 0 if self._by_recipients else 1
         if self.full or self._urgent_units < least:
             return False
-        return priority <= URGENT or self._units >= least
+        return is_urgent(priority) or self._units >= least
 
     def _choose(self, due: Iterable[Due]) -> bool:
         """Choose these until one does not fit; whether all did. One that was chosen before is in

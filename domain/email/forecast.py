@@ -10,7 +10,7 @@ from datetime import datetime
 import attrs
 
 from domain.account.account import Account, AccountState
-from domain.account.limits import URGENT, LimitUnit, Window, WindowLengths
+from domain.account.limits import LimitUnit, Window, WindowLengths, is_urgent
 from domain.email.lifecycle import Email
 
 
@@ -73,7 +73,7 @@ def _fitting(emails: Sequence[Email], outlook: Outlook, *, now: datetime) -> int
         if email.eligible_at > now:
             continue
         units = limits.units(len(email.open_recipients))
-        if email.priority > URGENT:
+        if not is_urgent(email.priority):
             room, other, before = room - before, other - before, 0
             if units > other:
                 break
@@ -90,7 +90,7 @@ def _last_due_at(
 ) -> datetime:
     limits = outlook.account.limits
     units = sum(limits.units(len(email.open_recipients)) for email in emails)
-    urgent = all(email.priority <= URGENT for email in emails)
+    urgent = all(is_urgent(email.priority) for email in emails)
     place = units + (0 if urgent else outlook.waiting)
     dues = [
         _due_in(window, place, outlook, windows, urgent=urgent, now=now)

@@ -7,7 +7,7 @@ import attrs
 
 from domain.account.account import Account
 from domain.account.health import Pause
-from domain.account.limits import URGENT, Window
+from domain.account.limits import Window, is_urgent
 from domain.email.lifecycle import Email
 from domain.email.status import WAITING
 
@@ -125,7 +125,7 @@ def _account_gates(
             until=health.breaker.until if broken else None,
         ),
     ]
-    urgent = email.priority <= URGENT
+    urgent = is_urgent(email.priority)
     limits = account.limits_at(now)
     for window, limit in limits.finite().items():
         used = use.used.get(window, 0)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import attrs
 
+from domain.account.limits import NORMAL
 from domain.address import Address
 from domain.email.attempt import CRASHED
 from domain.email.recipient import (
@@ -40,7 +41,7 @@ class Email:
     id: int = 0
     subject: str
     recipients: tuple[Recipient, ...]
-    priority: int = 3
+    priority: int = NORMAL
     status: Status = Status.QUEUED
     phase: Phase | None = None
     account_id: int | None = None

@@ -80,6 +80,11 @@ PHASES: Final[Mapping[Transition, Phase]] = MappingProxyType(
 )
 
 
+def initial(*, due: bool) -> Status:
+    """The status of a new email: it waits for its first attempt, or for its time."""
+    return Status.QUEUED if due else Status.SCHEDULED
+
+
 def allows(status: Status, transition: Transition, to: Status) -> bool:
     """Whether *transition* may lead from *status* to the status *to*."""
     return to in TRANSITIONS.get((status, transition), frozenset())

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 import pytest
 
 from domain.account.account import Security
-from domain.account.verification import Step, Verification, advice
+from domain.account.verification import Step, Verification
 from domain.outcome.handoff import Handoff, Problem, Reply, Stage
+from entrypoints.http.smtp_configs.advice import advice
 from tests.builders import an_account
 
 RELAY = {"username": "", "sealed_password": None}
@@ -70,7 +71,7 @@ def test_what_went_well_needs_no_advice() -> None:
     well = Step(stage=Stage.AUTH, reply=Reply.of(235, "welcome"))
     verification = Verification(an_account(), (Step(stage=Stage.CONNECT), well))
     assert verification.failed is None
-    assert verification.advice(well) == ""
+    assert advice(well, an_account()) == ""
 
 
 def test_the_last_step_of_a_failed_dialogue_is_reported_as_it_ended() -> None:

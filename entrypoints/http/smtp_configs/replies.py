@@ -17,6 +17,7 @@ from entrypoints.http.schemas import (
     VerifyReply,
     VerifyStage,
 )
+from entrypoints.http.smtp_configs.advice import advice
 from entrypoints.http.times import shown, shown_if_any
 
 _LIMIT_FIELDS: Final = {"minute": "minute_limit", "hour": "hourly_limit", "day": "daily_limit"}
@@ -92,7 +93,7 @@ def verify_reply(verification: Verification) -> VerifyReply:
                 ok=step.ok,
                 code=step.reply.code if step.reply else None,
                 text=step.text,
-                advice=verification.advice(step),
+                advice=advice(step, verification.account),
             )
             for step in verification.steps
         ],

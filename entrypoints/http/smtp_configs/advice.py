@@ -1,0 +1,121 @@
+"""What the owner of an SMTP configuration should do about a step of a verification that failed.
+
+The texts name the fields of the API and the settings.
+"""
+
+from domain.account.account import Account, Security
+from domain.account.verification import Step
+from domain.outcome.handoff import Problem, Reply, Stage
+
+
+def advice(step: Step, account: Account) -> str:
+    """What the owner of the account should do about *step*; "" if there is nothing to do."""
+    if step.ok:
+        return ""
+    if step.problem is not None:
+        return _of_problem(step.problem, step.stage, account)
+    assert step.reply is not None, "a step fails with a reply or a problem"
+    return _of_reply(step.reply, step.stage, account)
+
+
+_CREDENTIALS = (
+    "Check username and password. Many providers want an app password instead of the one of the "
+    "mailbox, and the full address as username."
+)
+_ADVICE = {
+    Problem.NOT_FOUND: "Check smtp_host: this name has no address.",
+    Problem.DNS: "The name cannot be looked up now: check smtp_host and this machine's resolver.",
+    Problem.BLOCKED: "This installation may not connect there: see SMTP_ALLOWED_CIDRS; and a "
+    "password is sent over TLS only.",
+    Problem.REFUSED: "Nothing listens there: check smtp_host and smtp_port (587 with use_tls, 465 "
+    "with use_ssl), and firewalls.",
+    Problem.CERTIFICATE: "The certificate is not trusted, or is for another name: use the name it "
+    "is made for as smtp_host, or name its authority in SMTP_CA_FILE.",
+    Problem.HANDSHAKE: "TLS failed: the server may know no version from 1.2 on.",
+    Problem.NOT_OFFERED: "The server offers no STARTTLS: use port 465 with use_ssl, or ask its "
+    "operator.",
+    Problem.NO_MECHANISM: "Log in with a mechanism that the server offers (auth_mechanism), or "
+    "leave username and password empty if it takes mail without.",
+    Problem.NO_PASSWORD: "Send the password: it was forgotten when the server or login changed.",
+    Problem.SECRET: "Store the password again: the key that sealed it is another one (SECRET_KEY).",
+    Problem.PROTOCOL: "What answers there is no mail server: check smtp_host and smtp_port.",
+    Problem.SMTPUTF8: "The server takes no addresses beyond ASCII.",
+    Problem.STOPPED: "The service is stopping: try again.",
+}
+
+
+def _of_problem(problem: Problem, stage: Stage, account: Account) -> str:
+    if problem is Problem.TLS_MODE:
+        if account.security is Security.TLS:
+            return (
+                "Set use_tls instead of use_ssl, or use port 465: this port wants STARTTLS, not "
+                "TLS from the first byte."
+            )
+        if stage is Stage.AUTH:
+            return "Set use_tls: the server lets nobody log in before STARTTLS."
+        return (
+            "Set use_ssl instead of use_tls, or use port 587: this port wants TLS from the first "
+            "byte."
+        )
+    if problem in (Problem.TIMEOUT, Problem.CLOSED):
+        if stage is Stage.CONNECT:
+            return "No answer: check smtp_host and smtp_port (587 or 465), and firewalls."
+        return (
+            "The server took the connection and did not go on: check smtp_port, use_tls and "
+            "use_ssl, or try again later."
+        )
+    return _ADVICE.get(problem, "")
+
+
+def _of_reply(reply: Reply, stage: Stage, account: Account) -> str:
+    text = reply.text.casefold()
+    if reply.enhanced in ("5.7.139", "5.7.30", "5.7.57") or "smtpclientauth" in text:
+        return (
+            "SMTP AUTH is switched off for this mailbox or its organisation: have its "
+            "administrator allow it."
+        )
+    if _wants_tls(reply, text) and account.security is Security.PLAIN:
+        return "Set use_tls: the server wants STARTTLS first."
+    if stage is Stage.AUTH:
+        return _of_login(reply, text)
+    if _wants_login(reply, text) and not account.authenticates:
+        return "The server wants a login: set username and password."
+    if any(word in text for word in _ABOUT_SENDER):
+        return _AT[Stage.MAIL]
+    if reply.transient and stage is not Stage.RCPT:
+        return "The server cannot do it now: try again later."
+    return _AT.get(stage, "")
+
+
+def _of_login(reply: Reply, text: str) -> str:
+    if reply.enhanced == "5.7.9" or "application-specific" in text or "app password" in text:
+        return "Make an app password at the provider and store it instead of the mailbox's own."
+    if reply.transient:
+        return "The server refuses logins for now: wait a quarter of an hour, then try again."
+    if reply.code in (502, 504):
+        return "Name another auth_mechanism: the server does not take the one it was asked for."
+    return _CREDENTIALS
+
+
+_ABOUT_SENDER = ("sender address", "not owned", "sendas", "send as", "sender identity")
+
+
+def _wants_tls(reply: Reply, text: str) -> bool:
+    return "starttls" in text or reply.code == 538 or reply.enhanced == "5.7.11"
+
+
+def _wants_login(reply: Reply, text: str) -> bool:
+    words = ("authenti", "log in", "logged in", "login", "relay", "smtp auth", "client host")
+    return reply.code == 530 or any(word in text for word in words)
+
+
+_AT = {
+    Stage.BANNER: "The server refuses this machine: ask its operator, or check smtp_host.",
+    Stage.EHLO: "The server refuses this client's name: set EHLO_HOSTNAME to this machine's full "
+    "name.",
+    Stage.STARTTLS: "The server does not begin TLS: try again later, or port 465 with use_ssl.",
+    Stage.MAIL: "The server refuses email_address as a sender: use an address that belongs to this "
+    "login, or have the provider verify it.",
+    Stage.RCPT: "The server refuses the recipient: verify with another recipient; if it refuses "
+    "all, the login may not send to them.",
+}
