@@ -7,6 +7,7 @@ from typing import TypedDict
 import attrs
 
 from application.intake.expectation import waiting_for
+from application.ports.access import AuditTrail
 from application.ports.sender import Sender
 from application.ports.store import Store, Transaction
 from application.ports.system import Clock, Observe, Vault, Wake
@@ -97,7 +98,7 @@ class AccountService:
             account = check(self._written(stored, fields, now=now))
             account = attrs.evolve(account, version=1)
             tx.accounts.save(account)
-            _note(tx, caller, "account_created", account, fields, at=now)
+            _note(tx.audit, caller, "account_created", account, fields, at=now)
             return account
 
         account = self._store.write(work)
@@ -120,7 +121,7 @@ class AccountService:
                 self._check_reach(account.host, account.port)
             tx.accounts.save(account)
             forgot = account.awaits_password and not before.awaits_password
-            _note(tx, caller, "account_updated", account, fields, at=now, forgot=forgot)
+            _note(tx.audit, caller, "account_updated", account, fields, at=now, forgot=forgot)
             return account
 
         account = self._store.write(work)
@@ -145,7 +146,7 @@ class AccountService:
                     "cancel them or let them be sent first"
                 )
             tx.accounts.delete(account_id)
-            _note(tx, caller, "account_deleted", account, at=now)
+            _note(tx.audit, caller, "account_deleted", account, at=now)
             return account
 
         account = self._store.write(work)
@@ -190,7 +191,7 @@ class AccountService:
         def work(tx: Transaction) -> Account:
             account = step(tx.accounts.lock(account_id), now)
             tx.accounts.save(account)
-            _note(tx, caller, name, account, at=now)
+            _note(tx.audit, caller, name, account, at=now)
             return account
 
         account = self._store.write(work)
@@ -240,7 +241,8 @@ class AccountService:
 
 def _held(tx: Transaction, account: Account) -> int:
     """How many emails would be stranded without the account."""
-    return waiting_for(tx, account) + tx.emails.waiting(account.id).sending
+    waiting = waiting_for(account, accounts=tx.accounts, emails=tx.emails)
+    return waiting + tx.emails.waiting(account.id).sending
 
 
 def _allow(caller: Caller, account_id: int) -> None:
@@ -249,7 +251,7 @@ def _allow(caller: Caller, account_id: int) -> None:
 
 
 def _note(
-    tx: Transaction,
+    audit: AuditTrail,
     caller: Caller,
     action: str,
     account: Account,
@@ -264,7 +266,7 @@ def _note(
         detail["fields"] = ", ".join(sorted(fields))
     if forgot:
         detail["password"] = "forgotten"  # noqa: S105 - a word about it
-    tx.audit.add(caller.did(action, f"account {account.id}", at=at, **detail))
+    audit.add(caller.did(action, f"account {account.id}", at=at, **detail))
 
 
 def _with_port(fields: AccountFields) -> AccountFields:

@@ -9,6 +9,8 @@ from typing import Final
 
 import attrs
 
+from application.ports.access import KeyRepository
+from application.ports.accounts import AccountRepository
 from application.ports.store import Store, Transaction
 from application.ports.system import Clock, Entropy, Observe, Vault
 from domain.access import LOCAL, PREFIX_LENGTH, ApiKey, AuditEntry, Caller, Scope, token_of
@@ -64,7 +66,7 @@ class ApiKeys:
         def work(tx: Transaction) -> tuple[ApiKey, str]:
             for account_id in sorted(wish.accounts or ()):
                 tx.accounts.get(account_id)
-            prefix = self._free_prefix(tx)
+            prefix = self._free_prefix(tx.keys)
             token = token_of(prefix, secret)
             key = tx.keys.add(
                 ApiKey(
@@ -116,7 +118,9 @@ class ApiKeys:
 
         def work(tx: Transaction) -> Rotation:
             sealed = [a for a in tx.accounts.all() if a.sealed_password is not None]
-            unreadable = tuple(account for account in sealed if not self._resealed(tx, account))
+            unreadable = tuple(
+                account for account in sealed if not self._resealed(tx.accounts, account)
+            )
             rotation = Rotation(
                 resealed=len(sealed) - len(unreadable),
                 unreadable=unreadable,
@@ -134,7 +138,7 @@ class ApiKeys:
 
         return self._store.write(work)
 
-    def _resealed(self, tx: Transaction, account: Account) -> bool:
+    def _resealed(self, accounts: AccountRepository, account: Account) -> bool:
         assert account.sealed_password is not None
         context = f"account:{account.id}"
         try:
@@ -143,16 +147,16 @@ class ApiKeys:
             return False
         # the version stays: open sessions are as good as before
         sealed = self._vault.seal(password, context=context)
-        tx.accounts.save(attrs.evolve(account, sealed_password=sealed))
+        accounts.save(attrs.evolve(account, sealed_password=sealed))
         return True
 
     def _waits(self, key: ApiKey) -> bool:
         return key.usable(self._clock.now()) and not self._vault.is_current(key.digest)
 
-    def _free_prefix(self, tx: Transaction) -> str:
+    def _free_prefix(self, keys: KeyRepository) -> str:
         for _ in range(_TRIES):
             prefix = self._entropy.token()[-PREFIX_LENGTH:]
-            if tx.keys.find(prefix) is None:
+            if keys.find(prefix) is None:
                 return prefix
         raise Conflict("no free prefix was found for the API key: try again")
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from application.intake.routing import NO_ACCOUNT
+from application.ports.accounts import AccountRepository
 from application.ports.store import Store, Transaction
 from application.ports.system import Clock, Observe, Wake
 from domain.access import LOCAL, Caller, Scope
@@ -89,7 +90,7 @@ class EmailChanges:
     ) -> Email:
         def check(tx: Transaction, email: Email) -> None:
             if account_id is None:
-                _check_account_exists(tx, email)
+                _check_account_exists(tx.accounts, email)
                 return
             caller.check_account(account_id)
             _check_fits(email, tx.accounts.get(account_id))
@@ -158,14 +159,14 @@ def _check_fits(email: Email, account: Account) -> None:
         )
 
 
-def _check_account_exists(tx: Transaction, email: Email) -> None:
+def _check_account_exists(accounts: AccountRepository, email: Email) -> None:
     """Conflict if nothing could ever take the email: its account is gone, or there is none."""
     if not email.pinned:
-        if not tx.accounts.all():
+        if not accounts.all():
             raise Conflict(NO_ACCOUNT)
         return
     try:
-        tx.accounts.get(email.account_id or 0)
+        accounts.get(email.account_id or 0)
     except NotFound:
         raise Conflict(
             f"email {email.id} stays on the SMTP configuration {email.account_id}, which was"

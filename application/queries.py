@@ -8,7 +8,7 @@ import attrs
 from application.delivery.due import room_at
 from application.email_changes import seen_by
 from application.intake.routing import most_headroom
-from application.ports.store import Store, Transaction
+from application.ports.store import StoreReader, Transaction
 from application.ports.system import Clock
 from application.redaction import (
     attempt_elsewhere,
@@ -62,7 +62,7 @@ class Queries:
     def __init__(
         self,
         *,
-        store: Store,
+        store: StoreReader,
         clock: Clock,
         windows: WindowLengths,
         hidden_reasons: Collection[str],
@@ -154,7 +154,7 @@ class Queries:
         if email.status in WAITING and not email.pinned:
             urgent = is_urgent(email.priority)
             known = [account for account in tx.accounts.all() if caller.may_use(account.id)]
-            best = most_headroom(tx, known, windows=self._windows, urgent=urgent, now=now)
+            best = most_headroom(tx.ledger, known, windows=self._windows, urgent=urgent, now=now)
             if best is not None:
                 return best
         if email.account_id is None or not caller.may_use(email.account_id):
@@ -183,7 +183,7 @@ class Queries:
             account=account if caller.is_admin else redact_account(account, hidden=self._hidden),
             used={window: units for window, (units, _) in totals.items()},
             sent={window: number for window, (_, number) in totals.items()},
-            room_at=room_at(tx, account, self._windows, urgent=False, now=now),
+            room_at=room_at(tx.ledger, account, self._windows, urgent=False, now=now),
             in_flight=tx.emails.waiting(account.id).sending,
             now=now,
         )
@@ -191,7 +191,7 @@ class Queries:
     def _use(self, tx: Transaction, account: Account, *, urgent: bool, now: datetime) -> AccountUse:
         return AccountUse(
             used=tx.ledger.used(account.id, self._windows),
-            room_at=room_at(tx, account, self._windows, urgent=urgent, now=now),
+            room_at=room_at(tx.ledger, account, self._windows, urgent=urgent, now=now),
         )
 
 

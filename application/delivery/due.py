@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from application.delivery.connections import Connections
+from application.ports.accounts import Ledger
 from application.ports.store import Transaction
 from domain.account.account import Account
 from domain.account.limits import WindowLengths
@@ -43,18 +44,18 @@ def _due(
     due = tx.emails.next_due([account.id])
     if due is None:
         return None
-    returns = room_at(tx, account, windows, urgent=False, now=now)
+    returns = room_at(tx.ledger, account, windows, urgent=False, now=now)
     times = [] if returns is None else [max(due, returns)]
     if account.limits.priority_reserve and returns != now:
         urgent = tx.emails.next_due([account.id], urgent_only=True)
-        returns = room_at(tx, account, windows, urgent=True, now=now) if urgent else None
+        returns = room_at(tx.ledger, account, windows, urgent=True, now=now) if urgent else None
         if urgent is not None and returns is not None:
             times.append(max(urgent, returns))
     return min(times, default=None)
 
 
 def room_at(
-    tx: Transaction, account: Account, windows: WindowLengths, *, urgent: bool, now: datetime
+    ledger: Ledger, account: Account, windows: WindowLengths, *, urgent: bool, now: datetime
 ) -> datetime | None:
     """When the account has room for one more unit: *now*, later, or None if it cannot be told.
 
@@ -63,13 +64,13 @@ def room_at(
     limits = account.limits_at(now).finite()
     if not limits:
         return now
-    used = tx.ledger.used(account.id, windows)
+    used = ledger.used(account.id, windows)
     latest = now
     for window in limits:
         over = used.get(window, 0) - account.limits.share(window, urgent=urgent) + 1
         if over <= 0:
             continue
-        returns = tx.ledger.room_returns_at(account.id, window, windows, units=over)
+        returns = ledger.room_returns_at(account.id, window, windows, units=over)
         if returns is None:
             return None
         latest = max(latest, returns)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from threading import Event as Flag
 
-from application.ports.store import Transaction
+from application.ports.queue import EmailRepository
 from application.ports.system import Headroom
 from domain.email.lifecycle import Email
 from domain.errors import AccountQueueFull, NotAccepting
@@ -42,20 +42,20 @@ class Admission:
         if not self._headroom():
             raise NotAccepting("the disk is almost full", retry_after=timedelta(seconds=30))
 
-    def check_depth(self, tx: Transaction, emails: Sequence[Email]) -> None:
+    def check_depth(self, queue: EmailRepository, emails: Sequence[Email]) -> None:
         """NotAccepting if these *emails* would be too many in the queue, AccountQueueFull if those
         pinned to one account would be too many for it.
         """
         if self._max_depth is None and self._max_account_depth is None:
             return
-        waiting = tx.emails.waiting().waiting
+        waiting = queue.waiting().waiting
         self.check_room(waiting, emails=len(emails))
         most = self._max_account_depth
         if most is None or waiting + len(emails) <= most:
             return  # then no account has more
         pinned = Counter(email.account_id for email in emails if email.pinned)
         for account_id, number in pinned.items():
-            if account_id is not None and tx.emails.depth(account_id) + number > most:
+            if account_id is not None and queue.depth(account_id) + number > most:
                 raise AccountQueueFull(
                     f"{most} emails wait for the SMTP configuration {account_id}",
                     retry_after=timedelta(seconds=30),

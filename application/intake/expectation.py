@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from application.ports.store import Store, Transaction
+from application.ports.accounts import AccountRepository
+from application.ports.queue import EmailRepository
+from application.ports.store import StoreReader, Transaction
 from domain.account.account import Account
 from domain.account.limits import WindowLengths
 from domain.email.forecast import Forecast, Outlook, combined, forecast
@@ -11,7 +13,7 @@ from domain.email.lifecycle import Email
 
 
 def expect(
-    store: Store, emails: Sequence[Email], *, windows: WindowLengths, now: datetime
+    store: StoreReader, emails: Sequence[Email], *, windows: WindowLengths, now: datetime
 ) -> Forecast:
     """What to expect of emails that are about to be stored: one look, whatever their number."""
 
@@ -33,7 +35,7 @@ def _outlook(tx: Transaction, account: Account, windows: WindowLengths) -> Outlo
     return Outlook(
         account=account,
         used=dict(tx.ledger.used(account.id, windows)) if account.limits.finite() else {},
-        waiting=waiting_for(tx, account),
+        waiting=waiting_for(account, accounts=tx.accounts, emails=tx.emails),
         returns_at=lambda window, units: tx.ledger.room_returns_at(
             account.id, window, windows, units=units
         ),
@@ -56,13 +58,13 @@ def _by_account(
     return [(account, found[account.id]) for account in accounts if account.id in found]
 
 
-def waiting_for(tx: Transaction, account: Account) -> int:
+def waiting_for(account: Account, *, accounts: AccountRepository, emails: EmailRepository) -> int:
     """How many emails wait that this account may have to send: its own, and those of nobody if no
     other account could take them.
     """
-    own = tx.emails.waiting(account.id).waiting
-    accounts = tx.accounts.all()
-    if any(other.active for other in accounts if other.id != account.id):
+    own = emails.waiting(account.id).waiting
+    known = accounts.all()
+    if any(other.active for other in known if other.id != account.id):
         return own
-    pinned = sum(tx.emails.waiting(each.id).waiting for each in accounts)
-    return own + tx.emails.waiting().waiting - pinned
+    pinned = sum(emails.waiting(each.id).waiting for each in known)
+    return own + emails.waiting().waiting - pinned

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import attrs
 
-from application.ports.store import Transaction
+from application.ports.access import IdempotencyRepository
 from domain.access import IdempotencyRecord
 from domain.errors import IdempotencyMismatch
 
@@ -18,9 +18,11 @@ class IdempotencyKey:
     digest: str
 
 
-def remembered(tx: Transaction, idempotency: IdempotencyKey) -> tuple[int, ...] | None:
+def remembered(
+    records: IdempotencyRepository, idempotency: IdempotencyKey
+) -> tuple[int, ...] | None:
     """The ids that the call got before; IdempotencyMismatch if it came with another body."""
-    record = tx.idempotency.find(idempotency.key, scope=idempotency.scope)
+    record = records.find(idempotency.key, scope=idempotency.scope)
     if record is None:
         return None
     if record.digest != idempotency.digest:

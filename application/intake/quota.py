@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from application.ports.store import Transaction
+from application.ports.access import KeyUsage
 from domain.access import DAY, HOUR, Caller, hour_of
 from domain.errors import TooMany
 
@@ -27,24 +27,24 @@ class Quota:
             )
 
 
-def quota_of(tx: Transaction, caller: Caller, *, now: datetime) -> Quota | None:
+def quota_of(usage: KeyUsage, caller: Caller, *, now: datetime) -> Quota | None:
     """The caller's quota as it stands; None for one without."""
     if caller.key_id is None or caller.daily_recipients is None:
         return None
-    hours = tx.key_usage.hours(caller.key_id, since=hour_of(now - DAY))
+    hours = usage.hours(caller.key_id, since=hour_of(now - DAY))
     return Quota(most=caller.daily_recipients, hours=hours)
 
 
-def use_quota(tx: Transaction, caller: Caller, recipients: int, *, now: datetime) -> None:
+def use_quota(usage: KeyUsage, caller: Caller, recipients: int, *, now: datetime) -> None:
     """Count *recipients* more for this caller. TooMany if that were over its day's number.
 
     The day is made of hours, and one that has begun to leave counts in full: never too many.
     """
-    quota = quota_of(tx, caller, now=now)
+    quota = quota_of(usage, caller, now=now)
     if quota is None or caller.key_id is None:
         return
     quota.check(recipients, now=now)
-    tx.key_usage.add(caller.key_id, hour=hour_of(now), recipients=recipients)
+    usage.add(caller.key_id, hour=hour_of(now), recipients=recipients)
 
 
 def _until_gone(hours: Sequence[tuple[datetime, int]], over: int, *, now: datetime) -> timedelta:

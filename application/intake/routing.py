@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Final
 
 from application.intake.draft import Draft
+from application.ports.accounts import Ledger
 from application.ports.store import Transaction
 from domain.access import Caller
 from domain.account.account import Account, AccountState
@@ -58,7 +59,7 @@ class Routing:
             raise InvalidInput(FieldError("sender", f"no SMTP configuration sends as {sender}"))
         urgent = is_urgent(draft.priority)
         chosen = most_headroom(
-            self._tx, candidates, windows=self._windows, urgent=urgent, now=self._now
+            self._tx.ledger, candidates, windows=self._windows, urgent=urgent, now=self._now
         )
         chosen = chosen or candidates[0]
         _check_fits(draft, chosen)
@@ -84,12 +85,12 @@ class Routing:
 
     def _most_headroom(self, *, urgent: bool) -> Account | None:
         return most_headroom(
-            self._tx, self._usable, windows=self._windows, urgent=urgent, now=self._now
+            self._tx.ledger, self._usable, windows=self._windows, urgent=urgent, now=self._now
         )
 
 
 def most_headroom(
-    tx: Transaction,
+    ledger: Ledger,
     accounts: Sequence[Account],
     *,
     windows: WindowLengths,
@@ -108,7 +109,7 @@ def most_headroom(
         return next(iter(usable), None)
 
     def room(account: Account) -> tuple[int, int]:
-        used = tx.ledger.used(account.id, windows) if account.limits.finite() else {}
+        used = ledger.used(account.id, windows) if account.limits.finite() else {}
         return account.limits.room(used, urgent=urgent), -account.id
 
     return max(usable, key=room)

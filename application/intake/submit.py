@@ -106,7 +106,7 @@ class Submission:
             accounts = (account.id for account in tx.accounts.all())
             return Budget(
                 admission=self._admission,
-                quota=quota_of(tx, caller, now=now),
+                quota=quota_of(tx.key_usage, caller, now=now),
                 accounts=frozenset(filter(caller.may_use, accounts)),
                 waiting=tx.emails.waiting().waiting,
                 now=now,
@@ -129,7 +129,7 @@ class Submission:
         if self._store.read_latest(lambda tx: tx.idempotency.find(key, scope=scope)) is None:
             return None
         idempotency = IdempotencyKey(key=key, scope=scope, digest=digest())
-        return self._store.read_latest(lambda tx: remembered(tx, idempotency))
+        return self._store.read_latest(lambda tx: remembered(tx.idempotency, idempotency))
 
     def submit(
         self,
@@ -230,7 +230,7 @@ class Submission:
 
         def work(tx: Transaction) -> tuple[tuple[int, ...], Sequence[Email]]:
             if idempotency is not None:
-                known = remembered(tx, idempotency)
+                known = remembered(tx.idempotency, idempotency)
                 if known is not None:
                     return known, ()
             stored = self._add(tx, prepared, caller)
@@ -248,11 +248,11 @@ class Submission:
     ) -> Sequence[Email]:
         """Rows of the queue, if there is still room for all of them."""
         emails = [one.email for one in prepared]
-        self._admission.check_depth(tx, emails)
+        self._admission.check_depth(tx.emails, emails)
         for account_id in sorted({e.account_id for e in emails if e.pinned and e.account_id}):
             tx.accounts.get(account_id)
         named = sum(len(email.recipients) for email in emails)
-        use_quota(tx, caller, named, now=emails[0].created_at)
+        use_quota(tx.key_usage, caller, named, now=emails[0].created_at)
         return tx.emails.add_all([(one.email, one.octets) for one in prepared])
 
     def _announce(self, emails: Sequence[Email]) -> None:

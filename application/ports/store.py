@@ -43,13 +43,8 @@ class Transaction(Protocol):
     def audit(self) -> AuditTrail: ...
 
 
-class Store(Protocol):
-    """The one place of truth. Works are short, touch nothing but their transaction, may be rerun.
-
-    A work that raises is rolled back as if it had not run, whatever it had written, and its error
-    reaches the caller; other works are not touched by it. StoreUnavailable when the store cannot be
-    reached, is locked for too long or its disk is full.
-    """
+class StoreReader(Protocol):
+    """What a use case that only reads is given."""
 
     def read(self, work: Callable[[Transaction], T]) -> T:
         """Run *work* on one consistent snapshot."""
@@ -62,6 +57,19 @@ class Store(Protocol):
         difference.
         """
         ...
+
+    def ping(self) -> None:
+        """StoreUnavailable if it cannot be read."""
+        ...
+
+
+class Store(StoreReader, Protocol):
+    """The one place of truth. Works are short, touch nothing but their transaction, may be rerun.
+
+    A work that raises is rolled back as if it had not run, whatever it had written, and its error
+    reaches the caller; other works are not touched by it. StoreUnavailable when the store cannot be
+    reached, is locked for too long or its disk is full.
+    """
 
     def write(self, work: Callable[[Transaction], T]) -> T:
         """Run *work* and return its answer once it is durable. Works are serialisable."""
@@ -85,10 +93,6 @@ class Store(Protocol):
 
         StoreUnavailable, SchemaTooNew.
         """
-        ...
-
-    def ping(self) -> None:
-        """StoreUnavailable if it cannot be read."""
         ...
 
     def close(self) -> None:
