@@ -27,7 +27,7 @@ _BAD_KEY: Final = "this API key is unknown, revoked or expired"
 
 @attrs.frozen(kw_only=True)
 class AccessRules:
-    """What callers may do. With *open_without_keys* anybody may do all while there is no key.
+    """What callers may do. With *open_without_keys* they may do everything while there is no key.
 
     ``rate`` is calls a second for each key, ``burst`` calls at once; ``daily_recipients`` holds for
     keys that have no number of their own; ``strikes`` are refused keys of one address a minute.
@@ -41,7 +41,7 @@ class AccessRules:
 
 
 class Access:
-    """The gate that every call from outside goes through."""
+    """Recognises the caller of every call from outside."""
 
     def __init__(
         self,
@@ -62,10 +62,10 @@ class Access:
         self._dummy = bytes(len(vault.fingerprints("")[0]))
 
     def authenticate(self, token: str | None, *, remote: str) -> Caller:
-        """Who asks with *token* from the address *remote*; a key that is given is always judged.
+        """The caller with *token* at the address *remote*; a key that is given is always checked.
 
         Unauthorized without a usable key, unless all is open; TooMany after too many bad ones. A
-        good key is let in from any address: many callers may share one with somebody bad.
+        good key is accepted from any address: good and bad callers may share one.
         """
         if token is None:
             return self._without_key()
@@ -86,7 +86,7 @@ class Access:
         )
 
     def is_open(self) -> bool:
-        """Whether anybody on this machine may call without a key now."""
+        """Whether callers on this machine need no key now."""
         # An expired key still closes the gate: it must not open by the mere passing of time.
         return self._rules.open_without_keys and all(key.revoked_at for key in self._keys())
 
@@ -95,7 +95,7 @@ class Access:
         return None if caller.key_id is None else self._buckets.take(caller.key_id)
 
     def has_usable_key(self) -> bool:
-        """Whether anybody could call with a key now."""
+        """Whether there is a key that could be used now."""
         now = self._clock.now()
         return any(key.usable(now) for key in self._keys())
 
@@ -130,4 +130,4 @@ class Access:
             if stored is not None and stored.digest == key.digest:
                 tx.keys.save(attrs.evolve(stored, digest=digest))
 
-        self._store.post(work)  # nobody waits for it: if it is lost, the next call does it
+        self._store.post(work)  # not waited for: if it is lost, the next call does it

@@ -1,4 +1,4 @@
-"""What a client does with an accepted email: take it back, try it again, settle an unknown one."""
+"""What a client does with an accepted email: cancel it, retry it, resolve an unknown outcome."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -38,7 +38,7 @@ class EmailChanges:
     def retry(
         self, email_id: int, *, account_id: int | None = None, caller: Caller = LOCAL
     ) -> Email:
-        """Put a failed email back to the queue, with all its tries, for whoever did not get it.
+        """Put a failed email back into the queue, with all retries, for those that did not get it.
 
         With *account_id* it goes by that account from now on. IllegalTransition, NotFound (no such
         account), InvalidInput (it never fits that account's limits), Conflict (the account that it
@@ -60,7 +60,7 @@ class EmailChanges:
         account_id: int | None = None,
         caller: Caller = LOCAL,
     ) -> Email:
-        """Settle an unknown outcome: somebody looked and it was sent, or it is to be sent again.
+        """Resolve an unknown outcome: a person found that it was sent, or it is to be sent again.
 
         *account_id* is for the latter, as for `retry`.
         """
@@ -108,7 +108,7 @@ class EmailChanges:
         check: Callable[[Transaction, Email], None] = lambda tx, email: None,
         caller: Caller,
     ) -> Email:
-        """The email after *step*, with the audit's entry. NotFound for one the caller sees not.
+        """The email after *step*, with the audit's entry. NotFound if the caller may not see it.
 
         *check* may refuse what *step* made of it.
         """
@@ -130,7 +130,7 @@ class EmailChanges:
 
 
 def email_event(name: str, email: Email) -> Event:
-    """What happened to an email, for whoever observes."""
+    """What happened to an email, for the observers."""
     return Event(
         name=name,
         email_id=email.id,

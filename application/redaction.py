@@ -62,7 +62,7 @@ def attempt_elsewhere(attempt: Attempt) -> Attempt:
 
 
 def email_tried_elsewhere(email: Email, *, own: Collection[Reply | None], last: bool) -> Email:
-    """The email without what the servers of other accounts said of it.
+    """The email without the replies of other accounts' servers.
 
     *own* are the replies of the caller's accounts; *last* is whether the last result is from
     another one.
@@ -79,12 +79,12 @@ def _without_text(recipient: Recipient, own: Collection[Reply | None]) -> Recipi
 
 
 def redact_gate(gate: Gate) -> Gate:
-    """The gate, without what a server or the network said."""
+    """The gate, without the texts of a server or the network."""
     return attrs.evolve(gate, detail="") if gate.name in _REVEALING_GATES else gate
 
 
 def redact_account(account: Account, *, hidden: Collection[str]) -> Account:
-    """The account, without what its server said last and without the *hidden* reasons."""
+    """The account, without its server's last reply and without the *hidden* reasons."""
     health = account.health
     pause = None if health.pause is None else _redact_pause(health.pause, hidden)
     breaker = health.breaker

@@ -1,4 +1,4 @@
-"""How large an email and a call may be, and what makes two calls one: for every way in."""
+"""How large an email and a call may be, and when two calls are the same: for every way in."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -47,6 +47,6 @@ def is_too_large(text: str) -> bool:
 
 
 def digest(fields: Mapping[str, object]) -> str:
-    """What tells two submissions apart: the same fields in another order are the same."""
+    """The digest by which two submissions are compared; the order of the fields does not matter."""
     canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"))
     return sha256(canonical.encode()).hexdigest()

@@ -130,7 +130,7 @@ class Membership:
     def remove_dead(self, owner: int) -> None:
         """Forget a dead process, after its emails were taken.
 
-        Its lock goes last: whoever dies here leaves it as it was, for the next one to find.
+        Its lock goes last: a process that dies here leaves it as it was, for the next one to find.
         """
         self._store.write(lambda tx: tx.instances.leave(owner))
         self._locks.acquire(_lock_name(owner))  # not of one that is only silent: it has it still

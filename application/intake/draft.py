@@ -18,7 +18,7 @@ LONGEST_SCHEDULE: Final = timedelta(days=30)
 
 @attrs.frozen(kw_only=True)
 class Draft:
-    """An email as somebody asks for it, parsed.
+    """An email as a client asks for it, parsed.
 
     It has text, HTML or both. *to* and *cc* are the visible recipients; *envelope* names those who
     get it, whoever is visible, and None stands for everybody in *to*, *cc* and *bcc*. *account_id*

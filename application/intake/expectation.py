@@ -59,8 +59,8 @@ def _by_account(
 
 
 def waiting_for(account: Account, *, accounts: AccountRepository, emails: EmailRepository) -> int:
-    """How many emails wait that this account may have to send: its own, and those of nobody if no
-    other account could take them.
+    """How many emails wait that this account may have to send: its own, and the unpinned ones if
+    no other account could take them.
     """
     own = emails.waiting(account.id).waiting
     known = accounts.all()

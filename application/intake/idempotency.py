@@ -1,4 +1,4 @@
-"""Two calls that mean one thing: the second gets the answer of the first."""
+"""A repeated call gets the answer of the first one."""
 
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from domain.errors import IdempotencyMismatch
 
 @attrs.frozen(kw_only=True)
 class IdempotencyKey:
-    """A promise that two calls mean one thing: *scope* is the caller, *digest* that of the body."""
+    """What makes two calls the same: the key, its *scope* (the caller) and the body's *digest*."""
 
     key: str
     scope: str

@@ -9,7 +9,7 @@ from domain.email.lifecycle import Email
 
 
 class Expiry:
-    """Ends what has waited for too long."""
+    """Expires emails that have waited for too long."""
 
     def __init__(self, *, store: Store, clock: Clock, observe: Observe) -> None:
         self._store = store

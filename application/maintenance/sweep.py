@@ -1,4 +1,4 @@
-"""What keeps the queue whole without being asked: one sweep, run by whoever delivers."""
+"""The sweep: regular work on the queue, done by the processes that deliver."""
 
 from collections.abc import Collection
 from datetime import timedelta
@@ -22,7 +22,7 @@ IDEMPOTENCY_AGE: Final = timedelta(hours=24)
 
 
 class Maintenance:
-    """Takes from the dead, ends what is too old, removes what no window needs any more."""
+    """Takes emails from dead processes, expires old ones, removes rows that no window needs."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Maintenance:
         return taken
 
     def sweep(self) -> None:
-        """All of it, once."""
+        """Do all of it once."""
         self.recover()
         self._clock_repair.run()
         while self._expiry.run(limit=SLICE) == SLICE:

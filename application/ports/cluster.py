@@ -43,6 +43,6 @@ class Locks(Protocol):
     def abandoned(self, name: str) -> bool:
         """Whether the lock existed and its holder is surely dead. False when that is not known.
 
-        True again and again, for every process, until somebody has taken it and given it back.
+        True again and again, for every process, until one of them has taken it and given it back.
         """
         ...

@@ -68,7 +68,7 @@ class EmailRepository(Protocol):
         """Take up to *limit* due emails for this account: they are `sending`, phase `claimed`.
 
         Due: waiting, eligible_at <= now, pinned to this account or to none. Ordered by priority,
-        eligible_at, id. If there are so many, up to *fair* more come behind them: of the others
+        eligible_at, id. If there are so many, up to *fair* more come after them: of the others
         that fit, whatever their priority, those that are due the longest.
         Their units (one each, or one per open recipient) add up to at most *urgent_units*, and
         those of priorities 3 to 5 to at most *units*; taking stops at the first that does not fit,
@@ -107,8 +107,8 @@ class EmailRepository(Protocol):
     def from_the_future(
         self, *, now: datetime, after: tuple[datetime, int] | None, limit: int
     ) -> Sequence[Email]:
-        """Up to *limit* waiting emails that nobody has scheduled and whose last change is later
-        than *now*, by (expires_at, id) and behind *after*.
+        """Up to *limit* waiting emails that are not scheduled and whose last change is later
+        than *now*, by (expires_at, id) and beyond *after*.
         """
         ...
 

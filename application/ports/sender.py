@@ -30,7 +30,7 @@ class Conversation(Protocol):
         may have stood still since. Recipients are asked in the envelope's order; DATA is sent only
         if one of them was accepted.
 
-        *then* tells, before *before_dot* is asked, what will be sent next, if anything. Only where
+        *then* gives, before *before_dot* is asked, what will be sent next, if anything. Only where
         the account's ``announce_next`` is on, its envelope may go out with this dot, which saves a
         round trip. Nothing of it is handed over by that. It may not be asked at all.
 

@@ -56,7 +56,7 @@ class Vault(Protocol):
     def fingerprints(self, secret: str) -> Sequence[bytes]:
         """A keyed digest of *secret* for each key at hand, the one that seals first.
 
-        Equal for equal secrets and keys, and of no use to whoever has not the key. At least one.
+        Equal for equal secrets and keys, and of no use without the key. At least one.
         """
         ...
 
@@ -78,6 +78,6 @@ class Wake(Protocol):
 
 
 class Observe(Protocol):
-    """Hears what happened, after it is durable. Never fails."""
+    """Is given what happened, after it is durable. Never fails."""
 
     def __call__(self, event: Event) -> None: ...

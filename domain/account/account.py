@@ -13,7 +13,7 @@ from domain.address import Address, is_loopback
 from domain.errors import Conflict, FieldError, InvalidInput
 from domain.message.compose import from_line
 
-# Only these ask for a new session: whoever changes them gets a new configuration version.
+# A change of one of these needs a new session, and so a new configuration version.
 CONNECTION_FIELDS: Final = (
     "host",
     "port",
@@ -24,7 +24,7 @@ CONNECTION_FIELDS: Final = (
 )
 # RFC 8314: submission with TLS from the first byte; 2465 is what providers offer beside it.
 IMPLICIT_TLS_PORTS: Final = frozenset({465, 2465})
-# A password was given for these: whoever changes one of them gives it again.
+# The password was given for these: after a change of one of them it must be given again.
 DESTINATION_FIELDS: Final = ("host", "port", "security", "username")
 PASSWORD_MISSING: Final = "password_missing"  # noqa: S105 - the reason of a pause
 _FORGOTTEN: Final = "the server, the TLS mode or the username changed: send the password again"
@@ -54,7 +54,7 @@ class OnUnknown(StrEnum):
 
 
 class AccountState(StrEnum):
-    """What an owner sees at a glance."""
+    """The state of an account in one word."""
 
     OPEN = "open"
     INACTIVE = "inactive"
@@ -108,7 +108,7 @@ class Account:
 
         New credentials or a new server resume an account that was paused because of the old ones.
         A new server, TLS mode or username without *sealed_password* among the changes forgets the
-        password: whoever may change the server must not learn what was meant for another one.
+        password: a person who may change the server must not learn what was meant for another one.
         """
         # attrs.evolve cannot know the names that arrive from a parsed request
         changed = attrs.evolve(self, updated_at=now, **changes)  # type: ignore[arg-type]

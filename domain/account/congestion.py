@@ -166,7 +166,7 @@ class Pace:
     def now(self, now: datetime) -> float | None:
         """Messages a minute; None when it holds nothing back any more."""
         minutes = max(0.0, (now - self.since) / timedelta(minutes=1))
-        # capped: the exponent of a pace that nobody looked at for years
+        # capped: a pace may not have been looked at for years
         grown = self.per_minute * GROWTH ** min(minutes, 1000.0)
         return None if grown >= self.before else max(1.0, grown)
 

@@ -46,9 +46,9 @@ class WindowLengths:
 
 
 UNLIMITED: Final = 2**62
-NEW_RESERVE: Final = 10  # percent, of an account for which nobody says another
+NEW_RESERVE: Final = 10  # percent, of an account that is created without one
 PRIORITIES: Final = range(1, 6)  # 1 is the most urgent
-NORMAL: Final = 3  # the priority of an email for which nobody says another
+NORMAL: Final = 3  # the priority of an email that is submitted without one
 URGENT: Final = 2  # priorities up to this one may use what an account keeps in reserve
 
 

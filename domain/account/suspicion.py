@@ -1,4 +1,4 @@
-"""What was seen of an account's trouble, and by which emails.
+"""Trouble of an account, and the emails that it came with.
 
 One email is no proof against an account. Evidence that is only circumstantial (what a server says
 in the middle of one email's dialogue) counts when a second email, to other recipients, got the same
@@ -18,7 +18,7 @@ import attrs
 from domain.address import Address
 
 MOST_WITNESSES: Final = 32  # that are remembered of one account
-MOST_RECIPIENTS: Final = 20  # by which two emails are told apart
+MOST_RECIPIENTS: Final = 20  # by which two emails are compared
 
 
 def together(began: datetime | None, counted: datetime | None) -> bool:
@@ -35,7 +35,7 @@ class Witness:
 
     @classmethod
     def of(cls, email_id: int, recipients: Sequence[Address]) -> "Witness":
-        """The email and whom this attempt named."""
+        """The email and the recipients that this attempt named."""
         named = sorted({_digest(address) for address in recipients[:MOST_RECIPIENTS]})
         return cls(email_id=email_id, recipients=tuple(named))
 

@@ -10,7 +10,7 @@ from domain.outcome.handoff import Handoff, Problem, Reply, Stage
 
 @attrs.frozen(kw_only=True)
 class Step:
-    """What one stage came to: a reply, or the problem, or neither where nothing is said."""
+    """The result of one stage: a reply, a problem, or neither where the server sends nothing."""
 
     stage: Stage
     reply: Reply | None = None
@@ -24,7 +24,7 @@ class Step:
 
     @property
     def text(self) -> str:
-        """What a person should read about it."""
+        """The reply or the detail, for a person."""
         return str(self.reply) if self.reply is not None else self.detail
 
     @classmethod

@@ -78,8 +78,8 @@ def weighed(
     """What one hand-off makes of the account's health, as strong as the evidence is.
 
     *witness* is None if no email was spoken of. *again*: this email ended in the same way before.
-    *discredited*: it had trouble before, and other mail has passed since: it says nothing more of
-    the account. *began*: when the attempt did; what was under way together failed together.
+    *discredited*: it had trouble before, and other mail has passed since: it is no evidence
+    against the account. *began*: when the attempt did; what was under way together failed together.
     """
     certain = evidence is Evidence.CERTAIN
     effect = verdict.effect
@@ -87,7 +87,7 @@ def weighed(
         # a session may end at any email; one that ends every session is no accident
         return Weighed(health=health, effect=effect, aside=again)
     if verdict.result is Result.SENT and effect is not AccountEffect.NONE and not certain:
-        # the server took it for somebody: the account is well
+        # the server took it for at least one recipient: the account is well
         aside = effect is not AccountEffect.HEALTHY
         return Weighed(
             health=health.succeeded(most=most), effect=AccountEffect.HEALTHY, aside=aside
@@ -101,7 +101,7 @@ def weighed(
     waits = verdict.result is Result.WAIT
     if discredited and not certain:
         return Weighed(health=health, effect=AccountEffect.NONE, aside=waits)
-    # of what an email brought, its id is remembered in any case: it is not to be the next probe
+    # the email's id is remembered in any case: it must not be the next probe
     suspicion = suspicion_of(_kind(verdict), health.suspicions)
     if verdict.result is Result.UNKNOWN:
         suspicion = suspicion.met(witness, began=began, now=now)

@@ -82,7 +82,7 @@ class ClaimPolicy:
         for candidate in sorted(due):  # ids differ: no later column is compared
             if self.full:
                 return
-            self._choose((candidate,))  # one that does not fit keeps no other one from the place
+            self._choose((candidate,))  # if one does not fit, the next one may
 
     @property
     def full(self) -> bool:
@@ -164,8 +164,8 @@ def arranged(
 ) -> Sequence[Email]:
     """One batch in the order of its hand-off: one place of *every* is a favoured one's.
 
-    Where fewer were due than the places there were, nobody was favoured: the longest due of
-    them come into those places then.
+    Where fewer emails were due than there were places, none was favoured: the longest due of
+    them get those places then.
     """
     number = len(strict) + len(favoured)
     missing = fair_places(number, before=before, every=every) - len(favoured)

@@ -16,7 +16,7 @@ from domain.email.lifecycle import Email
 
 @attrs.frozen(kw_only=True)
 class Forecast:
-    """``go_now`` emails fit the limits now. None where nothing limits them, or nobody can tell."""
+    """``go_now`` emails fit the limits now. None where nothing limits them, or it is not known."""
 
     go_now: int | None = None
     last_due_at: datetime | None = None
@@ -26,7 +26,7 @@ class Forecast:
 class Outlook:
     """One account before the emails: what its windows count, and how many emails wait for it.
 
-    *returns_at* tells when so many units of a window will have left it, None if it cannot.
+    *returns_at* gives the time when so many units of a window will have left it, None if unknown.
     """
 
     account: Account
@@ -51,7 +51,7 @@ def forecast(
 
 
 def combined(forecasts: Sequence[Forecast]) -> Forecast:
-    """That of emails which go by several accounts; what one of them does not tell nobody knows."""
+    """The forecast of emails that go by several accounts; unknown if it is for one of them."""
     go_now = [each.go_now for each in forecasts]
     last = [each.last_due_at for each in forecasts]
     known, dues = [n for n in go_now if n is not None], [due for due in last if due is not None]

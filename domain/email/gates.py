@@ -14,7 +14,7 @@ from domain.email.status import WAITING
 
 @attrs.frozen(kw_only=True)
 class Gate:
-    """One condition. *until* is when it opens by itself; None if it is open or cannot be told."""
+    """One condition. *until* is when it opens by itself; None if it is open or that is unknown."""
 
     name: str
     open: bool
@@ -24,7 +24,7 @@ class Gate:
 
 @attrs.frozen(kw_only=True)
 class AccountUse:
-    """What an account has used, for whoever asks whether it may send."""
+    """What an account has used of its limits."""
 
     used: Mapping[Window, int]
     room_at: datetime | None
@@ -61,7 +61,7 @@ def waiting_reason(gates: Sequence[Gate]) -> str | None:
 
 
 def next_attempt_at(gates: Sequence[Gate], *, now: datetime) -> datetime | None:
-    """When all gates will be open, as far as can be told; None if one needs a person."""
+    """When all gates will be open, as far as is known; None if one needs a person."""
     if not gates:
         return None
     closed = [gate.until for gate in gates if not gate.open]

@@ -1,7 +1,7 @@
 """The recipients of an email, each with a status of its own.
 
-The email's status follows from theirs: a retry names only the open ones, so nobody gets a second
-copy because another recipient was deferred.
+The email's status follows from theirs: a retry names only the open ones, so no recipient
+gets a second copy because another one was deferred.
 """
 
 from collections.abc import Sequence

@@ -46,8 +46,8 @@ class Terms:
 class Aside:
     """How an email steps aside that may be the cause of its account's trouble.
 
-    ``waits`` are its waits, one after the other; the last one is kept. ``passed`` tells whether the
-    account has sent other mail since the last attempt of this one.
+    ``waits`` are its waits, one after the other; the last one is kept. ``passed``: the account has
+    sent other mail since the last attempt of this one.
     """
 
     waits: Sequence[timedelta]

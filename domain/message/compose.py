@@ -28,7 +28,7 @@ _BOUNDARY: Final = re.compile(r"[0-9A-Za-z'()+_,./:=?-]{1,70}")
 # A header gives its name, the rest of a folded one an empty name; a blank rest would end a header
 # block for some readers and is neither.
 _HEADER_LINE: Final = re.compile(rb"^(?:([!-9;-~]+):[ \t]|[ \t]+[^ \t\r])", re.MULTILINE)
-# Names that the composer writes, or that must come from nobody but the account and the envelope.
+# Names that the composer writes, or that must come from the account and the envelope alone.
 _OWN: Final = frozenset(
     {"date", "message-id", "subject", "to", "cc", "bcc", "from", "sender", "mime-version"}
 )
@@ -36,7 +36,7 @@ _OWN: Final = frozenset(
 
 @attrs.frozen(kw_only=True)
 class Content:
-    """What a client wants to say, and to whom visibly: HTML, text or both.
+    """What a client sends, with the visible recipients: HTML, text or both.
 
     ``text=None`` is made from the HTML; without HTML the message is plain text alone.
 

@@ -35,7 +35,7 @@ def unsafe_character(value: str) -> str | None:
 
 
 def unstructured(name: str, value: str) -> str:
-    """The header with its CRLF; whoever unfolds and decodes it reads exactly *value*.
+    """The header with its CRLF; unfolded and decoded it is exactly *value*.
 
     ASCII stays readable unless a reader could take it for something else: for an encoded word, or
     for a value without its outer spaces, or it has a word that no line can hold.

@@ -1,1 +1,1 @@
-"""What a mail server said, and what follows from it."""
+"""What a mail server answered, and what follows from it."""

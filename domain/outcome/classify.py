@@ -1,4 +1,4 @@
-"""Judging what a mail server said: what one hand-off means for email, recipients and account.
+"""What one hand-off means for its email, recipients and account.
 
 The rules are data (`domain.outcome.rules_file`); this module asks them once for the message and
 once for each recipient that was refused, and folds the answers into one verdict.
@@ -103,7 +103,7 @@ class _Judge:
         )
         verdict = attrs.evolve(self._of(rule, handoff.reply), text=handoff.text)
         if rule.subject is Subject.RECIPIENT and handoff.stage in _AFTER_RCPT and recipients > 1:
-            # One of several is meant, and nobody can tell which.
+            # One of several is meant, and the reply does not say which.
             return attrs.evolve(
                 verdict,
                 subject=Subject.MESSAGE,

@@ -1,4 +1,4 @@
-"""What a hand-off means: whose fault it was and what follows, judged by rules that are data.
+"""What a hand-off means: who is responsible and what follows, judged by rules that are data.
 
 `classify` is pure: the rules come from ``domain/outcome/smtp_rules.toml`` (and a file of the
 owner's), parsed by `parse_rules`.
@@ -96,7 +96,7 @@ class Verdict:
     for "the rest at once" (too many recipients in one transaction), None for our own schedule.
     ``pause_for`` is None when only a person, a probe or new credentials end the pause.
 
-    ``subject`` and ``evidence`` belong to ``effect``: whom it holds responsible, and how sure that
+    ``subject`` and ``evidence`` belong to ``effect``: who is held responsible, and how sure that
     is. ``limit`` is the provider's limit that was met, if the reply names one. ``wait`` is what the
     server asked for in words, whatever follows from it. ``suppress`` is set if any recipient's is.
     """

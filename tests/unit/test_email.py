@@ -1,6 +1,8 @@
 """The life of an email: every transition, and what each verdict makes of it."""
 
+import ast
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Final
 
 import attrs
@@ -419,3 +421,20 @@ def test_whatever_the_replies_the_status_is_a_fold_over_the_recipients(
 
 
 TARGETS_FROM_SENDING = {s for (f, _), to in TRANSITIONS.items() if f is Status.SENDING for s in to}
+
+
+def test_no_status_and_no_phase_is_changed_but_by_a_transition():
+    root = Path(__file__).parents[2]
+    found = []
+    for package in ("domain", "application", "adapters", "entrypoints"):
+        for path in (root / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(
+                    ("evolve", ".changed")
+                ):
+                    names = {one.arg for one in node.keywords}
+                    if names & {"status", "phase"}:
+                        found.append(str(path.relative_to(root)))
+
+    # of recipients, whose statuses are their own; and `Email.moved` itself
+    assert set(found) == {"domain/email/recipient.py", "domain/email/lifecycle.py"}
