@@ -170,5 +170,5 @@ def _check_account_exists(accounts: AccountRepository, email: Email) -> None:
     except NotFound:
         raise Conflict(
             f"email {email.id} stays on the SMTP configuration {email.account_id}, which was"
-            " removed: name another SMTP configuration"
+            " removed: name another one with smtp_config_id"
         ) from None
