@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from domain.errors import EmailServiceError, StoreUnavailable
-from entrypoints import logs
+from entrypoints.runtime import logs
 from entrypoints.settings import Settings, SettingsError, load_settings
 from entrypoints.wiring import Service, build, build_celery
 

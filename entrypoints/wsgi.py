@@ -11,11 +11,11 @@ from typing import Final
 from flask import Flask
 
 from domain.errors import EmailServiceError
-from entrypoints import logs
-from entrypoints.loopback import keep_to_loopback, under_gunicorn
+from entrypoints.http.wsgi_guard import GuardedCalls
+from entrypoints.runtime import logs
+from entrypoints.runtime.loopback import keep_to_loopback, under_gunicorn
 from entrypoints.settings import SettingsError, load_settings
 from entrypoints.wiring import Service, build
-from entrypoints.wsgi_guard import GuardedCalls
 
 _EXTENSION = "email_service"
 _NOT_BOOTED: Final = 3  # gunicorn's WORKER_BOOT_ERROR: it ends

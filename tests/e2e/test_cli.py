@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from entrypoints.cli import cli
-from entrypoints.http_server import Limits
+from entrypoints.http.server import Limits
 from tests.running import ROOT, Running, free_port, running, wait_until
 
 KEY = "3f9c1d07b2a84e65aa10c2d4e6f80912"

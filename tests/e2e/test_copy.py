@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from entrypoints.wiring_copy import named
+from entrypoints.wiring.copy import named
 from tests.running import ROOT, Running, free_port, running, wait_until
 
 MB = 2**20

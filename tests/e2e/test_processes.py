@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from adapters.fakes.sender import Script
-from entrypoints.http_server.server import THREADS
+from entrypoints.http.server.server import THREADS
 from tests.running import ROOT, Running, running, wait_until
 from tests.smtp_server import SmtpServer
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from application.delivery.result_writer import CommitPermit, ResultWriter
+from entrypoints.runtime.stopping import Stop
 from entrypoints.settings import Settings, load_environment
-from entrypoints.stopping import Stop
 from entrypoints.wiring import build
 
 

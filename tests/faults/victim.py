@@ -9,8 +9,8 @@ import signal
 from pathlib import Path
 from typing import Any
 
+from entrypoints.runtime.stopping import Stop
 from entrypoints.settings import Settings, load_environment
-from entrypoints.stopping import Stop
 from entrypoints.wiring import build
 
 

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from adapters.child_processes import ChildProcesses
 from adapters.observers import ListObserver
+from entrypoints.runtime.child_processes import ChildProcesses
 from tests.running import ROOT, wait_until
 
 # Writes down that it lives, and each ring; ends with the code of its second argument.
 SIBLING = """
     import os, signal, sys, threading
-    from adapters.child_processes import watch_parent
+    from entrypoints.runtime.child_processes import watch_parent
 
     def note(word):
         with open(sys.argv[1], "a") as notes:
@@ -127,7 +127,7 @@ def test_when_they_are_stopped_it_is_known_whether_something_was_left(
 def test_when_the_first_process_is_killed_they_end(tmp_path: Path) -> None:
     first = """
         import sys, threading
-        from adapters.child_processes import ChildProcesses
+        from entrypoints.runtime.child_processes import ChildProcesses
         from adapters.observers import ListObserver
         siblings = ChildProcesses(2, sys.argv[1:], observe=ListObserver(), drain_s=1)
         siblings.start()

@@ -19,7 +19,7 @@ from flask import request as asked
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from entrypoints.http.requests import ServiceRequest
-from entrypoints.http_server import READS, HttpServer, Limits
+from entrypoints.http.server import READS, HttpServer, Limits
 from tests.applications import a_client, a_key, an_application
 from tests.running import running, wait_until
 

@@ -7,7 +7,7 @@ from tests.running import ROOT
 
 FORKING = """
 import logging, os, sys, time
-from entrypoints.logs import GatheredLines
+from entrypoints.runtime.logs import GatheredLines
 log = logging.Logger("x", "INFO")
 log.addHandler(GatheredLines(sys.stderr))
 log.info("parent")
@@ -23,7 +23,7 @@ os.waitpid(child, 0)
 """
 LEAVING = """
 import logging, sys
-from entrypoints.logs import GatheredLines
+from entrypoints.runtime.logs import GatheredLines
 log = logging.Logger("x", "INFO")
 log.addHandler(GatheredLines(sys.stderr))
 log.info("last words")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from entrypoints.loopback import is_bound_to_loopback, keep_to_loopback
+from entrypoints.runtime.loopback import is_bound_to_loopback, keep_to_loopback
 from tests.missing import missing
 from tests.running import Running, wait_until
 

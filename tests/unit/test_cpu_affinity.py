@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import attrs
 
-from adapters.cpu_affinity import (
+from entrypoints.runtime.cpu_affinity import (
     CpuAffinity,
     LinuxProcessors,
     _busy_s,
@@ -136,7 +136,7 @@ def test_every_thread_of_a_real_process_is_confined_those_that_come_later_too():
 def test_a_real_thread_that_was_begun_unbound_stays_so_when_the_others_move():
     code = """
 import os, threading
-from adapters.cpu_affinity import LinuxProcessors, CpuAffinity
+from entrypoints.runtime.cpu_affinity import LinuxProcessors, CpuAffinity
 system, one = LinuxProcessors(), CpuAffinity()
 allowed = os.sched_getaffinity(0)
 one.settle(0)
@@ -176,7 +176,7 @@ def test_before_it_has_settled_nothing_has_to_be_unbound():
 def test_a_child_of_a_process_that_has_settled_has_all_processors():
     code = """
 import os, subprocess, sys
-from adapters.cpu_affinity import CpuAffinity
+from entrypoints.runtime.cpu_affinity import CpuAffinity
 one = CpuAffinity()
 before = os.sched_getaffinity(0)
 one.settle(0)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from entrypoints.guessable import is_guessable
+from entrypoints.settings.guessable import is_guessable
 
 MADE_UP = [
     *("abc" * 14, "abcd1234" * 5, "0123456789abcdef" * 4, "fedcba9876543210" * 2, "0" * 64),

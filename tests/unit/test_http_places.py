@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from entrypoints.http_server.connections import Connections
-from entrypoints.http_server.places import Budget, Places, Turns
-from entrypoints.wsgi_guard import GuardedCalls, ThreadPlaces
+from entrypoints.http.server.connections import Connections
+from entrypoints.http.server.places import Budget, Places, Turns
+from entrypoints.http.wsgi_guard import GuardedCalls, ThreadPlaces
 
 PATIENCE_S = 20.0
 

@@ -6,8 +6,8 @@ import socket
 
 import pytest
 
-from entrypoints import listening
-from entrypoints.listening import Refusal, explained, refusals
+from entrypoints.runtime import listening
+from entrypoints.runtime.listening import Refusal, explained, refusals
 
 
 def refused(place: listening.Place, number: int) -> Refusal:

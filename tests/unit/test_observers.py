@@ -9,7 +9,7 @@ import pytest
 from adapters.observers import ListObserver, LogObserver
 from domain.events import Event
 from entrypoints.event_levels import LEVELS, level_of
-from entrypoints.logs import GatheredLines, JsonFormatter, TextFormatter
+from entrypoints.runtime.logs import GatheredLines, JsonFormatter, TextFormatter
 from tests.documents import event_names
 from tests.running import wait_until
 

@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 
 from domain.account.account import OnUnknown
-from entrypoints.development_key import development_key
-from entrypoints.setting_papers import env_example, settings_page
 from entrypoints.settings import (
     Dispatcher,
     FlaskEnv,
@@ -22,6 +20,8 @@ from entrypoints.settings import (
     load_settings,
     variables,
 )
+from entrypoints.settings.development_key import development_key
+from entrypoints.settings.papers import env_example, settings_page
 
 ROOT = Path(__file__).parents[2]
 KEY = "3f9c1d07b2a84e65aa10c2d4e6f80912"

@@ -18,9 +18,9 @@ import attrs
 from domain.account.account import OnUnknown
 from domain.account.network import Network
 from domain.address import is_loopback
-from entrypoints import setting_checks, stores
-from entrypoints import setting_rules as rules
-from entrypoints.env_file import EnvLine, UnreadableLines, misspelt, read_lines
+from entrypoints import stores
+from entrypoints.settings import checks, rules
+from entrypoints.settings.env_file import EnvLine, UnreadableLines, misspelt, read_lines
 
 T = TypeVar("T")
 
@@ -602,9 +602,7 @@ class Settings:
     @property
     def warnings(self) -> Sequence[str]:
         """What is allowed, and should be said aloud to whoever starts the service."""
-        if not self.production or not setting_checks.opens_nearly_everything(
-            self.smtp_allowed_cidrs
-        ):
+        if not self.production or not checks.opens_nearly_everything(self.smtp_allowed_cidrs):
             return ()
         networks = rules.written(self.smtp_allowed_cidrs)
         return (
@@ -773,7 +771,7 @@ def _unsafe(settings: Settings) -> Iterator[str]:
     if settings.production:
         if settings.secret_key is None:
             yield f"SECRET_KEY must be set in production: {_HOW_TO_MAKE_ONE}"
-        elif weakness := setting_checks.weakness(settings.secret_key):
+        elif weakness := checks.weakness(settings.secret_key):
             yield f"SECRET_KEY {weakness}: {_HOW_TO_MAKE_ONE}"
         if settings.allow_test_knobs:
             yield "ALLOW_TEST_KNOBS must be 0 in production: it is for tests"

@@ -13,7 +13,7 @@ import attrs
 from entrypoints.http.access import presented_key
 from entrypoints.http.judgement import JUDGEMENT, Judgement
 from entrypoints.http.refusals import NO_PLACE, NO_ROOM, TOO_LARGE
-from entrypoints.http_server.bridge import (
+from entrypoints.http.server.bridge import (
     Answer,
     Workers,
     call,
@@ -21,9 +21,9 @@ from entrypoints.http_server.bridge import (
     refused,
     with_body,
 )
-from entrypoints.http_server.front import FRONT, Front
-from entrypoints.http_server.limits import Limits
-from entrypoints.http_server.places import Budget, Places, Turns
+from entrypoints.http.server.front import FRONT, Front
+from entrypoints.http.server.limits import Limits
+from entrypoints.http.server.places import Budget, Places, Turns
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment

@@ -21,9 +21,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import attrs
 
-from adapters.child_processes import ChildProcesses, watch_parent
 from adapters.clock import SystemClock
-from adapters.cpu_affinity import CpuAffinity, use_batch_scheduling
 from adapters.disk_headroom import DiskHeadroom
 from adapters.entropy import SystemEntropy
 from adapters.fernet_vault import FernetVault
@@ -46,9 +44,11 @@ from domain.address import is_loopback
 from domain.email.retry import RetryPolicy
 from domain.intake import IntakeLimits
 from domain.outcome.rules_file import Rules, parse_rules
-from entrypoints.development_key import development_key
 from entrypoints.event_levels import level_of
+from entrypoints.runtime.child_processes import ChildProcesses, watch_parent
+from entrypoints.runtime.cpu_affinity import CpuAffinity, use_batch_scheduling
 from entrypoints.settings import ApiTimes, Dispatcher, Settings, SettingsError
+from entrypoints.settings.development_key import development_key
 from entrypoints.stores import open_store
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 
     from adapters.celery_dispatcher import CelerySignal
     from adapters.sandbox_inbox import SandboxInbox
-    from entrypoints.http_server import HttpServer
+    from entrypoints.http.server import HttpServer
 
 # How long a process that Celery woke looks for more by itself before it leaves that to others.
 REST: Final = timedelta(seconds=5)
@@ -104,7 +104,7 @@ class Service:
 
     def listen(self) -> "HttpServer":
         """Its HTTP server, which answers once it is run. OSError if it cannot listen."""
-        from entrypoints.http_server import READS, HttpServer, Limits
+        from entrypoints.http.server import READS, HttpServer, Limits
 
         settings, admission = self._settings, self.application.admission
         return HttpServer(

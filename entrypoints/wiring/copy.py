@@ -14,8 +14,8 @@ from adapters.peewee_store.copy import StoreCopy, release
 from adapters.thread_dispatcher import leaders
 from application.ports.store import Store
 from domain.errors import Conflict, NotFound
-from entrypoints.setting_rules import MASK, without_password
 from entrypoints.settings import MOST_PROCESSES, SettingsError
+from entrypoints.settings.rules import MASK, without_password
 from entrypoints.stores import open_store
 from entrypoints.wiring import locks_beside
 

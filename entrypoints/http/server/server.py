@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 import uvicorn
 
 from domain.account.network import Network
-from entrypoints.http_server.connections import Connections
-from entrypoints.http_server.front import Front
-from entrypoints.http_server.guard import Guard
-from entrypoints.http_server.limits import Limits
-from entrypoints.stopping import LOOK_S, Drain, Draining, Stop
+from entrypoints.http.server.connections import Connections
+from entrypoints.http.server.front import Front
+from entrypoints.http.server.guard import Guard
+from entrypoints.http.server.limits import Limits
+from entrypoints.runtime.stopping import LOOK_S, Drain, Draining, Stop
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

@@ -23,7 +23,7 @@ it starts; a variable of the environment wins over the file. To begin, copy
 [`.env.example`](../../.env.example). A line of `.env` that is not `NAME=value` is an error with its
 number; a name that only resembles a setting (`DATABSE_URL`) is a warning.
 
-This page is written from the declaration in `entrypoints/settings.py` by `make settings`.
+This page is written from the declaration in `entrypoints/settings/` by `make settings`.
 """
 
 

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from entrypoints import listening, logs
-from entrypoints.cli_copy import copy
-from entrypoints.cli_explain import explain_reply
-from entrypoints.cli_keys import audit, keys
-from entrypoints.cli_service import opened, read_settings, told_plainly
+from entrypoints.cli.copy import copy
+from entrypoints.cli.explain import explain_reply
+from entrypoints.cli.keys import audit, keys
+from entrypoints.cli.service import opened, read_settings, told_plainly
+from entrypoints.runtime import listening, logs
+from entrypoints.runtime.stopping import Stop, run_worker
 from entrypoints.settings import MOST_PROCESSES, Dispatcher, Settings
-from entrypoints.stopping import Stop, run_worker
 from entrypoints.wiring import Service, build, pending_migrations
 
 if TYPE_CHECKING:
-    from entrypoints.http_server import HttpServer
+    from entrypoints.http.server import HttpServer
 
 PORT = click.IntRange(0, 65535)
 PROCESSES = click.option(
@@ -121,7 +121,7 @@ def migrate(context: click.Context, *, check: bool) -> None:
 @cli.command()
 def demo() -> None:
     """Watch three emails from nothing to their end, in seconds. Touches none of your data."""
-    from entrypoints import demo as tour  # with Flask's test client: a worker needs neither
+    from entrypoints.cli import demo as tour  # with Flask's test client: a worker needs neither
 
     with told_plainly():
         try:

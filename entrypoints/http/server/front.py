@@ -27,8 +27,8 @@ from entrypoints.http.refusals import (
     TOO_LARGE,
     Refusal,
 )
-from entrypoints.http_server.connections import Connections
-from entrypoints.http_server.limits import Limits
+from entrypoints.http.server.connections import Connections
+from entrypoints.http.server.limits import Limits
 
 FRONT: Final = "front"  # where the guard finds it, in the state of an ASGI scope
 _PATH: Final = re.compile(rb"/[!-\"$-~]*")

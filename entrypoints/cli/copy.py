@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 import click
 
-from entrypoints.cli_service import read_settings, told_plainly
-from entrypoints.wiring_copy import StoreCopy, named, open_copy, released
+from entrypoints.cli.service import read_settings, told_plainly
+from entrypoints.wiring.copy import StoreCopy, named, open_copy, released
 
 
 @click.command()

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from flask.testing import FlaskClient
 
-from entrypoints import logs
+from entrypoints.runtime import logs
 from entrypoints.settings import Settings
 from entrypoints.wiring import build
 

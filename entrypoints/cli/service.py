@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from domain.errors import EmailServiceError
-from entrypoints import logs
+from entrypoints.runtime import logs
 from entrypoints.settings import Settings, SettingsError, load_settings
 from entrypoints.wiring import Service, build
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from domain.account.network import Network
-from entrypoints.guessable import is_guessable
+from entrypoints.settings.guessable import is_guessable
 
 MIN_KEY_LENGTH: Final = 32
 MIN_KEY_CHARACTERS: Final = (

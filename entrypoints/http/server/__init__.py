@@ -6,7 +6,7 @@ is used: its settings, ASGI, and a protocol class in place of its own (docs/buil
 20).
 """
 
-from entrypoints.http_server.limits import Limits
-from entrypoints.http_server.server import READS, HttpServer
+from entrypoints.http.server.limits import Limits
+from entrypoints.http.server.server import READS, HttpServer
 
 __all__ = ["READS", "HttpServer", "Limits"]

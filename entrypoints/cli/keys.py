@@ -13,7 +13,7 @@ import click
 
 from application.api_keys import KeyWish
 from domain.access import ApiKey, AuditEntry, Scope, prefix_of
-from entrypoints.cli_service import opened, read_settings
+from entrypoints.cli.service import opened, read_settings
 
 _UNITS: Final = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _LIFETIME: Final = re.compile(r"([1-9][0-9]{0,3})([hdw])")

@@ -1,0 +1,1 @@
+"""The process itself: its signals, sockets, processor, child processes and log."""
