@@ -1,6 +1,7 @@
 """What gunicorn leaves to do before a call: the form of the request, and 4 calls of a key at once.
 
-The embedded server does the same in `entrypoints.http.server`, where waiting for a place holds no thread.
+The embedded server does the same in `entrypoints.http.server`, where a call that waits for a place
+holds no thread.
 """
 
 import threading
