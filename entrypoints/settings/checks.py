@@ -1,12 +1,21 @@
-"""What makes a key too weak and a list of networks too wide for production."""
+"""What settings may not be together, or in production."""
 
 import ipaddress
 import re
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
+
+import attrs
 
 from domain.account.network import Network
+from domain.address import is_loopback
+from entrypoints.settings import rules
+from entrypoints.settings.delivery import DeliverySettings, Dispatcher
 from entrypoints.settings.guessable import is_guessable
+from entrypoints.settings.trial import KnobSettings
+
+if TYPE_CHECKING:
+    from entrypoints.settings.settings import Settings
 
 MIN_KEY_LENGTH: Final = 32
 MIN_KEY_CHARACTERS: Final = (
@@ -23,6 +32,67 @@ PLACEHOLDERS: Final = (
     "supersecret",
     "yoursecret",
 )
+
+
+_HOW_TO_MAKE_ONE: Final = "make one with: python3 -c 'import secrets; print(secrets.token_hex(32))'"
+
+
+def contradictions(settings: "Settings") -> Iterator[str]:
+    """What each variable may be alone, but not together with the others."""
+    if settings.dispatcher is Dispatcher.CELERY and settings.celery_broker_url is None:
+        yield (
+            "CELERY_BROKER_URL must be set with DISPATCHER=celery: "
+            + attrs.fields(DeliverySettings).celery_broker_url.metadata["rule"].allowed
+        )
+    if settings.processes > 1 and settings.dispatcher is not Dispatcher.THREADS:
+        yield (
+            f"PROCESSES must be 1 with DISPATCHER={settings.dispatcher.value}, "
+            f"not {settings.processes}: this process does not deliver"
+        )
+    if settings.max_workers < settings.queue_workers:
+        yield (
+            f"MAX_WORKERS must be at least QUEUE_WORKERS ({settings.queue_workers}), "
+            f"not {settings.max_workers}"
+        )
+    if settings.max_call_recipients < settings.max_recipients:
+        yield (
+            f"MAX_CALL_RECIPIENTS must be at least MAX_RECIPIENTS ({settings.max_recipients}), "
+            f"not {settings.max_call_recipients}"
+        )
+    if settings.heartbeat * 2 > settings.lease:
+        yield (
+            "HEARTBEAT_SECONDS must be at most half of LEASE_SECONDS "
+            f"({rules.written(settings.lease)}), not {rules.written(settings.heartbeat)}: "
+            "a process that lives would be taken for dead"
+        )
+    if not settings.allow_test_knobs:
+        for field in attrs.fields(KnobSettings):
+            value = getattr(settings, field.name)
+            if field.metadata["knob"] and value != field.default:
+                yield (
+                    f"{field.metadata['name']} must be {rules.written(field.default)}, "
+                    f"not {rules.written(value)}: "
+                    "another length is for tests, with ALLOW_TEST_KNOBS=1"
+                )
+
+
+def unsafe(settings: "Settings") -> Iterator[str]:
+    """What would put mail, or the right to send it, into strangers' hands."""
+    if settings.production:
+        if settings.secret_key is None:
+            yield f"SECRET_KEY must be set in production: {_HOW_TO_MAKE_ONE}"
+        elif weak := weakness(settings.secret_key):
+            yield f"SECRET_KEY {weak}: {_HOW_TO_MAKE_ONE}"
+        if settings.allow_test_knobs:
+            yield "ALLOW_TEST_KNOBS must be 0 in production: it is for tests"
+        if settings.sandbox:
+            yield "SANDBOX must be 0 in production: its page shows every email to anybody"
+    elif not is_loopback(settings.host):
+        yield (
+            f"HOST must be a loopback address such as 127.0.0.1 in development, not "
+            f"{settings.host!r}: the API would be open to the network. "
+            "Set FLASK_ENV=production and a SECRET_KEY first"
+        )
 
 
 def weakness(key: str) -> str | None:

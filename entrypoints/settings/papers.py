@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import attrs
 
-from entrypoints.settings import Settings, variables
+from entrypoints.settings.settings import SUBJECTS, variables
 
 _WIDTH: Final = 100
 _SET_BY_EVERYBODY: Final = ("FLASK_ENV", "SECRET_KEY")
@@ -34,14 +34,14 @@ def env_example() -> str:
 
 def _env_lines() -> Iterator[str]:
     defaults = variables()
-    for field in attrs.fields(Settings):
-        name = field.metadata["name"]
-        if field.metadata["heading"]:
-            yield f"\n# -- {field.metadata['heading']} ".ljust(_WIDTH - 1, "-")
-        yield ""
-        yield from _comment(field.metadata["meaning"])
-        yield from _comment(f"Allowed: {field.metadata['rule'].allowed}.")
-        yield f"{'' if name in _SET_BY_EVERYBODY else '#'}{name}={defaults[name]}"
+    for subject in SUBJECTS:
+        yield f"\n# -- {subject.HEADING} ".ljust(_WIDTH - 1, "-")
+        for field in attrs.fields(subject):
+            name = field.metadata["name"]
+            yield ""
+            yield from _comment(field.metadata["meaning"])
+            yield from _comment(f"Allowed: {field.metadata['rule'].allowed}.")
+            yield f"{'' if name in _SET_BY_EVERYBODY else '#'}{name}={defaults[name]}"
 
 
 def _comment(text: str) -> list[str]:
@@ -56,12 +56,11 @@ def settings_page() -> str:
 
 
 def _page_lines() -> Iterator[str]:
-    for field in attrs.fields(Settings):
-        if field.metadata["heading"]:
-            yield f"\n## {field.metadata['heading']}\n"
-            yield "| variable | default | allowed | meaning |"
-            yield "|---|---|---|---|"
-        yield _row(field)
+    for subject in SUBJECTS:
+        yield f"\n## {subject.HEADING}\n"
+        yield "| variable | default | allowed | meaning |"
+        yield "|---|---|---|---|"
+        yield from map(_row, attrs.fields(subject))
 
 
 def _row(field: "attrs.Attribute[Any]") -> str:

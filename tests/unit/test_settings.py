@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
+import attrs
 import pytest
 
 from domain.account.account import OnUnknown
@@ -22,6 +23,7 @@ from entrypoints.settings import (
 )
 from entrypoints.settings.development_key import development_key
 from entrypoints.settings.papers import env_example, settings_page
+from entrypoints.settings.settings import declared
 
 ROOT = Path(__file__).parents[2]
 KEY = "3f9c1d07b2a84e65aa10c2d4e6f80912"
@@ -49,6 +51,10 @@ def test_nothing_needs_to_be_set_to_try_it_out():
     assert defaults.queue_workers == 2
     assert defaults.max_retries == 3
     assert defaults.database_path == Path("email-service.db")
+
+
+def test_the_settings_are_those_that_the_subjects_declare():
+    assert sorted(attrs.fields(Settings), key=str) == sorted(declared(), key=str)
 
 
 def test_trusted_proxies_are_addresses_and_networks():
