@@ -17,7 +17,7 @@ from domain.errors import Conflict, NotFound
 from entrypoints.settings import MOST_PROCESSES, SettingsError
 from entrypoints.settings.rules import MASK, without_password
 from entrypoints.stores import open_store
-from entrypoints.wiring import locks_beside
+from entrypoints.wiring.ports import locks_beside
 
 LOOK_S: Final = 0.5
 

@@ -1,0 +1,148 @@
+"""Settings in, a service out. Nothing is started here."""
+
+import os
+import socket
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from adapters.clock import SystemClock
+from adapters.entropy import SystemEntropy
+from adapters.fernet_vault import FernetVault
+from adapters.no_locks import NoLocks
+from adapters.observers import LogObserver
+from adapters.thread_dispatcher import Signal, ThreadDispatcher
+from application import Ports, assemble
+from entrypoints.runtime.child_processes import ChildProcesses
+from entrypoints.runtime.cpu_affinity import CpuAffinity, use_batch_scheduling
+from entrypoints.settings import Dispatcher, Settings, SettingsError
+from entrypoints.wiring.ports import headroom_of, locks_of, secret_key, sender_of, store_of
+from entrypoints.wiring.rules import dispatcher_rules, service_rules
+from entrypoints.wiring.service import Service
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+    from adapters.celery_dispatcher import CeleryBell
+
+
+def build(settings: Settings) -> Service:
+    """The service on these settings."""
+    clock = SystemClock()
+    wake_signal = Signal()
+    celery_bell = _celery_bell(settings)
+    observe = LogObserver()
+    one_processor = CpuAffinity()
+    children = _children(settings, observe, one_processor)
+
+    def wake() -> None:
+        wake_signal()
+        children.notify()
+
+    store = store_of(settings, clock, unbound=one_processor.unbound)
+    locks = locks_of(settings)
+    vault = FernetVault(secret_key(settings), settings.secret_key_previous)
+    rules = service_rules(settings)
+    ports = Ports(
+        store=store,
+        sender=sender_of(settings, vault=vault, clock=clock, network=rules.network),
+        vault=vault,
+        clock=clock,
+        entropy=SystemEntropy(),
+        locks=locks,
+        headroom=headroom_of(settings),
+        wake=celery_bell or wake,
+        observe=observe,
+    )
+    application = assemble(ports, rules, host=socket.gethostname(), pid=os.getpid())
+    dispatcher = ThreadDispatcher(
+        application,
+        wake_signal=wake_signal,
+        clock=clock,
+        # so many processes deliver from a file; from a server all of them do
+        locks=NoLocks() if settings.database_path is None else locks,
+        rules=dispatcher_rules(settings),
+        observe=observe,
+        begin_worker=use_batch_scheduling,
+    )
+    return Service(
+        application=application,
+        settings=settings,
+        store=store,
+        clock=clock,
+        wake_signal=wake_signal,
+        dispatcher=dispatcher,
+        children=children,
+        one_processor=one_processor,
+        celery_bell=celery_bell,
+    )
+
+
+def _children(
+    settings: Settings, observe: LogObserver, one_processor: CpuAffinity
+) -> ChildProcesses:
+    """What delivers beside this process, on the same settings. SettingsError where none can."""
+    if settings.processes > 1 and not hasattr(os, "fork"):
+        raise SettingsError(
+            "PROCESSES must be 1 on this system (Windows, for one): "
+            "it has no signals by which other processes are asked to stop"
+        )
+    number = str(settings.processes)
+    command = (sys.executable, "-m", "entrypoints", "worker", "--processes", number, "--sibling")
+    return ChildProcesses(
+        settings.processes - 1,
+        command,
+        observe=observe,
+        drain_s=settings.drain.total_seconds(),
+        unbound=one_processor.unbound,
+    )
+
+
+def build_celery(
+    settings: Settings, *, open_service: Callable[[], Service] | None = None
+) -> "Celery":
+    """The Celery application for ``DISPATCHER=celery``, with tasks if it is told what they run on.
+
+    SettingsError if the settings say another dispatcher or the extra is not installed.
+    """
+    if settings.dispatcher is not Dispatcher.CELERY or settings.celery_broker_url is None:
+        raise SettingsError(
+            f"DISPATCHER must be celery for Celery's processes, not {settings.dispatcher}"
+        )
+    try:
+        from adapters.celery_dispatcher import TaskRunner, make_celery
+    except ImportError as error:
+        raise SettingsError(
+            f"DISPATCHER=celery needs what is not installed ({error.name}): "
+            "pip install '.[celery]' in the folder of its source"
+        ) from error
+    app = make_celery(
+        settings.celery_broker_url,
+        queue=settings.celery_queue,
+        sweep=settings.sweep,
+        observe=LogObserver(),
+    )
+    if open_service is not None:
+        TaskRunner(open_service).join(app)
+    return app
+
+
+def _celery_bell(settings: Settings) -> "CeleryBell | None":
+    if settings.dispatcher is not Dispatcher.CELERY:
+        return None
+    app = build_celery(settings)
+    from adapters.celery_dispatcher import CeleryBell
+
+    return CeleryBell(lambda: app.line)
+
+
+def pending_migrations(settings: Settings) -> list[str]:
+    """The names of the migrations that `Service.migrate` would apply. No file is made for it.
+
+    SchemaTooNew.
+    """
+    store = store_of(settings, SystemClock())
+    try:
+        return list(store.pending())
+    finally:
+        store.close()

@@ -1,0 +1,122 @@
+"""The adapters that the settings ask for, each behind its port."""
+
+import hashlib
+import os
+import socket
+import ssl
+import stat
+import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+from adapters.clock import SystemClock
+from adapters.disk_headroom import DiskHeadroom
+from adapters.fernet_vault import FernetVault
+from adapters.no_locks import NoLocks
+from adapters.smtp_sender import SmtpSender, Timeouts
+from application.ports.cluster import Locks
+from application.ports.store import Store
+from application.ports.system import Headroom
+from domain.account.network import NetworkPolicy
+from entrypoints.settings import Settings, SettingsError
+from entrypoints.settings.development_key import development_key
+from entrypoints.stores import open_store
+
+
+def secret_key(settings: Settings) -> str:
+    """The key that seals secrets; in development the one that was generated."""
+    if settings.secret_key is not None:
+        return settings.secret_key
+    return development_key(settings.key_path)
+
+
+def store_of(
+    settings: Settings,
+    clock: SystemClock,
+    unbound: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> Store:
+    """The store that DATABASE_URL names; nothing is opened yet. SettingsError."""
+    try:
+        return open_store(settings.database_url, clock=clock, unbound=unbound)
+    except ValueError as error:
+        raise SettingsError(f"DATABASE_URL: {error}") from error
+
+
+def locks_of(settings: Settings) -> Locks:
+    """Files that tell the other processes of this machine at once when this one has died.
+
+    What no file tells, for other machines or where there is no folder for them, the leases do.
+    """
+    if settings.database_path is not None:
+        return locks_beside(settings.database_path)
+    if not hasattr(os, "getuid"):
+        return NoLocks()  # Windows does not tell so simply whose a folder is
+    folder = Path(tempfile.gettempdir()) / f"email-service-{os.getuid()}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.lstat()
+    except OSError:
+        return NoLocks()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
+        return NoLocks()  # not made by us: nobody else may say who is dead
+    name = hashlib.sha256(settings.database.encode()).hexdigest()[:16]
+    return locks_beside(folder / name)
+
+
+def locks_beside(path: Path) -> Locks:
+    """Files beside *path*: by flock where the system has it, otherwise by SQLite's locks."""
+    try:
+        from adapters.file_locks import FileLocks
+    except ImportError:  # Windows has no fcntl
+        from adapters.sqlite_locks import SqliteLocks
+
+        return SqliteLocks(path)
+    return FileLocks(path)
+
+
+def headroom_of(settings: Settings) -> Headroom:
+    """Of the disk that the database is on, if that is one of this machine's."""
+    path = settings.database_path
+    if path is None:
+        return lambda: True  # a server says itself that its disk is full: then nothing is stored
+    return DiskHeadroom(path.parent, ballast=path.with_name(path.name + ".ballast"))
+
+
+def sender_of(
+    settings: Settings, *, vault: FernetVault, clock: SystemClock, network: NetworkPolicy
+) -> SmtpSender:
+    """The sender: SMTP over sockets."""
+    return SmtpSender(
+        vault=vault,
+        clock=clock,
+        ehlo_hostname=settings.ehlo_name(socket.gethostname()),
+        timeouts=_timeouts(settings),
+        ssl_context=_trust(settings.smtp_ca_file),
+        allow=network.allows,
+    )
+
+
+def _timeouts(settings: Settings) -> Timeouts:
+    def seconds(stage: str) -> float:
+        return float(getattr(settings, f"smtp_{stage}_timeout").total_seconds())
+
+    stages = ("resolve", "connect", "banner", "ehlo", "starttls", "auth", "mail", "rcpt", "data")
+    return Timeouts(**{stage: seconds(stage) for stage in (*stages, "dot")})
+
+
+def _trust(ca_file: Path | None) -> Callable[[], ssl.SSLContext]:
+    """The system's roots, and those of *ca_file* too. SettingsError if it has none."""
+    if ca_file is not None:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(ca_file)
+        except (OSError, ValueError) as error:  # an SSLError is an OSError
+            raise SettingsError(f"SMTP_CA_FILE: {ca_file}: no certificates ({error})") from error
+
+    def context() -> ssl.SSLContext:
+        trusted = ssl.create_default_context()
+        if ca_file is not None:
+            trusted.load_verify_locations(ca_file)
+        return trusted
+
+    return context

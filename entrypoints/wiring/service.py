@@ -1,0 +1,206 @@
+"""One process of the service, assembled: what the commands and the HTTP servers start and stop."""
+
+import gc
+import os
+from collections.abc import Callable
+from datetime import datetime
+from functools import cached_property
+from importlib.metadata import version
+from threading import Lock
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+import attrs
+
+from adapters.clock import SystemClock
+from adapters.peewee_store.copy import why_not
+from adapters.thread_dispatcher import Signal, ThreadDispatcher
+from application import Application
+from application.ports.store import Store
+from entrypoints.runtime.child_processes import ChildProcesses, watch_parent
+from entrypoints.runtime.cpu_affinity import CpuAffinity, use_batch_scheduling
+from entrypoints.settings import ApiTimes, Dispatcher, Settings, SettingsError
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from adapters.celery_dispatcher import CeleryBell
+    from adapters.sandbox_inbox import SandboxInbox
+    from entrypoints.http.server import HttpServer
+
+
+COLLECT_EVERY: Final = (3000, 10, 10)  # objects, and collections of the younger: gc.set_threshold
+
+
+@attrs.define
+class Service:
+    """One process of the service: its use cases, its HTTP face, and delivery if it runs here."""
+
+    application: Application
+    _settings: Settings
+    _store: Store
+    _clock: SystemClock
+    _wake_signal: Signal
+    _dispatcher: ThreadDispatcher
+    _children: ChildProcesses
+    _one_processor: CpuAffinity
+    _celery_bell: "CeleryBell | None" = None
+    _inbox: "SandboxInbox | None" = None
+    _delivering: bool = False
+    _drained: bool = False
+    _rousing: Lock = attrs.field(factory=Lock)
+
+    @cached_property
+    def http(self) -> "Flask":
+        """Its HTTP face; a process that only delivers has none, and starts in two thirds of the
+        time.
+        """
+        from entrypoints.http import create_http
+
+        settings = self._settings
+        return create_http(
+            self.application,
+            version=version("email-service"),
+            max_body_bytes=settings.max_body_bytes,
+            document_needs_key=settings.production,
+            test_ids=settings.allow_test_knobs,
+            trusted_proxies=settings.trusted_proxies,
+            rfc3339_times=settings.api_times is ApiTimes.RFC3339,
+        )
+
+    def listen(self) -> "HttpServer":
+        """Its HTTP server, which answers once it is run. OSError if it cannot listen."""
+        from entrypoints.http.server import READS, HttpServer, Limits
+
+        settings, admission = self._settings, self.application.admission
+        return HttpServer(
+            self.http,
+            host=settings.host,
+            port=settings.port,
+            limits=Limits(body_bytes=settings.max_body_bytes, bodies_bytes=settings.bodies_bytes),
+            draining=lambda: admission.draining,
+            reads=None if settings.database_path is None else READS,
+            begin_worker=use_batch_scheduling,
+            trusted=settings.trusted_proxies,
+        )
+
+    def migrate(self) -> list[str]:
+        """Bring the database up to date; the names of the migrations that were applied.
+
+        SettingsError if it was copied to another one, or if a copy has only begun to arrive.
+        SchemaTooNew.
+        """
+        applied = list(self._store.migrate())
+        if reason := why_not(self._store):
+            raise SettingsError(f"DATABASE_URL names a store that cannot be used: {reason}")
+        return applied
+
+    def now(self) -> datetime:
+        """The time by the service's clock."""
+        return self._clock.now()
+
+    def check_keys(self) -> None:
+        """SettingsError in production while there is no API key that could be used."""
+        if self._settings.production and not self.application.access.has_usable_key():
+            raise SettingsError(
+                "in production the API needs a key, and there is none that could be used. "
+                "Make one with: email-service keys create --name admin --scope admin"
+            )
+
+    def settle(self, *, sibling: int = 0) -> None:
+        """This process is the service's alone: let it run as fast as it can. Call it once.
+
+        *sibling* is its number among those that its parent has begun.
+        """
+        # What was built until now stays for good, and an email leaves hardly a cycle behind: a
+        # collector that looks at all of it every few emails is a twentieth of what they cost.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*COLLECT_EVERY)
+        if self._settings.one_processor:
+            self._one_processor.start((os.getppid() if sibling else os.getpid()) + sibling)
+
+    def start_delivery(
+        self, *, tell_turn: Callable[[bool], object] = lambda delivers: None
+    ) -> None:
+        """Deliver in this process, unless that is switched off. Safe to call twice.
+
+        *tell_turn* is called with False when this process stands by because another one delivers
+        from the same file, and with True when it takes over.
+        """
+        wanted = self._settings.dispatcher is Dispatcher.THREADS
+        if wanted and not self._delivering and not self._drained:
+            self._delivering = True
+            self._dispatcher.start(tell_turn=tell_turn)
+
+    def start_siblings(self) -> None:
+        """Begin the other processes that deliver, if the settings want any. Call it once."""
+        self._children.start()
+
+    def be_sibling(self, pipe: BinaryIO, *, ended: Callable[[], None]) -> None:
+        """Heed the process that has begun this one, at the other end of *pipe*: it rings, and when
+        it is gone *ended* is called.
+        """
+        watch_parent(pipe, notify=self._wake_signal, ended=ended)
+
+    def wake(self) -> None:
+        """Deliver in this process until there is nothing to do. Safe to call from many threads."""
+        with self._rousing:
+            if self._drained:
+                return
+            if not self._delivering:
+                self._delivering = True
+                self._dispatcher.start()
+            self._dispatcher.wake()
+
+    @property
+    def awake(self) -> bool:
+        """Whether this process looks for mail by itself."""
+        return self._delivering and self._dispatcher.awake
+
+    def hint(self) -> None:
+        """Ring for the workers of Celery."""
+        if self._celery_bell is not None:
+            self._celery_bell()
+
+    def anything_due(self) -> bool:
+        """Whether an email could be claimed."""
+        return self.application.delivery.anything_due()
+
+    def anything_to_do(self) -> bool:
+        """Whether an email is due, or is being sent by whomever."""
+        return self.application.delivery.anything_to_do()
+
+    def sweep(self) -> None:
+        """Put the queue in order, once."""
+        self.application.maintenance.sweep()
+
+    def open_sandbox(self) -> int:
+        """Open the local inbox and its pages; the port it listens on. OSError if it is taken."""
+        from adapters.sandbox_inbox import SandboxInbox
+        from entrypoints.http.sandbox import Sandbox
+
+        inbox = SandboxInbox(clock=self._clock, port=self._settings.sandbox_port)
+        inbox.start()
+        self.http.register_blueprint(Sandbox(inbox).routes())
+        self._inbox = inbox
+        return inbox.port
+
+    def drain(self) -> bool:
+        """Accept and claim nothing more, let what is under way end; True if an unknown is left."""
+        self.application.admission.drain()
+        with self._rousing:
+            drained, self._drained = self._drained, True
+        if not self._delivering or drained:
+            return False
+        self._children.ask_to_stop()
+        left = self._dispatcher.drain(timeout=self._settings.drain.total_seconds())
+        return self._children.join() or left
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._one_processor.stop()
+        if self._inbox is not None:
+            self._inbox.close()
+        if self._celery_bell is not None:
+            self._celery_bell.close()
+        self._store.close()
