@@ -11,51 +11,21 @@ body of a reply together, and closes gently.
 """
 
 import asyncio
-import re
-from enum import Enum
 from typing import Any, Final
 
-import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from entrypoints.http.refusals import (
-    BAD_REQUEST,
-    HEADERS_TOO_LARGE,
     NO_CONNECTION,
-    NOT_IMPLEMENTED,
     TIMEOUT,
-    TOO_LARGE,
     Refusal,
 )
 from entrypoints.http.server.connections import Connections
 from entrypoints.http.server.limits import Limits
+from entrypoints.http.server.request_reader import Part, Refused, RequestReader, without_upgrade
+from entrypoints.http.server.transport import ReplyTransport
 
 FRONT: Final = "front"  # where the guard finds it, in the state of an ASGI scope
-_PATH: Final = re.compile(rb"/[!-\"$-~]*")
-_URL: Final = re.compile(rb"https?://[^/?#]+/[!-\"$-~]*", re.IGNORECASE)
-_UPGRADE: Final = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
-_LENGTH: Final = re.compile(rb"[0-9]{1,18}")
-_HOST: Final = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]{1,255}")
-_END_OF_HEAD: Final = b"\r\n\r\n"
-_LINE_OVERHEAD: Final = 4  # ": " and the end of the line
-_NEVER: Final = 2**62  # the place of what was not found: find answers -1
-
-
-class _Part(Enum):
-    """What of a request comes next."""
-
-    NOTHING_YET = 0
-    HEAD = 1
-    BODY = 2
-    WHOLE = 3
-
-
-class Refused(Exception):
-    """The request is answered with a refusal."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.code)
-        self.refusal = refusal
 
 
 class Front(asyncio.Protocol):
@@ -68,9 +38,9 @@ class Front(asyncio.Protocol):
         # Any: uvicorn hands over what its own protocol wants, and nobody else looks at it
         self._loop = asyncio.get_running_loop()
         self._server = HttpToolsProtocol(**(given | {"app_state": {FRONT: self}}))
-        self._reader = _Reader(self.limits)
+        self._reader = RequestReader(self.limits)
         self._address = ""
-        self._transport: _Transport | None = None
+        self._transport: ReplyTransport | None = None
         self._deadline: float | None = self._loop.time() + self.limits.header_s
         self._reply_deadline: float | None = None
         self._admitted = False
@@ -87,7 +57,7 @@ class Front(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         peer = transport.get_extra_info("peername")
         self._address = str(peer[0]) if isinstance(peer, tuple) else ""
-        self._transport = _Transport(transport, self)
+        self._transport = ReplyTransport(transport, self)
         if not self.connections.admit(self, self._address):
             self._deaf = True
             transport.write(NO_CONNECTION.reply())
@@ -111,7 +81,7 @@ class Front(asyncio.Protocol):
             return None
         self._deaf = True
         self._deadline = None
-        if self._reader.part in (_Part.HEAD, _Part.BODY):
+        if self._reader.part in (Part.HEAD, Part.BODY):
             return None  # what was begun will never be whole
         assert self._transport is not None
         self._transport.close_when_answered = True
@@ -135,8 +105,8 @@ class Front(asyncio.Protocol):
         reader = self._reader
         part_before, whole_before = reader.part, reader.whole
         try:
-            if reader.part is not _Part.BODY:
-                data = _without_upgrade(data)
+            if reader.part is not Part.BODY:
+                data = without_upgrade(data)
             reader.feed(data)
             self._unanswered += reader.take_begun()
             self._server.data_received(data)
@@ -148,11 +118,11 @@ class Front(asyncio.Protocol):
         if reader.last:
             self._deaf = True
 
-    def _set_deadline(self, part: _Part) -> None:
+    def _set_deadline(self, part: Part) -> None:
         """For what a request now waits for; an answer that is under way has none here."""
-        if part is _Part.WHOLE:
+        if part is Part.WHOLE:
             self._deadline = None
-        elif part is _Part.BODY:
+        elif part is Part.BODY:
             self._deadline = self._loop.time() + self.limits.body_s
         elif self._deadline is None or self._reader.whole:
             self._deadline = self._loop.time() + self.limits.header_s
@@ -170,7 +140,7 @@ class Front(asyncio.Protocol):
         if self._unanswered:
             return
         self.connections.rested(self, self._address)
-        if self._reader.part is _Part.WHOLE:
+        if self._reader.part is Part.WHOLE:
             self._deadline = self._loop.time() + self.limits.idle_s
         if self._refusal is not None:
             self._send_refusal()
@@ -185,7 +155,7 @@ class Front(asyncio.Protocol):
             self._transport.abort()
         elif self._deadline is not None and now >= self._deadline:
             self._deadline = None
-            if self._deaf or self._reader.part in (_Part.NOTHING_YET, _Part.WHOLE):
+            if self._deaf or self._reader.part in (Part.NOTHING_YET, Part.WHOLE):
                 self._transport.end()
             else:
                 self._refuse(TIMEOUT)
@@ -200,7 +170,7 @@ class Front(asyncio.Protocol):
     @property
     def unfinished(self) -> bool:
         """Whether the client may still be sending what is not wanted any more."""
-        return self._refusal is not None or self._reader.part is _Part.BODY
+        return self._refusal is not None or self._reader.part is Part.BODY
 
     def linger(self) -> None:
         """Hear, for a moment, what the client goes on sending: a reset would take the reply away
@@ -216,7 +186,7 @@ class Front(asyncio.Protocol):
         self._deaf = True
         self._deadline = None
         self._refusal = refusal
-        before = self._unanswered - (self._reader.part is _Part.BODY and self._reader.passed_on)
+        before = self._unanswered - (self._reader.part is Part.BODY and self._reader.passed_on)
         if before <= 0:
             self._send_refusal()
 
@@ -231,243 +201,3 @@ class Front(asyncio.Protocol):
         self._swallowed += number
         if self._transport is not None and self._swallowed > self.limits.linger_bytes:
             self._transport.abort()
-
-
-class _Reader:
-    """Follows the requests of a connection, and raises `Refused` for one that may not go on."""
-
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._parser = httptools.HttpRequestParser(self)
-        self.part = _Part.NOTHING_YET
-        self.whole = 0  # requests that have come to their end
-        self.last = False  # the client wants the connection closed after the last of them
-        self.passed_on = False
-        self._begun = 0
-        self._head_ended = False
-        self._raw_head = 0
-        self._tail = b""
-        self._raw_body = 0
-        self._refusal: Refusal | None = None
-        self._clear()
-
-    def _clear(self) -> None:
-        self._target = b""
-        self._headers = 0
-        self._head = 0
-        self._hosts = 0
-        self._length: int | None = None
-        self._chunked = False
-        self._body = 0
-
-    def take_begun(self) -> int:
-        """How many requests have come to the end of their headers since."""
-        begun, self._begun = self._begun, 0
-        if begun:
-            self.passed_on = True
-        return begun
-
-    def feed(self, data: bytes) -> None:
-        """Read on."""
-        part_before = self.part
-        try:
-            self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            # what follows a last request is nobody's
-            if self._refusal is not None or not self.last:
-                raise Refused(self._refusal or BAD_REQUEST) from None
-        self._check_sizes(data, part_before)
-
-    def _check_sizes(self, data: bytes, before: _Part) -> None:
-        if before is not _Part.BODY:
-            self._count_head(data)
-        elif self._chunked:
-            self._raw_body += len(data)
-            if self._raw_body - 2 * self._body > self._limits.overhead_bytes:
-                raise Refused(BAD_REQUEST)
-
-    def _count_head(self, data: bytes) -> None:
-        """What precedes the end of the headers, blanks too, of which the parser tells nothing."""
-        most = self._limits.header_bytes
-        if self._head_ended:
-            self._head_ended = False
-            if self._raw_head:
-                self._raw_head += (self._tail + data[:most]).find(_END_OF_HEAD) % _NEVER
-            else:
-                self._raw_head = data.find(_END_OF_HEAD) % _NEVER
-            fits = self._raw_head <= most
-            self._raw_head, self._tail = 0, b""
-        else:
-            self._raw_head += len(data)
-            self._tail = (self._tail + data)[-3:]
-            fits = self._raw_head <= most
-        if not fits:
-            raise Refused(HEADERS_TOO_LARGE)
-
-    # -- what httptools calls ---------------------------------------------------------------------
-
-    def on_message_begin(self) -> None:
-        """The first octet of a request."""
-        self.part = _Part.HEAD
-        self.passed_on = False
-        self._raw_body = 0
-        self._clear()
-
-    def on_url(self, url: bytes) -> None:
-        """A piece of what the request is for."""
-        self._target += url
-        if len(self._target) > self._limits.target_bytes:
-            self._refuse(HEADERS_TOO_LARGE)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """One header, or a line of the trailer: uvicorn would take it for a header."""
-        if self.part is not _Part.HEAD:
-            self._refuse(BAD_REQUEST)
-        self._headers += 1
-        self._head += len(name) + len(value) + _LINE_OVERHEAD
-        if self._headers > self._limits.headers or self._head > self._limits.header_bytes:
-            self._refuse(HEADERS_TOO_LARGE)
-        name = name.lower()
-        if b"_" in name:  # WSGI could not tell it from the one with a dash
-            self._refuse(BAD_REQUEST)
-        elif name == b"host":
-            self._hosts += 1
-            if not _HOST.fullmatch(value):
-                self._refuse(BAD_REQUEST)
-        elif name == b"content-length":
-            if not _LENGTH.fullmatch(value):
-                self._refuse(BAD_REQUEST)
-            self._length = int(value)
-        elif name == b"transfer-encoding":
-            if value.lower() != b"chunked" or self._chunked:
-                self._refuse(NOT_IMPLEMENTED)
-            self._chunked = True
-
-    def on_headers_complete(self) -> None:
-        """All of them are there."""
-        old = self._parser.get_http_version() == "1.0"
-        if (
-            self._parser.get_http_version() not in ("1.0", "1.1")
-            or self._hosts > 1
-            or (self._hosts == 0 and not old)
-            or self._parser.should_upgrade()
-            or (self._chunked and (old or self._length is not None))
-            or not _is_target(self._target)
-        ):
-            self._refuse(BAD_REQUEST)
-        if self._length is not None and self._length > self._limits.body_bytes:
-            self._refuse(TOO_LARGE)
-        self.part = _Part.BODY
-        self._head_ended = True
-        self._begun += 1
-
-    def on_body(self, body: bytes) -> None:
-        """A piece of it."""
-        self._body += len(body)
-
-    def on_message_complete(self) -> None:
-        """The request is whole."""
-        self.part = _Part.WHOLE
-        self.whole += 1
-        if not self._parser.should_keep_alive():
-            self.last = True
-
-    def _refuse(self, refusal: Refusal) -> None:
-        """Stop the parser; `feed` finds the reason here."""
-        self._refusal = self._refusal or refusal
-        raise Refused(refusal)
-
-
-def _without_upgrade(data: bytes) -> bytes:
-    """The octets that begin a request, with its Upgrade header made into one that means nothing.
-
-    To change the protocol is an offer that need not be taken. The parser takes it, and what
-    follows, a body too, for something else than HTTP.
-    """
-    end = data.find(_END_OF_HEAD)
-    head = data if end < 0 else data[:end]
-    if b"pgrade" not in head and b"PGRADE" not in head:
-        return data
-    return _UPGRADE.sub(b"\r\nignored:", head) + data[len(head) :]
-
-
-def _is_target(target: bytes) -> bool:
-    """Whether uvicorn will find a path in it."""
-    if not _PATH.fullmatch(target) and not _URL.fullmatch(target):
-        return False
-    try:
-        return httptools.parse_url(target).path is not None
-    except httptools.HttpParserInvalidURLError:
-        return False
-
-
-class _Transport(asyncio.Transport):
-    """The connection's transport as uvicorn sees it."""
-
-    def __init__(self, real: asyncio.Transport, front: Front) -> None:
-        super().__init__()
-        self._real = real
-        self._front = front
-        self._loop = asyncio.get_running_loop()
-        self._kept: list[bytes] = []
-        self._closing = False
-        self.close_when_answered = False
-
-    def write(self, data: Any) -> None:
-        """Send it with all that is written in this turn of the loop."""
-        if not self._kept:
-            self._loop.call_soon(self._flush)
-        self._kept.append(data)
-
-    def _flush(self) -> None:
-        kept, self._kept = self._kept, []
-        if kept:
-            self._real.write(kept[0] if len(kept) == 1 else b"".join(kept))
-
-    def close(self) -> None:
-        """Close it when everything is sent; gently, if the client is still sending."""
-        if self._closing:
-            return
-        self._closing = True
-        self._flush()
-        if self._front.unfinished and self._real.can_write_eof() and not self._real.is_closing():
-            self._front.linger()
-            self._real.resume_reading()
-            self._real.write_eof()
-        else:
-            self._real.close()
-
-    def end(self) -> None:
-        """Close it, whatever the client is still sending."""
-        self._closing = True
-        self._flush()
-        self._real.close()
-
-    def abort(self) -> None:
-        """Close it, whatever is left."""
-        self._closing = True
-        self._kept.clear()
-        self._real.abort()
-
-    def lost(self) -> None:
-        """Nothing can be sent any more."""
-        self._closing = True
-        self._kept.clear()
-
-    def is_closing(self) -> bool:
-        """Whether it was closed, or is being."""
-        return self._closing or self._real.is_closing()
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """What the real one knows."""
-        return self._real.get_extra_info(name, default)
-
-    def pause_reading(self) -> None:
-        """Hear nothing for now."""
-        if not self._closing:
-            self._real.pause_reading()
-
-    def resume_reading(self) -> None:
-        """Hear again."""
-        if not self.is_closing():
-            self._real.resume_reading()
