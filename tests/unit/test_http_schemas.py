@@ -14,14 +14,10 @@ from domain.email.status import Status
 from domain.errors import InvalidInput
 from entrypoints.http import schemas
 from entrypoints.http.cursors import cursor_after, email_id_before
-from entrypoints.http.schemas import (
-    EmailRequest,
-    ReplyModel,
-    RequestModel,
-    SmtpConfigChanges,
-    SmtpConfigRequest,
-)
+from entrypoints.http.emails.schemas import EmailRequest
+from entrypoints.http.schemas import ReplyModel, RequestModel
 from entrypoints.http.smtp_configs.handlers import _WORDS
+from entrypoints.http.smtp_configs.schemas import SmtpConfigChanges, SmtpConfigRequest
 from entrypoints.http.times import moment, rfc3339, shown, shown_if_any
 from entrypoints.http.validation import parse
 from tests.applications import a_config_body

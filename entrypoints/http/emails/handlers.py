@@ -25,12 +25,7 @@ from entrypoints.http.cursors import cursor_after, email_id_before
 from entrypoints.http.emails import examples
 from entrypoints.http.emails.intake import Headers, count_named, demand_of, draft_of, is_costly
 from entrypoints.http.emails.replies import batch_result, email_reply, email_row, explain_reply
-from entrypoints.http.fields import RequestError, about_one_email
-from entrypoints.http.json_reader import BATCH, JsonObject, read_object, read_optional_object
-from entrypoints.http.openapi import NO_FIELDS, Answer, Body, Tag, add_routes, operation
-from entrypoints.http.replies import reply, reply_list
-from entrypoints.http.requests import the_request
-from entrypoints.http.schemas import (
+from entrypoints.http.emails.schemas import (
     BatchAccepted,
     BatchRequest,
     BatchResult,
@@ -42,11 +37,16 @@ from entrypoints.http.schemas import (
     EmailsByStatusQuery,
     ExplainReply,
     LooseBatch,
-    NoFields,
     ResolveRequest,
     RetryRequest,
     StatusChanged,
 )
+from entrypoints.http.fields import RequestError, about_one_email
+from entrypoints.http.json_reader import BATCH, JsonObject, read_object, read_optional_object
+from entrypoints.http.openapi import NO_FIELDS, Answer, Body, Tag, add_routes, operation
+from entrypoints.http.replies import reply, reply_list
+from entrypoints.http.requests import the_request
+from entrypoints.http.schemas import NoFields
 from entrypoints.http.times import rfc3339_if_any, writer
 from entrypoints.http.validation import MOST_ERRORS, parse, parse_query
 

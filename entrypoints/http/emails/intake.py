@@ -4,8 +4,8 @@ from typing import Final, TypeAlias
 
 from application.intake.budget import Demand
 from application.intake.draft import Draft
+from entrypoints.http.emails.schemas import EmailRequest
 from entrypoints.http.json_reader import JsonObject
-from entrypoints.http.schemas import EmailRequest
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 

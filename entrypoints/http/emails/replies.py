@@ -12,18 +12,18 @@ from domain.email.recipient import Recipient, RecipientField, rejected
 from domain.email.status import Status
 from domain.errors import EmailServiceError, InvalidInput
 from domain.outcome.handoff import Reply
-from entrypoints.http.fields import pointer_of
-from entrypoints.http.schemas import (
+from entrypoints.http.emails.schemas import (
     AttemptReply,
     BatchError,
     BatchResult,
     EmailReply,
     EmailRow,
     ExplainReply,
-    FieldProblem,
     GateReply,
     RecipientReply,
 )
+from entrypoints.http.fields import pointer_of
+from entrypoints.http.schemas import FieldProblem
 from entrypoints.http.times import shown, shown_if_any
 
 

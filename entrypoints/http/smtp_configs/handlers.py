@@ -17,11 +17,11 @@ from entrypoints.http.json_reader import read_object, read_optional_object
 from entrypoints.http.openapi import NO_FIELDS, Answer, Body, Tag, add_routes, operation
 from entrypoints.http.problems import problem
 from entrypoints.http.replies import reply, reply_list
-from entrypoints.http.schemas import (
-    Done,
-    NoFields,
+from entrypoints.http.schemas import Done, NoFields, RequestModel
+from entrypoints.http.smtp_configs import examples
+from entrypoints.http.smtp_configs.replies import config_reply, config_row, verify_reply
+from entrypoints.http.smtp_configs.schemas import (
     PauseChanged,
-    RequestModel,
     SmtpConfigChanges,
     SmtpConfigCreated,
     SmtpConfigReply,
@@ -30,8 +30,6 @@ from entrypoints.http.schemas import (
     VerifyReply,
     VerifyRequest,
 )
-from entrypoints.http.smtp_configs import examples
-from entrypoints.http.smtp_configs.replies import config_reply, config_row, verify_reply
 from entrypoints.http.validation import parse
 
 _ROWS: Final = TypeAdapter(list[SmtpConfigRow])

@@ -9,7 +9,7 @@ from domain.account.health import LearnedLimit
 from domain.account.limits import Window
 from domain.account.verification import Verification
 from domain.email.gates import AccountUse, holdup
-from entrypoints.http.schemas import (
+from entrypoints.http.smtp_configs.schemas import (
     ConnectionsReply,
     LearnedLimitReply,
     SmtpConfigReply,

@@ -1,0 +1,389 @@
+"""What the calls under /api/emails take and answer."""
+
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    WrapValidator,
+    model_validator,
+)
+
+from domain.account.limits import NORMAL, PRIORITIES
+from domain.intake import LARGEST_BODY, LONGEST_SUBJECT, MOST_EMAILS, is_too_large
+from entrypoints.http.schemas import (
+    NO_CONTROLS,
+    PUBLISHED_TIME,
+    Absent,
+    EmailAddress,
+    FieldProblem,
+    Id,
+    Instant,
+    NotNull,
+    ReplyModel,
+    RequestModel,
+    Shown,
+    StatusName,
+    Time,
+    header_text,
+    without_defaults,
+)
+from entrypoints.http.times import moment
+
+_NO_NUL: Final = Shown(pattern=r"^[^\u0000]*$")
+
+
+def _body_text(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("must not contain the character U+0000")
+    if is_too_large(text):
+        raise ValueError(f"must have at most {LARGEST_BODY} octets")
+    return text
+
+
+def _decimal(text: object) -> object:
+    """A query parameter as an integer; left as it is if it is none."""
+    # digits of ASCII only, and so few that int() is quick
+    if isinstance(text, str) and text.isascii() and text.isdecimal() and len(text) < len("9" * 20):
+        return int(text)
+    return text
+
+
+_Moment: TypeAlias = Annotated[
+    datetime,
+    PlainValidator(moment),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "anyOf": [{"format": "date-time"}, {"pattern": PUBLISHED_TIME}],
+            "examples": ["2026-01-31T09:30:00+01:00"],
+        }
+    ),
+]
+
+
+_BodyText: TypeAlias = Annotated[
+    str, Field(max_length=LARGEST_BODY), AfterValidator(_body_text), _NO_NUL
+]
+
+
+def _without_account_if_sent(schema: dict[str, Any]) -> None:
+    """What is settled as sent goes by no configuration any more."""
+    without_defaults(schema)
+    schema["not"] = {
+        "properties": {"as": {"const": "sent"}},
+        "required": ["as", "smtp_config_id"],
+    }
+
+
+# as the default of a list: pydantic copies one that could be changed, for every email
+_NOBODY: Final[Any] = ()
+_TEXT_ALONE: Final = object()  # in the place of the HTML of an email that has none
+
+
+def _unless_text_alone(html: object, check: ValidatorFunctionWrapHandler) -> object:
+    return None if html is _TEXT_ALONE else check(html)
+
+
+_HtmlText: TypeAlias = Annotated[_BodyText, Field(min_length=1)]
+_WITH_TEXT: Final[dict[str, Any]] = {
+    "required": ["text_content"],
+    "properties": {"text_content": {"minLength": 1}},
+}
+
+
+def _of_html_or_text(schema: dict[str, Any]) -> None:
+    without_defaults(schema)
+    schema["required"].remove("html_content")
+    schema["anyOf"] = [{"required": ["html_content"]}, _WITH_TEXT]
+
+
+class EmailRequest(RequestModel):
+    """An email to accept."""
+
+    model_config = ConfigDict(json_schema_extra=_of_html_or_text)
+
+    subject: Annotated[
+        str,
+        Field(min_length=1, max_length=LONGEST_SUBJECT, examples=["Welcome"]),
+        AfterValidator(header_text),
+        NO_CONTROLS,
+    ]
+    recipients: Annotated[
+        list[EmailAddress],
+        Field(min_length=1, description="To: everybody sees them.", examples=[["ada@example.com"]]),
+    ]
+    html_content: Annotated[
+        _HtmlText | None,
+        NotNull(),
+        Field(
+            repr=False,
+            description="The HTML part. An email needs it, text_content or both.",
+            examples=["<h1>Hello</h1>"],
+        ),
+        WrapValidator(_unless_text_alone),
+    ]
+    text_content: Annotated[
+        Absent[_BodyText],
+        Field(
+            repr=False,
+            description="The plain text part. If left out, it is made from the HTML; without"
+            " html_content it is the whole email.",
+        ),
+    ] = None
+    cc: Annotated[list[EmailAddress], Field(description="Cc: everybody sees them.")] = _NOBODY
+    bcc: Annotated[list[EmailAddress], Field(description="Bcc: nobody sees them.")] = _NOBODY
+    priority: Annotated[
+        int,
+        Field(ge=PRIORITIES[0], le=PRIORITIES[-1], description="1 is the most urgent."),
+    ] = NORMAL
+    smtp_config_id: Annotated[
+        Absent[Id],
+        Field(description="The SMTP configuration it stays on; else the one with most room."),
+    ] = None
+    send_at: Annotated[
+        Absent[_Moment],
+        Field(
+            description="Not before this time, at most 30 days ahead; in the past: now. RFC 3339"
+            " with an offset, or a time as this API shows it, which is UTC."
+        ),
+    ] = None
+    at_most_once: Annotated[
+        bool,
+        Field(description="Never send a second copy, even if nobody knows whether one arrived."),
+    ] = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _html_is_required_unless_there_is_text(cls, fields: Any) -> Any:
+        if isinstance(fields, dict) and "html_content" not in fields and fields.get("text_content"):
+            return {**fields, "html_content": _TEXT_ALONE}
+        return fields
+
+
+class EmailAccepted(ReplyModel):
+    """The email is stored and will be sent."""
+
+    message: Annotated[str, Field(examples=["Email created and queued successfully"])]
+    email_id: Id
+
+
+class BatchRequest(RequestModel):
+    """Many emails in one call."""
+
+    emails: Annotated[
+        list[EmailRequest],
+        Field(min_length=1, max_length=MOST_EMAILS, description="Each as for POST /api/emails."),
+    ]
+    mode: Annotated[
+        Literal["all", "each"],
+        Field(description="all: every one or none. each: those that are right; see results."),
+    ] = "all"
+
+
+class LooseBatch(RequestModel):
+    """A batch whose emails are judged one by one."""
+
+    emails: Annotated[list[object], Field(min_length=1, max_length=MOST_EMAILS)]
+    mode: Literal["each"]
+
+
+class BatchError(ReplyModel):
+    """Why one email of a batch was not accepted."""
+
+    code: Annotated[str, Field(description="As in a problem.", examples=["invalid_input"])]
+    detail: str
+    errors: Annotated[list[FieldProblem], Field(description="The fields that are wrong.")]
+
+
+class BatchResult(ReplyModel):
+    """What became of one email of a batch: its id, or why it was not accepted."""
+
+    email_id: Id | None
+    error: BatchError | None
+
+
+class BatchAccepted(ReplyModel):
+    """What was accepted; ``results`` stands there for mode each, in the order of the emails."""
+
+    message: Annotated[str, Field(examples=["2 emails created and queued successfully"])]
+    email_ids: Annotated[list[Id], Field(description="Of those accepted, in order.")]
+    results: list[BatchResult] | None
+    go_now: Annotated[
+        int | None,
+        Field(
+            description="How many fit the limits now, as far as can be told; null if nothing"
+            " limits them or several SMTP configurations may take them."
+        ),
+    ]
+    last_due_at: Annotated[
+        Instant | None,
+        Field(description="When the last one will fit the limits, as far as can be told now."),
+    ]
+
+
+class EmailRow(ReplyModel):
+    """An email in a list."""
+
+    id: Id
+    subject: str
+    status: StatusName
+    priority: int
+    retry_count: int
+    created_at: Time
+
+
+class AttemptReply(ReplyModel):
+    """One try to hand an email to a mail server."""
+
+    attempt: Annotated[int, Field(description="Its number, from 1.")]
+    account: Annotated[str, Field(description="The name of the SMTP configuration.")]
+    started_at: Time
+    ended_at: Time | None
+    stage: Annotated[str | None, Field(description="How far the dialogue got.", examples=["dot"])]
+    code: Annotated[int | None, Field(description="The server's last reply.", examples=[250])]
+    enhanced_code: Annotated[str | None, Field(examples=["2.0.0"])]
+    text: str
+    result: Annotated[str | None, Field(examples=["sent"])]
+    reason: Annotated[str | None, Field(examples=["accepted"])]
+    duration_ms: float | None
+
+
+class RecipientReply(ReplyModel):
+    """What became of one recipient."""
+
+    address: str
+    kind: Literal["to", "cc", "bcc"]
+    status: Annotated[
+        Literal["open", "accepted", "rejected", "unknown", "suppressed"],
+        Field(description="Only an open one is tried again."),
+    ]
+    reason: str | None
+    code: int | None
+    enhanced_code: str | None
+    text: str | None
+
+
+class EmailReply(ReplyModel):
+    """An email with everything that is known about it."""
+
+    id: Id
+    subject: str
+    sender: Annotated[str | None, Field(description="The address of its SMTP configuration.")]
+    sender_name: str | None
+    recipients: list[str]
+    cc: list[str]
+    bcc: list[str]
+    status: StatusName
+    priority: int
+    retry_count: Annotated[int, Field(description="Retries that were charged.")]
+    smtp_config: Annotated[str | None, Field(description="The name of its SMTP configuration.")]
+    created_at: Time
+    updated_at: Time
+    sent_at: Time | None
+    send_at: Annotated[Time | None, Field(description="Only while it is scheduled.")]
+    error_message: str | None
+    reason_code: Annotated[str | None, Field(description="Stable word for the last result.")]
+    waiting_reason: Annotated[
+        str | None, Field(description="The first closed gate; in_line if it only waits its turn.")
+    ]
+    next_attempt_at: Annotated[
+        Time | None, Field(description="As far as can be told; null if a person is needed.")
+    ]
+    message_id: str
+    at_most_once: bool
+    partial: Annotated[bool, Field(description="Sent, but not to everybody.")]
+    possibly_delivered: Annotated[
+        bool, Field(description="A server had the message and never said whether it took it.")
+    ]
+    rejected_recipients: list[str]
+    recipient_status: list[RecipientReply]
+    attempts: list[AttemptReply]
+
+
+class GateReply(ReplyModel):
+    """One condition between an email and its next attempt."""
+
+    name: str
+    open: bool
+    detail: str
+    until: Annotated[Time | None, Field(description="When it opens by itself, if that is known.")]
+
+
+class ExplainReply(ReplyModel):
+    """Why an email has not been sent yet: every gate, in the order they are passed."""
+
+    id: Id
+    status: StatusName
+    waiting_reason: str | None
+    next_attempt_at: Time | None
+    gates: list[GateReply]
+
+
+class StatusChanged(ReplyModel):
+    """The email has another status now."""
+
+    message: str
+    status: StatusName
+
+
+class RetryRequest(RequestModel):
+    """How a failed email is tried again; the body may be left out."""
+
+    smtp_config_id: Annotated[
+        Absent[Id],
+        Field(description="The SMTP configuration it goes by from now on; else as before."),
+    ] = None
+
+
+class ResolveRequest(RequestModel):
+    """How an unknown outcome is settled."""
+
+    model_config = ConfigDict(json_schema_extra=_without_account_if_sent)
+
+    # "as" is the published name, and a word of the language
+    verdict: Annotated[
+        Literal["sent", "resend"],
+        Field(alias="as", description="It was sent, as somebody saw; or it is to be sent again."),
+    ]
+    smtp_config_id: Annotated[
+        Absent[Id],
+        Field(description="With resend: the SMTP configuration it goes by from now on."),
+    ] = None
+
+    @model_validator(mode="after")
+    def _nothing_is_sent_again_as_sent(self) -> "ResolveRequest":
+        if self.verdict == "sent" and self.smtp_config_id is not None:
+            raise ValueError("smtp_config_id goes with resend only")
+        return self
+
+
+_PageSize: TypeAlias = Annotated[int, Field(ge=1, le=500), BeforeValidator(_decimal)]
+_Cursor: TypeAlias = Annotated[
+    Absent[Annotated[str, Field(max_length=64), Shown(pattern="^[A-Za-z0-9_-]{16}$")]],
+    Field(description="From the Link header of the page before."),
+]
+
+
+class EmailQuery(RequestModel):
+    """Which part of the list of emails; newest first."""
+
+    status: Annotated[Absent[StatusName], Field(description="Only these.")] = None
+    smtp_config_id: Annotated[
+        Absent[Annotated[Id, BeforeValidator(_decimal)]], Field(description="Only this one's.")
+    ] = None
+    limit: _PageSize = 100
+    cursor: _Cursor = None
+
+
+class EmailsByStatusQuery(RequestModel):
+    """Which part of the list of emails of one status; newest first."""
+
+    limit: _PageSize = 100
+    cursor: _Cursor = None

@@ -1,0 +1,359 @@
+"""What the calls under /api/smtp-configs take and answer."""
+
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+)
+
+from domain.account.account import AuthMechanism, OnUnknown
+from domain.account.limits import NEW_RESERVE, LimitUnit, Window
+from entrypoints.addresses import server_name
+from entrypoints.http.schemas import (
+    NO_CONTROLS,
+    Absent,
+    EmailAddress,
+    Id,
+    ReplyModel,
+    RequestModel,
+    Shown,
+    Time,
+    header_text,
+    without_defaults,
+)
+
+_NO_LINE_END: Final = Shown(pattern=r"^[^\u0000\r\n]*$")
+
+
+def _secret_text(text: str) -> str:
+    # AUTH PLAIN separates by NUL; a line end is the rest of a file that was pasted
+    if any(character in text for character in "\0\r\n"):
+        raise ValueError("must not contain a line end or NUL")
+    return text
+
+
+def _of_one_field_at_least(schema: dict[str, Any]) -> None:
+    without_defaults(schema)
+    schema["minProperties"] = 1
+
+
+# tab and the spaces of every script; never a line end, which is refused wherever it stands
+_BLANKS: Final = "\t \u00a0\u1680\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+
+
+def _trimmed(text: object) -> object:
+    """Without outer blanks, which a copied text often has and nobody sees."""
+    return text.strip(_BLANKS) if isinstance(text, str) else text
+
+
+_Name: TypeAlias = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=200,
+        description="Unique; blanks around it are removed first.",
+        examples=["main"],
+    ),
+    AfterValidator(header_text),
+    BeforeValidator(_trimmed),
+    NO_CONTROLS,
+]
+_DisplayName: TypeAlias = Annotated[
+    str,
+    Field(
+        max_length=200,
+        description="The name in the From line; blanks around it are removed.",
+        examples=["Example Shop"],
+    ),
+    AfterValidator(header_text),
+    BeforeValidator(_trimmed),
+    NO_CONTROLS,
+]
+_Host: TypeAlias = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=254,
+        description="Host name or IP address of the mail server; a trailing dot is removed.",
+    ),
+    AfterValidator(server_name),
+    BeforeValidator(_trimmed),
+]
+_Port: TypeAlias = Annotated[int, Field(ge=1, le=65_535)]
+_Username: TypeAlias = Annotated[
+    str,
+    Field(max_length=320, description="Empty for a server without AUTH."),
+    AfterValidator(_secret_text),
+    _NO_LINE_END,
+]
+_Password: TypeAlias = Annotated[
+    str,
+    Field(max_length=1_000, description="Sealed at rest, never shown."),
+    AfterValidator(_secret_text),
+    _NO_LINE_END,
+]
+_UseTls: TypeAlias = Annotated[
+    bool, Field(description="STARTTLS, required and verified. Excludes use_ssl.")
+]
+_UseSsl: TypeAlias = Annotated[
+    bool, Field(description="TLS from the first byte (port 465). Excludes use_tls.")
+]
+_TLS_DEFAULT: Final = (
+    "STARTTLS, required and verified. Excludes use_ssl. If left out: true, but on the ports 465 "
+    "and 2465 and with use_ssl."
+)
+_SSL_DEFAULT: Final = (
+    "TLS from the first byte. Excludes use_tls. If left out: false, but on the ports 465 and 2465 "
+    "and unless use_tls is given."
+)
+_Active: TypeAlias = Annotated[bool, Field(description="While false, its mail waits.")]
+_Limit: TypeAlias = Annotated[int, Field(ge=1, le=1_000_000_000)]
+_DailyLimit: TypeAlias = Annotated[
+    _Limit | None, Field(description="In any 24 hours; null for no limit.")
+]
+_HourlyLimit: TypeAlias = Annotated[
+    _Limit | None, Field(description="In any 60 minutes; null for no limit.")
+]
+_MinuteLimit: TypeAlias = Annotated[
+    _Limit | None, Field(description="In any 60 seconds; null for no limit.")
+]
+
+
+def _limit_unit(name: str) -> LimitUnit:  # the enum itself has no signature since Python 3.12
+    return LimitUnit(name)
+
+
+def _auth_mechanism(name: str) -> AuthMechanism:
+    return AuthMechanism(name)
+
+
+def _on_unknown(name: str) -> OnUnknown:
+    return OnUnknown(name)
+
+
+_Unit: TypeAlias = Annotated[
+    Literal["messages", "recipients"],
+    Field(description="What the limits count."),
+    AfterValidator(_limit_unit),
+]
+_Connections: TypeAlias = Annotated[
+    int, Field(ge=1, le=100, description="At most so many to the mail server at once.")
+]
+_Reserve: TypeAlias = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=90,
+        description="Percent of each limit kept for priorities 1 and 2, rounded up; one is always"
+        " left for other mail.",
+    ),
+]
+_OnUnknown: TypeAlias = Annotated[
+    Annotated[Literal["resend_once", "hold"], AfterValidator(_on_unknown)] | None,
+    Field(
+        description="What to do when nobody knows whether the server took an email; null for the "
+        "installation's default."
+    ),
+]
+_AuthMechanism: TypeAlias = Annotated[
+    Annotated[Literal["plain", "login", "cram-md5"], AfterValidator(_auth_mechanism)] | None,
+    Field(description="How to log in; null takes the first of the three that the server offers."),
+]
+_AnnounceNext: TypeAlias = Annotated[
+    bool,
+    Field(
+        description="Write the next email's envelope together with the end of the one before it, "
+        "without waiting for the reply. Saves a round trip; some servers break on it (Dovecot, "
+        "Haraka). Turned off for good at the first bad sign."
+    ),
+]
+
+
+class SmtpConfigRequest(RequestModel):
+    """A new SMTP configuration."""
+
+    name: _Name
+    email_address: EmailAddress
+    smtp_host: _Host
+    smtp_port: Annotated[_Port, Field(description="465 is the default with use_ssl.")] = 587
+    display_name: _DisplayName = ""
+    username: _Username = ""
+    password: Annotated[_Password | None, Field(repr=False)] = None
+    auth_mechanism: _AuthMechanism = None
+    use_tls: Annotated[Absent[_UseTls], Field(description=_TLS_DEFAULT)] = None
+    use_ssl: Annotated[Absent[_UseSsl], Field(description=_SSL_DEFAULT)] = None
+    active: _Active = True
+    daily_limit: _DailyLimit = 500
+    hourly_limit: _HourlyLimit = 50
+    minute_limit: _MinuteLimit = None
+    limit_unit: _Unit = "messages"
+    max_connections: _Connections = 2
+    priority_reserve: _Reserve = NEW_RESERVE
+    on_unknown: _OnUnknown = None
+    announce_next: _AnnounceNext = False
+
+
+class SmtpConfigChanges(RequestModel):
+    """What is to change, one field at least; what is left out stays as it is."""
+
+    model_config = ConfigDict(json_schema_extra=_of_one_field_at_least)
+
+    name: Absent[_Name] = None
+    email_address: Absent[EmailAddress] = None
+    smtp_host: Absent[_Host] = None
+    smtp_port: Absent[_Port] = None
+    display_name: Absent[_DisplayName] = None
+    username: Absent[_Username] = None
+    password: Annotated[_Password | None, Field(repr=False)] = None
+    auth_mechanism: _AuthMechanism = None
+    use_tls: Absent[_UseTls] = None
+    use_ssl: Absent[_UseSsl] = None
+    active: Absent[_Active] = None
+    daily_limit: _DailyLimit = None
+    hourly_limit: _HourlyLimit = None
+    minute_limit: _MinuteLimit = None
+    limit_unit: Absent[_Unit] = None
+    max_connections: Absent[_Connections] = None
+    priority_reserve: Absent[_Reserve] = None
+    on_unknown: _OnUnknown = None
+    announce_next: Absent[_AnnounceNext] = None
+
+
+class SmtpConfigCreated(ReplyModel):
+    """The SMTP configuration is stored."""
+
+    message: Annotated[str, Field(examples=["SMTP configuration created successfully"])]
+    config_id: Id
+
+
+_State: TypeAlias = Annotated[
+    Literal["open", "inactive", "paused", "unreachable"],
+    Field(description="Whether it may send now, limits aside."),
+]
+
+
+class SmtpConfigRow(ReplyModel):
+    """An SMTP configuration in the list."""
+
+    id: Id
+    name: str
+    email_address: str
+    active: bool
+    daily_limit: int | None
+    sent_count_today: Annotated[int, Field(description="Handed off in the last 24 hours.")]
+    sent_count_hour: Annotated[int, Field(description="Handed off in the last 60 minutes.")]
+    state: _State
+
+
+class ConnectionsReply(ReplyModel):
+    """The connections of one SMTP configuration."""
+
+    max: Annotated[int, Field(description="What its owner allows.")]
+    allowed: Annotated[int, Field(description="What congestion control allows now.")]
+    in_flight: Annotated[int, Field(description="Emails being sent now.")]
+
+
+class LearnedLimitReply(ReplyModel):
+    """A limit of the provider, as far as its refusals tell."""
+
+    window: Window
+    refused_after_least: Annotated[
+        int, Field(description="Messages in the window before a refusal: the least.")
+    ]
+    refused_after_most: int
+    times: Annotated[int, Field(description="How often it was met.")]
+    last_at: Time
+    put: Annotated[
+        dict[str, int], Field(description="The PUT of this configuration that keeps below it.")
+    ]
+
+
+class SmtpConfigReply(SmtpConfigRow):
+    """An SMTP configuration with everything but its password."""
+
+    display_name: str
+    smtp_host: str
+    smtp_port: int
+    username: str
+    password_set: bool
+    auth_mechanism: Literal["plain", "login", "cram-md5"] | None
+    use_tls: bool
+    use_ssl: bool
+    hourly_limit: int | None
+    minute_limit: int | None
+    limit_unit: Literal["messages", "recipients"]
+    max_connections: int
+    priority_reserve: int
+    on_unknown: Literal["resend_once", "hold"] | None
+    announce_next: bool
+    last_sent: Time | None
+    created_at: Time
+    updated_at: Time
+    pause_reason: Annotated[
+        str | None, Field(description="Why mail waits for it: a pause, its server or a limit.")
+    ]
+    pause_text: str | None
+    pause_until: Annotated[
+        Time | None, Field(description="null if a person, new credentials or a login must end it.")
+    ]
+    used_minute: Annotated[int, Field(description="Counts against the limit, reserved included.")]
+    used_hour: int
+    used_day: int
+    next_capacity_at: Annotated[
+        Time | None,
+        Field(
+            description="When there is room for one more of any priority; null if nobody can tell."
+        ),
+    ]
+    connections: ConnectionsReply
+    last_reply: Annotated[str | None, Field(description="The last trouble the server reported.")]
+    pace: Annotated[
+        int | None,
+        Field(description="Messages a minute while the server finds us too fast; else null."),
+    ]
+    learned_limits: Annotated[
+        list[LearnedLimitReply], Field(description="Limits of the provider that were met.")
+    ]
+
+
+class PauseChanged(ReplyModel):
+    """The SMTP configuration was paused or resumed."""
+
+    message: str
+    state: _State
+
+
+class VerifyRequest(RequestModel):
+    """Whom to name as the recipient; nothing is sent to them."""
+
+    recipient: Annotated[
+        Absent[EmailAddress],
+        Field(description="The SMTP configuration's own address if it is left out."),
+    ] = None
+
+
+class VerifyStage(ReplyModel):
+    """What one stage of the connection came to."""
+
+    stage: Annotated[str, Field(examples=["auth"])]
+    ok: bool
+    code: Annotated[int | None, Field(description="null where a stage has no reply.")]
+    text: str
+    advice: Annotated[str, Field(description="What a person should do; empty if it went well.")]
+
+
+class VerifyReply(ReplyModel):
+    """How far a connection got: connect, TLS, AUTH, MAIL and RCPT; nothing was sent."""
+
+    ok: bool
+    stage: Annotated[str | None, Field(description="Where it failed.", examples=["auth"])]
+    problem: Annotated[str | None, Field(description="Why, if the server gave no reply.")]
+    code: int | None
+    enhanced_code: str | None
+    text: str
+    stages: Annotated[
+        list[VerifyStage], Field(description="Every stage that was reached, in order.")
+    ]
