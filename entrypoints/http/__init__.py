@@ -15,7 +15,7 @@ from domain.account.network import Network
 from domain.errors import InvalidInput
 from entrypoints.http.access import install_access
 from entrypoints.http.docs import Docs
-from entrypoints.http.emails import Emails
+from entrypoints.http.emails import Emails, Submissions
 from entrypoints.http.fields import RequestError, pointer
 from entrypoints.http.headers import install_headers
 from entrypoints.http.json_reader import read_limit
@@ -31,6 +31,7 @@ from entrypoints.http.validation import MOST_ERRORS, UNKNOWN_IN_QUERY
 
 MAX_BODY_BYTES: Final = 30 * 1024 * 1024
 OPERATIONS: Final = (
+    *operations_of(Submissions),
     *operations_of(Emails),
     *operations_of(SmtpConfigs),
     *operations_of(Operations),
@@ -75,7 +76,8 @@ def create_http(
     for calls in (
         Operations(application, version=version),
         SmtpConfigs(application),
-        Emails(application, test_ids=test_ids),
+        Submissions(application, test_ids=test_ids),
+        Emails(application),
         Docs(OPERATIONS, version=version, rfc3339_times=rfc3339_times),
     ):
         routes = calls.routes()

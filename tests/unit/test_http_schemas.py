@@ -14,8 +14,10 @@ from domain.email.status import Status
 from domain.errors import InvalidInput
 from entrypoints.http import schemas
 from entrypoints.http.cursors import cursor_after, email_id_before
+from entrypoints.http.emails import schemas as emails
 from entrypoints.http.emails.schemas import EmailRequest
 from entrypoints.http.schemas import ReplyModel, RequestModel
+from entrypoints.http.smtp_configs import schemas as smtp_configs
 from entrypoints.http.smtp_configs.handlers import _WORDS
 from entrypoints.http.smtp_configs.schemas import SmtpConfigChanges, SmtpConfigRequest
 from entrypoints.http.times import moment, rfc3339, shown, shown_if_any
@@ -24,7 +26,7 @@ from tests.applications import a_config_body
 
 MODELS = [
     model
-    for model in vars(schemas).values()
+    for model in {**vars(schemas), **vars(emails), **vars(smtp_configs)}.values()
     if isinstance(model, type)
     and issubclass(model, RequestModel | ReplyModel)
     and model not in (RequestModel, ReplyModel)
@@ -43,12 +45,12 @@ def words(annotation: object) -> set[str]:
     ("annotation", "enum"),
     [
         (schemas.StatusName, Status),
-        (schemas.RecipientReply.model_fields["kind"].annotation, RecipientField),
-        (schemas.RecipientReply.model_fields["status"].annotation, RecipientStatus),
-        (schemas.SmtpConfigRow.model_fields["state"].annotation, AccountState),
-        (schemas.SmtpConfigReply.model_fields["limit_unit"].annotation, LimitUnit),
-        (schemas.SmtpConfigReply.model_fields["on_unknown"].annotation, OnUnknown),
-        (schemas.SmtpConfigReply.model_fields["auth_mechanism"].annotation, AuthMechanism),
+        (emails.RecipientReply.model_fields["kind"].annotation, RecipientField),
+        (emails.RecipientReply.model_fields["status"].annotation, RecipientStatus),
+        (smtp_configs.SmtpConfigRow.model_fields["state"].annotation, AccountState),
+        (smtp_configs.SmtpConfigReply.model_fields["limit_unit"].annotation, LimitUnit),
+        (smtp_configs.SmtpConfigReply.model_fields["on_unknown"].annotation, OnUnknown),
+        (smtp_configs.SmtpConfigReply.model_fields["auth_mechanism"].annotation, AuthMechanism),
     ],
 )
 def test_the_words_of_the_api_are_those_of_the_domain(annotation, enum):

@@ -1,5 +1,6 @@
 """The calls under /api/emails."""
 
 from entrypoints.http.emails.handlers import Emails
+from entrypoints.http.emails.submissions import Submissions
 
-__all__ = ["Emails"]
+__all__ = ["Emails", "Submissions"]

@@ -1,0 +1,291 @@
+"""The calls that submit email: one, or many in a batch."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import ClassVar, Final
+
+import attrs
+from flask import Blueprint, Response
+
+from application import Application
+from application.intake.budget import Budget
+from application.intake.idempotency import IdempotencyKey
+from domain.access import Scope
+from domain.email.forecast import Forecast
+from domain.errors import EmailServiceError, FieldError, InvalidInput, NotAccepting, TooMany
+from domain.intake import digest
+from entrypoints.http.access import the_caller
+from entrypoints.http.emails import examples
+from entrypoints.http.emails.intake import Headers, count_named, demand_of, draft_of, is_costly
+from entrypoints.http.emails.replies import batch_result
+from entrypoints.http.emails.schemas import (
+    BatchAccepted,
+    BatchRequest,
+    BatchResult,
+    EmailAccepted,
+    EmailRequest,
+    LooseBatch,
+)
+from entrypoints.http.fields import RequestError, about_one_email
+from entrypoints.http.json_reader import BATCH, JsonObject, read_object
+from entrypoints.http.openapi import Answer, Body, Tag, add_routes, operation
+from entrypoints.http.replies import reply
+from entrypoints.http.requests import the_request
+from entrypoints.http.times import rfc3339_if_any
+from entrypoints.http.validation import MOST_ERRORS, parse
+
+PREFIX: Final = "/api/emails"
+_IDEMPOTENCY_KEY: Final = re.compile(r"[!-~]{1,256}")
+_TEST_ID: Final = "X-Test-Id"
+_TEST_ID_VALUE: Final = re.compile(r"[ -~]{1,200}")
+
+
+class Submissions:
+    """The calls that submit email. With *test_ids* an X-Test-Id is passed on with the message."""
+
+    BLUEPRINT: ClassVar = "submissions"
+
+    def __init__(self, application: Application, *, test_ids: bool = False) -> None:
+        self._admission = application.admission
+        self._submission = application.submission
+        self._limits = application.submission.limits
+        self._test_ids = test_ids
+
+    def routes(self) -> Blueprint:
+        """Every path with what answers it."""
+        routes = Blueprint(self.BLUEPRINT, __name__)
+        add_routes(routes, self)
+        return routes
+
+    @operation(
+        "POST",
+        "/api/emails",
+        name="submitEmail",
+        tag=Tag.EMAILS,
+        scope=Scope.SEND,
+        idempotent=True,
+        body=Body(
+            model=EmailRequest, examples={"shortest": examples.LEAST, "everything": examples.MOST}
+        ),
+        answer=Answer(
+            status=201,
+            description="Accepted; Location is where to look after it.",
+            model=EmailAccepted,
+            example={"message": "Email created and queued successfully", "email_id": 1},
+            headers=("Location",),
+            links=("showEmail", "explainEmail", "cancelEmail", "retryEmail", "resolveEmail"),
+        ),
+        refusals=(404, 409),
+    )
+    def submit(self) -> Response:
+        """Send an email.
+
+        The email is on disk before the answer comes: what got a 201 survives a crash. It is handed
+        off through the named SMTP configuration, or the active one with most room. 404 if the named
+        one does not exist, 409 if there is none at all or the Idempotency-Key came with another
+        body before.
+        """
+        self._admission.check()  # before a body of megabytes is read for nothing
+        headers = self._passed_on()
+        body = read_object()
+        too_many = self._too_many(body)
+        if is_costly(body):
+            self._refuse_too_many(too_many)
+            known = self._judged_early(body, [body])
+            if known is not None:
+                return _accepted(known[0])
+        with self._counting([body]):
+            wanted = parse(EmailRequest, body, *too_many)
+        try:
+            accepted = self._submission.submit(
+                (draft_of(wanted, headers),), idempotency=_idempotency(body), caller=the_caller()
+            )
+        except InvalidInput as error:
+            raise about_one_email(error) from None
+        return _accepted(accepted.ids[0])
+
+    @operation(
+        "POST",
+        "/api/emails/batch",
+        name="submitEmails",
+        tag=Tag.EMAILS,
+        scope=Scope.SEND,
+        idempotent=True,
+        body=Body(
+            model=BatchRequest,
+            examples={"two": {"emails": [examples.LEAST, examples.MOST], "mode": "all"}},
+        ),
+        answer=Answer(
+            status=201,
+            description="Accepted.",
+            model=BatchAccepted,
+            example={
+                "message": "2 emails created and queued successfully",
+                "email_ids": [1, 2],
+                "results": None,
+                "go_now": 2,
+                "last_due_at": "2026-01-31T09:30:00.000000Z",
+            },
+        ),
+        refusals=(404, 409),
+    )
+    def submit_batch(self) -> Response:
+        """Send many emails.
+
+        Up to 500 in one call, up to 10,000 recipients in all (MAX_CALL_RECIPIENTS). With mode all
+        (the default) every email is accepted, or none and every wrong field of every email is
+        named. With mode each those that are right are accepted, and results tells in order what
+        became of each.
+        """
+        self._admission.check()
+        headers = self._passed_on()
+        body = read_object(times=BATCH)
+        emails = body.get("emails")
+        fields = emails if isinstance(emails, list) else []
+        self._refuse_too_many(self._too_many_in_call(fields))
+        if body.get("mode") == "each":
+            return self._submit_each(parse(LooseBatch, body).emails, headers)
+        self._refuse_too_many(self._too_many_of(fields))
+        known = self._judged_early(body, fields)
+        if known is not None:
+            return _batch_reply(list(known), None, Forecast())
+        with self._counting(fields):
+            wanted = parse(BatchRequest, body)
+        accepted = self._submission.submit(
+            [draft_of(one, headers) for one in wanted.emails],
+            idempotency=_idempotency(body),
+            caller=the_caller(),
+            with_forecast=True,
+        )
+        return _batch_reply(list(accepted.ids), None, accepted.forecast)
+
+    def _submit_each(self, emails: list[object], headers: Headers) -> Response:
+        budget = self._submission.budget(caller=the_caller())
+        judged = [self._judged(fields, budget) for fields in emails]
+        right = [draft_of(one, headers) for one in judged if isinstance(one, EmailRequest)]
+        done, forecast = self._submission.submit_each(right, caller=the_caller())
+        answers = iter(done)
+        outcomes = [next(answers) if isinstance(one, EmailRequest) else one for one in judged]
+        ids = [outcome for outcome in outcomes if isinstance(outcome, int)]
+        return _batch_reply(ids, [batch_result(outcome) for outcome in outcomes], forecast)
+
+    def _judged(self, fields: object, budget: Budget) -> EmailRequest | EmailServiceError:
+        """One email of a batch, or why it is refused: what costs least is looked at first."""
+        if not isinstance(fields, dict):
+            return InvalidInput(RequestError("", "must be an object"))
+        try:
+            self._refuse_too_many(self._too_many(fields))
+            demand = demand_of(fields)
+            budget.check(demand)
+            with self._counting([fields]):
+                wanted = parse(EmailRequest, fields)
+        except EmailServiceError as error:
+            return error
+        budget.spend(demand)
+        return wanted
+
+    def _judged_early(self, body: JsonObject, emails: list[object]) -> tuple[int, ...] | None:
+        """Refuse a call that cannot be accepted before its addresses and contents cost anything.
+
+        The ids that it got when it was made before, with the same Idempotency-Key: the quota may be
+        used up since, by the call itself.
+        """
+        try:
+            budget = self._submission.budget(caller=the_caller())
+            budget.check(*[demand_of(fields) for fields in emails if isinstance(fields, dict)])
+        except (TooMany, NotAccepting):
+            key = _idempotency_key()
+            known = None if key is None else self._answered(key, body)
+            if known is None:
+                raise
+            return known
+        return None
+
+    @contextmanager
+    def _counting(self, emails: list[object]) -> Iterator[None]:
+        """Count the recipients of what is refused: they were validated for nothing."""
+        try:
+            yield
+        except InvalidInput:
+            named = sum(count_named(fields) for fields in emails if isinstance(fields, dict))
+            self._submission.refused(named, caller=the_caller())
+            raise
+
+    def _answered(self, key: str, body: JsonObject) -> tuple[int, ...] | None:
+        return self._submission.answered(
+            key, scope=the_caller().idempotency_scope, digest=lambda: digest(body)
+        )
+
+    def _too_many_in_call(self, emails: list[object]) -> tuple[FieldError, ...]:
+        """More emails or recipients than one call may have: of those nothing else is looked at."""
+        return self._limits.errors_of_call(
+            [count_named(fields) if isinstance(fields, dict) else 0 for fields in emails]
+        )
+
+    def _refuse_too_many(self, errors: tuple[FieldError, ...]) -> None:
+        if errors:
+            raise InvalidInput(*errors[:MOST_ERRORS])
+
+    def _too_many_of(self, emails: list[object]) -> tuple[FieldError, ...]:
+        return tuple(
+            attrs.evolve(error, index=place)
+            for place, fields in enumerate(emails)
+            if isinstance(fields, dict)
+            for error in self._too_many(fields)
+        )
+
+    def _passed_on(self) -> Headers:
+        """The request's headers that the message gets too: a test recognises its mail by them."""
+        value = the_request().headers.get(_TEST_ID) if self._test_ids else None
+        if value is None:
+            return ()
+        if not _TEST_ID_VALUE.fullmatch(value):
+            message = f"the {_TEST_ID} header must be 1 to 200 printable ASCII characters"
+            raise InvalidInput(RequestError("", message), code="invalid_test_id")
+        return ((_TEST_ID, value),)
+
+    def _too_many(self, body: JsonObject) -> tuple[FieldError, ...]:
+        return self._limits.errors_of_email(count_named(body))
+
+
+def _accepted(email_id: int) -> Response:
+    accepted = reply(
+        EmailAccepted(message="Email created and queued successfully", email_id=email_id), 201
+    )
+    # spelled out: to build it from the routes takes longer than to store the email
+    accepted.headers["Location"] = f"{the_request().script_root}{PREFIX}/{email_id}"
+    return accepted
+
+
+def _batch_reply(ids: list[int], results: list[BatchResult] | None, forecast: Forecast) -> Response:
+    accepted = BatchAccepted(
+        message=f"{len(ids)} emails created and queued successfully",
+        email_ids=ids,
+        results=results,
+        go_now=forecast.go_now,
+        last_due_at=rfc3339_if_any(forecast.last_due_at),
+    )
+    return reply(accepted, 201)
+
+
+def _idempotency(body: JsonObject) -> IdempotencyKey | None:
+    key = _idempotency_key()
+    if key is None:
+        return None
+    scope = the_caller().idempotency_scope
+    return IdempotencyKey(key=key, scope=scope, digest=digest(body))
+
+
+def _idempotency_key() -> str | None:
+    key: str | None = the_request().environ.get("HTTP_IDEMPOTENCY_KEY")
+    if key is None:
+        return None
+    if not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise InvalidInput(
+            RequestError(
+                "", "the Idempotency-Key header must be 1 to 256 visible ASCII characters"
+            ),
+            code="invalid_idempotency_key",
+        )
+    return key
