@@ -57,8 +57,8 @@ def test_in_json_every_part_has_its_own_place():
 
 def test_what_is_not_known_is_left_out():
     log = Log(TextFormatter())
-    log.observe(Event(name="instance_buried", fields={"owner": 3, "host": None}))
-    assert log.lines[0].endswith("instance_buried owner=3")
+    log.observe(Event(name="instance_removed", fields={"instance": 3, "host": None}))
+    assert log.lines[0].endswith("instance_removed instance=3")
 
 
 @pytest.mark.parametrize("formatter", [TextFormatter(), JsonFormatter()])
