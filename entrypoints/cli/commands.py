@@ -45,7 +45,7 @@ def cli() -> None:
 @click.option(
     "--sandbox/--no-sandbox",
     default=None,
-    help="Open a local inbox too, for trying out: see /sandbox.  [SANDBOX, else no]",
+    help="Open a local mail server and inbox for a trial: see /sandbox.  [SANDBOX, else no]",
 )
 @PROCESSES
 @click.pass_context
@@ -56,7 +56,7 @@ def serve(
     sandbox: bool | None,
     processes: int | None,
 ) -> None:
-    """Run the API and deliver, in one process or with others that deliver beside it."""
+    """Run the API and deliver, in one process or with child processes that deliver too."""
     settings = read_settings(HOST=host, PORT=port, SANDBOX=sandbox, PROCESSES=processes)
     logs.warn_of(settings)
     _check_addresses(settings)
@@ -120,7 +120,7 @@ def migrate(context: click.Context, *, check: bool) -> None:
 
 @cli.command()
 def demo() -> None:
-    """Watch three emails from nothing to their end, in seconds. Touches none of your data."""
+    """Send three emails through the sandbox and follow each to its end. Uses none of your data."""
     from entrypoints.cli import demo as tour  # with Flask's test client: a worker needs neither
 
     with told_plainly():
@@ -205,7 +205,7 @@ def _next_step(server: "HttpServer", smtp_port: int | None) -> str:
 
 def _tell_turn(delivers: bool) -> None:
     if delivers:
-        click.echo("  This process delivers now: the one before it has ended.")
+        click.echo("  This process delivers now: the previous one has ended.")
     else:
         click.echo(
             "  Standing by: another process delivers from this database;"

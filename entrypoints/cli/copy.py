@@ -11,18 +11,18 @@ from entrypoints.wiring.copy import StoreCopy, named, open_copy, released
 
 
 @click.command()
-@click.option("--from", "source", required=True, metavar="URL", help="The store that is left.")
-@click.option("--to", "target", metavar="URL", help="The store that is moved to: an empty one.")
+@click.option("--from", "source", required=True, metavar="URL", help="The database to copy from.")
+@click.option("--to", "target", metavar="URL", help="The database to copy to: an empty one.")
 @click.option(
     "--release",
     is_flag=True,
-    help="Instead: let --from be started again, given up as the source of a copy.",
+    help="Give up the copy: let --from be started again.",
 )
 def copy(source: str, target: str | None, release: bool) -> None:
-    """Move up: copy everything from one database to another one, and verify it.
+    """Copy everything from one database to another one, and verify it.
 
-    Stop the service first. Run it again if it was interrupted: it goes on where it stood. In the
-    end --from can no longer be started, so that no email is sent by both.
+    Stop the service first. Run it again if it was interrupted: it continues where it stopped. At
+    the end, --from can no longer be started, so that no email is sent from both.
     """
     settings = read_settings()
     if release == (target is not None):

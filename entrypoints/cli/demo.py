@@ -83,7 +83,7 @@ def _create_account(client: FlaskClient, smtp_port: int, tell: Callable[[str], N
         "use_tls": False,
     }
     answer = _post(client, "/api/smtp-configs", account)
-    tell(f"POST /api/smtp-configs  ->  201, config_id {answer['config_id']}: an account to send by")
+    tell(f"POST /api/smtp-configs  ->  201, config_id {answer['config_id']}: an SMTP configuration")
 
 
 def _submit(client: FlaskClient, tell: Callable[[str], None], recipient: str, subject: str) -> int:
@@ -118,7 +118,7 @@ def _follow(
 
 def _why(email: dict[str, Any]) -> str:
     if email["status"] == "sent":
-        return "the mail server took it"
+        return "the mail server accepted it"
     said = f"the mail server said {email['error_message']!r}"
     return f"{said}, so it is tried again" if email["status"] == "retry" else said
 
@@ -135,8 +135,8 @@ def _check(client: FlaskClient, email_ids: list[int], tell: Callable[[str], None
     )
     expected_mail = sorted((subject, to) for to, subject, end in EMAILS if end == "sent")
     if arrived != expected_mail:
-        raise DemoFailed(f"in the inbox stand {arrived}, not {expected_mail}")
-    tell(f"In the inbox stand: {', '.join(repr(subject) for subject, _ in arrived)}.")
+        raise DemoFailed(f"the inbox has {arrived}, not {expected_mail}")
+    tell(f"The inbox has: {', '.join(repr(subject) for subject, _ in arrived)}.")
 
 
 def _post(client: FlaskClient, path: str, body: Mapping[str, object]) -> dict[str, Any]:

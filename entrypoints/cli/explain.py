@@ -38,16 +38,16 @@ _STAGES: Final = {
 }
 _RESULTS: Final = {
     Result.SENT: "the email was accepted",
-    Result.RETRY: "it is tried again later, and that counts as a retry",
+    Result.RETRY: "it is retried later, and that counts as a retry",
     Result.WAIT: "it waits until the account can send again; no retry is counted",
     Result.FAILED: "it has failed for good",
-    Result.UNKNOWN: "nobody knows whether it was accepted",
+    Result.UNKNOWN: "it is unknown whether it was accepted",
 }
 _EFFECTS: Final = {
     AccountEffect.NONE: "nothing: other emails go on",
     AccountEffect.HEALTHY: "nothing: the server accepts mail",
     AccountEffect.SLOW: "it slows down for a short time",
-    AccountEffect.UNREACHABLE: "its connections are tried again after some seconds, then minutes",
+    AccountEffect.UNREACHABLE: "it connects again after some seconds, then minutes",
     AccountEffect.PAUSE: "it pauses",
     AccountEffect.STREAK: "it pauses when several emails in a row get such a reply",
     AccountEffect.RECONNECT: "it opens a new connection at once",
@@ -60,9 +60,9 @@ _EFFECTS: Final = {
 @click.option(
     "--rules",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Your own rules, asked first.  [SMTP_RULES_FILE is not read]",
+    help="Your own rules, which go first.  [SMTP_RULES_FILE is not read]",
 )
-@click.option("--used-connection", is_flag=True, help="The connection had delivered before.")
+@click.option("--used-connection", is_flag=True, help="The connection had sent an email before.")
 @click.argument("reply")
 @click.pass_context
 def explain_reply(
@@ -75,8 +75,9 @@ def explain_reply(
 ) -> None:
     r"""Say which rule decides on a mail server's REPLY and what follows. Sends nothing.
 
-    REPLY is a line of a log, "550 5.1.1 unknown user"; lines of one reply are parted by line ends
-    or by \n. With --json, - reads lines {"stage": "rcpt", "line": "550 ..."} from standard input.
+    REPLY is a line of a log, "550 5.1.1 unknown user"; lines of one reply are separated by line
+    ends or by \n. With --json, - reads lines {"stage": "rcpt", "line": "550 ..."} from standard
+    input.
     """
     table = _rules(rules)
     if as_json and reply == "-":

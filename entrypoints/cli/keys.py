@@ -34,18 +34,18 @@ def _lifetime(
 
 @click.group()
 def keys() -> None:
-    """Make, list and take back API keys; change the SECRET_KEY."""
+    """Create, list and revoke API keys; change the SECRET_KEY."""
 
 
 @keys.command()
-@click.option("--name", required=True, help="What you know it by.")
+@click.option("--name", required=True, help="A name for the key.")
 @click.option(
     "--scope",
     "scopes",
     required=True,
     multiple=True,
     type=click.Choice([scope.value for scope in Scope]),
-    help="send: submit email. read: look at it. admin: everything. May be repeated.",
+    help="send: submit email. read: look it up. admin: everything. May be repeated.",
 )
 @click.option(
     "--account",
@@ -67,7 +67,7 @@ def create(
     expires: timedelta | None,
     daily_recipients: int | None,
 ) -> None:
-    """Make a key. It is shown this once, alone on the standard output."""
+    """Create a key. It is shown only once, alone on the standard output."""
     if not name.strip() or len(name) > _NAME or not name.isprintable():
         raise click.BadParameter("must be 1 to 200 printable characters", param_hint="--name")
     wish = KeyWish(
@@ -94,7 +94,7 @@ def list_keys() -> None:
         found = service.application.api_keys.all()
         now = service.now()
     if not found:
-        click.echo("There is no API key yet: make one with email-service keys create")
+        click.echo("There is no API key yet: create one with email-service keys create")
         return
     head = ("PREFIX", "NAME", "SCOPES", "ACCOUNTS", "RECIPIENTS/DAY", "CREATED", "STATE")
     click.echo(_table([head, *(_key_row(key, now=now) for key in found)]))
@@ -103,7 +103,7 @@ def list_keys() -> None:
 @keys.command()
 @click.argument("prefix")
 def revoke(prefix: str) -> None:
-    """Take the key with this PREFIX back, at once and for good."""
+    """Revoke the key with this PREFIX, at once and for good."""
     with opened(read_settings()) as service:
         key = service.application.api_keys.revoke(prefix_of(prefix) or prefix)
     click.echo(f"The key {key.prefix} ({key.name}) is revoked.")
@@ -112,9 +112,9 @@ def revoke(prefix: str) -> None:
 @keys.command("rotate-secret")
 @click.pass_context
 def rotate_secret(context: click.Context) -> None:
-    """Carry what SECRET_KEY_PREVIOUS sealed over to SECRET_KEY.
+    """Encrypt with SECRET_KEY what SECRET_KEY_PREVIOUS encrypted.
 
-    Set both first and restart the service; when this command is content, remove
+    Set both first and restart the service. When this command succeeds, remove
     SECRET_KEY_PREVIOUS.
     """
     with opened(read_settings()) as service:
@@ -122,7 +122,8 @@ def rotate_secret(context: click.Context) -> None:
     click.echo(f"{rotation.resealed} SMTP passwords are sealed with SECRET_KEY.")
     for account in rotation.unreadable:
         click.echo(
-            f"The password of account {account.id} ({account.name}) opens with neither key: "
+            f"The password of SMTP configuration {account.id} ({account.name}) opens with neither "
+            "key: "
             "enter it again."
         )
     for key in rotation.waiting:
@@ -138,7 +139,7 @@ def rotate_secret(context: click.Context) -> None:
     "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many."
 )
 def audit(limit: int) -> None:
-    """Tell who changed what and when, the newest first."""
+    """List who changed what and when, the newest first."""
     with opened(read_settings()) as service:
         entries = service.application.api_keys.audit(limit=limit)
     head = ("WHEN", "WHO", "WHAT", "WHICH", "DETAIL")

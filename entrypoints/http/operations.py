@@ -59,9 +59,9 @@ class Operations:
         answer=Answer(description="It is.", model=Health, example={"status": "ok"}),
     )
     def alive(self) -> Response:
-        """Ask whether it is alive.
+        """Check that the process answers.
 
-        This process answers; nothing else is looked at.
+        Nothing else is checked.
         """
         return reply(Health(status="ok"))
 
@@ -74,9 +74,9 @@ class Operations:
         refusals=(503,),
     )
     def ready(self) -> Response:
-        """Ask whether it takes email.
+        """Check that email is accepted.
 
-        The store can be read and email is accepted; 503 while it is not.
+        200 if the database can be read and email is accepted; otherwise 503.
         """
         self._admission.check()
         self._queries.ready()
@@ -103,9 +103,9 @@ class Operations:
         ),
     )
     def welcome(self) -> Response:
-        """Find everything.
+        """Show the name, the version and the links.
 
-        A browser, or whoever asks for HTML, gets it as a page.
+        A client that asks for HTML gets a page.
         """
         asked = the_request()
         answer = self._page(asked) if _prefers_html(asked) else self._links(asked)

@@ -38,9 +38,9 @@ CONTENT_ENCODED: Final = "send the body as it is, without compression (no Conten
 _HTTP: Final = {
     400: ("bad_request", "the request cannot be understood"),
     404: ("not_found", "there is nothing at this path"),
-    405: ("method_not_allowed", "this path does not take that method: see Allow"),
+    405: ("method_not_allowed", "this path does not allow that method: see Allow"),
     408: ("request_timeout", "the request took too long"),
-    413: ("too_large", "the body is larger than this service takes"),
+    413: ("too_large", "the body is larger than this service accepts"),
     415: ("unsupported_media_type", "send the body as application/json, in UTF-8"),
     500: ("internal_error", "something went wrong here: the log has it under this request_id"),
 }

@@ -64,12 +64,12 @@ def encoded(headers: Sequence[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
 
 BAD_REQUEST: Final = Refusal(400, "bad_request", "the request cannot be understood")
 TIMEOUT: Final = Refusal(408, "request_timeout", "the request took too long")
-TOO_LARGE: Final = Refusal(413, "too_large", "the body is larger than this service takes")
+TOO_LARGE: Final = Refusal(413, "too_large", "the body is larger than this service accepts")
 HEADERS_TOO_LARGE: Final = Refusal(
-    431, "headers_too_large", "the request's headers are larger than this service takes"
+    431, "headers_too_large", "the request's headers are larger than this service accepts"
 )
 NOT_IMPLEMENTED: Final = Refusal(
-    501, "not_implemented", "the request is transferred in a way this service does not know"
+    501, "not_implemented", "this service does not support the transfer encoding of the request"
 )
 NO_ROOM: Final = Refusal(
     503, "unavailable", "too many bodies are being received: try again", retry_after=1

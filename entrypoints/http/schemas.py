@@ -145,29 +145,30 @@ class FieldProblem(ReplyModel):
     """One thing wrong with the input."""
 
     pointer: Annotated[
-        str, Field(description="Where: a JSON pointer (RFC 6901).", examples=["/recipients/0"])
+        str,
+        Field(description="The field, as a JSON pointer (RFC 6901).", examples=["/recipients/0"]),
     ]
     message: Annotated[str, Field(examples=["must be an email address such as ada@example.com"])]
 
 
 class NoFields(RequestModel):
-    """Nothing needs to be said; the body may be left out."""
+    """An object without fields; the body may be left out."""
 
 
 class Done(ReplyModel):
-    """It is done."""
+    """The call succeeded."""
 
     message: str
 
 
 class Health(ReplyModel):
-    """The process answers, or it accepts email."""
+    """ok: the process answers. ready: it accepts email."""
 
     status: Literal["ok", "ready"]
 
 
 class Welcome(ReplyModel):
-    """What this is, and where to go from here."""
+    """The name and version of the service, and links."""
 
     name: str
     version: str
@@ -185,5 +186,6 @@ class Problem(ReplyModel):
     error: Annotated[str, Field(description="The same text as detail.")]
     request_id: str
     errors: Annotated[
-        list[FieldProblem] | None, Field(description="Everything wrong with the input, if it was.")
+        list[FieldProblem] | None,
+        Field(description="Every fault of the input; null for other problems."),
     ] = None

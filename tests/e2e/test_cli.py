@@ -232,7 +232,7 @@ def test_the_demo_tells_three_emails_to_their_end(tmp_path):
     assert "email 2 -> retry: the mail server said '451 " in result.stdout
     assert "email 2 -> sent" in result.stdout
     assert "email 3 -> failed: the mail server said '550 " in result.stdout
-    assert "In the inbox stand: 'Welcome', 'Your invoice'." in result.stdout
+    assert "The inbox has: 'Welcome', 'Your invoice'." in result.stdout
     assert list(tmp_path.iterdir()) == []
 
 

@@ -236,7 +236,9 @@ def test_t_sec_2_rotate_secret_by_command_and_with_a_wrong_key_the_service_still
         assert rotated.stdout == "1 SMTP passwords are sealed with SECRET_KEY.\n"
         wrong = Running(tmp_path, SECRET_KEY=OLD_KEY).run("keys", "rotate-secret")
         assert wrong.returncode == 1
-        unopened = f"The password of account 1 (account-{server.port}) opens with neither key"
+        unopened = (
+            f"The password of SMTP configuration 1 (account-{server.port}) opens with neither key"
+        )
         assert unopened in wrong.stdout
         with running(tmp_path, SECRET_KEY=OLD_KEY) as service:
             service.submit("Waits")

@@ -42,7 +42,7 @@ _RESOLVED: Final = {
 
 
 def _new_status(example: Mapping[str, str]) -> Answer:
-    return Answer(description="Its new status.", model=StatusChanged, example=example)
+    return Answer(description="The new status.", model=StatusChanged, example=example)
 
 
 class Emails:
@@ -78,7 +78,7 @@ class Emails:
     def page(self) -> Response:
         """List emails.
 
-        Newest first, a page at a time; the Link header leads to the next page.
+        Newest first, one page at a time; the Link header has the next page.
         """
         query = parse_query(EmailQuery)
         page = self._queries.emails(
@@ -106,9 +106,9 @@ class Emails:
         ),
     )
     def page_by_status(self, status: str) -> Response:
-        """List emails of one status.
+        """List emails with one status.
 
-        Newest first, a page at a time; the Link header leads to the next page.
+        Newest first, one page at a time; the Link header has the next page.
         """
         query = parse_query(EmailsByStatusQuery)
         page = self._queries.emails(
@@ -126,13 +126,15 @@ class Emails:
         tag=Tag.EMAILS,
         scope=Scope.READ,
         answer=Answer(
-            description="Everything that is known.", model=EmailReply, example=examples.SHOWN
+            description="The email, its recipients and its attempts.",
+            model=EmailReply,
+            example=examples.SHOWN,
         ),
     )
     def show(self, email_id: int) -> Response:
-        """Look at an email.
+        """Show an email.
 
-        Its status, what became of each recipient, and every attempt.
+        Its status, the result for each recipient, and every attempt.
         """
         return reply(email_reply(self._queries.email(email_id, caller=the_caller())))
 
@@ -143,15 +145,15 @@ class Emails:
         tag=Tag.EMAILS,
         scope=Scope.READ,
         answer=Answer(
-            description="The gates; none if it waits no more.",
+            description="The gates; none if the email does not wait.",
             model=ExplainReply,
             example=examples.EXPLAINED,
         ),
     )
     def explain(self, email_id: int) -> Response:
-        """Ask why an email waits.
+        """Explain why an email waits.
 
-        Every gate it must pass, in order, and which of them is closed.
+        Every condition (gate) for its next attempt, in order, and which of them are closed.
         """
         view = self._queries.email(email_id, caller=the_caller())
         return reply(explain_reply(view))
@@ -167,7 +169,7 @@ class Emails:
         refusals=(409,),
     )
     def cancel(self, email_id: int) -> Response:
-        """Take an email back.
+        """Cancel an email.
 
         Possible while it waits; 409 once it is being sent.
         """
@@ -190,10 +192,10 @@ class Emails:
         refusals=(409,),
     )
     def retry(self, email_id: int) -> Response:
-        """Try a failed email again.
+        """Retry a failed email.
 
-        Only recipients that nothing was accepted for get it; 409 unless it has failed, and if its
-        SMTP configuration was removed and no other one is named.
+        It is sent only to the recipients that no server has accepted. 409 unless it has failed, or
+        if its SMTP configuration was removed and no other one is named.
         """
         wanted = parse(RetryRequest, read_optional_object())
         email = self._changes.retry(email_id, account_id=wanted.smtp_config_id, caller=the_caller())
@@ -212,9 +214,9 @@ class Emails:
         refusals=(409,),
     )
     def resolve(self, email_id: int) -> Response:
-        """Settle an unknown outcome.
+        """Resolve an unknown outcome.
 
-        For an email whose server went silent after it had the message; 409 for any other.
+        For an email whose server did not reply after it received the message; 409 for any other.
         """
         wanted = parse(ResolveRequest, read_object())
         email = self._changes.resolve(

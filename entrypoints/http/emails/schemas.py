@@ -105,7 +105,7 @@ def _of_html_or_text(schema: dict[str, Any]) -> None:
 
 
 class EmailRequest(RequestModel):
-    """An email to accept."""
+    """An email to send."""
 
     model_config = ConfigDict(json_schema_extra=_of_html_or_text)
 
@@ -117,7 +117,11 @@ class EmailRequest(RequestModel):
     ]
     recipients: Annotated[
         list[EmailAddress],
-        Field(min_length=1, description="To: everybody sees them.", examples=[["ada@example.com"]]),
+        Field(
+            min_length=1,
+            description="The To line: every recipient sees these addresses.",
+            examples=[["ada@example.com"]],
+        ),
     ]
     html_content: Annotated[
         _HtmlText | None,
@@ -137,26 +141,35 @@ class EmailRequest(RequestModel):
             " html_content it is the whole email.",
         ),
     ] = None
-    cc: Annotated[list[EmailAddress], Field(description="Cc: everybody sees them.")] = _NOBODY
-    bcc: Annotated[list[EmailAddress], Field(description="Bcc: nobody sees them.")] = _NOBODY
+    cc: Annotated[
+        list[EmailAddress], Field(description="The Cc line: every recipient sees these addresses.")
+    ] = _NOBODY
+    bcc: Annotated[
+        list[EmailAddress], Field(description="Recipients that no other recipient sees.")
+    ] = _NOBODY
     priority: Annotated[
         int,
         Field(ge=PRIORITIES[0], le=PRIORITIES[-1], description="1 is the most urgent."),
     ] = NORMAL
     smtp_config_id: Annotated[
         Absent[Id],
-        Field(description="The SMTP configuration it stays on; else the one with most room."),
+        Field(
+            description="The SMTP configuration that sends it. If left out: the active one with"
+            " the most room within its limits."
+        ),
     ] = None
     send_at: Annotated[
         Absent[_Moment],
         Field(
-            description="Not before this time, at most 30 days ahead; in the past: now. RFC 3339"
-            " with an offset, or a time as this API shows it, which is UTC."
+            description="Do not send before this time, at most 30 days ahead. A time in the past"
+            " means now. RFC 3339 with an offset, or a time as this API shows it, in UTC."
         ),
     ] = None
     at_most_once: Annotated[
         bool,
-        Field(description="Never send a second copy, even if nobody knows whether one arrived."),
+        Field(
+            description="Never send a second copy, even if it is unknown whether the first arrived."
+        ),
     ] = False
 
     @model_validator(mode="before")
@@ -183,12 +196,14 @@ class BatchRequest(RequestModel):
     ]
     mode: Annotated[
         Literal["all", "each"],
-        Field(description="all: every one or none. each: those that are right; see results."),
+        Field(
+            description="all: accept every email or none. each: accept the valid ones; see results."
+        ),
     ] = "all"
 
 
 class LooseBatch(RequestModel):
-    """A batch whose emails are judged one by one."""
+    """A batch whose emails are validated one by one."""
 
     emails: Annotated[list[object], Field(min_length=1, max_length=MOST_EMAILS)]
     mode: Literal["each"]
@@ -197,34 +212,36 @@ class LooseBatch(RequestModel):
 class BatchError(ReplyModel):
     """Why one email of a batch was not accepted."""
 
-    code: Annotated[str, Field(description="As in a problem.", examples=["invalid_input"])]
+    code: Annotated[
+        str, Field(description="The same codes as in a problem.", examples=["invalid_input"])
+    ]
     detail: str
-    errors: Annotated[list[FieldProblem], Field(description="The fields that are wrong.")]
+    errors: Annotated[list[FieldProblem], Field(description="The invalid fields.")]
 
 
 class BatchResult(ReplyModel):
-    """What became of one email of a batch: its id, or why it was not accepted."""
+    """The result for one email of a batch: its id, or why it was not accepted."""
 
     email_id: Id | None
     error: BatchError | None
 
 
 class BatchAccepted(ReplyModel):
-    """What was accepted; ``results`` stands there for mode each, in the order of the emails."""
+    """What was accepted; ``results`` is set with mode each, in the order of the emails."""
 
     message: Annotated[str, Field(examples=["2 emails created and queued successfully"])]
-    email_ids: Annotated[list[Id], Field(description="Of those accepted, in order.")]
+    email_ids: Annotated[list[Id], Field(description="The ids of the accepted emails, in order.")]
     results: list[BatchResult] | None
     go_now: Annotated[
         int | None,
         Field(
-            description="How many fit the limits now, as far as can be told; null if nothing"
-            " limits them or several SMTP configurations may take them."
+            description="An estimate of how many fit the limits now; null if no limit applies or"
+            " several SMTP configurations may send them."
         ),
     ]
     last_due_at: Annotated[
         Instant | None,
-        Field(description="When the last one will fit the limits, as far as can be told now."),
+        Field(description="An estimate of when the last one will fit the limits."),
     ]
 
 
@@ -240,14 +257,18 @@ class EmailRow(ReplyModel):
 
 
 class AttemptReply(ReplyModel):
-    """One try to hand an email to a mail server."""
+    """One attempt to hand an email to a mail server."""
 
     attempt: Annotated[int, Field(description="Its number, from 1.")]
     account: Annotated[str, Field(description="The name of the SMTP configuration.")]
     started_at: Time
     ended_at: Time | None
-    stage: Annotated[str | None, Field(description="How far the dialogue got.", examples=["dot"])]
-    code: Annotated[int | None, Field(description="The server's last reply.", examples=[250])]
+    stage: Annotated[
+        str | None, Field(description="The last stage of the SMTP dialogue.", examples=["dot"])
+    ]
+    code: Annotated[
+        int | None, Field(description="The code of the server's last reply.", examples=[250])
+    ]
     enhanced_code: Annotated[str | None, Field(examples=["2.0.0"])]
     text: str
     result: Annotated[str | None, Field(examples=["sent"])]
@@ -256,13 +277,13 @@ class AttemptReply(ReplyModel):
 
 
 class RecipientReply(ReplyModel):
-    """What became of one recipient."""
+    """The result for one recipient."""
 
     address: str
     kind: Literal["to", "cc", "bcc"]
     status: Annotated[
         Literal["open", "accepted", "rejected", "unknown", "suppressed"],
-        Field(description="Only an open one is tried again."),
+        Field(description="Only an open recipient is retried."),
     ]
     reason: str | None
     code: int | None
@@ -282,25 +303,31 @@ class EmailReply(ReplyModel):
     bcc: list[str]
     status: StatusName
     priority: int
-    retry_count: Annotated[int, Field(description="Retries that were charged.")]
+    retry_count: Annotated[int, Field(description="The retries that were counted.")]
     smtp_config: Annotated[str | None, Field(description="The name of its SMTP configuration.")]
     created_at: Time
     updated_at: Time
     sent_at: Time | None
-    send_at: Annotated[Time | None, Field(description="Only while it is scheduled.")]
+    send_at: Annotated[Time | None, Field(description="Set only while the email is scheduled.")]
     error_message: str | None
-    reason_code: Annotated[str | None, Field(description="Stable word for the last result.")]
+    reason_code: Annotated[str | None, Field(description="A stable word for the last result.")]
     waiting_reason: Annotated[
-        str | None, Field(description="The first closed gate; in_line if it only waits its turn.")
+        str | None,
+        Field(
+            description="The first closed gate; in_line if all are open and other email is first."
+        ),
     ]
     next_attempt_at: Annotated[
-        Time | None, Field(description="As far as can be told; null if a person is needed.")
+        Time | None, Field(description="An estimate; null if a person must act first.")
     ]
     message_id: str
     at_most_once: bool
-    partial: Annotated[bool, Field(description="Sent, but not to everybody.")]
+    partial: Annotated[bool, Field(description="Sent, but not to every recipient.")]
     possibly_delivered: Annotated[
-        bool, Field(description="A server had the message and never said whether it took it.")
+        bool,
+        Field(
+            description="A server received the message and never replied whether it accepted it."
+        ),
     ]
     rejected_recipients: list[str]
     recipient_status: list[RecipientReply]
@@ -313,11 +340,13 @@ class GateReply(ReplyModel):
     name: str
     open: bool
     detail: str
-    until: Annotated[Time | None, Field(description="When it opens by itself, if that is known.")]
+    until: Annotated[
+        Time | None, Field(description="When it opens without anybody's action, if that is known.")
+    ]
 
 
 class ExplainReply(ReplyModel):
-    """Why an email has not been sent yet: every gate, in the order they are passed."""
+    """Why an email has not been sent yet: every gate, in order."""
 
     id: Id
     status: StatusName
@@ -334,49 +363,54 @@ class StatusChanged(ReplyModel):
 
 
 class RetryRequest(RequestModel):
-    """How a failed email is tried again; the body may be left out."""
+    """How to retry a failed email; the body may be left out."""
 
     smtp_config_id: Annotated[
         Absent[Id],
-        Field(description="The SMTP configuration it goes by from now on; else as before."),
+        Field(
+            description="The SMTP configuration that sends it from now on. If left out: as before."
+        ),
     ] = None
 
 
 class ResolveRequest(RequestModel):
-    """How an unknown outcome is settled."""
+    """How to resolve an unknown outcome."""
 
     model_config = ConfigDict(json_schema_extra=_without_account_if_sent)
 
     # "as" is the published name, and a word of the language
     verdict: Annotated[
         Literal["sent", "resend"],
-        Field(alias="as", description="It was sent, as somebody saw; or it is to be sent again."),
+        Field(
+            alias="as", description="sent: a person found that it arrived. resend: send it again."
+        ),
     ]
     smtp_config_id: Annotated[
         Absent[Id],
-        Field(description="With resend: the SMTP configuration it goes by from now on."),
+        Field(description="With resend: the SMTP configuration that sends it from now on."),
     ] = None
 
     @model_validator(mode="after")
     def _nothing_is_sent_again_as_sent(self) -> "ResolveRequest":
         if self.verdict == "sent" and self.smtp_config_id is not None:
-            raise ValueError("smtp_config_id goes with resend only")
+            raise ValueError("smtp_config_id is allowed with resend only")
         return self
 
 
 _PageSize: TypeAlias = Annotated[int, Field(ge=1, le=500), BeforeValidator(_decimal)]
 _Cursor: TypeAlias = Annotated[
     Absent[Annotated[str, Field(max_length=64), Shown(pattern="^[A-Za-z0-9_-]{16}$")]],
-    Field(description="From the Link header of the page before."),
+    Field(description="From the Link header of the previous page."),
 ]
 
 
 class EmailQuery(RequestModel):
     """Which part of the list of emails; newest first."""
 
-    status: Annotated[Absent[StatusName], Field(description="Only these.")] = None
+    status: Annotated[Absent[StatusName], Field(description="Only emails with this status.")] = None
     smtp_config_id: Annotated[
-        Absent[Annotated[Id, BeforeValidator(_decimal)]], Field(description="Only this one's.")
+        Absent[Annotated[Id, BeforeValidator(_decimal)]],
+        Field(description="Only emails of this SMTP configuration."),
     ] = None
     limit: _PageSize = 100
     cursor: _Cursor = None

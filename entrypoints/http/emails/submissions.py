@@ -70,7 +70,7 @@ class Submissions:
         ),
         answer=Answer(
             status=201,
-            description="Accepted; Location is where to look after it.",
+            description="Accepted; Location is the path of the email.",
             model=EmailAccepted,
             example={"message": "Email created and queued successfully", "email_id": 1},
             headers=("Location",),
@@ -81,10 +81,10 @@ class Submissions:
     def submit(self) -> Response:
         """Send an email.
 
-        The email is on disk before the answer comes: what got a 201 survives a crash. It is handed
-        off through the named SMTP configuration, or the active one with most room. 404 if the named
-        one does not exist, 409 if there is none at all or the Idempotency-Key came with another
-        body before.
+        The email is stored durably before the reply: after a 201 it survives a crash. It is handed
+        off through the named SMTP configuration, or the active one with the most room within its
+        limits. 404 if the named one does not exist; 409 if there is none at all, or if the
+        Idempotency-Key was used with another body before.
         """
         self._admission.check()  # before a body of megabytes is read for nothing
         headers = self._passed_on()
@@ -133,10 +133,9 @@ class Submissions:
     def submit_batch(self) -> Response:
         """Send many emails.
 
-        Up to 500 in one call, up to 10,000 recipients in all (MAX_CALL_RECIPIENTS). With mode all
-        (the default) every email is accepted, or none and every wrong field of every email is
-        named. With mode each those that are right are accepted, and results tells in order what
-        became of each.
+        Up to 500 emails in one call, with up to 10,000 recipients in all (MAX_CALL_RECIPIENTS).
+        Mode all (the default) accepts every email, or none and names every invalid field. Mode each
+        accepts the valid emails, and results has one entry for each email, in order.
         """
         self._admission.check()
         headers = self._passed_on()

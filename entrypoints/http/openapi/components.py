@@ -4,13 +4,13 @@ from typing import Any, Final
 
 HEADERS: Final[dict[str, Any]] = {
     "X-Request-Id": {
-        "description": "The request's id: its own if it brought a usable one, else a new one.",
+        "description": "The request's id: the one that was sent, if it is valid, else a new one.",
         "required": True,
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"},
         "example": "4f0c8b0e1d9a4c53b1f0a2d7c6e5f401",
     },
     "Location": {
-        "description": "The path of what was made.",
+        "description": "The path of what was created.",
         "required": True,
         "schema": {"type": "string", "format": "uri-reference"},
         "example": "/api/emails/1",
@@ -31,29 +31,29 @@ HEADERS: Final[dict[str, Any]] = {
         "example": 99,
     },
     "RateLimit-Reset": {
-        "description": "After how many seconds all of them are there again.",
+        "description": "The seconds until all of them are available again.",
         "schema": {"type": "integer", "minimum": 0},
         "example": 1,
     },
     "WWW-Authenticate": {
-        "description": "How to show who one is.",
+        "description": "How to authenticate.",
         "required": True,
         "schema": {"type": "string"},
         "example": 'Bearer realm="email-service"',
     },
     "Retry-After": {
-        "description": "After how many seconds to ask again.",
+        "description": "The seconds to wait before the next try.",
         "required": True,
         "schema": {"type": "integer", "minimum": 1},
         "example": 5,
     },
     "Accept-Encoding": {
-        "description": "Sent if the body was compressed: what this service takes.",
+        "description": "Sent if the body was compressed: the encodings that this service accepts.",
         "schema": {"type": "string"},
         "example": "identity",
     },
     "Allow": {
-        "description": "The methods that the path takes.",
+        "description": "The methods that the path allows.",
         "required": True,
         "schema": {"type": "string"},
         "example": "GET, HEAD, OPTIONS",
@@ -65,7 +65,7 @@ PARAMETERS: Final[dict[str, Any]] = {
         "in": "header",
         "description": (
             "An id of your own for this request, of up to 128 letters, digits, dots, dashes, "
-            "underscores and colons; another is replaced. The reply and the log have it too."
+            "underscores and colons; an invalid one is replaced. The reply and the log have it too."
         ),
         "schema": {"type": "string"},
         "example": "order-1742",
@@ -74,7 +74,7 @@ PARAMETERS: Final[dict[str, Any]] = {
         "name": "Idempotency-Key",
         "in": "header",
         "description": (
-            "Makes it safe to ask again: the same key with the same body gives the same email, "
+            "Makes a repeated call safe: the same key with the same body returns the same email, "
             "with another body 409."
         ),
         "schema": {"type": "string", "pattern": "^[!-~]{1,256}$"},

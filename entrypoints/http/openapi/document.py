@@ -27,18 +27,18 @@ _PUBLISHED_TIME: Final = re.compile(PUBLISHED_TIME)
 _PROBLEM_JSON: Final = "application/problem+json"
 _PAGE: Final[JsonSchema] = {HTML: {"schema": {"type": "string"}}}
 _ABOUT: Final = """\
-You post an email; it is stored durably before you get your answer, handed off through one of your \
-SMTP accounts within that account's limits, tried again when that makes sense, and what became of \
-it can always be looked up.
+You post an email. It is stored durably before you get the reply, handed off through one of your \
+SMTP configurations within the limits of that configuration, and retried when a retry makes sense. \
+You can look up its result at any time.
 
 Every error is `application/problem+json` (RFC 9457) with a stable `code` and, for wrong input, a \
-JSON pointer to everything that is wrong. Times are UTC. A path that does not exist is a 404, \
-another method than those described a 405.
+JSON pointer to every fault. Times are UTC. A path that does not exist is a 404; a method that is \
+not described is a 405.
 """
 _TAGS: Final = {
-    Tag.EMAILS: "Send them, look after them, take them back.",
-    Tag.ACCOUNTS: "The SMTP configurations that mail is handed off through.",
-    Tag.OPERATIONS: "For whoever runs the service.",
+    Tag.EMAILS: "Send, list, explain, retry and cancel emails.",
+    Tag.ACCOUNTS: "The servers and logins that email is handed off through.",
+    Tag.OPERATIONS: "For the person who runs the service.",
 }
 
 
@@ -83,7 +83,7 @@ def _document(operations: Sequence[Operation], version: str) -> JsonSchema:
         "info": {
             "title": "Email Service",
             "version": version,
-            "summary": "One safe HTTP endpoint in front of your SMTP accounts.",
+            "summary": "One safe HTTP endpoint in front of your SMTP servers.",
             "description": _ABOUT,
             "license": {"name": "MIT", "identifier": "MIT"},
         },

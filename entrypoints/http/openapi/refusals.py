@@ -42,7 +42,7 @@ class Refusal:
 REFUSALS: Final = {
     400: Refusal(
         name="BadRequest",
-        meaning="The input is wrong; `errors` names everything that is. Nothing was stored.",
+        meaning="The input is invalid; `errors` names every fault. Nothing was stored.",
         codes=(
             *("invalid_input", "unknown_field", "invalid_json", "invalid_idempotency_key"),
             *("unsafe_message", "bad_request"),
@@ -52,7 +52,7 @@ REFUSALS: Final = {
     ),
     401: Refusal(
         name="Unauthorized",
-        meaning="There is no API key, or it is unknown, revoked or expired.",
+        meaning="The API key is absent, unknown, revoked or expired.",
         codes=("unauthorized",),
         detail="an API key is needed: send it as X-API-Key or as a bearer token",
         headers=("WWW-Authenticate",),
@@ -65,15 +65,15 @@ REFUSALS: Final = {
     ),
     404: Refusal(
         name="NotFound",
-        meaning="There is no such thing, or the API key may not see it.",
+        meaning="It does not exist, or the API key may not see it.",
         codes=("not_found",),
         detail="there is no email 7",
     ),
     405: Refusal(
         name="MethodNotAllowed",
-        meaning="This path does not take that method; Allow names those it takes.",
+        meaning="This path does not allow that method; Allow names those that it allows.",
         codes=("method_not_allowed",),
-        detail="this path does not take that method: see Allow",
+        detail="this path does not allow that method: see Allow",
         headers=("Allow",),
     ),
     409: Refusal(
@@ -84,9 +84,9 @@ REFUSALS: Final = {
     ),
     413: Refusal(
         name="ContentTooLarge",
-        meaning="The body is larger than this service takes.",
+        meaning="The body is larger than this service accepts.",
         codes=("too_large",),
-        detail="the body is larger than this service takes",
+        detail="the body is larger than this service accepts",
     ),
     415: Refusal(
         name="UnsupportedMediaType",
@@ -97,20 +97,20 @@ REFUSALS: Final = {
     ),
     429: Refusal(
         name="TooManyRequests",
-        meaning="Too much at once; Retry-After says when to ask again.",
+        meaning="A rate limit or a quota is used up; Retry-After says when to try again.",
         codes=("too_many_requests",),
-        detail="too many requests: ask again in 5 seconds",
+        detail="too many requests: try again in 5 seconds",
         headers=("Retry-After",),
     ),
     500: Refusal(
         name="InternalServerError",
-        meaning="Something went wrong here; the log has it under the request's id.",
+        meaning="An error of the service; the log has it with the request's id.",
         codes=("internal_error",),
         detail="something went wrong here: the log has it under this request_id",
     ),
     503: Refusal(
         name="ServiceUnavailable",
-        meaning="Not now; Retry-After says when to ask again. Nothing was stored.",
+        meaning="Not possible now; Retry-After says when to try again. Nothing was stored.",
         codes=("not_accepting", "account_queue_full", "store_unavailable", "unavailable"),
         detail="the service is shutting down: try again",
         headers=("Retry-After",),

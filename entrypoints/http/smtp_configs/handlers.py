@@ -63,7 +63,7 @@ _WORDS: Final = {
 
 
 def _new_state(example: Mapping[str, str]) -> Answer:
-    return Answer(description="Its new state.", model=PauseChanged, example=example)
+    return Answer(description="The new state.", model=PauseChanged, example=example)
 
 
 class SmtpConfigs:
@@ -95,7 +95,7 @@ class SmtpConfigs:
         ),
         answer=Answer(
             status=201,
-            description="Stored; Location is where to look at it.",
+            description="Stored; Location is the path of the SMTP configuration.",
             model=SmtpConfigCreated,
             example={"message": "SMTP configuration created successfully", "config_id": 1},
             headers=("Location",),
@@ -104,10 +104,10 @@ class SmtpConfigs:
         refusals=(409,),
     )
     def create(self) -> Response:
-        """Add a configuration.
+        """Create an SMTP configuration.
 
-        use_tls and use_ssl exclude each other; with neither, a password goes to this machine only.
-        username and password come together. 409 if the name is taken.
+        use_tls and use_ssl cannot both be true; with neither, a password is sent to this machine
+        only. username and password are given together. 409 if the name is taken.
         """
         wanted = parse(SmtpConfigRequest, read_object())
         config_id = self._account_service.create(_fields(wanted), caller=the_caller())
@@ -127,11 +127,14 @@ class SmtpConfigs:
         tag=Tag.ACCOUNTS,
         scope=Scope.READ,
         answer=Answer(
-            description="All of them.", model=SmtpConfigRow, many=True, example=[examples.ROW]
+            description="Every SMTP configuration.",
+            model=SmtpConfigRow,
+            many=True,
+            example=[examples.ROW],
         ),
     )
     def index(self) -> Response:
-        """List configurations."""
+        """List SMTP configurations."""
         return reply_list(
             _ROWS, [config_row(view) for view in self._queries.accounts(caller=the_caller())]
         )
@@ -143,15 +146,15 @@ class SmtpConfigs:
         tag=Tag.ACCOUNTS,
         scope=Scope.READ,
         answer=Answer(
-            description="Everything but its password.",
+            description="Everything except the password.",
             model=SmtpConfigReply,
             example=examples.SHOWN,
         ),
     )
     def show(self, config_id: int) -> Response:
-        """Look at a configuration.
+        """Show an SMTP configuration.
 
-        Its settings, what its limits have left, and why it is paused if it is.
+        Its settings, what is left of its limits, and why it is paused, if it is.
         """
         return reply(config_reply(self._queries.account(config_id, caller=the_caller())))
 
@@ -173,12 +176,12 @@ class SmtpConfigs:
         refusals=(409,),
     )
     def update(self, config_id: int) -> Response:
-        """Change a configuration.
+        """Change an SMTP configuration.
 
-        What is left out stays as it is; at least one field is named. In force from the next email
-        on. New credentials or another server end a pause that was their fault. Another server,
-        port, TLS mode or username without password forgets the password: the configuration is
-        paused (password_missing) until it is sent, and message says so.
+        A field that is left out stays as it is; name at least one. The change applies from the next
+        email on. New credentials or another server end a pause that the old ones caused. Another
+        server, port, TLS mode or username without a password deletes the stored password: the SMTP
+        configuration is paused (password_missing) until a password is sent, and message says so.
         """
         fields = _fields(parse(SmtpConfigChanges, read_object()))
         if not fields:
@@ -200,9 +203,9 @@ class SmtpConfigs:
         refusals=(409,),
     )
     def delete(self, config_id: int) -> Response:
-        """Remove a configuration.
+        """Delete an SMTP configuration.
 
-        409 while mail waits on it; what it sent keeps its name.
+        409 while email waits for it. Emails that it sent keep its name.
         """
         self._account_service.delete(config_id, caller=the_caller())
         return reply(Done(message="SMTP configuration deleted successfully"))
@@ -217,9 +220,9 @@ class SmtpConfigs:
         answer=_new_state({"message": "SMTP configuration paused successfully", "state": "paused"}),
     )
     def pause(self, config_id: int) -> Response:
-        """Pause a configuration.
+        """Pause an SMTP configuration.
 
-        Nothing more is handed off through it until it is resumed; its mail waits.
+        Nothing is handed off through it until it is resumed; its email waits.
         """
         parse(NoFields, read_optional_object())
         self._account_service.pause(config_id, caller=the_caller())
@@ -236,10 +239,10 @@ class SmtpConfigs:
         refusals=(409,),
     )
     def resume(self, config_id: int) -> Response:
-        """Resume a configuration.
+        """Resume an SMTP configuration.
 
-        Forgets its faults, whoever paused it, and hands mail off again. 409 while its password is
-        missing: send that instead.
+        Ends any pause, clears the record of failures, and hands email off again. 409 while the
+        password is missing: send the password instead.
         """
         parse(NoFields, read_optional_object())
         self._account_service.resume(config_id, caller=the_caller())
@@ -263,10 +266,9 @@ class SmtpConfigs:
         ),
     )
     def verify(self, config_id: int) -> Response:
-        """Try a configuration out.
+        """Verify an SMTP configuration.
 
-        Connects, secures the connection, logs in, and names the sender and a recipient; sends
-        nothing.
+        Connects, starts TLS, logs in, and names the sender and a recipient; sends nothing.
         """
         wanted = parse(VerifyRequest, read_optional_object())
         return reply(

@@ -54,7 +54,7 @@ _Name: TypeAlias = Annotated[
     Field(
         min_length=1,
         max_length=200,
-        description="Unique; blanks around it are removed first.",
+        description="Unique; leading and trailing blanks are removed.",
         examples=["main"],
     ),
     AfterValidator(header_text),
@@ -65,7 +65,7 @@ _DisplayName: TypeAlias = Annotated[
     str,
     Field(
         max_length=200,
-        description="The name in the From line; blanks around it are removed.",
+        description="The name in the From line; leading and trailing blanks are removed.",
         examples=["Example Shop"],
     ),
     AfterValidator(header_text),
@@ -91,25 +91,25 @@ _Username: TypeAlias = Annotated[
 ]
 _Password: TypeAlias = Annotated[
     str,
-    Field(max_length=1_000, description="Sealed at rest, never shown."),
+    Field(max_length=1_000, description="Stored encrypted, never shown."),
     AfterValidator(_secret_text),
     _NO_LINE_END,
 ]
 _UseTls: TypeAlias = Annotated[
-    bool, Field(description="STARTTLS, required and verified. Excludes use_ssl.")
+    bool, Field(description="STARTTLS, required and verified. Not together with use_ssl.")
 ]
 _UseSsl: TypeAlias = Annotated[
-    bool, Field(description="TLS from the first byte (port 465). Excludes use_tls.")
+    bool, Field(description="TLS from the first byte (port 465). Not together with use_tls.")
 ]
 _TLS_DEFAULT: Final = (
-    "STARTTLS, required and verified. Excludes use_ssl. If left out: true, but on the ports 465 "
-    "and 2465 and with use_ssl."
+    "STARTTLS, required and verified. Not together with use_ssl. If left out: true, except on the "
+    "ports 465 and 2465 or with use_ssl."
 )
 _SSL_DEFAULT: Final = (
-    "TLS from the first byte. Excludes use_tls. If left out: false, but on the ports 465 and 2465 "
-    "and unless use_tls is given."
+    "TLS from the first byte. Not together with use_tls. If left out: false, except on the ports "
+    "465 and 2465 without use_tls."
 )
-_Active: TypeAlias = Annotated[bool, Field(description="While false, its mail waits.")]
+_Active: TypeAlias = Annotated[bool, Field(description="While false, its email waits.")]
 _Limit: TypeAlias = Annotated[int, Field(ge=1, le=1_000_000_000)]
 _DailyLimit: TypeAlias = Annotated[
     _Limit | None, Field(description="In any 24 hours; null for no limit.")
@@ -140,34 +140,34 @@ _Unit: TypeAlias = Annotated[
     AfterValidator(_limit_unit),
 ]
 _Connections: TypeAlias = Annotated[
-    int, Field(ge=1, le=100, description="At most so many to the mail server at once.")
+    int, Field(ge=1, le=100, description="The most connections to the mail server at once.")
 ]
 _Reserve: TypeAlias = Annotated[
     int,
     Field(
         ge=0,
         le=90,
-        description="Percent of each limit kept for priorities 1 and 2, rounded up; one is always"
-        " left for other mail.",
+        description="Percent of each limit that is kept for priorities 1 and 2, rounded up; at"
+        " least one is left for other email.",
     ),
 ]
 _OnUnknown: TypeAlias = Annotated[
     Annotated[Literal["resend_once", "hold"], AfterValidator(_on_unknown)] | None,
     Field(
-        description="What to do when nobody knows whether the server took an email; null for the "
-        "installation's default."
+        description="What to do when it is unknown whether the server accepted an email; null for "
+        "the setting ON_UNKNOWN."
     ),
 ]
 _AuthMechanism: TypeAlias = Annotated[
     Annotated[Literal["plain", "login", "cram-md5"], AfterValidator(_auth_mechanism)] | None,
-    Field(description="How to log in; null takes the first of the three that the server offers."),
+    Field(description="How to log in; null for the first of the three that the server offers."),
 ]
 _AnnounceNext: TypeAlias = Annotated[
     bool,
     Field(
-        description="Write the next email's envelope together with the end of the one before it, "
-        "without waiting for the reply. Saves a round trip; some servers break on it (Dovecot, "
-        "Haraka). Turned off for good at the first bad sign."
+        description="Send the next email's envelope together with the end of the previous email, "
+        "without waiting for the reply. Saves a round trip; some servers fail on it (Dovecot, "
+        "Haraka). The service sets it to false when a server fails on it."
     ),
 ]
 
@@ -197,7 +197,7 @@ class SmtpConfigRequest(RequestModel):
 
 
 class SmtpConfigChanges(RequestModel):
-    """What is to change, one field at least; what is left out stays as it is."""
+    """The fields to change, at least one; a field that is left out stays as it is."""
 
     model_config = ConfigDict(json_schema_extra=_of_one_field_at_least)
 
@@ -231,7 +231,7 @@ class SmtpConfigCreated(ReplyModel):
 
 _State: TypeAlias = Annotated[
     Literal["open", "inactive", "paused", "unreachable"],
-    Field(description="Whether it may send now, limits aside."),
+    Field(description="Whether it may send now, apart from its limits."),
 ]
 
 
@@ -251,23 +251,26 @@ class SmtpConfigRow(ReplyModel):
 class ConnectionsReply(ReplyModel):
     """The connections of one SMTP configuration."""
 
-    max: Annotated[int, Field(description="What its owner allows.")]
+    max: Annotated[int, Field(description="The field max_connections.")]
     allowed: Annotated[int, Field(description="What congestion control allows now.")]
     in_flight: Annotated[int, Field(description="Emails being sent now.")]
 
 
 class LearnedLimitReply(ReplyModel):
-    """A limit of the provider, as far as its refusals tell."""
+    """A limit of the provider, estimated from its refusals."""
 
     window: Window
     refused_after_least: Annotated[
-        int, Field(description="Messages in the window before a refusal: the least.")
+        int, Field(description="The fewest messages in the window before a refusal.")
     ]
     refused_after_most: int
-    times: Annotated[int, Field(description="How often it was met.")]
+    times: Annotated[int, Field(description="How often the limit was reached.")]
     last_at: Time
     put: Annotated[
-        dict[str, int], Field(description="The PUT of this configuration that keeps below it.")
+        dict[str, int],
+        Field(
+            description="The body of a PUT of this SMTP configuration that stays below the limit."
+        ),
     ]
 
 
@@ -293,29 +296,31 @@ class SmtpConfigReply(SmtpConfigRow):
     created_at: Time
     updated_at: Time
     pause_reason: Annotated[
-        str | None, Field(description="Why mail waits for it: a pause, its server or a limit.")
+        str | None, Field(description="Why its email waits: a pause, its server or a limit.")
     ]
     pause_text: str | None
     pause_until: Annotated[
         Time | None, Field(description="null if a person, new credentials or a login must end it.")
     ]
-    used_minute: Annotated[int, Field(description="Counts against the limit, reserved included.")]
+    used_minute: Annotated[
+        int, Field(description="What counts against the limit, reservations included.")
+    ]
     used_hour: int
     used_day: int
     next_capacity_at: Annotated[
         Time | None,
         Field(
-            description="When there is room for one more of any priority; null if nobody can tell."
+            description="When there is room for one more of any priority; null if it is unknown."
         ),
     ]
     connections: ConnectionsReply
-    last_reply: Annotated[str | None, Field(description="The last trouble the server reported.")]
+    last_reply: Annotated[str | None, Field(description="The last error that the server reported.")]
     pace: Annotated[
         int | None,
-        Field(description="Messages a minute while the server finds us too fast; else null."),
+        Field(description="Messages a minute, after the server replied that mail comes too fast."),
     ]
     learned_limits: Annotated[
-        list[LearnedLimitReply], Field(description="Limits of the provider that were met.")
+        list[LearnedLimitReply], Field(description="Limits of the provider that were reached.")
     ]
 
 
@@ -327,30 +332,32 @@ class PauseChanged(ReplyModel):
 
 
 class VerifyRequest(RequestModel):
-    """Whom to name as the recipient; nothing is sent to them."""
+    """The recipient that is named; nothing is sent to it."""
 
     recipient: Annotated[
         Absent[EmailAddress],
-        Field(description="The SMTP configuration's own address if it is left out."),
+        Field(description="If left out: the address of the SMTP configuration."),
     ] = None
 
 
 class VerifyStage(ReplyModel):
-    """What one stage of the connection came to."""
+    """The result of one stage of the connection."""
 
     stage: Annotated[str, Field(examples=["auth"])]
     ok: bool
-    code: Annotated[int | None, Field(description="null where a stage has no reply.")]
+    code: Annotated[int | None, Field(description="null for a stage without a reply.")]
     text: str
-    advice: Annotated[str, Field(description="What a person should do; empty if it went well.")]
+    advice: Annotated[
+        str, Field(description="What a person should do; empty if the stage succeeded.")
+    ]
 
 
 class VerifyReply(ReplyModel):
-    """How far a connection got: connect, TLS, AUTH, MAIL and RCPT; nothing was sent."""
+    """The result of a connection: connect, TLS, AUTH, MAIL and RCPT; nothing was sent."""
 
     ok: bool
-    stage: Annotated[str | None, Field(description="Where it failed.", examples=["auth"])]
-    problem: Annotated[str | None, Field(description="Why, if the server gave no reply.")]
+    stage: Annotated[str | None, Field(description="The stage that failed.", examples=["auth"])]
+    problem: Annotated[str | None, Field(description="Why it failed, if the server gave no reply.")]
     code: int | None
     enhanced_code: str | None
     text: str
