@@ -76,7 +76,7 @@ def serve(
 
 @cli.command()
 @PROCESSES
-@click.option("--sibling", "child", type=int, default=0, hidden=True)
+@click.option("--child", type=int, default=0, hidden=True)
 @click.pass_context
 def worker(context: click.Context, processes: int | None, child: int) -> None:
     """Deliver only, without the API.
@@ -95,7 +95,7 @@ def worker(context: click.Context, processes: int | None, child: int) -> None:
         service.settle(child=child)
         service.start_delivery(tell_turn=_tell_turn)
         if child:
-            service.watch_parent(sys.stdin.buffer, ended=stop.ask)
+            service.follow_parent(sys.stdin.buffer, ended=stop.ask)
         else:
             service.start_children()
             click.echo(f"Delivering from {settings.database}. Stop with Ctrl+C.")
@@ -159,7 +159,7 @@ def _check_addresses(settings: Settings) -> None:
 
 
 def _check_database_exists(settings: Settings) -> None:
-    """Who is begun beside another process must not make a new database where that one's was."""
+    """A child process must not create a new database in the place of its parent's."""
     path = settings.database_path
     if path is not None and not path.exists():
         raise click.ClickException(f"the database {path} is gone: there is nothing to deliver from")

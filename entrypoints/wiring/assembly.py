@@ -88,7 +88,7 @@ def _children(
             "it has no signals by which other processes are asked to stop"
         )
     number = str(settings.processes)
-    command = (sys.executable, "-m", "entrypoints", "worker", "--processes", number, "--sibling")
+    command = (sys.executable, "-m", "entrypoints", "worker", "--processes", number, "--child")
     return ChildProcesses(
         settings.processes - 1,
         command,

@@ -47,7 +47,7 @@ class Service:
     _inbox: "SandboxInbox | None" = None
     _delivering: bool = False
     _drained: bool = False
-    _rousing: Lock = attrs.field(factory=Lock)
+    _waking: Lock = attrs.field(factory=Lock)
 
     @cached_property
     def http(self) -> "Flask":
@@ -106,10 +106,10 @@ class Service:
                 "Make one with: email-service keys create --name admin --scope admin"
             )
 
-    def settle(self, *, sibling: int = 0) -> None:
+    def settle(self, *, child: int = 0) -> None:
         """This process is the service's alone: let it run as fast as it can. Call it once.
 
-        *sibling* is its number among those that its parent has begun.
+        *child* is its number among its parent's children.
         """
         # What was built until now stays for good, and an email leaves hardly a cycle behind: a
         # collector that looks at all of it every few emails is a twentieth of what they cost.
@@ -117,7 +117,7 @@ class Service:
         gc.freeze()
         gc.set_threshold(*COLLECT_EVERY)
         if self._settings.one_processor:
-            self._one_processor.start((os.getppid() if sibling else os.getpid()) + sibling)
+            self._one_processor.start((os.getppid() if child else os.getpid()) + child)
 
     def start_delivery(
         self, *, tell_turn: Callable[[bool], object] = lambda delivers: None
@@ -132,19 +132,19 @@ class Service:
             self._delivering = True
             self._dispatcher.start(tell_turn=tell_turn)
 
-    def start_siblings(self) -> None:
-        """Begin the other processes that deliver, if the settings want any. Call it once."""
+    def start_children(self) -> None:
+        """Start the other processes that deliver, if the settings want any. Call it once."""
         self._children.start()
 
-    def be_sibling(self, pipe: BinaryIO, *, ended: Callable[[], None]) -> None:
-        """Heed the process that has begun this one, at the other end of *pipe*: it rings, and when
-        it is gone *ended* is called.
+    def follow_parent(self, pipe: BinaryIO, *, ended: Callable[[], None]) -> None:
+        """Look for email when the parent process, at the other end of *pipe*, says so; *ended* is
+        called when the parent has ended.
         """
         watch_parent(pipe, notify=self._wake_signal, ended=ended)
 
     def wake(self) -> None:
         """Deliver in this process until there is nothing to do. Safe to call from many threads."""
-        with self._rousing:
+        with self._waking:
             if self._drained:
                 return
             if not self._delivering:
@@ -158,7 +158,7 @@ class Service:
         return self._delivering and self._dispatcher.awake
 
     def hint(self) -> None:
-        """Ring for the workers of Celery."""
+        """Send a hint to the workers of Celery."""
         if self._celery_bell is not None:
             self._celery_bell()
 
@@ -188,7 +188,7 @@ class Service:
     def drain(self) -> bool:
         """Accept and claim nothing more, let what is under way end; True if an unknown is left."""
         self.application.admission.drain()
-        with self._rousing:
+        with self._waking:
             drained, self._drained = self._drained, True
         if not self._delivering or drained:
             return False

@@ -70,7 +70,7 @@ def test_nothing_is_handed_off_while_its_result_could_not_be_stored(tmp_path: Pa
 
 
 def test_a_process_begun_beside_another_makes_no_new_database(tmp_path: Path) -> None:
-    ended = Running(tmp_path).run("worker", "--processes", "2", "--sibling", "1")
+    ended = Running(tmp_path).run("worker", "--processes", "2", "--child", "1")
     assert ended.returncode == 1
     assert "is gone" in ended.stderr
     assert not (tmp_path / "service.db").exists()

@@ -24,7 +24,7 @@ def copies(server: SmtpServer) -> Counter[str]:
     return Counter(received.subject for received in server.accepted)
 
 
-def siblings(service: Running) -> list[int]:
+def children(service: Running) -> list[int]:
     """The processes that it has begun."""
     assert service.process is not None
     pid = service.process.pid
@@ -56,7 +56,7 @@ def test_two_processes_share_a_backlog_and_deliver_each_email_once(tmp_path: Pat
         worker.start(ready=False)
         try:
             wait_until(lambda: worker.output().count("delivery_started") == 2)
-            [sibling] = siblings(worker)
+            [child] = children(worker)
             fill(api, server.port, emails=200)
             wait_until(api.all_sent)
         finally:
@@ -65,7 +65,7 @@ def test_two_processes_share_a_backlog_and_deliver_each_email_once(tmp_path: Pat
     assert exit_code == 0
     assert copies(server) == {f"email {number}": 1 for number in range(200)}
     assert owners(tmp_path) == 2
-    assert gone([sibling])
+    assert gone([child])
 
 
 def first_choice(pid: int) -> set[int]:
@@ -81,8 +81,8 @@ def test_two_processes_begin_on_different_processors(tmp_path: Path) -> None:
     try:
         assert worker.process is not None
         first = first_choice(worker.process.pid)
-        [sibling] = wait_until(lambda: siblings(worker))
-        second = first_choice(sibling)
+        [child] = wait_until(lambda: children(worker))
+        second = first_choice(child)
         assert len(first | second) == min(2, len(os.sched_getaffinity(0)))
     finally:
         worker.stop()
@@ -120,13 +120,13 @@ def test_kill_9_of_one_of_them_loses_none(tmp_path: Path, whom: str) -> None:
         wait_until(lambda: service.output().count("delivery_started") == 2)
         fill(service, server.port, emails=150)
         wait_until(lambda: server.taken > 30)
-        [sibling] = siblings(service)
+        [child] = children(service)
         if whom == "the first":
             service.kill()
-            wait_until(lambda: gone([sibling]))
+            wait_until(lambda: gone([child]))
             service.start()
         else:
-            os.kill(sibling, signal.SIGKILL)
+            os.kill(child, signal.SIGKILL)
         wait_until(service.all_sent)
 
     assert set(copies(server)) == {f"email {number}" for number in range(150)}

@@ -16,7 +16,7 @@ from entrypoints.runtime.child_processes import ChildProcesses
 from tests.running import ROOT, wait_until
 
 # Writes down that it lives, and each ring; ends with the code of its second argument.
-SIBLING = """
+CHILD = """
     import os, signal, sys, threading
     from entrypoints.runtime.child_processes import watch_parent
 
@@ -37,7 +37,7 @@ SIBLING = """
 
 
 def a_command(folder: Path, exit_code: int = 0) -> list[str]:
-    return [sys.executable, "-c", textwrap.dedent(SIBLING), str(folder / "notes"), str(exit_code)]
+    return [sys.executable, "-c", textwrap.dedent(CHILD), str(folder / "notes"), str(exit_code)]
 
 
 def noted(folder: Path, word: str) -> set[int]:
@@ -129,8 +129,8 @@ def test_when_the_first_process_is_killed_they_end(tmp_path: Path) -> None:
         import sys, threading
         from entrypoints.runtime.child_processes import ChildProcesses
         from adapters.observers import ListObserver
-        siblings = ChildProcesses(2, sys.argv[1:], observe=ListObserver(), drain_s=1)
-        siblings.start()
+        children = ChildProcesses(2, sys.argv[1:], observe=ListObserver(), drain_s=1)
+        children.start()
         threading.Event().wait()
     """
     process = subprocess.Popen(
