@@ -5,13 +5,13 @@ What may never be exceeded (mail limits, recipients a day) is counted in the sto
 
 from collections import OrderedDict, deque
 from datetime import timedelta
-from ipaddress import ip_address, ip_network
 from threading import Lock
 from typing import Final
 
 import attrs
 
 from application.ports.system import Clock
+from domain.address import client_group
 
 MINUTE_S: Final = 60.0
 MOST_ADDRESSES: Final = 10_000
@@ -102,20 +102,11 @@ class Strikes:
         """Count one, unless the address has to wait: then for how long."""
         now = self._clock.monotonic()
         with self._lock:
-            times = self._times.setdefault(_neighbourhood(address), deque(maxlen=self._most))
+            times = self._times.setdefault(client_group(address), deque(maxlen=self._most))
             if len(times) == self._most and now - times[0] < MINUTE_S:
                 return timedelta(seconds=MINUTE_S - (now - times[0]))
             times.append(now)
-            self._times.move_to_end(_neighbourhood(address))
+            self._times.move_to_end(client_group(address))
             while len(self._times) > MOST_ADDRESSES:
                 self._times.popitem(last=False)
         return None
-
-
-def _neighbourhood(address: str) -> str:
-    """The address; of an IPv6 one its /64, which is one customer's."""
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return address
-    return str(found) if found.version == 4 else str(ip_network((int(found) >> 64 << 64, 64)))

@@ -6,7 +6,7 @@ that no address that reaches the wire can be read as anything else (python-traps
 
 import re
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address, IPv6Network, ip_address
 
 import attrs
 
@@ -84,3 +84,17 @@ def is_loopback(host: str) -> bool:
         return False
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return (mapped or address).is_loopback  # Python looks into it by itself only since 3.13
+
+
+@lru_cache(maxsize=4096)
+def client_group(address: str) -> str:
+    """The addresses that count as one client: *address* itself; for IPv6 its /64 network."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    if not isinstance(found, IPv6Address):
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(IPv6Network((int(found) >> 64 << 64, 64)))

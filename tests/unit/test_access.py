@@ -251,6 +251,13 @@ def test_t_auth_6_an_ipv6_customer_is_one_address():
     assert strikes.add("2001:db8:0:1::1") is None
 
 
+def test_clients_with_ipv4_addresses_written_as_ipv6_are_counted_apart():
+    strikes = Strikes(most=1, clock=FakeClock())
+    assert strikes.add("::ffff:192.0.2.1") is None
+    assert strikes.add("::ffff:192.0.2.2") is None
+    assert strikes.add("192.0.2.1") is not None
+
+
 def test_addresses_seen_longest_ago_are_forgotten_first():
     strikes = Strikes(most=1, clock=FakeClock())
     strikes.add("seen first")

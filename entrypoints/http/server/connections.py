@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from typing import Final, Protocol
 
 from domain.account.network import Network
+from domain.address import client_group
 
 LOOK_S: Final = 0.5
 
@@ -48,7 +48,7 @@ class Connections:
 
     def admit(self, connection: Connection, address: str) -> bool:
         """Whether it may stay."""
-        group = _neighbourhood(address)
+        group = client_group(address)
         mine = self._of.get(group, {})
         if len(mine) >= self._most_of_address and not self._trusts(address):
             if not self._make_room(mine):
@@ -63,7 +63,7 @@ class Connections:
 
     def leave(self, connection: Connection, address: str) -> None:
         """It has gone; also one that was not admitted."""
-        group = _neighbourhood(address)
+        group = client_group(address)
         mine = self._of.get(group, {})
         if connection in mine:
             del mine[connection]
@@ -73,7 +73,7 @@ class Connections:
 
     def rested(self, connection: Connection, address: str) -> None:
         """It rests from now on: others have rested longer."""
-        mine = self._of.get(_neighbourhood(address), {})
+        mine = self._of.get(client_group(address), {})
         if connection in mine:
             mine[connection] = mine.pop(connection)
 
@@ -107,17 +107,3 @@ class Connections:
                 connection.look(now)
         if self._number:
             self._look_later()
-
-
-@lru_cache(maxsize=4096)
-def _neighbourhood(address: str) -> str:
-    """The address; of an IPv6 one its /64, which is one customer's."""
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return address
-    if found.version == 4:
-        return str(found)
-    if found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
-    return str(ip_network((int(found) >> 64 << 64, 64)))
