@@ -22,25 +22,25 @@ class ClusterSettings:
         seconds(60),
         rules.seconds(1, 3600),
         meaning=(
-            "After so many seconds of silence a process is taken for dead, and its mail is "
-            "taken over."
+            "A process that does not report for so many seconds counts as dead, and others "
+            "take over its email."
         ),
     )
     heartbeat: timedelta = setting(
         "HEARTBEAT_SECONDS",
         seconds(15),
         rules.seconds(0.1, 1800),
-        meaning="How often a process shows that it lives; at most half of LEASE_SECONDS.",
+        meaning="How often a process reports that it lives; at most half of LEASE_SECONDS.",
     )
     sweep: timedelta = setting(
         "SWEEP_SECONDS",
         seconds(30),
         rules.seconds(0.1, 3600),
-        meaning="How often the queue is put in order.",
+        meaning="How often to sweep the queue: recover, expire, prune.",
     )
     poll: timedelta = setting(
         "POLL_SECONDS",
         seconds(0.2),
         rules.seconds(0.01, 60),
-        meaning="How often the queue is looked at when nothing calls.",
+        meaning="How often to look for due email without a signal.",
     )

@@ -63,7 +63,7 @@ class DeliverySettings:
         "MAX_WORKERS",
         200,
         rules.whole(1, 1000),
-        meaning="Threads that hand off mail, at most: more are started while servers are slow.",
+        meaning="The most threads that hand off mail: more are started while servers are slow.",
     )
     processes: int = setting(
         "PROCESSES",
@@ -79,8 +79,8 @@ class DeliverySettings:
         seconds(25),
         rules.seconds(0, 3600),
         meaning=(
-            "On SIGTERM: how many seconds are left to end what is under way. Your "
-            "supervisor must wait longer."
+            "Seconds that work in progress may take to end after SIGTERM. Your supervisor "
+            "must wait longer."
         ),
     )
     one_processor: bool = setting(

@@ -32,23 +32,23 @@ class RetrySettings:
         tuple(map(seconds, (60, 300, 1800, 7200, 14400))),
         rules.schedule(),
         meaning=(
-            "After how many seconds a deferred email is tried again, each time. The last "
-            "wait is kept; every wait is spread by 20 %."
+            "Seconds before each retry of a deferred email. The last wait repeats; every "
+            "wait varies by 20 %."
         ),
     )
     max_age: timedelta = setting(
         "MAX_AGE_SECONDS",
         seconds(259_200),
         rules.seconds(1, YEAR_S),
-        meaning="An email that could not be sent for so many seconds has failed (3 days).",
+        meaning="An email that was not sent within so many seconds fails (3 days).",
     )
     on_unknown: OnUnknown = setting(
         "ON_UNKNOWN",
         OnUnknown.RESEND_ONCE,
         rules.one_of(OnUnknown),
         meaning=(
-            "When a server falls silent after it got the whole message: resend_once (a copy "
-            "may arrive twice) or hold (you decide)."
+            "What to do when a server does not reply after the whole message: resend_once (a "
+            "copy may arrive twice) or hold (you decide)."
         ),
     )
     fairness_every: int = setting(
@@ -62,8 +62,8 @@ class RetrySettings:
         tuple(map(seconds, (5, 15, 60, 300, 900))),
         rules.schedule(),
         meaning=(
-            "How many seconds a server that cannot be reached is left alone, after each "
-            "failure in a row."
+            "Seconds before the next attempt to reach a server that cannot be reached, "
+            "after each failure in a row."
         ),
     )
     witness_schedule: tuple[timedelta, ...] = setting(
@@ -71,9 +71,9 @@ class RetrySettings:
         tuple(map(seconds, (30, 120, 600))),
         rules.schedule(),
         meaning=(
-            "How many seconds an email waits that may be the cause of its account's "
-            "trouble: twice uncharged, then as its own fault. With a BREAKER_SCHEDULE of "
-            "your own, no longer than that."
+            "Seconds that an email waits if it may be the cause of the failures of its SMTP "
+            "configuration: twice without a charge, then as a retry. At most as long as "
+            "your own BREAKER_SCHEDULE, if you set one."
         ),
     )
     smtp_rules_file: Path | None = setting(

@@ -40,7 +40,7 @@ class ServiceSettings:
         meaning=(
             "Seals the SMTP passwords in the database. At least 32 characters; production "
             "requires one and refuses one that could be guessed (words, repeats, sequences, "
-            "dates). Whoever loses it must enter the passwords again. In development it is "
+            "dates). If it is lost, the passwords must be entered again. In development it is "
             "generated beside the database. Make one with: python3 -c 'import secrets; "
             "print(secrets.token_hex(32))'"
         ),
@@ -90,8 +90,8 @@ class ServiceSettings:
         (),
         rules.proxies(),
         meaning=(
-            "The proxies in front of the API: from these alone X-Forwarded-For, -Proto, "
-            "-Host and -Prefix are believed."
+            "The proxies in front of the API: X-Forwarded-For, -Proto, -Host and -Prefix "
+            "are trusted only from these."
         ),
     )
     log_level: str = setting(
