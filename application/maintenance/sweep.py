@@ -1,4 +1,4 @@
-"""What keeps the queue whole without being asked: one sweep, run by whoever delivers."""
+"""The sweep: regular work on the queue, done by the processes that deliver."""
 
 from collections.abc import Collection
 from datetime import timedelta
@@ -9,9 +9,11 @@ from application.delivery import Delivery
 from application.maintenance.clock_repair import ClockRepair
 from application.maintenance.expiry import Expiry
 from application.maintenance.probe import PausedAccounts
-from application.ports import Clock, Observe, Sender, Store
+from application.ports.sender import Sender
+from application.ports.store import Store
+from application.ports.system import Clock, Observe
 from domain.access import DAY
-from domain.account.health import CongestionPolicy
+from domain.account.congestion import CongestionPolicy
 from domain.account.limits import WindowLengths
 from domain.events import Event
 
@@ -20,7 +22,7 @@ IDEMPOTENCY_AGE: Final = timedelta(hours=24)
 
 
 class Maintenance:
-    """Takes from the dead, ends what is too old, removes what no window needs any more."""
+    """Takes emails from dead processes, expires old ones, removes rows that no window needs."""
 
     def __init__(
         self,
@@ -60,13 +62,11 @@ class Maintenance:
             while count := self._delivery.recover(owner, limit=SLICE):
                 taken += count
             self._membership.remove_dead(owner)
-            self._observe(
-                Event(name="instance_removed", level="warning", fields={"instance": owner})
-            )
+            self._observe(Event(name="instance_removed", fields={"instance": owner}))
         return taken
 
     def sweep(self) -> None:
-        """All of it, once."""
+        """Do all of it once."""
         self.recover()
         self._clock_repair.run()
         while self._expiry.run(limit=SLICE) == SLICE:

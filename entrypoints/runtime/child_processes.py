@@ -127,7 +127,7 @@ class ChildProcesses:
         well = time.monotonic() - dead.started_at > WELL_S
         self._failures = 0 if well else self._failures + 1
         fields = {"pid": dead.process.pid, "exit_code": dead.process.returncode}
-        self._observe(Happened(name="process_ended", level="error", fields=fields))
+        self._observe(Happened(name="process_ended", fields=fields))
         if self._stopping.wait(RESTART_S[min(self._failures, len(RESTART_S) - 1)]):
             return
         try:
@@ -136,7 +136,7 @@ class ChildProcesses:
             )  # without the mutex: a notification does not wait for it
         except OSError as error:
             fields = {"error": type(error).__name__, "text": str(error)}
-            self._observe(Happened(name="process_not_started", level="error", fields=fields))
+            self._observe(Happened(name="process_not_started", fields=fields))
             next_one = dead  # the next look tries again
         with self._mutex:
             self._running.append(next_one)

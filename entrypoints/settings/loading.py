@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from entrypoints.settings.env_file import Line, UnreadableLines, misspelt, read_lines
+from entrypoints.settings.env_file import EnvLine, UnreadableLines, misspelt, read_lines
 from entrypoints.settings.settings import Settings, SettingsError, variables
 
 
@@ -36,7 +36,7 @@ def load_settings(
         raise SettingsError(*error.errors, *doubts) from None
 
 
-def _lines(path: Path) -> Sequence[Line]:
+def _lines(path: Path) -> Sequence[EnvLine]:
     try:
         return read_lines(path)
     except UnreadableLines as error:

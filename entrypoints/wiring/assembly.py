@@ -13,6 +13,7 @@ from adapters.no_locks import NoLocks
 from adapters.observers import LogObserver
 from adapters.thread_dispatcher import Signal, ThreadDispatcher
 from application import Ports, assemble
+from entrypoints.event_levels import level_of
 from entrypoints.runtime.child_processes import ChildProcesses
 from entrypoints.runtime.cpu_affinity import CpuAffinity, use_batch_scheduling
 from entrypoints.settings import Dispatcher, Settings, SettingsError
@@ -23,15 +24,15 @@ from entrypoints.wiring.service import Service
 if TYPE_CHECKING:
     from celery import Celery
 
-    from adapters.celery_dispatcher import CeleryBell
+    from adapters.celery_dispatcher import CelerySignal
 
 
 def build(settings: Settings) -> Service:
     """The service on these settings."""
     clock = SystemClock()
     wake_signal = Signal()
-    celery_bell = _celery_bell(settings)
-    observe = LogObserver()
+    celery_signal = _celery_signal(settings)
+    observe = LogObserver(level_of)
     one_processor = CpuAffinity()
     children = _children(settings, observe, one_processor)
 
@@ -51,7 +52,7 @@ def build(settings: Settings) -> Service:
         entropy=SystemEntropy(),
         locks=locks,
         headroom=headroom_of(settings),
-        wake=celery_bell or wake,
+        wake=celery_signal or wake,
         observe=observe,
     )
     application = assemble(ports, rules, host=socket.gethostname(), pid=os.getpid())
@@ -74,7 +75,7 @@ def build(settings: Settings) -> Service:
         dispatcher=dispatcher,
         children=children,
         one_processor=one_processor,
-        celery_bell=celery_bell,
+        celery_signal=celery_signal,
     )
 
 
@@ -120,20 +121,20 @@ def build_celery(
         settings.celery_broker_url,
         queue=settings.celery_queue,
         sweep=settings.sweep,
-        observe=LogObserver(),
+        observe=LogObserver(level_of),
     )
     if open_service is not None:
         TaskRunner(open_service).join(app)
     return app
 
 
-def _celery_bell(settings: Settings) -> "CeleryBell | None":
+def _celery_signal(settings: Settings) -> "CelerySignal | None":
     if settings.dispatcher is not Dispatcher.CELERY:
         return None
     app = build_celery(settings)
-    from adapters.celery_dispatcher import CeleryBell
+    from adapters.celery_dispatcher import CelerySignal
 
-    return CeleryBell(lambda: app.line)
+    return CelerySignal(lambda: app.hints)
 
 
 def pending_migrations(settings: Settings) -> list[str]:

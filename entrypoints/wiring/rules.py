@@ -12,7 +12,7 @@ from application import ServiceRules
 from application.access import AccessRules
 from application.cluster.membership import LeaseRules
 from application.delivery import DeliveryRules
-from domain.account.health import DEFAULT_BREAKER, CongestionPolicy
+from domain.account.congestion import DEFAULT_BREAKER, CongestionPolicy
 from domain.account.limits import WindowLengths
 from domain.account.network import DEFAULT_PORTS, NetworkPolicy
 from domain.address import is_loopback
@@ -21,7 +21,7 @@ from domain.intake import IntakeLimits
 from domain.outcome.rules_file import Rules, parse_rules
 from entrypoints.settings import Dispatcher, Settings, SettingsError
 
-# How long a process that Celery roused looks for more by itself before it leaves that to others.
+# How long a process that Celery woke looks for more by itself before it leaves that to others.
 REST: Final = timedelta(seconds=5)
 # How often it looks meanwhile: a hint may have reached another process, which may not deliver.
 AWAKE_POLL: Final = timedelta(seconds=0.05)

@@ -23,7 +23,7 @@ from entrypoints.settings import ApiTimes, Dispatcher, Settings, SettingsError
 if TYPE_CHECKING:
     from flask import Flask
 
-    from adapters.celery_dispatcher import CeleryBell
+    from adapters.celery_dispatcher import CelerySignal
     from adapters.sandbox_inbox import SandboxInbox
     from entrypoints.http.server import HttpServer
 
@@ -43,7 +43,7 @@ class Service:
     _dispatcher: ThreadDispatcher
     _children: ChildProcesses
     _one_processor: CpuAffinity
-    _celery_bell: "CeleryBell | None" = None
+    _celery_signal: "CelerySignal | None" = None
     _inbox: "SandboxInbox | None" = None
     _delivering: bool = False
     _drained: bool = False
@@ -159,8 +159,8 @@ class Service:
 
     def hint(self) -> None:
         """Send a hint to the workers of Celery."""
-        if self._celery_bell is not None:
-            self._celery_bell()
+        if self._celery_signal is not None:
+            self._celery_signal()
 
     def anything_due(self) -> bool:
         """Whether an email could be claimed."""
@@ -201,6 +201,6 @@ class Service:
         self._one_processor.stop()
         if self._inbox is not None:
             self._inbox.close()
-        if self._celery_bell is not None:
-            self._celery_bell.close()
+        if self._celery_signal is not None:
+            self._celery_signal.close()
         self._store.close()

@@ -9,7 +9,9 @@ from pydantic import TypeAdapter
 
 from application import Application
 from domain.access import Scope
-from domain.email.lifecycle import Email, Page, Status
+from domain.email.lifecycle import Email
+from domain.email.listing import Page
+from domain.email.status import Status
 from domain.errors import InvalidInput
 from entrypoints.http.access import the_caller
 from entrypoints.http.cursors import cursor_after, email_id_before

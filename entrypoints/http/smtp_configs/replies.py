@@ -9,6 +9,7 @@ from domain.account.health import LearnedLimit
 from domain.account.limits import Window
 from domain.account.verification import Verification
 from domain.email.gates import AccountUse, holdup
+from entrypoints.http.smtp_configs.advice import advice
 from entrypoints.http.smtp_configs.schemas import (
     ConnectionsReply,
     LearnedLimitReply,
@@ -17,7 +18,6 @@ from entrypoints.http.smtp_configs.schemas import (
     VerifyReply,
     VerifyStage,
 )
-from entrypoints.http.smtp_configs.advice import advice
 from entrypoints.http.times import shown, shown_if_any
 
 _LIMIT_FIELDS: Final = {"minute": "minute_limit", "hour": "hourly_limit", "day": "daily_limit"}
