@@ -106,6 +106,6 @@ def test_what_a_field_is_if_it_is_left_out_stands_in_words() -> None:
     fields = build_document(OPERATIONS, version="any")["components"]["schemas"]["SmtpConfigRequest"]
     told = {name: field.get("description", "") for name, field in fields["properties"].items()}
     assert "If left out: 587." in told["smtp_port"]
-    assert "If left out: true, but on the ports 465 and 2465" in told["use_tls"]
+    assert "If left out: true, except on the ports 465 and 2465" in told["use_tls"]
     assert "If left out: 10." in told["priority_reserve"]
     assert "left out" not in told["name"]
