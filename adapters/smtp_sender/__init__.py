@@ -17,7 +17,8 @@ import attrs
 from adapters.smtp_sender.addresses import KnownAddresses
 from adapters.smtp_sender.pool import Pool, PoolPolicy
 from adapters.smtp_sender.resolve import IP, Endpoint, Resolver, look_up
-from adapters.smtp_sender.session import Session, Terms, Timeouts
+from adapters.smtp_sender.session import Session
+from adapters.smtp_sender.terms import Terms, Timeouts
 from adapters.smtp_sender.wire import CancelToken
 from application.ports.system import Clock, Vault
 from domain.account.account import Account
@@ -112,7 +113,7 @@ class SmtpSender:
             handoff = session.open(cancel_token)
             if session.usable:
                 session.verify(recipient)
-            steps = session.heard
+            steps = tuple(session.heard)
         finally:
             cancel_token.watch(None)
             session.quit()
@@ -293,11 +294,11 @@ class _Conversation:
         while (
             not cancel_token.stopped and (session := self._session or self._take_idle()) is not None
         ):
-            announced = session.announced is parcel
+            announced = session.transaction.announced is parcel
             if not session.renew(parcel):
                 self.end()
                 continue
-            delivered = session.messages
+            delivered = session.transaction.delivered
             handoff = self._hand_off(session, parcel, then, permission, cancel_token)
             if announced and refuses_announcement(handoff, announced=True):
                 self._memory.announced_in_vain(self._account)
@@ -377,7 +378,9 @@ class _Conversation:
             cancel_token=cancel_token,
             then=then if may_announce else None,
         )
-        if session.announced is not None and refuses_announcement(handoff, announced=False):
+        if session.transaction.announced is not None and refuses_announcement(
+            handoff, announced=False
+        ):
             self._memory.announced_in_vain(self._account)
             self._announcement_refused = True
         return handoff

@@ -19,12 +19,12 @@ import attrs
 from adapters.smtp_sender.resolve import IP, Endpoint
 from adapters.smtp_sender.wire import (
     CancelToken,
-    ConnectionFailed,
     Wire,
     connect,
     failure_of,
     open_socket,
 )
+from domain.dialogue.ends import ConnectionFailed
 from domain.outcome.handoff import Problem
 
 APART_S: Final = 0.25

@@ -162,7 +162,10 @@ class Pool:
         """Whether it has done enough, or will have after so many more messages."""
         policy = self._policy
         most = self._learned.get(session.account_id, policy.max_messages)
-        return session.messages + messages >= most or now - session.opened_at >= policy.max_age_s
+        return (
+            session.transaction.delivered + messages >= most
+            or now - session.opened_at >= policy.max_age_s
+        )
 
     def _leave_the_parents_alone(self) -> None:
         """After a fork the sessions, and perhaps a held lock, are the parent's."""

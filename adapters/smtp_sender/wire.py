@@ -15,8 +15,9 @@ from contextlib import suppress
 from typing import Final
 
 from adapters.smtp_sender.readiness import READ, WRITE, Readiness, watch
-from adapters.smtp_sender.replies import Malformed, ReplyParser, ServerReply
 from adapters.smtp_sender.resolve import Endpoint
+from domain.dialogue.ends import ConnectionFailed
+from domain.dialogue.replies import Malformed, ReplyParser, ServerReply
 from domain.outcome.handoff import Problem
 
 _READ: Final = 64 * 1024
@@ -34,15 +35,6 @@ _NOT_TLS: Final = frozenset(
     "WRONG_VERSION_NUMBER UNKNOWN_PROTOCOL RECORD_LAYER_FAILURE PACKET_LENGTH_TOO_LONG"
     " HTTP_REQUEST WRONG_SSL_VERSION BAD_RECORD_TYPE UNEXPECTED_RECORD".split()
 )
-
-
-class ConnectionFailed(Exception):
-    """The connection is of no further use."""
-
-    def __init__(self, problem: Problem, detail: str) -> None:
-        super().__init__(detail)
-        self.problem = problem
-        self.detail = detail
 
 
 class Deadline:

@@ -14,8 +14,9 @@ from adapters.fakes.sender import Fault, Rule, Script
 from adapters.smtp_sender import SmtpSender
 from adapters.smtp_sender.addresses import KnownAddresses, interleaved, race
 from adapters.smtp_sender.resolve import Endpoint
-from adapters.smtp_sender.wire import CancelToken, ConnectionFailed
+from adapters.smtp_sender.wire import CancelToken
 from domain.account.account import Account
+from domain.dialogue.ends import ConnectionFailed
 from domain.outcome.handoff import Handoff, Parcel, Problem, Reply, Stage
 from tests.builders import an_envelope
 from tests.contract.sender_suite import MESSAGE, Permission, an_account_at

@@ -13,8 +13,10 @@ import pytest
 
 from adapters.smtp_sender.addresses import KnownAddresses
 from adapters.smtp_sender.resolve import IP, Endpoint, Resolver, Unresolved
-from adapters.smtp_sender.session import Session, Terms
-from adapters.smtp_sender.wire import CancelToken, ConnectionFailed, connect
+from adapters.smtp_sender.session import Session
+from adapters.smtp_sender.terms import Terms
+from adapters.smtp_sender.wire import CancelToken, connect
+from domain.dialogue.ends import ConnectionFailed
 from domain.outcome.handoff import Problem, Stage
 from tests.contract.sender_suite import VAULT, an_account_at
 from tests.integration.smtp_sending import RunningClock, a_line, short_timeouts

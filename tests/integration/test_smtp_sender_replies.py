@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from adapters.fakes.sender import Fault, Rule, Script
-from adapters.smtp_sender.replies import MAX_BYTES, Malformed, ReplyParser, ServerReply
+from domain.dialogue.replies import MAX_BYTES, Malformed, ReplyParser, ServerReply
 from domain.outcome.handoff import Problem, Reply, Stage
 from tests.contract.sender_suite import LARGE, an_account_at
 from tests.integration.smtp_sending import Line, a_line, a_sender, short_timeouts

@@ -10,8 +10,8 @@ import attrs
 import pytest
 
 from adapters.fakes.sender import Fault, Rule, Script
-from adapters.smtp_sender.session import dot_stuffed
 from adapters.smtp_sender.wire import Wire
+from domain.dialogue.extensions import dot_stuffed
 from domain.outcome.handoff import Problem, Reply, Stage
 from tests.builders import an_envelope
 from tests.contract.sender_suite import ADA, BOB, EVE, MESSAGE, PASSWORD

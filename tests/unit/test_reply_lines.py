@@ -2,7 +2,7 @@
 
 import pytest
 
-from adapters.smtp_sender.replies import ServerReply
+from domain.dialogue.replies import ServerReply
 
 
 @pytest.mark.parametrize(

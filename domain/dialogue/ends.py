@@ -1,0 +1,42 @@
+"""How a dialogue ends before its email is accepted."""
+
+from domain.dialogue.replies import ServerReply
+from domain.outcome.handoff import Problem
+
+
+class ConnectionFailed(Exception):
+    """The connection is of no further use."""
+
+    def __init__(self, problem: Problem, detail: str) -> None:
+        super().__init__(detail)
+        self.problem = problem
+        self.detail = detail
+
+
+class ExchangeEnded(Exception):
+    """The dialogue ended at its stage, with a reply or with a problem."""
+
+    def __init__(
+        self,
+        *,
+        reply: ServerReply | None = None,
+        problem: Problem | None = None,
+        detail: str = "",
+    ) -> None:
+        super().__init__(detail)
+        self.reply = reply
+        self.problem = problem
+        self.detail = detail
+
+
+def unexpected(reply: ServerReply) -> ConnectionFailed:
+    """What a well-formed reply means that the command cannot have."""
+    return ConnectionFailed(Problem.PROTOCOL, f"an unexpected {reply.code}")
+
+
+def expect_positive(reply: ServerReply) -> None:
+    """ExchangeEnded if the server refuses, ConnectionFailed if it wants something else."""
+    if reply.intermediate:
+        raise unexpected(reply)
+    if not reply.positive:
+        raise ExchangeEnded(reply=reply)

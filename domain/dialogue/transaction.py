@@ -1,0 +1,263 @@
+"""Mail transactions on one connection: from MAIL to the reply after the final dot, and RSET.
+
+Commands wait in a queue and are written in groups: one command a group, or many if the server
+offers PIPELINING (RFC 2920). Replies are read in the order of the commands, so what they mean does
+not depend on how they were grouped.
+
+The driver repeats: write `next_group` if no reply is owed, read one reply, call `heard`. It writes
+the body in state BODY, and the final dot followed by `announce`. Where a group is not one of
+`AT_ONCE`, the server must be silent before it is written: a reply that came earlier would be taken
+for the answer to the next command, and is given to `unasked` instead.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+from domain.dialogue.ends import ConnectionFailed, ExchangeEnded, unexpected
+from domain.dialogue.extensions import Extensions
+from domain.dialogue.replies import ServerReply
+from domain.outcome.handoff import Parcel, Problem, Stage
+
+GROUP: Final = 100  # commands in one write; their replies fit into any socket's buffer
+DOT: Final = b".\r\n"
+RSET: Final = b"RSET\r\n"
+QUIT: Final = b"QUIT\r\n"
+
+
+class State(StrEnum):
+    """What the server is expected to say next, or what may be written."""
+
+    READY = "ready"  # for MAIL
+    MAIL = "mail"
+    RCPT = "rcpt"
+    DATA = "data"
+    BODY = "body"  # the server waits for the message and has nothing to say
+    DOT = "dot"
+    DRAINING = "draining"  # replies to commands that were written before a refusal was read
+    EMPTY_DOT = "empty dot"  # DATA was taken after a refusal; the message is ended empty
+    RESETTING = "resetting"
+    LEAVING = "leaving"  # QUIT was sent to find out whether an earlier reply is still owed
+    LEFT = "left"  # the reply to QUIT had another one before it
+    OVER = "over"  # the connection is of no further use
+
+
+class Effect(StrEnum):
+    """What a reply changes."""
+
+    ADVANCE = "advance"  # the state that follows in NEXT
+    REFUSE = "refuse"  # the email is refused, the session goes on if it stays in step
+    END = "end"  # the email is refused and the session is over
+    LEAVE = "leave"  # only the session is over
+    EMPTY = "empty"  # DATA was taken after a refusal: end the message empty
+    DOUBT = "doubt"  # something was taken after a refusal
+    ASK = "ask"  # RSET was answered wrongly: an earlier reply may have come in its place
+    OUT_OF_STEP = "out of step"  # no reply can be attributed to its command
+
+
+_A, _R, _E, _L = Effect.ADVANCE, Effect.REFUSE, Effect.END, Effect.LEAVE
+_M, _D, _Q, _X = Effect.EMPTY, Effect.DOUBT, Effect.ASK, Effect.OUT_OF_STEP
+
+# By the code of the reply, or else by its first digit.
+EFFECTS: Final[dict[State, dict[int, Effect]]] = {
+    State.MAIL: {2: _A, 3: _X, 4: _R, 5: _R, 421: _E},
+    State.RCPT: {2: _A, 3: _X, 4: _A, 5: _A, 421: _E},
+    State.DATA: {2: _X, 3: _X, 4: _R, 5: _R, 354: _A, 421: _E},
+    State.BODY: {2: _X, 3: _X, 4: _E, 5: _E},
+    State.DOT: {2: _A, 3: _X, 4: _R, 5: _R, 421: _L},
+    State.DRAINING: {2: _D, 3: _D, 4: _A, 5: _A, 354: _M, 421: _L},
+    State.EMPTY_DOT: {2: _D, 3: _D, 4: _A, 5: _A, 421: _L},
+    State.RESETTING: {2: _Q, 3: _X, 4: _Q, 5: _Q, 250: _A, 421: _L},
+    State.LEAVING: {2: _A, 3: _A, 4: _A, 5: _A, 221: _L},
+    State.LEFT: {2: _X, 3: _X, 4: _X, 5: _X},
+}
+NEXT: Final = {
+    State.MAIL: State.RCPT,
+    State.RCPT: State.DATA,
+    State.DATA: State.BODY,
+    State.DOT: State.READY,
+    State.DRAINING: State.RESETTING,
+    State.EMPTY_DOT: State.RESETTING,
+    State.RESETTING: State.READY,
+    State.LEAVING: State.LEFT,
+}
+STAGES: Final = {
+    State.MAIL: Stage.MAIL,
+    State.RCPT: Stage.RCPT,
+    State.DATA: Stage.DATA,
+    State.BODY: Stage.BODY,
+    State.DOT: Stage.DOT,
+}
+IDLE: Final = frozenset({State.READY, State.RESETTING})  # between emails; RSET may be due
+ENVELOPE: Final = frozenset({State.MAIL, State.RCPT, State.DATA})
+RECOVERING: Final = frozenset(
+    {State.DRAINING, State.EMPTY_DOT, State.RESETTING, State.LEAVING, State.LEFT}
+)
+AT_ONCE: Final = frozenset({State.EMPTY_DOT, State.LEAVING})
+
+
+class MailTransaction:
+    """One email after the other over one connection; the same object serves all of them.
+
+    ``stage`` is where the last email stands or ended, ``replies`` what was said to each RCPT of it,
+    ``owed`` how many commands were written whose replies were not read, ``delivered`` how many
+    final dots were answered. ``announced`` is the email whose envelope went out with the last dot.
+    """
+
+    def __init__(self, extensions: Extensions) -> None:
+        self.extensions = extensions
+        self.state = State.READY
+        self.stage = Stage.MAIL
+        self.owed = 0
+        self.replies: list[ServerReply] = []
+        self.refusal: ServerReply | None = None
+        self.delivered = 0
+        self.announced: Parcel | None = None
+        self._queue: list[bytes] = []
+        self._asked = 0
+        self._accepted = 0
+
+    def begin(self, parcel: Parcel) -> None:
+        """The next email. ExchangeEnded if the server lacks what it needs: nothing was said."""
+        assert self.state is State.READY, self.state
+        self.stage, self.replies = Stage.MAIL, []
+        if self.announced is None:
+            self._queue = self.extensions.commands(parcel)
+        self.announced = None
+        self.state = State.MAIL
+        self._asked, self._accepted = len(parcel.envelope.recipients), 0
+
+    def next_group(self) -> bytes:
+        """What is to be written before the next reply is read. Only if no reply is owed."""
+        queue = self._queue
+        self.owed = min(GROUP if self.extensions.pipelining else 1, len(queue))
+        group = b"".join(queue[: self.owed])
+        del queue[: self.owed]
+        return group
+
+    def announce(self, parcel: Parcel | None) -> bytes:
+        """What of the next envelope goes out with the dot (RFC 2920 section 3.1); b"" for nothing.
+
+        A group of commands may begin with the end of a message, and DATA ends it: so all of it is
+        said, or nothing. It is taken back by leaving: without its own dot nothing is accepted.
+        """
+        if parcel is None or not self.extensions.pipelining:
+            return b""
+        if len(parcel.envelope.recipients) + 2 > GROUP:
+            return b""
+        try:
+            commands = self.extensions.commands(parcel)
+        except ExchangeEnded:  # it is told when its turn comes
+            return b""
+        self.announced, self.owed = parcel, len(commands)
+        return b"".join(commands)
+
+    def dot_written(self) -> None:
+        """The final dot is with the kernel: from now on the email may be accepted."""
+        self.state, self.stage = State.DOT, Stage.DOT
+        self.owed += 1
+
+    def heard(self, reply: ServerReply) -> None:
+        """One reply, in the order of the commands.
+
+        ExchangeEnded if it ends the email and the session; ConnectionFailed if replies and commands
+        do not match. After a refusal the state is one of RECOVERING: see `refusal`.
+        """
+        state, code = self.state, reply.code
+        effects = EFFECTS[state]
+        effect = effects.get(code) or effects[code // 100]
+        self.owed -= 1
+        if state is State.RCPT and effect is not _X:
+            self.replies.append(reply)
+            self._accepted += code < 300
+            if effect is _A:
+                if len(self.replies) < self._asked:
+                    return
+                if not self._accepted:
+                    effect = _R
+        if effect is not _A:
+            self._depart(effect, reply)
+        elif state in RECOVERING:
+            self._recover(reply)
+        else:
+            self.state = following = NEXT[state]
+            if following is State.READY:
+                self.delivered += 1
+            else:
+                self.stage = STAGES[following]
+
+    def heard_again(self, second: ServerReply, first: ServerReply) -> None:
+        """A second reply to one dot. Of two that differ nobody can tell which one counts."""
+        self.state = State.OVER
+        if second.code != 421 and second.positive is not first.positive:
+            detail = f"both {first.code} and {second.code}"
+            raise ConnectionFailed(Problem.PROTOCOL, detail)
+
+    def unasked(self, reply: ServerReply) -> None:
+        """A reply before the command. A 421 may come at any time (RFC 5321 section 3.8), everything
+        else is out of step.
+        """
+        recovering = self.state in RECOVERING
+        self.state = State.OVER
+        if reply.code != 421:
+            raise ConnectionFailed(Problem.PROTOCOL, "a reply that nobody asked for")
+        if not recovering:
+            raise ExchangeEnded(reply=reply)
+
+    def lost(self, failure: ConnectionFailed) -> None:
+        """The connection failed. Raises *failure* unless a refusal was read before and counts."""
+        state, self.state = self.state, State.OVER
+        if state not in RECOVERING:
+            raise failure
+        before_rset = state in (State.DRAINING, State.EMPTY_DOT) or not self.owed
+        if failure.problem is Problem.PROTOCOL and before_rset:
+            raise failure
+
+    def reset(self) -> None:
+        """RSET is to be written next."""
+        self.state, self._queue = State.RESETTING, [RSET]
+
+    def _depart(self, effect: Effect, reply: ServerReply) -> None:
+        """Leave the usual path."""
+        state = self.state
+        self.state = State.OVER
+        if effect is _X:
+            raise unexpected(reply) if state in STAGES else _too_many()
+        if effect is _E:
+            raise ExchangeEnded(reply=reply)
+        if effect is _M and not self.owed:  # a 354 for the DATA that was written last
+            self.state, self._queue = State.EMPTY_DOT, [DOT]
+        elif effect in (_M, _D) and self.delivered:
+            # the refusal may have been a second reply to the dot before it
+            raise _too_many()
+        if effect is _Q:
+            self.state, self._queue = State.LEAVING, [QUIT]
+        if state is State.DOT:
+            self.delivered += 1
+        if effect is _R:
+            self._refuse(reply, state)
+
+    def _refuse(self, reply: ServerReply, state: State) -> None:
+        """RSET follows once the replies that are owed were read. After a dot none may be owed: what
+        was announced may be out of step.
+        """
+        self.refusal = reply
+        self._queue = []
+        if not self.owed:
+            self.reset()
+        elif state is not State.DOT:
+            self.state = State.DRAINING
+
+    def _recover(self, reply: ServerReply) -> None:
+        """What follows a reply after a refusal."""
+        following = NEXT[self.state]
+        if following is State.RESETTING:
+            if not self.owed:
+                self.reset()
+        else:
+            self.state = following
+            if following is State.LEFT:
+                self.owed = 1
+
+
+def _too_many() -> ConnectionFailed:
+    return ConnectionFailed(Problem.PROTOCOL, "more replies than commands")
