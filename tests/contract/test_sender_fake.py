@@ -11,7 +11,7 @@ class TestFakeSender(SenderContract):
     @contextmanager
     def playing(self, script: Script) -> Iterator[Played]:
         sender = FakeSender(script, vault=VAULT)
-        account = an_account_at("smtp.example.com", 587)
+        account = an_account_at("smtp.example.com", 587, announce_next=self.announces)
         yield Played(
             sender,
             account,
@@ -24,3 +24,7 @@ class TestFakeSender(SenderContract):
 
 class TestFakeSenderWithoutPipelining(TestFakeSender):
     pipelining = False
+
+
+class TestFakeSenderThatAnnounces(TestFakeSender):
+    announces = True
