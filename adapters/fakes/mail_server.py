@@ -52,6 +52,7 @@ class Connection:
     """One connection. Replies wait in line, so one that nobody asked for shifts those after it."""
 
     def __init__(self, server: MailServer, *, any_password: bool, can_start_tls: bool) -> None:
+        self.stage = Stage.RESOLVE
         self._taken: tuple[tuple[str, ...], bytes] | None = None
         self._server = server
         self._script = server.script
@@ -83,18 +84,24 @@ class Connection:
         self._line.popleft()
         return said
 
+    def begin(self, stage: Stage | None) -> None:
+        """What follows belongs to *stage*, or to the same as before."""
+        self.stage = stage or self.stage
+
     def connect(self) -> None:
         """ConnectionFailed if the script has a problem for it; else the server greets."""
+        self.play(Stage.RESOLVE)
         self.play(Stage.CONNECT)
         self._say(Stage.BANNER, "220 ready")
 
     def play(self, stage: Stage) -> None:
         """A stage at which a server says nothing. ConnectionFailed."""
+        self.begin(stage)
         answer = self._server.playback.answer(stage)
         if isinstance(answer, Problem):
             raise ConnectionFailed(answer, "")
 
-    def encrypt(self, *, from_first_byte: bool) -> None:
+    def encrypt(self) -> None:
         """The handshake. ConnectionFailed."""
         answer = self._server.playback.answer(Stage.TLS)
         self._encrypted = True
@@ -102,6 +109,7 @@ class Connection:
             raise ConnectionFailed(answer, "")
         if answer is not None:
             # in plain text: from the first byte on it is no TLS at all
+            from_first_byte = self.stage is Stage.TLS
             other = Problem.TLS_MODE if from_first_byte else Problem.HANDSHAKE
             lost = _AT_HANDSHAKE.get(answer) if isinstance(answer, Fault) else None
             raise ConnectionFailed(lost or other, "")

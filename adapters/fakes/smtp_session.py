@@ -12,16 +12,12 @@ from application.ports.system import Vault
 from domain.account.account import Account, Security
 from domain.account.verification import Step
 from domain.address import Address
+from domain.dialogue.driver import follow, open_transaction, recover
 from domain.dialogue.ends import ConnectionFailed, ExchangeEnded, expect_positive
 from domain.dialogue.extensions import Extensions, dot_stuffed
 from domain.dialogue.opening import (
-    Ask,
-    LoggingIn,
     Opening,
-    StageReply,
-    StartTls,
     Steps,
-    bytes_before_tls,
     expect_password,
     verifying,
 )
@@ -29,11 +25,8 @@ from domain.dialogue.redaction import Redaction
 from domain.dialogue.replies import ServerReply
 from domain.dialogue.result import handoff_after
 from domain.dialogue.transaction import (
-    AT_ONCE,
     DOT,
-    ENVELOPE,
     IDLE,
-    RECOVERING,
     MailTransaction,
     State,
 )
@@ -65,7 +58,6 @@ class Session:
             can_start_tls=account.security is Security.STARTTLS,
         )
         self._redaction = Redaction()
-        self._stage = Stage.RESOLVE
         self._heard: list[Step] = []
 
     # --- from nothing to a session that takes mail
@@ -76,7 +68,7 @@ class Session:
             self._open()
         except (ConnectionFailed, ExchangeEnded) as end:
             return handoff_after(
-                end, stage=self._stage, account=self.account, redaction=self._redaction
+                end, stage=self._connection.stage, account=self.account, redaction=self._redaction
             )
         return Handoff(stage=Stage.MAIL, usable=True)
 
@@ -88,7 +80,7 @@ class Session:
                 self._follow(verifying(self.account, recipient))
         except (ConnectionFailed, ExchangeEnded) as end:
             handoff = handoff_after(
-                end, stage=self._stage, account=self.account, redaction=self._redaction
+                end, stage=self._connection.stage, account=self.account, redaction=self._redaction
             )
         failed, passed = Step.of(handoff), [step for step in self._heard if step.ok]
         return tuple(self._heard) if failed.ok else (*passed, failed)
@@ -98,16 +90,15 @@ class Session:
         try:
             expect_password(account)
         except ExchangeEnded:
-            self._stage = Stage.AUTH
+            connection.begin(Stage.AUTH)
             raise
-        connection.play(Stage.RESOLVE)
-        self._stage = Stage.CONNECT
         connection.connect()
         self._heard.append(Step(stage=Stage.CONNECT, detail="connected"))
         if account.security is Security.TLS:
-            self._stage = Stage.TLS
-            self._encrypt()
-        self._stage = Stage.BANNER
+            connection.begin(Stage.TLS)
+            connection.encrypt()
+            self._note(Stage.TLS)
+        connection.begin(Stage.BANNER)
         greeting = connection.read()
         self._note(Stage.BANNER, greeting)
         expect_positive(greeting)
@@ -117,45 +108,18 @@ class Session:
         try:
             self._follow(opening.steps())
         finally:
-            self._stage = opening.stage
+            connection.begin(opening.stage)
         self._redaction.end_login()
         self.transaction = MailTransaction(opening.extensions)
 
     def _follow(self, steps: Steps) -> None:
-        """Do what the dialogue wants, one event after the other."""
-        answer: ServerReply | None = None
-        try:
-            while True:
-                event = steps.send(answer)
-                answer = None
-                match event:
-                    case Ask():
-                        self._stage = event.stage
-                        answer = self._ask(event.line)
-                    case StageReply():
-                        self._note(event.stage, event.reply)
-                    case LoggingIn():
-                        self._redaction.begin_login(event.forms)
-                    case StartTls():
-                        if not self._connection.silent:
-                            raise bytes_before_tls()
-                        self._encrypt()
-        except StopIteration:
-            pass
+        follow(steps, self._connection, redaction=self._redaction, note=self._note)
 
-    def _ask(self, line: bytes) -> ServerReply:
-        connection = self._connection
-        if not connection.silent:
-            self.transaction.unasked(connection.read())
-        connection.write(line)
-        return connection.read()
-
-    def _encrypt(self) -> None:
-        self._connection.encrypt(from_first_byte=self.account.security is Security.TLS)
-        self._heard.append(Step(stage=Stage.TLS, detail="TLS stands"))
-
-    def _note(self, stage: Stage, reply: ServerReply) -> None:
-        self._heard.append(Step(stage=stage, reply=self._redaction.clean(reply)))
+    def _note(self, stage: Stage, reply: ServerReply | None = None) -> None:
+        if reply is None:
+            self._heard.append(Step(stage=stage, detail="TLS stands"))
+        else:
+            self._heard.append(Step(stage=stage, reply=self._redaction.clean(reply)))
 
     def _password(self) -> str:
         if self._vault is None:
@@ -175,7 +139,7 @@ class Session:
         if transaction.announced is not None:
             return transaction.announced is parcel
         try:
-            self._recover()
+            recover(transaction, self._connection)
         except ConnectionFailed:
             return False
         return transaction.state is State.READY and self._connection.silent
@@ -191,7 +155,7 @@ class Session:
         delivered = transaction.delivered
         self.taken = None
         try:
-            self._open_transaction(parcel)
+            open_transaction(transaction, connection, parcel)
             connection.pour(dot_stuffed(parcel.octets))
             if not connection.silent:
                 transaction.heard(connection.read())
@@ -222,20 +186,6 @@ class Session:
             usable=transaction.state in IDLE,
         )
 
-    def _open_transaction(self, parcel: Parcel) -> None:
-        """MAIL, RCPT, DATA: from here on the server waits for the body, or ExchangeEnded."""
-        transaction, connection = self.transaction, self._connection
-        transaction.begin(parcel)
-        while transaction.state in ENVELOPE:
-            if not transaction.owed:
-                if not connection.silent:
-                    transaction.unasked(connection.read())
-                connection.write(transaction.next_group())
-            transaction.heard(connection.read())
-        if transaction.state is not State.BODY:
-            self._recover()
-            raise ExchangeEnded(reply=transaction.refusal)
-
     def _end_message(self, announcement: bytes) -> ServerReply:
         """The reply to the final dot."""
         transaction, connection = self.transaction, self._connection
@@ -246,20 +196,6 @@ class Session:
         if not announcement and not connection.silent:
             transaction.heard_again(connection.read(), reply)
         return reply
-
-    def _recover(self) -> None:
-        """Read what is owed after a refusal, and reset."""
-        transaction, connection = self.transaction, self._connection
-        try:
-            while transaction.state in RECOVERING:
-                if not transaction.owed:
-                    if transaction.state not in AT_ONCE and not connection.silent:
-                        transaction.unasked(connection.read())
-                        continue
-                    connection.write(transaction.next_group())
-                transaction.heard(connection.read())
-        except ConnectionFailed as failure:
-            transaction.lost(failure)
 
     def _recipients(self, parcel: Parcel) -> tuple[RecipientReply, ...]:
         replies = map(self._redaction.clean, self.transaction.replies)

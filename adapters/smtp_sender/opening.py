@@ -15,7 +15,7 @@ from adapters.smtp_sender.wire import CancelToken, Deadline, Wire, connect
 from domain.account.account import Account, Security
 from domain.account.verification import Step
 from domain.address import Address, address_literal
-from domain.dialogue.ends import ConnectionFailed, ExchangeEnded, expect_positive
+from domain.dialogue.ends import ConnectionFailed, ExchangeEnded, expect_positive, unasked
 from domain.dialogue.extensions import Extensions
 from domain.dialogue.opening import (
     Ask,
@@ -121,10 +121,7 @@ class Opener:
     def _ask(self, line: bytes, deadline: Deadline) -> ServerReply:
         """The reply to one command. A 421 may come before it (RFC 5321 section 3.8)."""
         if not self._live.silent:
-            reply = self._live.read(self._timeouts.pending)
-            if reply.code == 421:
-                raise ExchangeEnded(reply=reply)
-            raise ConnectionFailed(Problem.PROTOCOL, "a reply that nobody asked for")
+            raise unasked(self._live.read(self._timeouts.pending))
         self._live.write(line, deadline.left_s)
         return self._live.read(deadline.left_s)
 

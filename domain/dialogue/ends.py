@@ -40,3 +40,13 @@ def expect_positive(reply: ServerReply) -> None:
         raise unexpected(reply)
     if not reply.positive:
         raise ExchangeEnded(reply=reply)
+
+
+def unasked(reply: ServerReply) -> ConnectionFailed | ExchangeEnded:
+    """What a reply before its command means.
+
+    A 421 may come at any time (RFC 5321 section 3.8), everything else is out of step.
+    """
+    if reply.code == 421:
+        return ExchangeEnded(reply=reply)
+    return ConnectionFailed(Problem.PROTOCOL, "a reply that nobody asked for")

@@ -13,7 +13,7 @@ for the answer to the next command, and is given to `unasked` instead.
 from enum import StrEnum
 from typing import Final
 
-from domain.dialogue.ends import ConnectionFailed, ExchangeEnded, unexpected
+from domain.dialogue.ends import ConnectionFailed, ExchangeEnded, unasked, unexpected
 from domain.dialogue.extensions import Extensions
 from domain.dialogue.replies import ServerReply
 from domain.outcome.handoff import Parcel, Problem, Stage
@@ -193,15 +193,12 @@ class MailTransaction:
             raise ConnectionFailed(Problem.PROTOCOL, detail)
 
     def unasked(self, reply: ServerReply) -> None:
-        """A reply before the command. A 421 may come at any time (RFC 5321 section 3.8), everything
-        else is out of step.
-        """
+        """A reply before the command. It raises, but for a goodbye that follows a refusal."""
         recovering = self.state in RECOVERING
         self.state = State.OVER
-        if reply.code != 421:
-            raise ConnectionFailed(Problem.PROTOCOL, "a reply that nobody asked for")
-        if not recovering:
-            raise ExchangeEnded(reply=reply)
+        end = unasked(reply)
+        if not recovering or isinstance(end, ConnectionFailed):
+            raise end
 
     def lost(self, failure: ConnectionFailed) -> None:
         """The connection failed. Raises *failure* unless a refusal was read before and counts."""

@@ -1,0 +1,112 @@
+"""Follows the machines over a connection whose waiting is its own affair.
+
+For a sender that writes a group, waits and reads. The socket client follows the machines itself,
+because it keeps a deadline for each group.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from domain.dialogue.ends import ConnectionFailed, ExchangeEnded, unasked
+from domain.dialogue.opening import Ask, LoggingIn, StageReply, StartTls, Steps, bytes_before_tls
+from domain.dialogue.redaction import Redaction
+from domain.dialogue.replies import ServerReply
+from domain.dialogue.transaction import AT_ONCE, ENVELOPE, RECOVERING, MailTransaction, State
+from domain.outcome.handoff import Parcel, Stage
+
+
+class Line(Protocol):
+    """What is needed of a connection. All but ``silent`` raise ConnectionFailed."""
+
+    @property
+    def silent(self) -> bool:
+        """Whether everything that was received has been read, and the server is there."""
+        ...
+
+    def begin(self, stage: Stage | None) -> None:
+        """What follows belongs to *stage*; None is what follows a refusal."""
+        ...
+
+    def write(self, octets: bytes) -> None:
+        """Commands."""
+        ...
+
+    def read(self) -> ServerReply:
+        """The next reply."""
+        ...
+
+    def encrypt(self) -> None:
+        """The handshake of TLS."""
+        ...
+
+
+def follow(
+    steps: Steps,
+    line: Line,
+    *,
+    redaction: Redaction,
+    note: Callable[[Stage, ServerReply | None], None],
+) -> None:
+    """Do what *steps* want, one event after the other; *note* is told what each stage came to."""
+    answer: ServerReply | None = None
+    asked: Stage | None = None
+    try:
+        while True:
+            event = steps.send(answer)
+            answer = None
+            match event:
+                case Ask():
+                    if event.stage is not asked:
+                        asked = event.stage
+                        line.begin(asked)
+                    if not line.silent:
+                        raise unasked(line.read())
+                    line.write(event.line)
+                    answer = line.read()
+                case StageReply():
+                    note(event.stage, event.reply)
+                case LoggingIn():
+                    redaction.begin_login(event.forms)
+                case StartTls():
+                    if not line.silent:
+                        raise bytes_before_tls()
+                    line.encrypt()
+                    note(Stage.TLS, None)
+    except StopIteration:
+        pass
+
+
+def open_transaction(transaction: MailTransaction, line: Line, parcel: Parcel) -> None:
+    """MAIL, RCPT, DATA: from here on the server waits for the body.
+
+    ExchangeEnded or ConnectionFailed if it does not.
+    """
+    transaction.begin(parcel)
+    while transaction.state in ENVELOPE:
+        line.begin(transaction.stage)
+        if not transaction.owed:
+            if not line.silent:
+                transaction.unasked(line.read())
+            line.write(transaction.next_group())
+        transaction.heard(line.read())
+    if transaction.state is not State.BODY:
+        recover(transaction, line)
+        raise ExchangeEnded(reply=transaction.refusal)
+
+
+def recover(transaction: MailTransaction, line: Line) -> None:
+    """Read what is owed after a refusal, and reset.
+
+    ConnectionFailed if the refusal may belong to another command.
+    """
+    line.begin(None)
+    try:
+        while transaction.state in RECOVERING:
+            if not transaction.owed:
+                if transaction.state not in AT_ONCE and not line.silent:
+                    transaction.unasked(line.read())
+                    continue
+                line.write(transaction.next_group())
+            transaction.heard(line.read())
+    except ConnectionFailed as failure:
+        transaction.lost(failure)
