@@ -81,24 +81,14 @@ class FakeSender:
         before_dot: Callable[[], bool],
         then: Callable[[], Parcel | None] = _nothing,
     ) -> Handoff:
-        """One attempt."""
-        return self.hand_over(account, Parcel(envelope, octets), before_dot=before_dot, then=then)
-
-    def hand_over(
-        self,
-        account: Account,
-        parcel: Parcel,
-        *,
-        before_dot: Callable[[], bool],
-        then: Callable[[], Parcel | None] = _nothing,
-    ) -> Handoff:
-        """The same for a parcel, which may have been announced with the one before it."""
+        """One attempt. *then* is asked where the account announces the next email."""
+        parcel = Parcel(envelope, octets)
         with self._lock:
             self.attempts += 1
         session = self._take_idle(account, parcel)
         if session is None:
             return self._over_a_new_session(account, parcel, before_dot, then)
-        was_announced = session.transaction.announced is parcel
+        was_announced = session.transaction.announced == parcel
         delivered = session.transaction.delivered
         handoff = self._over(session, parcel, before_dot, then)
         if was_announced and refuses_announcement(handoff, announced=True):
@@ -199,6 +189,11 @@ class _Conversation:
         still: Callable[[], bool] = lambda: True,
         then: Callable[[], Parcel | None] = _nothing,
     ) -> Handoff:
-        return self._sender.hand_over(
-            self._account, parcel, before_dot=lambda: before_dot() and still(), then=then
-        )
+        account, envelope, octets = self._account, parcel.envelope, parcel.octets
+
+        def allowed() -> bool:
+            return before_dot() and still()
+
+        if account.announce_next:
+            return self._sender.send(account, envelope, octets, before_dot=allowed, then=then)
+        return self._sender.send(account, envelope, octets, before_dot=allowed)

@@ -137,7 +137,7 @@ class Session:
         """Whether the next email may go over it: it was announced, or the session is reset."""
         transaction = self.transaction
         if transaction.announced is not None:
-            return transaction.announced is parcel
+            return transaction.announced == parcel
         try:
             recover(transaction, self._connection)
         except ConnectionFailed:

@@ -829,8 +829,8 @@ def test_a_clock_set_forward_ends_nothing_that_waits():
 class Refusing(FakeSender):
     """Its servers break on what is announced: at the final dot with *answer*, or before it."""
 
-    def send(self, account, envelope, octets, *, before_dot):
-        handoff = super().send(account, envelope, octets, before_dot=before_dot)
+    def send(self, account, envelope, octets, *, before_dot, **then):
+        handoff = super().send(account, envelope, octets, before_dot=before_dot, **then)
         return attrs.evolve(handoff, announcement_refused=account.announce_next)
 
 
