@@ -303,7 +303,7 @@ def test_a_connection_that_fails_in_an_email_is_told(state: State) -> None:
     assert transaction.state is State.OVER
 
 
-@pytest.mark.parametrize("state", RECOVERING)
+@pytest.mark.parametrize("state", sorted(RECOVERING))
 def test_a_connection_that_is_lost_after_a_refusal_leaves_the_refusal(state: State) -> None:
     transaction = in_state(state)
     transaction.lost(lost(Problem.CLOSED))
