@@ -15,7 +15,7 @@ from domain.dialogue.transaction import AT_ONCE, ENVELOPE, RECOVERING, MailTrans
 from domain.outcome.handoff import Parcel, Stage
 
 
-class Line(Protocol):
+class Connection(Protocol):
     """What is needed of a connection. All but ``silent`` raise ConnectionFailed."""
 
     @property
@@ -42,7 +42,7 @@ class Line(Protocol):
 
 def follow(
     steps: Steps,
-    line: Line,
+    line: Connection,
     *,
     redaction: Redaction,
     note: Callable[[Stage, ServerReply | None], None],
@@ -76,7 +76,7 @@ def follow(
         pass
 
 
-def open_transaction(transaction: MailTransaction, line: Line, parcel: Parcel) -> None:
+def open_transaction(transaction: MailTransaction, line: Connection, parcel: Parcel) -> None:
     """MAIL, RCPT, DATA: from here on the server waits for the body.
 
     ExchangeEnded or ConnectionFailed if it does not.
@@ -94,7 +94,7 @@ def open_transaction(transaction: MailTransaction, line: Line, parcel: Parcel) -
         raise ExchangeEnded(reply=transaction.refusal)
 
 
-def recover(transaction: MailTransaction, line: Line) -> None:
+def recover(transaction: MailTransaction, line: Connection) -> None:
     """Read what is owed after a refusal, and reset.
 
     ConnectionFailed if the refusal may belong to another command.
