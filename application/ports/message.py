@@ -1,8 +1,24 @@
-"""What a message needs that is not pure: signatures of DKIM."""
+"""What a message needs that is not pure: templates, and signatures of DKIM."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from domain.message.dkim import Algorithm, SigningKey
+from domain.message.template import Rendered, TemplateSource, Value
+
+
+class TemplateEngine(Protocol):
+    """Checks and renders templates. It never takes more than a bounded time and memory."""
+
+    def check(self, source: TemplateSource) -> None:
+        """InvalidInput with the code ``template_error`` if nothing could be rendered from it."""
+        ...
+
+    def render(self, source: TemplateSource, variables: Mapping[str, Value]) -> Rendered:
+        """What it comes to. InvalidInput ``template_error`` if a variable is missing or null, or if
+        it takes too much.
+        """
+        ...
 
 
 class DkimSigner(Protocol):
