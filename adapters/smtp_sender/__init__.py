@@ -72,13 +72,13 @@ class SmtpSender:
             addresses=KnownAddresses(clock.monotonic),
         )
         self._pool = Pool(pool or PoolPolicy(), monotonic=clock.monotonic)
-        self._brakes = _Brakes()
+        self._cancel_tokens = _CancelTokens()
         self._memory = _Memory(clock.monotonic)
 
     @contextmanager
     def converse(self, account: Account) -> Iterator["_Conversation"]:
         """One message after the other over one session; it is pooled at the end."""
-        cancel_token = self._brakes.add()
+        cancel_token = self._cancel_tokens.add()
         conversation = _Conversation(
             account,
             terms=self._terms,
@@ -89,24 +89,24 @@ class SmtpSender:
         try:
             yield conversation
         finally:
-            self._brakes.discard(cancel_token)
+            self._cancel_tokens.discard(cancel_token)
             conversation.end()
 
     def probe(self, account: Account) -> Handoff:
         """Connect, TLS, AUTH on a connection of its own, then QUIT."""
-        cancel_token = self._brakes.add()
+        cancel_token = self._cancel_tokens.add()
         session = Session(account, terms=self._terms)
         try:
             handoff = session.open(cancel_token)
         finally:
             cancel_token.watch(None)
             session.quit()
-            self._brakes.discard(cancel_token)
+            self._cancel_tokens.discard(cancel_token)
         return attrs.evolve(handoff, usable=False)
 
     def verify(self, account: Account, *, recipient: Address) -> tuple[Step, ...]:
         """Connect, TLS, AUTH, MAIL, RCPT on a connection of its own, then RSET and QUIT."""
-        cancel_token = self._brakes.add()
+        cancel_token = self._cancel_tokens.add()
         terms = attrs.evolve(self._terms, timeouts=self._terms.timeouts.at_most(VERIFY_S))
         session = Session(account, terms=terms)
         try:
@@ -117,7 +117,7 @@ class SmtpSender:
         finally:
             cancel_token.watch(None)
             session.quit()
-            self._brakes.discard(cancel_token)
+            self._cancel_tokens.discard(cancel_token)
         failed = Step.of(handoff)
         return steps if failed.ok or not _all_well(steps) else (*steps, failed)
 
@@ -127,7 +127,7 @@ class SmtpSender:
 
     def abort(self) -> None:
         """Drop every connection that has not passed the final dot; their sends end as STOPPED."""
-        self._brakes.stop()
+        self._cancel_tokens.stop()
         self._pool.empty()
 
     def tend(self) -> None:
@@ -143,7 +143,7 @@ class SmtpSender:
         self._pool.close()
 
     def _tls(self) -> ssl.SSLContext:
-        with self._brakes.lock:  # an attempt has begun: it is this process's
+        with self._cancel_tokens.lock:  # an attempt has begun: it is this process's
             if self._context is None:
                 context = self._make_context()
                 context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
@@ -151,7 +151,7 @@ class SmtpSender:
             return self._context
 
 
-class _Brakes:
+class _CancelTokens:
     """Those of the conversations and probes, so that `abort` finds them. Safe from many threads."""
 
     def __init__(self) -> None:
@@ -179,8 +179,8 @@ class _Brakes:
     def stop(self) -> None:
         """Stop every attempt that has not passed the final dot."""
         with self.lock:
-            brakes = list(self._all)
-        for cancel_token in brakes:
+            tokens = list(self._all)
+        for cancel_token in tokens:
             cancel_token.stop()
 
 
@@ -352,7 +352,7 @@ class _Conversation:
         cancel_token: CancelToken,
     ) -> Handoff:
         session = Session(self._account, terms=self._terms)
-        self._hold(session)
+        self._keep_session(session)
         handoff = session.open(cancel_token)
         if session.usable:
             handoff = self._hand_off(session, parcel, then, permission, cancel_token)
@@ -388,10 +388,10 @@ class _Conversation:
     def _take_idle(self) -> Session | None:
         session = self._pool.take(self._account)
         if session is not None:
-            self._hold(session)
+            self._keep_session(session)
             self._cancel_token.watch(session.interrupt)
         return session
 
-    def _hold(self, session: Session) -> None:
+    def _keep_session(self, session: Session) -> None:
         self._session = session
         self._epoch = self._pool.epoch(session.account_id)

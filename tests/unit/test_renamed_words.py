@@ -79,10 +79,6 @@ RENAMED: Final = {
 # Names that the database has: a version before this one reads them.
 OF_THE_DATABASE = Path("adapters/peewee_store/tables.py")
 COLUMNS = frozenset({"fate"})
-# Still to be renamed to CancelToken and on_claimed.
-LEFT = {
-    Path("adapters/smtp_sender/__init__.py"): frozenset({"_Brakes", "_brakes", "brakes", "_hold"})
-}
 
 
 def names_in(tree: ast.AST) -> Iterator[str]:
@@ -103,7 +99,7 @@ def test_no_name_that_was_given_up_is_an_identifier(path: Path) -> None:
     tree = ast.parse((ROOT / path).read_text("utf-8"))
     found = {name for name in names_in(tree) if name.strip("_") in RENAMED}
 
-    assert found - (COLUMNS if path == OF_THE_DATABASE else set()) - LEFT.get(path, set()) == set()
+    assert found - (COLUMNS if path == OF_THE_DATABASE else set()) == set()
 
 
 @pytest.mark.parametrize("path", FILES, ids=str)
