@@ -94,12 +94,19 @@ def _unless_text_alone(html: object, check: ValidatorFunctionWrapHandler) -> obj
 _HtmlText: TypeAlias = Annotated[_BodyText, Field(min_length=1)]
 
 
+_WITH_TEXT: Final[dict[str, Any]] = {
+    "required": ["text_content"],
+    "properties": {"text_content": {"minLength": 1}},
+}
+
+
 def _of_html_or_text(schema: dict[str, Any]) -> None:
-    """One of the two is needed, which the descriptions say: of an `anyOf` beside the properties
-    generators of strict clients make a type that nothing can be assigned to.
+    """One of the two is needed. Of an `anyOf` beside the properties generators of strict clients
+    make a type that nothing can be assigned to; `if` they leave out.
     """
     without_defaults(schema)
     schema["required"].remove("html_content")
+    schema |= {"if": {"required": ["html_content"]}, "else": _WITH_TEXT}
 
 
 class EmailRequest(RequestModel):
