@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from flask.testing import FlaskClient
 
+from domain.email.status import TERMINAL
 from entrypoints.runtime import logs
 from entrypoints.settings import Settings
 from entrypoints.wiring import build
@@ -25,7 +26,6 @@ EMAILS: Final = (
     ("reply-451-once@example.com", "Your invoice", "sent"),
     ("reply-550@example.com", "To nobody", "failed"),
 )
-FINAL: Final = frozenset({"sent", "failed", "cancelled"})
 
 
 class DemoFailed(Exception):
@@ -102,15 +102,15 @@ def _follow(
 ) -> None:
     """Tell every change until all have ended."""
     seen: dict[int, str] = {}
-    while any(seen.get(email_id) not in FINAL for email_id in email_ids):
+    while any(seen.get(email_id) not in TERMINAL for email_id in email_ids):
         if time.monotonic() - started > LONGEST_S:
             raise DemoFailed(f"not all emails ended within {LONGEST_S:g} seconds: {seen}")
         for email_id in email_ids:
             email = _get(client, f"/api/emails/{email_id}")
             status = str(email["status"])
-            if seen.get(email_id) not in (status, *FINAL):
+            if seen.get(email_id) not in (status, *TERMINAL):
                 seen[email_id] = status
-                if status in (*FINAL, "retry"):
+                if status in (*TERMINAL, "retry"):
                     elapsed = time.monotonic() - started
                     tell(f"{elapsed:5.2f} s  email {email_id} -> {status}: {_why(email)}")
         time.sleep(LOOK_S)
