@@ -8,11 +8,12 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import datetime
-from functools import partial
 from typing import Final, TypeVar
 
 import attrs
 
+from adapters.fakes.memory_details import MemoryDetails
+from adapters.fakes.memory_tables import Journal, Reservation, Tables
 from application.ports.store import Transaction
 from application.ports.system import Clock
 from domain.access import ApiKey, AuditEntry, IdempotencyRecord
@@ -42,8 +43,6 @@ from domain.errors import (
 )
 
 T = TypeVar("T")
-K = TypeVar("K")
-V = TypeVar("V")
 
 # What a transition may change; the rest of an email is fixed at acceptance.
 _FIXED: Final = frozenset({"id", "subject", "message_id", "size", "created_at", "key_id"})
@@ -55,7 +54,7 @@ class MemoryStore:
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
-        self._tables = _Tables()
+        self._tables = Tables()
         self._lock = threading.Lock()
         self._worker: int | None = None
         self._closed = False
@@ -108,7 +107,7 @@ class MemoryStore:
             if self._closed:
                 raise StoreUnavailable("the store is closed")
             self._worker = threading.get_ident()
-            journal = _Journal(writable=writable)
+            journal = Journal(writable=writable)
             try:
                 return work(_MemoryTransaction(self._tables, journal, self._clock))
             except BaseException:
@@ -123,80 +122,13 @@ class MemoryStore:
             raise RuntimeError("a work may touch nothing but its own transaction")
 
 
-@attrs.frozen(kw_only=True)
-class _Reservation:
-    account_id: int
-    units: int
-    charged_at: datetime | None = None
-
-
-@attrs.frozen
-class _Tables:
-    """Everything there is. Only a journal may write here."""
-
-    accounts: dict[int, Account] = attrs.field(factory=dict)
-    emails: dict[int, Email] = attrs.field(factory=dict)
-    octets: dict[int, bytes] = attrs.field(factory=dict)
-    attempts: dict[tuple[int, int], Attempt] = attrs.field(factory=dict)
-    ledger: dict[tuple[int, int], _Reservation] = attrs.field(factory=dict)
-    instances: dict[int, int] = attrs.field(factory=dict)
-    records: dict[tuple[str, str], IdempotencyRecord] = attrs.field(factory=dict)
-    keys: dict[int, ApiKey] = attrs.field(factory=dict)
-    key_hours: dict[tuple[int, datetime], int] = attrs.field(factory=dict)
-    audit: dict[int, AuditEntry] = attrs.field(factory=dict)
-    last_ids: dict[str, int] = attrs.field(factory=dict)
-
-
-class _Journal:
-    """The only way to write: remembers how to undo it, and is of no use once the work has ended."""
-
-    def __init__(self, *, writable: bool) -> None:
-        self._writable = writable
-        self._ended = False
-        self._undo: list[Callable[[], object]] = []
-
-    def put(self, table: dict[K, V], key: K, value: V) -> None:
-        """Write one row."""
-        self._remember(table, key)
-        table[key] = value
-
-    def remove(self, table: dict[K, V], key: K) -> None:
-        """Remove one row that is there."""
-        self._remember(table, key)
-        del table[key]
-
-    def next_id(self, tables: _Tables, table: str) -> int:
-        """An id that was never given out before."""
-        new = tables.last_ids.get(table, 0) + 1
-        self.put(tables.last_ids, table, new)
-        return new
-
-    def undo(self) -> None:
-        """Take back everything, newest first."""
-        while self._undo:
-            self._undo.pop()()
-
-    def end(self) -> None:
-        """The work is over."""
-        self._ended = True
-
-    def _remember(self, table: dict[K, V], key: K) -> None:
-        if self._ended:
-            raise RuntimeError("a transaction is valid only while its work runs")
-        if not self._writable:
-            raise RuntimeError("a read may not write")
-        if key in table:
-            self._undo.append(partial(table.__setitem__, key, table[key]))
-        else:
-            self._undo.append(partial(table.__delitem__, key))
-
-
 class _MemoryTransaction:
     """What one work may touch."""
 
-    def __init__(self, tables: _Tables, journal: _Journal, clock: Clock) -> None:
+    def __init__(self, tables: Tables, journal: Journal, clock: Clock) -> None:
         self.accounts = _Accounts(tables, journal)
         self.emails = _Emails(tables, journal)
+        self.details = MemoryDetails(tables, journal)
         self.attempts = _Attempts(tables, journal)
         self.ledger = _Ledger(tables, journal, clock)
         self.instances = _Instances(tables, journal)
@@ -207,7 +139,7 @@ class _MemoryTransaction:
 
 
 class _Accounts:
-    def __init__(self, tables: _Tables, journal: _Journal) -> None:
+    def __init__(self, tables: Tables, journal: Journal) -> None:
         self._tables = tables
         self._journal = journal
 
@@ -261,7 +193,7 @@ class _Accounts:
 
 
 class _Emails:
-    def __init__(self, tables: _Tables, journal: _Journal) -> None:
+    def __init__(self, tables: Tables, journal: Journal) -> None:
         self._tables = tables
         self._journal = journal
 
@@ -465,7 +397,7 @@ def _candidate(email: Email) -> Due:
 
 
 class _Attempts:
-    def __init__(self, tables: _Tables, journal: _Journal) -> None:
+    def __init__(self, tables: Tables, journal: Journal) -> None:
         self._tables = tables
         self._journal = journal
 
@@ -504,7 +436,7 @@ class _Attempts:
 
 
 class _Ledger:
-    def __init__(self, tables: _Tables, journal: _Journal, clock: Clock) -> None:
+    def __init__(self, tables: Tables, journal: Journal, clock: Clock) -> None:
         self._tables = tables
         self._journal = journal
         self._clock = clock
@@ -514,7 +446,7 @@ class _Ledger:
             key = (email.id, email.attempt_no)
             if email.account_id is None or key in self._tables.ledger:
                 raise Conflict(f"attempt {key[1]} of email {key[0]} cannot be reserved")
-            row = _Reservation(account_id=email.account_id, units=units(email))
+            row = Reservation(account_id=email.account_id, units=units(email))
             self._journal.put(self._tables.ledger, key, row)
 
     def charge(self, email_id: int, attempt_no: int, *, units: int) -> None:
@@ -562,7 +494,7 @@ class _Ledger:
             self._journal.remove(self._tables.ledger, key)
         return len(gone)
 
-    def _rows(self, account_id: int) -> list[_Reservation]:
+    def _rows(self, account_id: int) -> list[Reservation]:
         return [row for row in self._tables.ledger.values() if row.account_id == account_id]
 
     def _charged(
@@ -578,7 +510,7 @@ class _Ledger:
 
 
 class _Instances:
-    def __init__(self, tables: _Tables, journal: _Journal) -> None:
+    def __init__(self, tables: Tables, journal: Journal) -> None:
         self._tables = tables
         self._journal = journal
 
@@ -606,7 +538,7 @@ class _Instances:
 
 
 class _Idempotency:
-    def __init__(self, tables: _Tables, journal: _Journal) -> None:
+    def __init__(self, tables: Tables, journal: Journal) -> None:
         self._tables = tables
         self._journal = journal
 
@@ -630,7 +562,7 @@ class _Idempotency:
 
 
 class _Keys:
-    def __init__(self, tables: _Tables, journal: _Journal) -> None:
+    def __init__(self, tables: Tables, journal: Journal) -> None:
         self._tables = tables
         self._journal = journal
 
@@ -656,7 +588,7 @@ class _Keys:
 
 
 class _KeyUsage:
-    def __init__(self, tables: _Tables, journal: _Journal) -> None:
+    def __init__(self, tables: Tables, journal: Journal) -> None:
         self._tables = tables
         self._journal = journal
 
@@ -679,7 +611,7 @@ class _KeyUsage:
 
 
 class _Audit:
-    def __init__(self, tables: _Tables, journal: _Journal) -> None:
+    def __init__(self, tables: Tables, journal: Journal) -> None:
         self._tables = tables
         self._journal = journal
 

@@ -93,6 +93,16 @@ class BodyRow(Model):
         table_name = "email_body"
 
 
+class DetailRow(Model):
+    """What an email was submitted with; *detail* is a JSON object. Most emails have none."""
+
+    email_id = BigIntegerField(primary_key=True)
+    detail = TextField()
+
+    class Meta:
+        table_name = "email_detail"
+
+
 class RecipientRow(Model):
     """One recipient; *position* counts from 0 in the order of the request."""
 
@@ -265,6 +275,7 @@ TABLES = (
     AccountRow,
     EmailRow,
     BodyRow,
+    DetailRow,
     RecipientRow,
     AttemptRow,
     LedgerRow,

@@ -1,4 +1,4 @@
-"""The repositories of emails, which are the queue, and of their attempts."""
+"""The repositories of emails, which are the queue, of their details and their attempts."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -6,6 +6,7 @@ from typing import Protocol
 
 from domain.account.account import Account
 from domain.email.attempt import Attempt
+from domain.email.detail import Detail
 from domain.email.lifecycle import Email
 from domain.email.listing import Page, Waiting
 from domain.email.settlement import POISON_CRASHES
@@ -129,6 +130,18 @@ class EmailRepository(Protocol):
 
     def counts(self) -> Mapping[Status, int]:
         """How many emails stand in each status."""
+        ...
+
+
+class DetailRepository(Protocol):
+    """What emails were submitted with, beyond what their delivery needs."""
+
+    def add_all(self, details: Mapping[int, Detail]) -> None:
+        """Store what there is to say of emails that were just added, by their id; once each."""
+        ...
+
+    def of(self, email_id: int) -> Detail:
+        """Of one email; `NOTHING` if there is nothing to say, or no such email."""
         ...
 
 

@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 from application.ports.access import AuditTrail, IdempotencyRepository, KeyRepository, KeyUsage
 from application.ports.accounts import AccountRepository, Ledger
 from application.ports.cluster import InstanceRepository
-from application.ports.queue import AttemptRepository, EmailRepository
+from application.ports.queue import AttemptRepository, DetailRepository, EmailRepository
 
 T = TypeVar("T")
 
@@ -20,6 +20,9 @@ class Transaction(Protocol):
 
     @property
     def emails(self) -> EmailRepository: ...
+
+    @property
+    def details(self) -> DetailRepository: ...
 
     @property
     def attempts(self) -> AttemptRepository: ...

@@ -53,6 +53,7 @@ from tests.builders import (
     recipients,
     seconds,
 )
+from tests.contract.detail_suite import DetailContract
 
 T = TypeVar("T")
 
@@ -65,7 +66,7 @@ class Boom(Exception):
     """What a failing work raises."""
 
 
-class StoreContract:
+class StoreContract(DetailContract):
     """The contract of `application.ports.store.Store` and of all its repositories."""
 
     @pytest.fixture

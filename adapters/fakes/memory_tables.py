@@ -1,0 +1,88 @@
+"""The rows of the store in memory, and the journal that undoes what a failed work has written."""
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from typing import TypeVar
+
+import attrs
+
+from domain.access import ApiKey, AuditEntry, IdempotencyRecord
+from domain.account.account import Account
+from domain.email.attempt import Attempt
+from domain.email.detail import Detail
+from domain.email.lifecycle import Email
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+@attrs.frozen(kw_only=True)
+class Reservation:
+    """What an attempt uses of its account's limits; not charged yet without a time."""
+
+    account_id: int
+    units: int
+    charged_at: datetime | None = None
+
+
+@attrs.frozen
+class Tables:
+    """Everything there is. Only a journal may write here."""
+
+    accounts: dict[int, Account] = attrs.field(factory=dict)
+    emails: dict[int, Email] = attrs.field(factory=dict)
+    octets: dict[int, bytes] = attrs.field(factory=dict)
+    details: dict[int, Detail] = attrs.field(factory=dict)
+    attempts: dict[tuple[int, int], Attempt] = attrs.field(factory=dict)
+    ledger: dict[tuple[int, int], Reservation] = attrs.field(factory=dict)
+    instances: dict[int, int] = attrs.field(factory=dict)
+    records: dict[tuple[str, str], IdempotencyRecord] = attrs.field(factory=dict)
+    keys: dict[int, ApiKey] = attrs.field(factory=dict)
+    key_hours: dict[tuple[int, datetime], int] = attrs.field(factory=dict)
+    audit: dict[int, AuditEntry] = attrs.field(factory=dict)
+    last_ids: dict[str, int] = attrs.field(factory=dict)
+
+
+class Journal:
+    """The only way to write: remembers how to undo it, and is of no use once the work has ended."""
+
+    def __init__(self, *, writable: bool) -> None:
+        self._writable = writable
+        self._ended = False
+        self._undo: list[Callable[[], object]] = []
+
+    def put(self, table: dict[K, V], key: K, value: V) -> None:
+        """Write one row."""
+        self._remember(table, key)
+        table[key] = value
+
+    def remove(self, table: dict[K, V], key: K) -> None:
+        """Remove one row that is there."""
+        self._remember(table, key)
+        del table[key]
+
+    def next_id(self, tables: Tables, table: str) -> int:
+        """An id that was never given out before."""
+        new = tables.last_ids.get(table, 0) + 1
+        self.put(tables.last_ids, table, new)
+        return new
+
+    def undo(self) -> None:
+        """Take back everything, newest first."""
+        while self._undo:
+            self._undo.pop()()
+
+    def end(self) -> None:
+        """The work is over."""
+        self._ended = True
+
+    def _remember(self, table: dict[K, V], key: K) -> None:
+        if self._ended:
+            raise RuntimeError("a transaction is valid only while its work runs")
+        if not self._writable:
+            raise RuntimeError("a read may not write")
+        if key in table:
+            self._undo.append(partial(table.__setitem__, key, table[key]))
+        else:
+            self._undo.append(partial(table.__delitem__, key))

@@ -1,0 +1,54 @@
+"""The repository of what emails were submitted with, beyond what their delivery needs."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+import attrs
+
+from adapters.peewee_store.queries import Prepared, given
+from adapters.peewee_store.session import Session
+from adapters.peewee_store.tables import DetailRow
+from domain.email.detail import NOTHING, Detail, Mailbox, TemplateUsed
+
+_INSERT: Final = "INSERT INTO email_detail (email_id, detail)"
+_OF: Final = Prepared(DetailRow.select(DetailRow.detail).where(DetailRow.email_id == given("id")))
+
+
+class SqlDetails:
+    """The DetailRepository port."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add_all(self, details: Mapping[int, Detail]) -> None:
+        """Insert those that say something."""
+        new = [(email_id, _json(detail)) for email_id, detail in details.items() if detail]
+        if new:
+            self._session.insert(_INSERT, new)
+
+    def of(self, email_id: int) -> Detail:
+        """One query."""
+        row = _OF(self._session.execute, id=email_id).fetchone()
+        return NOTHING if row is None else _detail(json.loads(row[0]))
+
+
+def _json(detail: Detail) -> str:
+    """Its fields that are not empty."""
+    return json.dumps(
+        attrs.asdict(detail, filter=lambda _, value: value not in (None, (), "")),
+        ensure_ascii=False,
+    )
+
+
+def _detail(fields: dict[str, Any]) -> Detail:
+    """Of the object; what a newer version may have added to it is left out."""
+    sender, template = fields.get("sender"), fields.get("template")
+    return Detail(
+        sender=None if sender is None else Mailbox(**sender),
+        reply_to=tuple([Mailbox(**one) for one in fields.get("reply_to", ())]),
+        names=tuple([(position, name) for position, name in fields.get("names", ())]),
+        in_reply_to=fields.get("in_reply_to"),
+        template=None if template is None else TemplateUsed(**template),
+        topic=fields.get("topic"),
+    )

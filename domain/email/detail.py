@@ -1,0 +1,45 @@
+"""What an email was submitted with, beyond what its delivery needs."""
+
+from typing import Final
+
+import attrs
+
+
+@attrs.frozen
+class Mailbox:
+    """An address with the name that is shown for it; *name* is "" where there is none."""
+
+    address: str
+    name: str = ""
+
+
+@attrs.frozen
+class TemplateUsed:
+    """The version of a template that an email was rendered from; *locale* "" is the default."""
+
+    name: str
+    version: int
+    locale: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Detail:
+    """What is kept of an email for people: delivery never reads it, and most emails have none.
+
+    *sender* is the From that the client chose, None for the account's own. *names* are those of
+    recipients, by their position in the email.
+    """
+
+    sender: Mailbox | None = None
+    reply_to: tuple[Mailbox, ...] = ()
+    names: tuple[tuple[int, str], ...] = ()
+    in_reply_to: str | None = None
+    template: TemplateUsed | None = None
+    topic: str | None = None
+
+    def __bool__(self) -> bool:
+        """Whether it says anything."""
+        return self != NOTHING
+
+
+NOTHING: Final = Detail()
