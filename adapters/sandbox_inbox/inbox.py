@@ -23,7 +23,7 @@ from weakref import WeakSet
 import attrs
 from aiosmtpd.smtp import SMTP, AuthResult
 
-from adapters.sandbox_inbox.letter import Letter, read_letter
+from adapters.sandbox_inbox.letter import Letter, html_with_images, part_octets, read_letter
 from application.ports.system import Clock
 
 HOST: Final = "127.0.0.1"
@@ -59,6 +59,14 @@ class Received:
     def size(self) -> int:
         """The memory that it takes, nearly all of it."""
         return len(self.octets) + self.letter.size
+
+    def html(self) -> str:
+        """Its HTML with the images that it brings."""
+        return html_with_images(self.letter, self.octets)
+
+    def part(self, number: int) -> bytes | None:
+        """What is in this part; None if there is no such part, or it holds others."""
+        return part_octets(self.octets, number)
 
 
 class Outcome(NamedTuple):

@@ -6,6 +6,7 @@ harm: what is read of one is bounded before it is read.
 
 import contextlib
 import sys
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from email import message_from_bytes
 from email.errors import HeaderParseError
@@ -18,11 +19,21 @@ from typing import Final
 import attrs
 
 from adapters.sandbox_inbox.charsets import text_of
+from adapters.sandbox_inbox.parts import (
+    IMAGES,
+    MOST_FILENAME,
+    MOST_PARTS,
+    Compact,
+    LetterPart,
+    compact,
+    is_container,
+    walk,
+)
 from adapters.sandbox_inbox.shown_html import MOST_CHARACTERS, is_cut, shown_html
 
-MOST_OCTETS: Final = 2 * 1024**2  # of a message that are read; attachments mostly stand behind
+MOST_OCTETS: Final = 2 * 1024**2  # of a message that are read, without its large files
+MOST_IMAGE_OCTETS: Final = 8 * 1024**2  # of all images that one page shows
 MOST_CONTAINERS: Final = 20  # parts that hold parts
-MOST_PARTS: Final = 200
 MOST_HEADERS: Final = 200
 MOST_HEADER_CHARACTERS: Final = 4096
 MOST_HEADERS_CHARACTERS: Final = 64 * 1024  # of all headers together
@@ -33,6 +44,7 @@ MOST_ADDRESS_CHARACTERS: Final = 64 * 1024  # of To and Cc: a hundred recipients
 class Letter:
     """A message as people read it. *html* does no harm (see `shown_html`).
 
+    In *html* an image of the message itself still is ``cid:…``: `html_with_images` puts it in.
     *to*, *cc* and *bcc* are recipients of the envelope: those whom the header To names, whom only
     Cc names, and whom neither names. *cut* says that the message is longer than what is here.
     """
@@ -44,6 +56,7 @@ class Letter:
     headers: tuple[tuple[str, str], ...] = attrs.field(repr=False)
     text: str | None = attrs.field(repr=False)
     html: str | None = attrs.field(repr=False)
+    parts: tuple[LetterPart, ...] = attrs.field(default=(), repr=False)
     cut: bool
 
     @property
@@ -67,19 +80,54 @@ class _Bounded(Compat32):
 
 def read_letter(octets: bytes, recipients: Sequence[str]) -> Letter:
     """The letter in *octets*, sent to these recipients of the envelope. Never raises."""
-    begun = octets[:MOST_OCTETS]
     try:
-        return _read(begun, recipients, cut=len(octets) > MOST_OCTETS)
+        return _read(compact(octets), recipients)
     except Exception:  # the parser raises whatever it stumbles upon: then it is shown as it came
-        return _unread(begun, recipients)
+        return _unread(octets[:MOST_OCTETS], recipients)
 
 
-def _read(octets: bytes, recipients: Sequence[str], *, cut: bool) -> Letter:
-    low = octets.lower()
+def part_octets(octets: bytes, number: int) -> bytes | None:
+    """The part of this number, decoded; None if there is none, or it holds parts. Never raises."""
+    with contextlib.suppress(Exception):  # as above
+        whole = compact(octets)
+        for place, (_, part) in enumerate(walk(_parsed(whole))):
+            if place == number and not is_container(part):
+                return whole.decoded(part)
+    return None
+
+
+def html_with_images(letter: Letter, octets: bytes) -> str:
+    """The letter's HTML; its ``cid:`` images stand in it as ``data:``, up to 8 MB of them."""
+    html, left = letter.html or "", MOST_IMAGE_OCTETS
+    for part in letter.parts:
+        place = f'src="cid:{part.content_id}"'
+        if part.content_type in IMAGES and part.content_id and place in html:
+            image = part_octets(octets, part.number) if (part.size or 0) <= left else None
+            left -= len(image or b"")
+            if image is not None:
+                data = b64encode(image).decode()
+                html = html.replace(place, f'src="data:{part.content_type};base64,{data}"')
+    return html
+
+
+class _Unreadable(Exception):
+    """It has more containers than any honest message."""
+
+
+def _parsed(whole: Compact) -> Message:
+    """The message, as far as it is read. _Unreadable, and whatever the parser raises."""
+    begun = whole.octets[:MOST_OCTETS]
+    low = begun.lower()
     if low.count(b"multipart/") + low.count(b"message/") > MOST_CONTAINERS:
-        return _unread(octets, recipients)
-    message: Message = message_from_bytes(octets, policy=_Bounded())
-    text, html = _body(message, "text/plain"), _body(message, "text/html")
+        raise _Unreadable
+    message: Message = message_from_bytes(begun, policy=_Bounded())
+    return message
+
+
+def _read(whole: Compact, recipients: Sequence[str]) -> Letter:
+    cut = len(whole.octets) > MOST_OCTETS
+    message = _parsed(whole)
+    text, html = _body(message, "text/plain", whole), _body(message, "text/html", whole)
     if text is None and html is None:
         text = _without_parts(message)
     to, cc, bcc = _told_apart(recipients, to=_named(message, "To"), cc=_named(message, "Cc"))
@@ -91,6 +139,9 @@ def _read(octets: bytes, recipients: Sequence[str], *, cut: bool) -> Letter:
         headers=tuple(_headers(message)),
         text=None if text is None else _clean(text[:MOST_CHARACTERS]),
         html=None if html is None else shown_html(_clean(html)),
+        parts=tuple(
+            _part(part, number, depth, whole) for number, (depth, part) in enumerate(walk(message))
+        ),
         cut=cut
         or len(text or "") > MOST_CHARACTERS
         or (html is not None and is_cut(html))
@@ -172,12 +223,32 @@ def _compared(address: str) -> str:
 # -- bodies --------------------------------------------------------------------------------------
 
 
-def _body(message: Message, content_type: str) -> str | None:
+def _body(message: Message, content_type: str, whole: Compact) -> str | None:
     """The first part of this type that is no attachment."""
     for part in _parts(message):
         if part.get_content_type() == content_type:
-            return _content(part)
+            return text_of(whole.decoded(part), _charset(part))
     return None
+
+
+def _part(part: Message, number: int, depth: int, whole: Compact) -> LetterPart:
+    return LetterPart(
+        number=number,
+        depth=depth,
+        content_type=_clean(part.get_content_type()[:MOST_FILENAME]),
+        disposition=_clean((part.get_content_disposition() or "")[:MOST_FILENAME]),
+        filename=_filename(part),
+        content_id=_decoded(part.get("Content-ID", "")).strip().strip("<>")[:MOST_FILENAME],
+        size=None if is_container(part) else len(whole.decoded(part)),
+    )
+
+
+def _filename(part: Message) -> str:
+    try:
+        name = part.get_filename() or ""
+    except Exception:  # as with the charset below
+        name = ""
+    return _decoded(name)[:MOST_FILENAME]
 
 
 def _parts(message: Message) -> Iterator[Message]:
@@ -194,16 +265,6 @@ def _parts(message: Message) -> Iterator[Message]:
             yield part
         elif part.get_content_maintype() == "multipart":
             waiting.extend(one for one in reversed(inner) if isinstance(one, Message))
-
-
-def _content(part: Message) -> str:
-    try:
-        octets = part.get_payload(decode=True)
-    except Exception:  # a transfer encoding that its decoder stumbles upon
-        octets = None
-    if not isinstance(octets, bytes):
-        return _octets_shown(str(part.get_payload()))
-    return text_of(octets, _charset(part))
 
 
 def _charset(part: Message) -> str | None:

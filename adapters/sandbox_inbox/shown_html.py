@@ -57,7 +57,7 @@ def shown_html(html: str) -> str:
         clean_content_tags=set(_GONE_WITH_CONTENT),
         attributes={tag: set(names) for tag, names in _ATTRIBUTES.items()},
         attribute_filter=_filtered,
-        url_schemes={"http", "https", "mailto", "data"},
+        url_schemes={"http", "https", "mailto", "data", "cid"},
         url_relative="deny",
     )
 
@@ -71,7 +71,7 @@ def _filtered(tag: str, name: str, value: str) -> str | None:
     """The attribute's value; None takes the attribute away."""
     wanted = value.strip().lower()
     if name == "src":
-        return value if wanted.startswith("data:image/") else None
+        return value if wanted.startswith(("data:image/", "cid:")) else None
     if name == "href":
         return value if wanted.startswith(_LINKS) else None
     return value

@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, Protocol
+from urllib.parse import quote
 
 from flask import Blueprint, Response, abort, jsonify, render_template, request
 
@@ -22,6 +23,8 @@ PAGE_CSP: Final = (
 MESSAGE_CSP: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox; frame-ancestors 'self'"
 )
+MOST_SOURCE: Final = 256 * 1024  # octets that the source page shows
+_ENDINGS: Final = {"text/plain": ".txt", "text/html": ".html", "text/calendar": ".ics"}
 OUTCOMES: Final = (
     ("reply-451-once@example.com", "is deferred once, then accepted (greylisting)"),
     ("reply-451@example.com", "is deferred every time, until the retries are used up"),
@@ -30,6 +33,33 @@ OUTCOMES: Final = (
     ("reply-421@example.com", "closes the connection"),
     ("slow@example.com", "is accepted after three seconds"),
 )
+
+
+class Part(Protocol):
+    """One part of a message, see the inbox's `LetterPart`."""
+
+    @property
+    def number(self) -> int: ...
+
+    @property
+    def depth(self) -> int: ...
+
+    @property
+    def content_type(self) -> str: ...
+
+    @property
+    def disposition(self) -> str: ...
+
+    @property
+    def filename(self) -> str: ...
+
+    @property
+    def content_id(self) -> str: ...
+
+    @property
+    def size(self) -> int | None:
+        """Octets after decoding; None of a part that holds parts."""
+        ...
 
 
 class Letter(Protocol):
@@ -59,6 +89,9 @@ class Letter(Protocol):
         ...
 
     @property
+    def parts(self) -> Sequence[Part]: ...
+
+    @property
     def cut(self) -> bool:
         """Whether the message is longer than what is here."""
         ...
@@ -84,6 +117,14 @@ class Received(Protocol):
 
     @property
     def letter(self) -> Letter: ...
+
+    def html(self) -> str:
+        """The letter's HTML with the images that the message brings."""
+        ...
+
+    def part(self, number: int) -> bytes | None:
+        """What is in this part; None if there is no such part, or it holds others."""
+        ...
 
 
 class Inbox(Protocol):
@@ -124,6 +165,8 @@ class Sandbox:
         routes.get("/messages.json")(self.messages)
         routes.get("/<int:number>")(self.message)
         routes.get("/<int:number>/html")(self.html)
+        routes.get("/<int:number>/parts/<int:part>")(self.part)
+        routes.get("/<int:number>/source")(self.source)
         routes.get("/<int:number>/raw")(self.raw)
         routes.after_request(_protected)
         routes.record(lambda setup: setup.app.extensions.__setitem__(SANDBOX, self._inbox))
@@ -150,11 +193,32 @@ class Sandbox:
 
     def html(self, number: int) -> Response:
         """Its HTML, for the frame that can do no harm."""
-        html = self._received(number).letter.html
-        response = Response(html or "", content_type="text/html; charset=utf-8")
+        html = self._received(number).html()
+        response = Response(html, content_type="text/html; charset=utf-8")
         response.headers["Content-Security-Policy"] = MESSAGE_CSP
         response.headers["X-Frame-Options"] = "SAMEORIGIN"
         return response
+
+    def part(self, number: int, part: int) -> Response:
+        """One part, to be kept as a file: no browser shows or runs what somebody else sent."""
+        received = self._received(number)
+        octets = received.part(part)
+        if octets is None:
+            abort(404)
+        response = Response(octets, content_type="application/octet-stream")
+        response.headers["Content-Disposition"] = _as_file(received.letter.parts[part])
+        response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+        return response
+
+    def source(self, number: int) -> str:
+        """The message as it came, as text."""
+        received = self._received(number)
+        return render_template(
+            "sandbox/source.html",
+            received=received,
+            source=received.octets[:MOST_SOURCE].decode("utf-8", "replace"),
+            cut=len(received.octets) > MOST_SOURCE,
+        )
 
     def raw(self, number: int) -> Response:
         """Its octets as they came."""
@@ -167,6 +231,13 @@ class Sandbox:
         if received is None:
             abort(404)
         return received
+
+
+def _as_file(part: Part) -> str:
+    """A Content-Disposition with the part's own name (RFC 6266)."""
+    name = part.filename or f"part-{part.number}{_ENDINGS.get(part.content_type, '')}"
+    plain = "".join(c if c.isascii() and c.isprintable() and c not in '"\\/' else "_" for c in name)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
 def _protected(response: Response) -> Response:
