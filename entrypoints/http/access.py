@@ -1,4 +1,4 @@
-"""The door of the API: every call under /api is somebody's, and is refused before its body is read.
+"""Authentication: a call under /api has a caller, or is refused before its body is read.
 
 Here a caller is only recognised; what it may see and change is decided by the use cases. The scope
 that an operation declares is looked at here too, so that nobody's megabytes are read for nothing.
@@ -22,7 +22,7 @@ from entrypoints.http.openapi import Operation
 from entrypoints.http.proxies import forwarded_of
 from entrypoints.http.requests import ServiceRequest, the_request
 
-# What holds nobody's data: anyone may ask, as an orchestrator or a browser does without a key.
+# Public endpoints: an orchestrator or a browser calls them without a key.
 OPEN: Final = frozenset(
     {
         "operations.alive",
@@ -46,7 +46,7 @@ def install_access(
     *,
     document_needs_key: bool,
 ) -> None:
-    """Let nobody in to *app* who may not come in; to be installed before any route is reached."""
+    """Check every request to *app* before it is routed."""
     free = OPEN if document_needs_key else OPEN | {DOCUMENT}
     door = _Door(application.access, operations, free)
     app.before_request(door.check)
@@ -54,7 +54,7 @@ def install_access(
 
 
 def the_caller() -> Caller:
-    """Who sent the current request. Only behind the door."""
+    """The caller of the current request. Only for routes that are checked."""
     caller = the_request().caller
     assert caller is not None
     return caller
@@ -83,7 +83,7 @@ class _Door:
         return None if judgement is None else self._passed(judgement, asked)
 
     def _is_free(self, asked: ServiceRequest) -> bool:
-        """Where there is nothing, only what looks like the API is behind the door."""
+        """Whether it needs no caller; of paths without a route those that do not look like the API."""
         if asked.endpoint is None:
             return not asked.path.lstrip("/").lower().startswith("api")
         return asked.endpoint in self._free
@@ -122,7 +122,7 @@ class _Door:
 
 
 def presented_key(environ: Mapping[str, Any]) -> str | None:
-    """The key that came with the request, good or bad; other ways to authorise are not ours."""
+    """The API key of the request, valid or not; other schemes of Authorization are ignored."""
     token: str | None = environ.get("HTTP_X_API_KEY")
     if token is not None:
         return token
@@ -131,7 +131,7 @@ def presented_key(environ: Mapping[str, Any]) -> str | None:
 
 
 def _refuse_other_sites(asked: ServiceRequest) -> None:
-    """Without a key, a browser on this machine must not be made to ask by somebody else's page.
+    """Refuse a browser's call without a key that another site's page has made (CSRF).
 
     The client must be on this machine, whatever was bound. The Host gives away a name that was
     pointed at this machine (DNS rebinding), Origin and Sec-Fetch-Site a page from elsewhere.

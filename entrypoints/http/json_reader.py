@@ -1,4 +1,4 @@
-"""Reading a request body: JSON in UTF-8 that means one thing only, whoever reads it.
+"""Reads a request body: JSON in UTF-8 without anything that parsers read differently.
 
 The standard reader takes NaN, keeps the last of two equal names, accepts UTF-16 and half characters
 and falls over at depth; here each of them is refused (RFC 8259, RFC 7493).
@@ -48,7 +48,7 @@ def read_object(*, times: int = 1) -> JsonObject:
 
 
 def read_optional_object() -> JsonObject:
-    """What `read_object` gives; a body that is empty stands for no fields, whatever its type."""
+    """Like `read_object`; an empty body stands for no fields, whatever its type."""
     octets = _body()
     if not octets:
         return {}
@@ -92,7 +92,7 @@ def check_content_type() -> None:
 
 
 def parse_object(octets: bytes, *, times: int = 1) -> JsonObject:
-    """The JSON object that *octets* hold. InvalidInput says why it is none.
+    """The JSON object in *octets*. InvalidInput if there is none.
 
     A byte order mark before it is skipped: some editors and libraries write one (RFC 8259, 8.1).
     """
@@ -128,7 +128,7 @@ def _check_shape(text: str, octets: bytes, *, times: int) -> None:
 
 
 def outside_strings(text: str) -> str:
-    """What of a JSON text stands outside of its strings.
+    """The parts of a JSON text outside its strings.
 
     Of a text that is none it holds at least all that a reader gets to see before it gives up: up
     to there both agree on where strings begin and end.
@@ -161,7 +161,7 @@ def _is_small(octets: bytes) -> bool:
 
 
 def _count(octets: bytes, sign: bytes) -> int:
-    """How often *sign* stands there; of what is rare `bytes.count` takes ten times as long."""
+    """How often *sign* occurs; for a rare one `bytes.count` takes ten times as long."""
     return len(octets) - len(octets.replace(sign, b""))
 
 
@@ -180,7 +180,7 @@ def _depth(skeleton: str) -> int:
 def _check_characters(value: object) -> None:
     """Refuse half characters, which only ``\\uD800`` to ``\\uDFFF`` can make."""
     if isinstance(value, str):
-        if not value.isascii():  # which it knows without looking
+        if not value.isascii():  # a flag of the string: nothing is searched
             try:
                 value.encode()
             except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""Who really asks, and under which address, when the service stands behind a proxy.
+"""The real client and the public URL of a request that came through a proxy.
 
 A WSGI middleware sees each request before Flask does. From a peer that TRUSTED_PROXIES names it
 takes the client, the scheme, the host and the path prefix from the X-Forwarded-* headers; from any
@@ -51,7 +51,7 @@ _PATH: Final = re.compile(r"(/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)*/?")
 
 @attrs.frozen(kw_only=True)
 class Forwarded:
-    """What came with a request that has headers of a proxy.
+    """The proxy headers of a request.
 
     *peer* and *host* are what they were before anything was believed. *fault* says what a trusted
     proxy sent that cannot be read; then nothing of it was believed.
@@ -65,7 +65,7 @@ class Forwarded:
 
 @attrs.frozen(kw_only=True)
 class _Claims:
-    """What a trusted proxy says, checked; None where it says nothing."""
+    """The validated headers of a trusted proxy; None where one is missing."""
 
     client: str | None
     scheme: str | None
@@ -92,7 +92,7 @@ def install_proxies(app: Flask, *, trusted: Sequence[Network], is_open: Callable
 
 
 def forwarded_of(environ: "WSGIEnvironment") -> Forwarded | None:
-    """What a request brought of a proxy's headers; None if it has none of them."""
+    """The proxy headers of a request; None if it has none."""
     found: Forwarded | None = environ.get(_KEY)
     return found
 
@@ -107,7 +107,7 @@ class BehindProxies:
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        """Pass a request on, with what is believed in the place of what the server saw.
+        """Pass a request on, with the trusted values in place of what the server saw.
 
         A server may call again with the same *environ*, once it has the body: it was read before.
         """
@@ -152,7 +152,7 @@ def _believe(claims: _Claims, environ: "WSGIEnvironment") -> None:
 
 
 def _claims(environ: "WSGIEnvironment", trusts: _Trust) -> _Claims:
-    """ValueError, which may be told, for what is not written as it must be."""
+    """ValueError, with a message for the client, for a malformed value."""
     return _Claims(
         client=_given(environ, _FOR, lambda text: _client(text, trusts)),
         scheme=_given(environ, _PROTO, _scheme),
@@ -167,7 +167,7 @@ def _given(environ: "WSGIEnvironment", name: str, read: Callable[[str], str]) ->
 
 
 def _client(text: str, trusts: _Trust) -> str:
-    """The rightmost entry that is no trusted proxy; the first one if all of them are."""
+    """The rightmost entry that is not a trusted proxy; the first one if all are."""
     entries = text.split(",", MOST_HOPS)
     if len(entries) > MOST_HOPS:
         raise ValueError(f"X-Forwarded-For must have at most {MOST_HOPS} addresses")
@@ -228,9 +228,9 @@ def _is_ipv6(text: str) -> bool:
     return True
 
 
-@lru_cache(maxsize=256)  # a proxy asks again and again
+@lru_cache(maxsize=256)  # the same few proxies send every request
 def _address_of_peer(peer: str) -> Address | None:
-    """None for what is no address, as the peer of a Unix socket."""
+    """None for what is not an address, such as the peer of a Unix socket."""
     try:
         return _unmapped(ip_address(peer.partition("%")[0]))
     except ValueError:

@@ -23,7 +23,7 @@ class ServiceRequest(Request):
 
 
 def the_request() -> ServiceRequest:
-    """The current request itself: to go through Flask's proxy for each look at it is a tenth of
+    """The current request itself: going through Flask's proxy for each access is a tenth of
     what a call costs.
     """
     return cast("ServiceRequest", request._get_current_object())  # type: ignore[attr-defined]
@@ -33,22 +33,22 @@ class _NoSessions(SessionInterface):
     _none: Final = NullSession()
 
     def open_session(self, app: Flask, request: Request) -> SessionMixin:
-        """One that holds nothing, for all."""
+        """The same empty session for every request."""
         return self._none
 
     def is_null_session(self, obj: object) -> bool:
-        """Nothing is ever to be saved."""
+        """Nothing is saved."""
         return True
 
 
 class ServiceFlask(Flask):
-    """The application, to be built like any other one."""
+    """The Flask application; built like any other."""
 
     request_class = ServiceRequest
     session_interface = _NoSessions()
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        """What finds the route; no host has routes of its own, which is most of the work."""
+        """The URL adapter. No route depends on the host, so the host is not matched."""
         if request is None:
             return super().create_url_adapter(request)
         return self.url_map.bind(
@@ -60,5 +60,5 @@ class ServiceFlask(Flask):
         )
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """As it is: nothing here is a coroutine, and to look costs more than most of it does."""
+        """The function itself: none is a coroutine, and the check costs more than most."""
         return func

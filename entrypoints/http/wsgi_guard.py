@@ -1,4 +1,4 @@
-"""What gunicorn leaves to do before a call: the form of the request, and 4 calls of a key at once.
+"""Checks under gunicorn before a call: the form of the request, and 4 calls of a key at once.
 
 The embedded server does the same in `entrypoints.http.server`, where a call that waits for a place
 holds no thread.
@@ -24,7 +24,7 @@ _HEALTH: Final = frozenset({"/healthz", "/readyz"})
 
 
 class GuardedCalls:
-    """A WSGI application that lets *app* answer a good request when its key has a place."""
+    """WSGI middleware: *app* answers a valid request once its key has a place."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class GuardedCalls:
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        """Answer a call."""
+        """Handle one request."""
         if not _is_well_formed(environ):
             return _refused(BAD_REQUEST, environ, start_response)
         key = presented_key(environ)
@@ -59,7 +59,7 @@ class GuardedCalls:
 
 
 def _is_well_formed(environ: "WSGIEnvironment") -> bool:
-    """Whether it is for a path of some host; HTTP/1.0 knows no hosts."""
+    """Whether the request has a path and a host; HTTP/1.0 has no Host header."""
     has_host = environ.get("HTTP_HOST") or environ["SERVER_PROTOCOL"] == "HTTP/1.0"
     return bool(has_host) and environ["PATH_INFO"].startswith("/")
 
@@ -88,7 +88,7 @@ class ThreadPlaces:
         self._changed = threading.Condition()
 
     def take(self, key: bytes) -> bool:
-        """Whether there was a place in time. It is to be given back with `leave`."""
+        """Whether there was a place in time. Give it back with `leave`."""
         with self._changed:
             if not self._is_free(key):
                 if self._waiting >= self._most_waiting:

@@ -1,4 +1,4 @@
-"""Calls a WSGI application, in worker threads, for a request that has arrived whole.
+"""Calls a WSGI application in worker threads, once a request has been read completely.
 
 One hand-over to the thread and one back: general bridges between ASGI and WSGI pass each piece of
 a body between the threads. An answer is passed back whole too.
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("email_service.server")
 
-# A memory of names, filled as they come and bounded, beside the two that have no HTTP_
+# A bounded cache of header names, beside the two that have no HTTP_
 _KEYS: Final = {b"content-type": "CONTENT_TYPE", b"content-length": "CONTENT_LENGTH"}
 _MOST_KEYS: Final = 256
 _CHUNKED: Final = "HTTP_TRANSFER_ENCODING"
@@ -34,7 +34,7 @@ Headers = list[tuple[bytes, bytes]]
 
 @attrs.frozen
 class Answer:
-    """What is sent to the client, whole."""
+    """A complete response."""
 
     status: int
     headers: Headers
@@ -42,7 +42,7 @@ class Answer:
 
 
 def refused(refusal: Refusal, environ: Mapping[str, Any]) -> Answer:
-    """The answer to a request that the application does not see."""
+    """The response to a request that is refused before the application sees it."""
     headers, body = refusal.headers_and_body(environ.get("HTTP_X_REQUEST_ID", ""))
     return Answer(refusal.status, headers, body)
 
@@ -77,7 +77,7 @@ def environ_of(scope: Mapping[str, Any]) -> "WSGIEnvironment":
 
 
 def _key(name: bytes) -> str:
-    """What WSGI calls a header."""
+    """The WSGI environment's name of a header."""
     key = "HTTP_" + name.decode("latin-1").upper().replace("-", "_")
     if len(_KEYS) < _MOST_KEYS:
         _KEYS[name] = key
@@ -85,7 +85,7 @@ def _key(name: bytes) -> str:
 
 
 def with_body(environ: "WSGIEnvironment", body: bytes) -> "WSGIEnvironment":
-    """The whole request; how its body was framed is over."""
+    """The environ of a request whose body was read; its framing headers are gone."""
     if environ.pop(_CHUNKED, None) is not None:
         environ["CONTENT_LENGTH"] = str(len(body))
     environ["wsgi.input"] = BytesIO(body)
@@ -93,7 +93,7 @@ def with_body(environ: "WSGIEnvironment", body: bytes) -> "WSGIEnvironment":
 
 
 def call(app: "WSGIApplication", environ: "WSGIEnvironment") -> Answer:
-    """What the application answers."""
+    """The response of the application."""
     given: list[tuple[str, list[tuple[str, str]]]] = []
 
     def start_response(status: str, headers: list[tuple[str, str]], _: Any = None) -> Any:
@@ -114,7 +114,7 @@ def call(app: "WSGIApplication", environ: "WSGIEnvironment") -> Answer:
 
 
 class Workers:
-    """Threads that work for an event loop."""
+    """Worker threads of an event loop."""
 
     def __init__(self, count: int, *, name: str, begin: Callable[[], object]) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -129,18 +129,18 @@ class Workers:
         ]
 
     def start(self) -> None:
-        """In the loop that they work for."""
+        """Call it in the event loop that they work for."""
         self._loop = asyncio.get_running_loop()
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """Begin nothing more; what is under way may end. From any thread."""
+        """Start no more work; work in progress may finish. From any thread."""
         for _ in self._threads:
             self._asked.put(None)
 
     def do(self, work: Callable[[], Answer]) -> "asyncio.Future[Answer]":
-        """What *work* answers, when a thread has done it."""
+        """Run *work* in a thread and return its result."""
         assert self._loop is not None
         future: asyncio.Future[Answer] = self._loop.create_future()
         self._asked.put((future, work))
@@ -152,11 +152,11 @@ class Workers:
             future, work = asked
             try:
                 answer = work()
-            except BaseException:  # the thread must outlive every bug
+            except BaseException:  # a bug in the work must not end the thread
                 _log.exception("a request could not be answered")
                 answer = refused(INTERNAL, {})
             self._done.append((future, answer))
-            del asked, future, work, answer  # nothing of a request is kept while none is there
+            del asked, future, work, answer  # an idle thread keeps no request alive
             if not self._told:
                 self._told = True
                 self._tell()
@@ -165,11 +165,11 @@ class Workers:
         assert self._loop is not None
         try:
             self._loop.call_soon_threadsafe(self._hand_back)
-        except RuntimeError:  # the loop has ended: nobody waits for it
+        except RuntimeError:  # the loop has ended, so nothing awaits the result
             return
 
     def _hand_back(self) -> None:
-        self._told = False  # first: who is done from now on tells again
+        self._told = False  # first: a thread that finishes from now on notifies again
         while self._done:
             future, answer = self._done.popleft()
             if not future.done():

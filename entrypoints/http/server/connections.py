@@ -1,4 +1,4 @@
-"""The connections that are open: how many of one address, and which of them are late."""
+"""The open connections: how many there are of each address, and which are past their deadline."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -12,15 +12,15 @@ LOOK_S: Final = 0.5
 
 
 class Connection(Protocol):
-    """One of them."""
+    """One connection."""
 
     @property
     def resting(self) -> bool:
-        """Whether no request of it is being answered."""
+        """Whether none of its requests is being answered."""
         ...
 
     def look(self, now: float) -> None:
-        """End it if its time is over."""
+        """End it if it is past its deadline."""
         ...
 
     def drop(self) -> None:
@@ -29,7 +29,7 @@ class Connection(Protocol):
 
 
 class Connections:
-    """All of them by the address of the peer. Used by the event loop alone.
+    """All connections by the address of the peer. For the event loop's thread only.
 
     A new one of an address that has its share takes the place of the one that has rested longest;
     it is turned away where none rests. Addresses in *trusted* are proxies: they have no share.
@@ -47,7 +47,7 @@ class Connections:
         return self._number
 
     def admit(self, connection: Connection, address: str) -> bool:
-        """Whether it may stay."""
+        """Whether the connection is admitted."""
         group = client_group(address)
         mine = self._of.get(group, {})
         if len(mine) >= self._most_of_address and not self._trusts(address):
@@ -62,7 +62,7 @@ class Connections:
         return True
 
     def leave(self, connection: Connection, address: str) -> None:
-        """It has gone; also one that was not admitted."""
+        """Forget a connection that has ended, whether it was admitted or not."""
         group = client_group(address)
         mine = self._of.get(group, {})
         if connection in mine:
@@ -72,7 +72,7 @@ class Connections:
                 del self._of[group]
 
     def rested(self, connection: Connection, address: str) -> None:
-        """It rests from now on: others have rested longer."""
+        """Note that it is idle from now on; those idle the longest are closed first."""
         mine = self._of.get(client_group(address), {})
         if connection in mine:
             mine[connection] = mine.pop(connection)

@@ -1,4 +1,4 @@
-"""What stands between a client's socket and uvicorn: size, time and form of a request's octets.
+"""Checks what a client sends before uvicorn sees it: the size, time and form of its requests.
 
 httptools has no limits, and uvicorn with it neither: a header, a chunk's size line or a trailer may
 be endless and arrive one octet a minute. So each connection has a `Front`, which parses what comes
@@ -29,13 +29,13 @@ FRONT: Final = "front"  # where the guard finds it, in the state of an ASGI scop
 
 
 class Front(asyncio.Protocol):
-    """One connection. A subclass says which `Limits` and `Connections` are meant."""
+    """The protocol of one connection. A subclass sets `limits` and `connections`."""
 
     limits: Limits
     connections: Connections
 
     def __init__(self, **given: Any) -> None:
-        # Any: uvicorn hands over what its own protocol wants, and nobody else looks at it
+        # Any: these are the arguments of uvicorn's own protocol
         self._loop = asyncio.get_running_loop()
         self._server = HttpToolsProtocol(**(given | {"app_state": {FRONT: self}}))
         self._reader = RequestReader(self.limits)
@@ -46,14 +46,14 @@ class Front(asyncio.Protocol):
         self._admitted = False
         self._unanswered = 0
         self._refusal: Refusal | None = None
-        self._deaf = False  # nothing more is wanted of the client
+        self._deaf = False  # what the client still sends is discarded
         self._swallowed = 0
         self.gone = False
 
     # -- asyncio.Protocol -----------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the connection, or turn it away."""
+        """Admit the connection or refuse it."""
         assert isinstance(transport, asyncio.Transport)
         peer = transport.get_extra_info("peername")
         self._address = str(peer[0]) if isinstance(peer, tuple) else ""
@@ -67,7 +67,7 @@ class Front(asyncio.Protocol):
         self._server.connection_made(self._transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The client has gone, or was sent away."""
+        """The connection has ended."""
         self.gone = True
         self.connections.leave(self, self._address)
         if self._transport is not None:
@@ -76,29 +76,29 @@ class Front(asyncio.Protocol):
             self._server.connection_lost(exc)
 
     def eof_received(self) -> bool | None:
-        """The client sends nothing more: what it has asked is still answered."""
+        """The client has closed its side: requests that it has sent are still answered."""
         if self._deaf or not self._unanswered:
             return None
         self._deaf = True
         self._deadline = None
         if self._reader.part in (Part.HEAD, Part.BODY):
-            return None  # what was begun will never be whole
+            return None  # an incomplete request will never be complete
         assert self._transport is not None
         self._transport.close_when_answered = True
         return True
 
     def pause_writing(self) -> None:
-        """The client does not take its reply."""
+        """The client does not read its response."""
         self._reply_deadline = self._loop.time() + self.limits.reply_s
         self._server.pause_writing()
 
     def resume_writing(self) -> None:
-        """It does."""
+        """The client reads its response again."""
         self._reply_deadline = None
         self._server.resume_writing()
 
     def data_received(self, data: bytes) -> None:
-        """Look at what has come, and pass it on if it may."""
+        """Check what was received, and pass it on if it is within the limits."""
         if self._deaf:
             self._swallow(len(data))
             return
@@ -119,7 +119,7 @@ class Front(asyncio.Protocol):
             self._deaf = True
 
     def _set_deadline(self, part: Part) -> None:
-        """For what a request now waits for; an answer that is under way has none here."""
+        """Set the deadline of the request's current part; a response in progress has none here."""
         if part is Part.WHOLE:
             self._deadline = None
         elif part is Part.BODY:
@@ -135,7 +135,7 @@ class Front(asyncio.Protocol):
         return not self._unanswered
 
     def answered(self) -> None:
-        """One more of its requests has got its reply."""
+        """One more of its requests was answered."""
         self._unanswered -= 1
         if self._unanswered:
             return
@@ -148,7 +148,7 @@ class Front(asyncio.Protocol):
             self._transport.close()
 
     def look(self, now: float) -> None:
-        """Refuse or close what is late."""
+        """Refuse the request, or close the connection, if it is past its deadline."""
         if self._transport is None:
             return
         if self._reply_deadline is not None and now >= self._reply_deadline:
@@ -169,11 +169,11 @@ class Front(asyncio.Protocol):
 
     @property
     def unfinished(self) -> bool:
-        """Whether the client may still be sending what is not wanted any more."""
+        """Whether the client may still be sending what will be discarded."""
         return self._refusal is not None or self._reader.part is Part.BODY
 
     def linger(self) -> None:
-        """Hear, for a moment, what the client goes on sending: a reset would take the reply away
+        """Read for a moment what the client still sends: a reset would discard the response
         from it.
         """
         self._deaf = True
@@ -182,7 +182,7 @@ class Front(asyncio.Protocol):
     # -- refusing -------------------------------------------------------------------------------
 
     def _refuse(self, refusal: Refusal) -> None:
-        """Answer it, once the requests before have been answered."""
+        """Send the refusal, after the responses to the requests before it."""
         self._deaf = True
         self._deadline = None
         self._refusal = refusal

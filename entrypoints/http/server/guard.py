@@ -37,11 +37,11 @@ _CLOSE: Final = (b"connection", b"close")
 
 
 class _Left(Exception):
-    """The client has gone."""
+    """The client has closed the connection."""
 
 
 class _Refused(Exception):
-    """The request is answered before its body is read."""
+    """The request is refused before its body is read."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.status)
@@ -50,7 +50,7 @@ class _Refused(Exception):
 
 @attrs.define
 class _Body:
-    """What has come of a body, and how much of the budget it has."""
+    """The part of a body that was received, and its share of the memory budget."""
 
     parts: list[bytes] = attrs.field(factory=list)
     size: int = 0
@@ -114,11 +114,11 @@ class Guard:
 
     @property
     def body_bytes_left(self) -> int:
-        """How much memory for bodies nobody uses."""
+        """The octets left in the memory budget for bodies."""
         return self._budget.left
 
     def stop(self) -> None:
-        """Begin no call more. From any thread."""
+        """Start no more calls. From any thread."""
         for workers in (self._workers, *self._health.values()):
             workers.stop()
 
@@ -130,7 +130,7 @@ class Guard:
     # -- the body -------------------------------------------------------------------------------
 
     async def _read(self, environ: "WSGIEnvironment", receive: Receive, body: _Body) -> None:
-        """Read it; what is longer than a little, once the caller may send it."""
+        """Read the body; a longer one only after the caller was authorised to send it."""
         declared: str | None = environ.get("CONTENT_LENGTH")
         chunked = "HTTP_TRANSFER_ENCODING" in environ
         if not chunked and declared in (None, "0"):
@@ -168,7 +168,7 @@ class Guard:
         body.reserved += number
 
     async def _judge(self, environ: "WSGIEnvironment") -> None:
-        """Ask the application whether the rest of the body is wanted at all."""
+        """Ask the application whether it would refuse the request without its body."""
         judgement = environ[JUDGEMENT] = Judgement()
         asked = with_body(dict(environ), b"")
         answer = await self._workers.do(lambda: call(self._app, asked))

@@ -1,4 +1,4 @@
-"""What a client may use of the server before it has proved anything."""
+"""What a client may use of the server before it is authenticated."""
 
 from typing import Final
 

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from typing import Final
 
-PATIENCE_S: Final = 0.02  # so long a read waits for turns that do not end
+PATIENCE_S: Final = 0.02  # a read waits so long for turns that do not end
 
 
 class Places:
@@ -20,7 +20,7 @@ class Places:
         self._waiting: dict[bytes, deque[asyncio.Future[None]]] = {}
 
     async def take(self, key: bytes) -> bool:
-        """Whether there was a place in time. It is to be given back with `leave`."""
+        """Whether there was a place in time. Give it back with `leave`."""
         running = self._running.get(key, 0)
         if running < self._most:
             self._running[key] = running + 1
@@ -38,7 +38,7 @@ class Places:
         return False
 
     def leave(self, key: bytes) -> None:
-        """Give a place back: whoever waited longest gets it."""
+        """Give a place back: the one that has waited longest gets it."""
         waiting = self._waiting.get(key)
         if waiting:
             waiting.popleft().set_result(None)
@@ -51,7 +51,7 @@ class Places:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is remembered of any key."""
+        """Whether no key is in use."""
         return not self._running and not self._waiting
 
     def _give_up(self, key: bytes, passed: asyncio.Future[None]) -> None:
@@ -75,7 +75,7 @@ class Turns:
     def __init__(self, most: int | None) -> None:
         self._free = most
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._passed = 0  # how often somebody who waited was given a turn
+        self._passed = 0  # how many turns were given to waiters
         self._looking = False
 
     def try_take(self) -> bool:
@@ -108,7 +108,7 @@ class Turns:
             self._free += 1
 
     def _pass_on(self) -> bool:
-        """Whether there was somebody who waits and has not gone."""
+        """Whether a waiter that is still there was given the turn."""
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():
@@ -133,23 +133,23 @@ class Turns:
 
 
 class Budget:
-    """So many octets at most, for everybody. For one event loop."""
+    """A budget of octets shared by all connections. For one event loop."""
 
     def __init__(self, most: int) -> None:
         self._left = most
 
     def take(self, number: int) -> bool:
-        """Whether there were so many left."""
+        """Take so many octets; whether they were left."""
         if number > self._left:
             return False
         self._left -= number
         return True
 
     def give_back(self, number: int) -> None:
-        """They are free again."""
+        """Give octets back."""
         self._left += number
 
     @property
     def left(self) -> int:
-        """How many nobody has."""
+        """How many octets are left."""
         return self._left

@@ -1,4 +1,4 @@
-"""Follows the octets of a connection's requests, and refuses one that is not within the limits."""
+"""Parses the requests of a connection, and refuses one that exceeds the limits."""
 
 import re
 from enum import Enum
@@ -22,11 +22,11 @@ _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 _HOST: Final = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]{1,255}")
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _LINE_OVERHEAD: Final = 4  # ": " and the end of the line
-_NEVER: Final = 2**62  # the place of what was not found: find answers -1
+_NEVER: Final = 2**62  # stands for "not found", where find returns -1
 
 
 class Part(Enum):
-    """What of a request comes next."""
+    """The part of a request that is read next."""
 
     NOTHING_YET = 0
     HEAD = 1
@@ -35,7 +35,7 @@ class Part(Enum):
 
 
 class Refused(Exception):
-    """The request is answered with a refusal."""
+    """The request is refused."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.code)
@@ -43,14 +43,14 @@ class Refused(Exception):
 
 
 class RequestReader:
-    """Follows the requests of a connection, and raises `Refused` for one that may not go on."""
+    """Parses the requests of a connection. Raises `Refused` for one that exceeds the limits."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._parser = httptools.HttpRequestParser(self)
         self.part = Part.NOTHING_YET
-        self.whole = 0  # requests that have come to their end
-        self.last = False  # the client wants the connection closed after the last of them
+        self.whole = 0  # requests that were read completely
+        self.last = False  # the client wants the connection closed after this one
         self.passed_on = False
         self._begun = 0
         self._head_ended = False
@@ -70,19 +70,19 @@ class RequestReader:
         self._body = 0
 
     def take_begun(self) -> int:
-        """How many requests have come to the end of their headers since."""
+        """How many requests have reached the end of their headers since the last call."""
         begun, self._begun = self._begun, 0
         if begun:
             self.passed_on = True
         return begun
 
     def feed(self, data: bytes) -> None:
-        """Read on."""
+        """Parse more octets."""
         part_before = self.part
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            # what follows a last request is nobody's
+            # what follows the last request is discarded
             if self._refusal is not None or not self.last:
                 raise Refused(self._refusal or BAD_REQUEST) from None
         self._check_sizes(data, part_before)
@@ -123,7 +123,7 @@ class RequestReader:
         self._clear()
 
     def on_url(self, url: bytes) -> None:
-        """A piece of what the request is for."""
+        """A piece of the request's target."""
         self._target += url
         if len(self._target) > self._limits.target_bytes:
             self._refuse(HEADERS_TOO_LARGE)
@@ -153,7 +153,7 @@ class RequestReader:
             self._chunked = True
 
     def on_headers_complete(self) -> None:
-        """All of them are there."""
+        """The headers are complete."""
         old = self._parser.get_http_version() == "1.0"
         if (
             self._parser.get_http_version() not in ("1.0", "1.1")
@@ -171,11 +171,11 @@ class RequestReader:
         self._begun += 1
 
     def on_body(self, body: bytes) -> None:
-        """A piece of it."""
+        """A piece of the body."""
         self._body += len(body)
 
     def on_message_complete(self) -> None:
-        """The request is whole."""
+        """The request is complete."""
         self.part = Part.WHOLE
         self.whole += 1
         if not self._parser.should_keep_alive():

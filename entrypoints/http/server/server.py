@@ -1,4 +1,4 @@
-"""Runs uvicorn in a thread of its own, and ends it."""
+"""Runs uvicorn in a thread of its own, and stops it."""
 
 import asyncio
 import logging
@@ -78,43 +78,43 @@ class HttpServer:
 
     @property
     def url(self) -> str:
-        """Where a browser on this machine finds it."""
+        """The URL for a browser on this machine."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     @property
     def body_bytes_left(self) -> int:
-        """How much memory for bodies nobody uses."""
+        """The octets left in the memory budget for bodies."""
         return self._guard.body_bytes_left
 
     @property
     def alive(self) -> bool:
-        """Whether it still serves."""
+        """Whether it is serving."""
         return self._thread.is_alive()
 
     def start(self) -> None:
-        """Answer requests from now on."""
+        """Start serving."""
         self._thread.start()
         deadline = time.monotonic() + START_S
         while not self._server.started and self.alive and time.monotonic() < deadline:
             self._thread.join(0.005)
 
     def run(self, service: Draining, stop: Stop) -> int:
-        """Serve until asked to stop, then drain, still answering; the exit code."""
+        """Serve until asked to stop, then drain while still serving; returns the exit code."""
         self.start()
         while not stop.asked and self.alive:
-            self._thread.join(LOOK_S)  # not a sleep: that fails where the wall clock is played
+            self._thread.join(LOOK_S)  # not a sleep: that breaks where tests change the wall clock
         failed = not stop.asked
         log.info("stopping")
         drain = Drain(service)
         drain.start()
         while drain.is_alive():
-            drain.join(LOOK_S)  # in pieces: a second signal is heard between them
+            drain.join(LOOK_S)  # in steps, so that a second signal is noticed
         self.close()
         return 1 if failed else drain.exit_code
 
     def close(self) -> None:
-        """Accept no connection more, let the requests under way end, and close them all."""
+        """Accept no more connections, finish the requests in progress, and close them."""
         self._server.should_exit = True
         if self._thread.ident is not None:
             self._thread.join(LAST_REPLIES_S + 2)
@@ -125,12 +125,12 @@ class HttpServer:
     def _run(self) -> None:
         try:
             self._server.run(sockets=list(self._sockets))
-        except BaseException:  # also SystemExit: the main thread sees that this one has ended
+        except BaseException:  # also SystemExit: the main thread notices that this one has ended
             log.exception("the HTTP server has ended")
 
 
 def _front_class(limits: Limits, trusted: Sequence[Network]) -> type[asyncio.Protocol]:
-    """uvicorn makes one for each connection, and passes only what it knows itself."""
+    """uvicorn makes one for each connection, with its own arguments."""
 
     class OurFront(Front):
         pass

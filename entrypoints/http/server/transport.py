@@ -5,15 +5,15 @@ from typing import Any, Protocol
 
 
 class Client(Protocol):
-    """The connection, as far as its transport must know it."""
+    """What the transport needs of the connection."""
 
     @property
     def unfinished(self) -> bool:
-        """Whether the client may still be sending what is not wanted any more."""
+        """Whether the client may still be sending what will be discarded."""
         ...
 
     def linger(self) -> None:
-        """Hear, for a moment, what the client goes on sending."""
+        """Read and discard, for a moment, what the client still sends."""
         ...
 
 
@@ -30,7 +30,7 @@ class ReplyTransport(asyncio.Transport):
         self.close_when_answered = False
 
     def write(self, data: Any) -> None:
-        """Send it with all that is written in this turn of the loop."""
+        """Send it together with all that is written in this iteration of the event loop."""
         if not self._kept:
             self._loop.call_soon(self._flush)
         self._kept.append(data)
@@ -41,7 +41,7 @@ class ReplyTransport(asyncio.Transport):
             self._real.write(kept[0] if len(kept) == 1 else b"".join(kept))
 
     def close(self) -> None:
-        """Close it when everything is sent; gently, if the client is still sending."""
+        """Close it when everything is sent; if the client is still sending, read that first."""
         if self._closing:
             return
         self._closing = True
@@ -54,36 +54,36 @@ class ReplyTransport(asyncio.Transport):
             self._real.close()
 
     def end(self) -> None:
-        """Close it, whatever the client is still sending."""
+        """Close it even if the client is still sending."""
         self._closing = True
         self._flush()
         self._real.close()
 
     def abort(self) -> None:
-        """Close it, whatever is left."""
+        """Close it at once; what was not sent is lost."""
         self._closing = True
         self._kept.clear()
         self._real.abort()
 
     def lost(self) -> None:
-        """Nothing can be sent any more."""
+        """The connection is lost: nothing can be sent."""
         self._closing = True
         self._kept.clear()
 
     def is_closing(self) -> bool:
-        """Whether it was closed, or is being."""
+        """Whether it is closed or closing."""
         return self._closing or self._real.is_closing()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """What the real one knows."""
+        """Information of the real transport."""
         return self._real.get_extra_info(name, default)
 
     def pause_reading(self) -> None:
-        """Hear nothing for now."""
+        """Stop reading."""
         if not self._closing:
             self._real.pause_reading()
 
     def resume_reading(self) -> None:
-        """Hear again."""
+        """Read again."""
         if not self.is_closing():
             self._real.resume_reading()
