@@ -29,10 +29,10 @@ LOOK: Final = "email_service.look"
 SWEEP: Final = "email_service.sweep"
 
 LOOK_EVERY: Final = timedelta(seconds=2)
-MOST_HINTS: Final = 32  # that wait in the broker: more would add nothing
-COALESCE_S: Final = 0.02  # rings within it are one hint
+MOST_HINTS: Final = 32  # in the broker: more would add nothing
+COALESCE_S: Final = 0.02  # notifications within it are one hint
 TIMEOUT_S: Final = 2.0  # of each step with the broker
-AGAIN_S: Final = (0.2, 0.5, 1.0, 2.0)  # a broker that is away is tried again after so long
+AGAIN_S: Final = (0.2, 0.5, 1.0, 2.0)  # delays before a broker that is away is tried again
 PASS_ON_S: Final = 0.25  # if mail is still due then, another process is woken too
 NOTICE_S: Final = 0.05
 
@@ -42,7 +42,7 @@ class Deliverer(Protocol):
 
     @property
     def awake(self) -> bool:
-        """Whether it looks for mail by itself."""
+        """Whether it polls for mail by itself."""
         ...
 
     def wake(self) -> None:
@@ -54,11 +54,11 @@ class Deliverer(Protocol):
         ...
 
     def anything_to_do(self) -> bool:
-        """Whether an email is due, or is being sent by whomever."""
+        """Whether an email is due, or is being sent by any process."""
         ...
 
     def sweep(self) -> None:
-        """Put the queue in order."""
+        """Run one sweep."""
         ...
 
     def hint(self) -> None:
@@ -66,11 +66,11 @@ class Deliverer(Protocol):
         ...
 
     def drain(self) -> bool:
-        """Let what is under way end; True if an unknown is left."""
+        """Finish work in progress; True if an unknown outcome is left."""
         ...
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Close everything."""
         ...
 
 
@@ -149,13 +149,13 @@ class HintPublisher:
         return True
 
     def close(self) -> None:
-        """Say goodbye."""
+        """Close the connection."""
         if self._connection is not None:
             self._connection.release()
             self._connection = self._producer = None
 
     def drop(self) -> None:
-        """Drop a connection that may be broken, without a word to the broker."""
+        """Drop a connection that may be broken, without telling the broker."""
         if self._connection is not None:
             self._connection.collect(socket_timeout=0.1)
             self._connection = self._producer = None
@@ -207,7 +207,7 @@ class HintPublisher:
 
 
 class CelerySignal:
-    """Wakes a worker process over the broker. Calls are not counted: one hint serves them all.
+    """Wakes a worker process through the broker. Calls are not counted: one hint serves them all.
 
     A call sets a flag and returns, so that the caller does not wait for the broker. A thread of its
     own, begun with the first notice of a process, talks to the broker. A hint that could not be
@@ -231,7 +231,7 @@ class CelerySignal:
         sender.notified.set()
 
     def close(self) -> None:
-        """Send no more. What was not sent yet is found by the next look."""
+        """Stop sending. Mail whose hint was not sent is found by the next poll."""
         sender = self._senders.pop(os.getpid(), None)
         if sender is not None:
             sender.closed.set()
@@ -335,10 +335,10 @@ class TaskRunner:
         service = self._opened()
         already = service.awake
         if not already and not _maybe(service.anything_to_do):
-            return  # hints gather while a process delivers, which then has done it all
+            return  # the process that delivers does the work of the hints that gather meanwhile
         service.wake()
         if already:
-            return  # the task that woken it sees to it
+            return  # the task that woke it handles this
         self._delivering = True
         try:
             self._see_to(service)
@@ -354,7 +354,7 @@ class TaskRunner:
             service.hint()
 
     def sweep(self) -> None:
-        """Put the queue in order, and notify if somebody has to see to it."""
+        """Run one sweep, and notify if there is work for a worker."""
         service = self._opened()
         if self._stopping():
             return
@@ -363,7 +363,7 @@ class TaskRunner:
             service.hint()
 
     def close(self) -> None:
-        """Drain what is left of this process's delivery and let go of everything."""
+        """Drain this process's delivery and close everything."""
         service, self._service = self._service, None
         if service is not None:
             service.drain()
@@ -403,7 +403,7 @@ class TaskRunner:
             signal.signal(signal.SIGTERM, self._hear_sigterm)
 
     def _hear_sigterm(self, number: int, frame: FrameType | None) -> None:
-        # A supervisor may ask every process of the group: what is under way ends first.
+        # A supervisor may signal the whole process group: work in progress finishes first.
         self._terminated = True
         if not self._delivering:
             _end_by_sigterm()

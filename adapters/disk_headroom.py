@@ -70,7 +70,7 @@ class DiskHeadroom:
 
 
 def _trim(ballast: Path, usage: Usage) -> None:
-    """Throw the ballast off, or take it in."""
+    """Remove the reserve file, or make it."""
     try:
         if usage.free < BALLAST:
             ballast.unlink(missing_ok=True)

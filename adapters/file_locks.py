@@ -41,7 +41,7 @@ class FileLocks:
                     return True
 
     def release(self, name: str) -> None:
-        """Give it back. No error if it is not held."""
+        """Release it. No error if it is not held."""
         with self._mutex:
             handle = self._held.pop(name, None)
             if handle is not None:
@@ -56,7 +56,7 @@ class FileLocks:
             try:
                 handle = _taken(path)
             except PermissionError:
-                return False  # another user's process: nothing is known
+                return False  # a process of another user: unknown
             if handle is None or handle == _BUSY:
                 return False
             os.close(handle)

@@ -1,4 +1,4 @@
-"""Who hears what happened: the log, or a list in tests."""
+"""Observers of events: the log, or a list in tests."""
 
 import logging
 import re
@@ -61,11 +61,11 @@ class _Record(logging.LogRecord):
 
     @property
     def fields(self) -> Mapping[str, str | int | float]:
-        """What it has of its own."""
+        """The fields of the event."""
         return _fields(self.happened)
 
     def getMessage(self) -> str:  # noqa: N802 - as logging calls it
-        """The whole line."""
+        """The complete line."""
         line = self.event
         for name, value in self.fields.items():
             line += f" {name}={_quoted(value) if isinstance(value, str) else value}"
@@ -74,7 +74,7 @@ class _Record(logging.LogRecord):
 
 @lru_cache(maxsize=16)
 def _untold(logger: str, level: int) -> Mapping[str, Any]:
-    """What is the same for every record."""
+    """The attributes that are the same for every record."""
     nobody = dict.fromkeys(("thread", "threadName", "process", "processName"))
     return vars(logging.LogRecord(logger, level, "", 0, "", None, None)) | nobody
 
@@ -90,7 +90,7 @@ class ListObserver:
 
     @property
     def names(self) -> list[str]:
-        """What happened, in order."""
+        """The events, in order."""
         return [event.name for event in self.events]
 
     def named(self, name: str) -> list[Event]:

@@ -48,7 +48,7 @@ class SqliteLocks:
             raise OSError(f"{path} cannot be locked")
 
     def release(self, name: str) -> None:
-        """Give it back. No error if it is not held."""
+        """Release it. No error if it is not held."""
         with self._mutex:
             connection = self._held.pop(name, None)
             if connection is not None:
@@ -79,7 +79,7 @@ def _taken(path: Path) -> apsw.Connection | None:
     try:
         before = os.stat(path)
         connection = apsw.Connection(str(path), apsw.SQLITE_OPEN_READWRITE)
-        connection.pragma("locking_mode", "exclusive")  # a commit does not let go of the file
+        connection.pragma("locking_mode", "exclusive")  # a commit does not unlock the file
         connection.pragma("journal_mode", "memory")
         connection.pragma("synchronous", 0)  # it must survive the process, not the machine
         connection.execute("BEGIN EXCLUSIVE")
@@ -104,7 +104,7 @@ def _marked(path: Path) -> bool:
         connection = apsw.Connection(str(path), apsw.SQLITE_OPEN_READONLY)
         return bool(connection.pragma("user_version") == _HELD)
     except apsw.Error:
-        return False  # held, gone, or another user's: nothing is known
+        return False  # held, gone, or another user's: unknown
     finally:
         if connection is not None:
             connection.close()

@@ -27,10 +27,10 @@ from application.ports.system import Clock, Observe
 from domain.errors import StoreUnavailable
 from domain.events import Event as Happened
 
-LOOK_AGAIN_S: Final = 0.02  # how long a claimable email waits before another worker is thought of
-SLEEP_S: Final = 3600.0  # between two looks at whether it was woken: the signal wakes it
-IDLE_S: Final = 30.0  # a worker beyond the first ones ends after so long without work
-BUSY_SHARE: Final = 0.85  # of one processor: above it more threads only take turns
+LOOK_AGAIN_S: Final = 0.02  # so long a claimable email waits before another worker is considered
+SLEEP_S: Final = 3600.0  # the longest wait; the signal ends it
+IDLE_S: Final = 30.0  # an extra worker ends after so long without work
+BUSY_SHARE: Final = 0.85  # of one processor: above it more threads gain nothing
 
 
 def leaders(number: int) -> Sequence[str]:
@@ -39,7 +39,7 @@ def leaders(number: int) -> Sequence[str]:
 
 
 class Signal:
-    """Wakes the feeder. Rings are not counted: one look serves them all."""
+    """Wakes the feeder. Notifications are not counted: one pass serves them all."""
 
     def __init__(self) -> None:
         self._condition = Condition()
@@ -51,7 +51,7 @@ class Signal:
             self._condition.notify_all()
 
     def wait(self, timeout: float) -> bool:
-        """Until notified, at most *timeout* seconds; whether it was."""
+        """Wait until notified, at most *timeout* seconds; whether it was notified."""
         with self._condition:
             notified = self._condition.wait_for(lambda: self._notified, timeout)
             self._notified = False
@@ -67,7 +67,7 @@ class DispatcherRules:
     poll: timedelta = timedelta(seconds=0.2)
     sweep: timedelta = timedelta(seconds=30)
     elect: timedelta = timedelta(seconds=1)
-    rest: timedelta | None = None  # after so long without work it looks no more until it is woken
+    rest: timedelta | None = None  # after so long without work it stops polling until it is woken
     leaders: int = 1  # how many processes may deliver at once, where locks decide
 
 
@@ -113,12 +113,14 @@ class ThreadDispatcher:
         self._leaders = leaders(rules.leaders)
         self._lock_held = self._leaders[0]
         self._awake = Event()
-        self._freed = Event()  # a worker is free, or none is waited for any more
+        self._freed = Event()  # a worker is free, or the feeder need not wait for one
         self._woken = False
         self._worked_at = clock.monotonic()
         self._workers: list[_Worker] = []
         self._outstanding = 0  # batches claimed and not finished
-        self._think_at: float | None = None  # of another worker, if none has been free until then
+        self._think_at: float | None = (
+            None  # when another worker is considered, unless one becomes free
+        )
         self._should_yield = False  # something is due, and no worker was free to take it
         self._lock = Lock()
         self._threads: list[Thread] = []
@@ -135,18 +137,18 @@ class ThreadDispatcher:
 
     @property
     def awake(self) -> bool:
-        """Whether it looks by itself."""
+        """Whether it polls by itself."""
         return self._awake.is_set()
 
     def wake(self) -> None:
-        """Look now, and until there is nothing to do. What was stored before it is surely seen."""
+        """Deliver now, until nothing is left to do; finds all that was stored before."""
         with self._lock:
             self._woken = True
             self._awake.set()
         self._wake_signal()
 
     def start(self, *, tell_turn: Callable[[bool], object] = lambda delivers: None) -> None:
-        """Begin to deliver, or to stand by until the process that does ends.
+        """Start to deliver, or stand by until the process that delivers ends.
 
         *tell_turn* is called with False when this one stands by, and with True when it takes over.
         """
@@ -157,7 +159,7 @@ class ThreadDispatcher:
             self._threads.append(thread)
 
     def drain(self, *, timeout: float) -> bool:
-        """Stop: no claim more, what is under way may end within *timeout* seconds.
+        """Stop: claim nothing more; work in progress may finish within *timeout* seconds.
 
         Then dialogues that have not passed the final dot are dropped and their emails put back;
         those that have are unknown. True if an unknown outcome or an unwritten result is left.
@@ -192,7 +194,7 @@ class ThreadDispatcher:
                 elif self._lead():
                     self._look()
                 elif self._rules.rest is not None:
-                    self._sleep()  # who leads is looking, and looks again before it rests
+                    self._sleep()  # the leader polls, and polls once more before it goes idle
                 else:
                     self._stand_by()
                     self._wake_signal.wait(self._rules.elect.total_seconds())
@@ -200,7 +202,7 @@ class ThreadDispatcher:
                 self._tell("store_unavailable", error)
                 self._stopping.wait(0.5)
                 self._delivery.retry_writes()
-            except Exception as error:  # the feeder must outlive every bug
+            except Exception as error:  # a bug must not end the feeder
                 self._tell("feeder_failed", error)
                 self._stopping.wait(1.0)
 
@@ -217,7 +219,7 @@ class ThreadDispatcher:
         return self._leading.is_set()
 
     def _stand_by(self) -> None:
-        """Say so, once: an operator who looks why this process sends nothing must find it."""
+        """Report once that this process does not deliver, for an operator who wonders why."""
         if self._standing_by:
             return
         self._standing_by = True
@@ -249,7 +251,7 @@ class ThreadDispatcher:
             if batches:
                 self._worked_at = self._clock.monotonic()
                 return
-            # rows are due and no claim came: another process was quicker, or a limit is reached
+            # mail is due and nothing was claimed: another process was quicker, or a limit is full
             self._stopping.wait(LOOK_AGAIN_S)
             due = None
         if self._may_rest():
@@ -266,7 +268,7 @@ class ThreadDispatcher:
         return idle and self._delivery.flush(timeout=0) and not self._delivery.anything_to_do()
 
     def _rest(self) -> None:
-        """Leave everything to others, then look once more: who came meanwhile found us leading."""
+        """Give up the lead, then poll once more: mail may have come while this process led."""
         self._woken = False
         self._leading.clear()
         self._leave()
@@ -280,7 +282,7 @@ class ThreadDispatcher:
                 self._awake.clear()
 
     def _wait_for_a_worker(self, owner: int) -> None:
-        """The signal comes for a free worker, but also for every new email: the time decides.
+        """Wait for a free worker; the signal also comes for every new email, so the time decides.
 
         While all waiting threads wait for a connection of their own account, it is asked as
         seldom as when there is nothing to do. Once it is about to decide, only a free worker
@@ -318,7 +320,7 @@ class ThreadDispatcher:
             return len(self._workers) - self._outstanding
 
     def _grow(self, owner: int) -> None:
-        """One more worker, or a quarter more, if mail is due and waiting is what takes the time."""
+        """Add a worker, or a quarter more, if mail is due and the workers mostly wait."""
         room = self._rules.max_workers - len(self._workers)
         busy = self._cpu.share() > BUSY_SHARE
         due = self._delivery.due(owner)
@@ -329,7 +331,7 @@ class ThreadDispatcher:
             self._hire()
 
     def _mend(self) -> None:
-        """Replace workers that died; what they held goes back, or is unknown behind the mark."""
+        """Replace workers that died; their emails go back, or are unknown after the mark."""
         for worker in [worker for worker in self._workers if not worker.is_alive()]:
             self._workers.remove(worker)
             if worker.batch is not None:
@@ -359,14 +361,14 @@ class ThreadDispatcher:
             self._abandon(worker.batch or batch)
 
     def claim_next(self) -> Batch | None:
-        """What a worker that is free takes by itself, without the way over the feeder."""
+        """A batch that a free worker claims itself, without the feeder."""
         owner = self._membership.owner
         if self._stopping.is_set() or owner is None or not self._queue.empty():
             return None
         try:
             batches = self._delivery.claim(owner, places=1, round_robin=self._should_yield)
             return next(iter(batches), None)
-        except Exception as error:  # the feeder looks again, and a worker must not end by it
+        except Exception as error:  # the feeder polls again; a worker must not end by it
             self._tell("claim_failed", error)
             return None
 
@@ -393,7 +395,7 @@ class ThreadDispatcher:
                     self._maintenance.sweep()
                 except StoreUnavailable as error:
                     self._tell("store_unavailable", error)
-                except Exception as error:  # the sweeper must outlive every bug
+                except Exception as error:  # a bug must not end the sweeper
                     self._tell("sweep_failed", error)
             self._stopping.wait(self._rules.sweep.total_seconds() if self.leading else 0.2)
 
@@ -455,7 +457,7 @@ class _Worker(Thread):
         self.busy = False
 
     def on_claimed(self, batch: Batch) -> None:
-        """What it holds from now on: if the thread dies, somebody must know."""
+        """Note what the worker holds, in case its thread dies."""
         self.batch = batch
 
     def run(self) -> None:
@@ -477,7 +479,7 @@ class _Worker(Thread):
 
 
 class _CpuShare:
-    """How much of one processor this process has used since the last question."""
+    """The share of one processor that this process has used since the last call."""
 
     def __init__(self) -> None:
         self._wall = time.monotonic()

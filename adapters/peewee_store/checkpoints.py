@@ -19,10 +19,10 @@ from domain.errors import StoreUnavailable
 # 16 MB: at the 4 MB that SQLite would take, 10 kB emails paid for a second fsync in every other
 # commit.
 PAGES: Final = 4000
-# From here on SQLite tries within each commit: where the thread does not keep up, or cannot work.
+# From here on SQLite tries within each commit, in case the thread does not keep up.
 MOST_PAGES: Final = 4 * PAGES
-# A connection reports how many rows it has changed, and not how many pages. What the last
-# ones took is a good guess for the next ones.
+# A connection reports how many rows it has changed, not how many pages. The pages a row took
+# the last time are the estimate for the next.
 _FIRST_GUESS: Final = 3000
 _FEWEST_ROWS: Final = 10
 _MOST_ROWS: Final = 20 * PAGES
@@ -56,7 +56,7 @@ class Checkpoints:
         self._thread: threading.Thread | None = None
 
     def before_writing(self, connection: apsw.Connection) -> None:
-        """The writer's turn, between two transactions."""
+        """Called by the writer between two transactions."""
         if self._checkpointing:
             return
         if self._moved:
@@ -71,7 +71,7 @@ class Checkpoints:
             self._asked.put(True)
 
     def close(self) -> None:
-        """End the thread, after what it is doing."""
+        """End the thread after its current checkpoint."""
         if self._thread is not None:
             self._asked.put(False)
             self._thread.join()
@@ -94,7 +94,7 @@ class Checkpoints:
 
     def _move(self, connection: apsw.Connection) -> None:
         ((busy, pages, _),) = connection.execute(_MOVE)
-        if busy or pages <= 0:  # another process does it, or has done it
+        if busy or pages <= 0:  # another process does or did it
             return
         rows = self._rows * self._pages // pages
         self._rows = min(max(rows, _FEWEST_ROWS), _MOST_ROWS)

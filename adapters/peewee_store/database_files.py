@@ -82,17 +82,17 @@ class DatabaseFiles:
         return self._database is not None
 
     def check(self) -> None:
-        """For who reads. StoreUnavailable if the files are others, as of 0.1 s ago at most."""
+        """Check before a read. StoreUnavailable if the files were replaced up to 0.1 s ago."""
         if self._fault is not None or self._stale():
             self._look()
 
     def check_now(self) -> None:
-        """For who writes. StoreUnavailable if the path names another file now, or none."""
+        """Check before a write. StoreUnavailable if the path now names another file, or none."""
         if self._fault is not None or self._stale() or _identity(self._name) != self._database:
             self._look()
 
     def opened(self) -> None:
-        """There is a connection more. StoreUnavailable if it has another file than the first."""
+        """Count a new connection. StoreUnavailable if it has another file than the first."""
         with self._lock:
             self._connections += 1
             if self._database is None:
@@ -100,7 +100,7 @@ class DatabaseFiles:
         self._look()
 
     def closed(self) -> None:
-        """There is a connection less. SQLite removes the log when the last one is closed."""
+        """Count a closed connection. SQLite removes the log when the last one is closed."""
         with self._lock:
             self._connections -= 1
             if not self._connections and self._fault is None:
@@ -165,7 +165,7 @@ class DatabaseFiles:
         try:
             status = self._path.stat()
         except OSError:
-            return False  # it was there a moment ago: the next look decides
+            return False  # it was there a moment ago: the next check decides
         content = self._content
         if content is not None and (content.size, content.modified_ns) == (
             status.st_size,

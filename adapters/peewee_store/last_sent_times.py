@@ -36,19 +36,19 @@ class LastSentTimes:
         self._asked: list[tuple[dict[int, int], Cursor]] = []
 
     def note(self, account_id: int, sent_at: int) -> None:
-        """It has sent then, in microseconds."""
+        """Note that the account has sent at this time, in microseconds."""
         self._noted[account_id] = sent_at
 
     def of(self, account_id: int) -> int | None:
-        """What is noted and not yet written."""
+        """The time that is noted and not yet written."""
         return self._noted.get(account_id)
 
     def drop(self, account_id: int) -> None:
-        """The row has been written with a time of its own."""
+        """Forget a time, because the row was written with its own."""
         self._noted.pop(account_id, None)
 
     def write(self) -> None:
-        """Write them down: before the commit, when nothing is waited for any more."""
+        """Write the times: before the commit, after all other results."""
         self._asked.clear()  # of a transaction that was rolled back before its answers came
         if self._noted and not self._session.shared:
             self._session.execute_many(_WRITE, [(at, n) for n, at in sorted(self._noted.items())])

@@ -25,9 +25,9 @@ from adapters.peewee_store.postgres_session import PostgresSession
 from domain.errors import StoreUnavailable
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
-OLDEST: Final = 120000  # what no one maintains any more is not tried
+OLDEST: Final = 120000  # older versions are not maintained and not tested
 SLOTS: Final = 64
-# Every one of these flushes the commit to this server's disk before it is acknowledged.
+# Each of these flushes a commit to this server's disk before it is acknowledged.
 DURABLE: Final[Mapping[str, frozenset[str]]] = {
     "fsync": frozenset({"on"}),
     "full_page_writes": frozenset({"on"}),
@@ -35,7 +35,7 @@ DURABLE: Final[Mapping[str, frozenset[str]]] = {
 }
 LOCK_TIMEOUT_S: Final = 5.0
 _STATEMENT_TIMEOUT_S: Final = 30.0
-# A process that is stopped in the middle of a transaction must not stop the others with its locks.
+# A process that is frozen within a transaction must not block the others by its locks.
 _IDLE_TIMEOUT_S: Final = 10.0
 _MIGRATION_TIMEOUT_S: Final = 60.0
 _SHORTEST_PAUSE_S: Final = 0.1

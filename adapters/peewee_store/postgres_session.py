@@ -16,7 +16,7 @@ from adapters.peewee_store.session import BufferingSession, Cursor, marks, value
 from adapters.peewee_store.write_buffer import Change, array, arrays, together
 from domain.errors import StoreUnavailable
 
-_FEW: Final = 4  # changes: as one statement they would cost more
+_FEW: Final = 4  # changes: a single statement for so few would cost more
 _BEGIN_WRITE: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
 _BEGIN_READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _SKIP_LOCKED: Final = " FOR UPDATE SKIP LOCKED"
@@ -45,7 +45,7 @@ class PostgresSession(BufferingSession):
         self.slot = slot
 
     def _execute(self, sql: str, parameters: Sequence[Any]) -> Cursor:
-        """It is prepared when it comes again."""
+        """Run it; it is prepared at its second use."""
         cursor = self._connection.cursor(binary=True)
         try:
             cursor.execute(_numbered(sql), parameters)
@@ -103,7 +103,7 @@ class PostgresSession(BufferingSession):
     def change(
         self, sql: str, parameters: Sequence[Any], rows: int, otherwise: Callable[[int], Exception]
     ) -> None:
-        """In a hurry the rows are counted when others are waited for anyway."""
+        """In a pipeline the rows are counted with the next results that are waited for."""
         self._count(_Counted(self._execute(sql, parameters), rows, otherwise))
 
     def _count(self, counted: "_Counted") -> None:
@@ -203,7 +203,7 @@ class PostgresSession(BufferingSession):
 
     def rollback(self) -> None:
         """Undo all of it."""
-        with contextlib.suppress(psycopg.Error):  # of statements that will never have been
+        with contextlib.suppress(psycopg.Error):  # of statements that are rolled back
             self._leave_pipeline()
         self._connection.execute("ROLLBACK")
 
@@ -217,21 +217,21 @@ class PostgresSession(BufferingSession):
         return self._connection.info.transaction_status in (
             TransactionStatus.INTRANS,
             TransactionStatus.INERROR,
-            TransactionStatus.ACTIVE,  # in a hurry: answers are on their way
+            TransactionStatus.ACTIVE,  # in a pipeline: results are on their way
         )
 
     @property
     def lost(self) -> bool:
-        """Whether the server, or the network, has ended it."""
+        """Whether the connection is closed or broken."""
         return self._connection.closed
 
     def close(self) -> None:
-        """Say goodbye."""
+        """Close the connection."""
         self._connection.close()
 
 
 class _Queued:
-    """The cursor of a statement whose answer is waited for only if somebody wants to know it."""
+    """The cursor of a statement whose result is waited for only when it is asked for."""
 
     def __init__(self, cursor: "psycopg.Cursor[Any]", session: PostgresSession) -> None:
         self._cursor = cursor

@@ -20,7 +20,7 @@ _NOT_IN_A_READ: Final = ("readonly database", "read-only transaction")
 
 @attrs.frozen(kw_only=True)
 class Bound:
-    """At most so many reads at once; the others wait, but not for ever."""
+    """At most so many reads at once; the others wait for a bounded time."""
 
     most: int
     timeout_s: float
@@ -65,7 +65,7 @@ class ReaderPool:
     def _read_at_last(self, work: Callable[[Transaction], T], *, begin: bool) -> T:
         try:
             return self._read(work, begin=begin)
-        except _LostError:  # the connections of a server that was restarted are found so
+        except _LostError:  # this finds connections that a restarted server has closed
             self._close_idle()
         try:
             return self._read(work, begin=begin)
@@ -96,7 +96,7 @@ class ReaderPool:
         return answer
 
     def close(self) -> None:
-        """Close what is idle; what is in use is closed when it comes back."""
+        """Close idle connections; those in use are closed when they are returned."""
         with self._gate:
             self._closed = True
         self._close_idle()
@@ -109,7 +109,7 @@ class ReaderPool:
 
     @contextmanager
     def _place(self) -> Iterator[None]:
-        """StoreUnavailable if none comes free in time."""
+        """StoreUnavailable if none is free in time."""
         assert self._places is not None
         assert self._bound is not None
         if not self._places.acquire(timeout=self._bound.timeout_s):

@@ -1,4 +1,4 @@
-"""One connection as the repositories see it, and the few words in which the databases differ."""
+"""One connection as the repositories see it, and what differs between the databases."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -71,7 +71,7 @@ class Session(Protocol):
 
     @property
     def skip_locked(self) -> str:
-        """What ends a SELECT of rows that are about to be changed: others leave them alone."""
+        """The end of a SELECT of rows to be changed, so that others skip them."""
         ...
 
     @property
@@ -120,7 +120,7 @@ class Session(Protocol):
         ...
 
     def verify(self) -> None:
-        """Raise what is wrong with anything that was run until now."""
+        """Raise the error of any statement that was run until now."""
         ...
 
     def begin(self, *, pipelined: bool = False) -> None:
@@ -138,7 +138,7 @@ class Session(Protocol):
 
     @property
     def lost(self) -> bool:
-        """Whether the connection is gone, and only a new one can help."""
+        """Whether the connection is lost and must be replaced."""
         ...
 
     def close(self) -> None: ...
@@ -171,7 +171,7 @@ class BufferingSession(ABC):
         return self._execute(sql, parameters)
 
     def buffer(self, change: Change, values: Row) -> None:
-        """In a hurry those of one kind are one call."""
+        """In a pipeline the changes of one kind are one call."""
         if not self._pipelining:
             self._run_now(change, values)
         elif not self._buffer.add(change, values):

@@ -31,26 +31,25 @@ from domain.errors import StoreUnavailable
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 MIGRATION_TIMEOUT_S: Final = 60.0
 
-# SQLite itself would look again after 1, 2, 5 … 100 ms, while another process that commits all the
-# time leaves the lock for a fraction of one: the two would not take turns. For as long as some of
-# their commits take, we look ten times in each millisecond (the system rounds up): two processes
-# deliver a twentieth more than with a look in every third of one. Who waits longer, for a copy or a
-# migration, must not burn the processor.
+# SQLite itself would retry after 1, 2, 5 … 100 ms, while another process that commits all the
+# time releases the lock for less than one: the two would not alternate. For the time of a few
+# commits we retry every 0.1 ms (the system rounds up): two processes deliver 5 % more than with a
+# retry every 0.3 ms. A longer wait, for a copy or a migration, must not use the processor.
 _LOOK_AGAIN_S: Final = 0.00003
 _SOON_S: Final = 0.05
 _LOOK_AGAIN_LATER_S: Final = 0.001
 _BEGIN_WRITE: Final = "BEGIN IMMEDIATE"
 _FULL: Final = 2
-_CACHE_KIB: Final = 16 * 1024  # the writer's: it comes back to the same pages
+_CACHE_KIB: Final = 16 * 1024  # of the writer, which uses the same pages again
 _READERS_CACHE_KIB: Final = 2 * 1024  # a message is read once, and each page kept costs a third
 _STATEMENTS: Final = 512  # a claim has one for each number of emails
-_MOST_ROWS: Final = 32  # of one statement; it is of few sizes, so that each is prepared once
+_MOST_ROWS: Final = 32  # of one statement; there are few sizes, so that each is prepared once
 
 
 class SqliteSession(BufferingSession):
     """The Session port on one connection. It is a writer's if it has *checkpoints*."""
 
-    shared = False  # BEGIN IMMEDIATE has locked everybody else out
+    shared = False  # BEGIN IMMEDIATE excludes all other writers
     skip_locked = ""
     slot = None
     lost = False
@@ -75,7 +74,7 @@ class SqliteSession(BufferingSession):
         return self._connection.execute(sql, parameters)  # type: ignore[return-value]  # _Counting
 
     def execute_many(self, sql: str, rows: Iterable[Row], /) -> object:
-        """Run one statement again and again."""
+        """Run one statement for each row of parameters."""
         if self._buffer.kinds:
             self._flush()
         return self._connection.executemany(sql, rows)
@@ -85,7 +84,7 @@ class SqliteSession(BufferingSession):
         return f"IN ({marks(len(ids))})", ids
 
     def lock(self, select: str, table: str, row_id: int) -> Cursor:
-        """Just read it: a write has locked everybody else out already."""
+        """A plain read: a write transaction excludes all others already."""
         return self.execute_unflushed(select, (row_id,))
 
     def _run_now(self, change: Change, values: Row) -> None:
@@ -95,7 +94,7 @@ class SqliteSession(BufferingSession):
     def change(
         self, sql: str, parameters: Sequence[Any], rows: int, otherwise: Callable[[int], Exception]
     ) -> None:
-        """Run it, and count."""
+        """Run the statement, and count the rows it changed."""
         self._connection.execute(sql, parameters)
         changed = self._connection.changes()
         if changed != rows:
@@ -145,7 +144,7 @@ class SqliteSession(BufferingSession):
             self._wrong = change.refusal(rows[0])
 
     def begin(self, *, pipelined: bool = False) -> None:
-        """For a writer: with the lock, at once. For a reader: its snapshot begins as it reads."""
+        """For a writer with the lock, at once. A reader's snapshot begins with its first read."""
         self._pipelining = pipelined
         if self._checkpoints is None:
             self.execute("BEGIN")
@@ -160,7 +159,7 @@ class SqliteSession(BufferingSession):
             time.sleep(_LOOK_AGAIN_S if waited < _SOON_S else _LOOK_AGAIN_LATER_S)
 
     def _locked(self) -> bool:
-        """Whether the lock was free, and is ours now."""
+        """Whether the lock was free and is held now."""
         try:
             self.execute(_BEGIN_WRITE)
         except apsw.BusyError:
@@ -183,7 +182,7 @@ class SqliteSession(BufferingSession):
         return self._connection.in_transaction
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._checkpoints is not None:
             self._checkpoints.close()
         if self._files.log_is_foreign():

@@ -61,7 +61,7 @@ class StatusCounts:
         return dict(self._read[queue])
 
     def write(self) -> None:
-        """Write down what has moved since the last time: before the commit, or to be read."""
+        """Write the changes since the last call: before a commit or a read."""
         changes = [(queue, status, n) for (queue, status), n in sorted(self._moved.items()) if n]
         slot = self._session.slot
         if changes and slot is None:

@@ -1,4 +1,4 @@
-"""What is known during one transaction, in one place: what was read, and what is yet to be written.
+"""The cache of one transaction: what was read, and what is still to be written.
 
 The works of a group share a transaction. What one of them has read the next ones need not read
 again, and what all of them add to is written once, before the commit. Each repository is given
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class TransactionCache:
-    """Gives out dictionaries, and keeps them true to the transaction."""
+    """Hands out dictionaries, and keeps them consistent with the transaction."""
 
     def __init__(self) -> None:
         self._reads: list[dict[Any, Any]] = []
@@ -27,16 +27,16 @@ class TransactionCache:
         return self._notes[-1]
 
     def begin(self) -> None:
-        """A transaction begins: nothing is known."""
+        """Begin a transaction: the cache is empty."""
         for known in (*self._reads, *self._notes):
             known.clear()
 
     def save_point(self) -> None:
-        """A work begins that may be undone alone."""
+        """Begin a work that may be rolled back alone."""
         self._notes_before = [dict(notes) for notes in self._notes]
 
     def undo(self) -> None:
-        """That work is undone, and what was read may have been its own."""
+        """Roll that work back; what was read may have been its own writes."""
         for read in self._reads:
             read.clear()
         for notes, before in zip(self._notes, self._notes_before, strict=True):

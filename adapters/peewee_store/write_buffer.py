@@ -109,7 +109,7 @@ class WriteBuffer:
         return not (self._tables.isdisjoint(tables) and self._rows.isdisjoint(rows))
 
     def add(self, change: Change, values: Row) -> bool:
-        """Keep it, or answer False: its row has a change that must be run before."""
+        """Buffer it; False if its row has a change that must be run before."""
         rows = self._rows
         number = len(rows)
         rows.add((change.table, *values[change.row]))
@@ -124,7 +124,7 @@ class WriteBuffer:
         return True
 
     def add_all(self, change: Change, rows: Sequence[Row]) -> bool:
-        """Keep all of them, or answer False and keep none."""
+        """Buffer all of them; False, and buffer none, if that is not possible."""
         table, key = change.table, change.row
         places = {(table, *values[key]) for values in rows}
         if len(places) < len(rows) or not self._rows.isdisjoint(places):
@@ -135,14 +135,14 @@ class WriteBuffer:
         return True
 
     def take(self) -> Mapping[Change, Sequence[Row]]:
-        """All that was kept: it is to be run now."""
+        """Take all that is buffered, to be run now."""
         kinds, self.kinds = self.kinds, {}
         self._tables.clear()
         self._rows.clear()
         return kinds
 
     def forget(self) -> None:
-        """None of it is to be run."""
+        """Discard all that is buffered."""
         self.take()
 
 

@@ -1,4 +1,4 @@
-"""Group commit: one thread writes, many works share a commit, everyone is answered after it.
+"""Group commit: one thread writes, many works share a commit, and each gets its result after it.
 
 An fsync costs the same for one work as for two hundred. While one is under way the next works
 gather, and a little longer while several ask at once, so that the busier the store is, the less
@@ -31,9 +31,9 @@ T = TypeVar("T")
 Work = Callable[[Transaction], Any]
 
 MOST_WORKS: Final = 200
-# While several ask at once a commit waits for so long: more of them share it, and its pages.
+# While several callers wait a commit is delayed by so long, so that more works share it.
 COALESCE_S: Final = 0.0005
-MOST_TRIES: Final = 6  # of a group that others come between
+MOST_TRIES: Final = 6  # of a group that conflicts with other processes
 PAUSE_S: Final = 0.01
 _CHANCE: Final = random.SystemRandom()
 
@@ -48,7 +48,7 @@ class _Posted:
         self.future: Future[Any] = Future()
 
     def admit(self) -> bool:
-        """Whether it is to be run: it was not cancelled."""
+        """Whether it is to be run; False if it was cancelled."""
         return self.future.set_running_or_notify_cancel()
 
     def tell(self, answer: Any) -> None:
@@ -76,7 +76,7 @@ class _Awaited:
         self._told.acquire()
 
     def admit(self) -> bool:
-        """Nobody can cancel it."""
+        """True: it cannot be cancelled."""
         return True
 
     def tell(self, answer: Any) -> None:
@@ -178,7 +178,7 @@ class GroupWriter:
         self._disconnect()
 
     def _take(self) -> tuple[Sequence[_Job], bool]:
-        """Wait for a job and take whatever else is there; and whether the end has come."""
+        """Wait for a job and take all that are queued; and whether the writer is to end."""
         group: list[_Job] = []
         job = self._jobs.get()
         if self._in_demand:
@@ -205,7 +205,7 @@ class GroupWriter:
             answers = self._commit_at_last(group)
         except _NotBegunError as error:
             self._disconnect()
-            # those that queued up meanwhile have waited too: not as long again for the same lock
+            # jobs that were queued meanwhile have waited too: they do not wait again for the lock
             group = [*group, *self._queued()]
             answers = [_Failure(unavailable(error.reason)) for _ in group]
         except BaseException as error:
@@ -217,7 +217,7 @@ class GroupWriter:
             job.tell(answer)
 
     def _commit_at_last(self, group: Sequence[_Job]) -> Sequence[Any]:
-        """As _commit, again if it was overtaken by another process."""
+        """Like _commit, repeated if it conflicts with another process."""
         for attempt in range(1, MOST_TRIES):
             try:
                 return self._commit(group)
@@ -255,7 +255,7 @@ class GroupWriter:
                 except Exception:
                     if not transaction.session.lost:
                         raise
-                    self._disconnect()  # the server was restarted: a new one may do
+                    self._disconnect()  # the server was restarted: a new connection may work
             if self._transaction is None:
                 self._transaction = transaction = self._connect()
                 transaction.begin(pipelined=pipelined)
@@ -275,7 +275,7 @@ class GroupWriter:
             self._disconnect()
 
     def _queued(self) -> Sequence[_Job]:
-        """What waits now; the end, if it is among it, still comes."""
+        """The jobs queued now; a request to end stays in the queue."""
         found: list[_Job] = []
         for _ in range(self._jobs.qsize()):
             job = self._jobs.get()
@@ -295,7 +295,7 @@ class GroupWriter:
 
 
 class _NotBegunError(Exception):
-    """The lock, or the connection, was not to be had: nothing has been run."""
+    """The lock or the connection could not be got: nothing was run."""
 
     def __init__(self, reason: BaseException) -> None:
         super().__init__(reason)
@@ -366,7 +366,7 @@ def _alone_undone(job: _Job, transaction: SqlTransaction) -> Any:
     except BaseException as error:
         _raise_if_to_be_run_again(error, transaction)
         if not transaction.session.in_transaction:
-            raise  # the engine gave the transaction up, and the savepoint with it
+            raise  # the engine rolled the transaction back, and the savepoint with it
         transaction.undo()
         return _Failure(translated(error))
     transaction.release()

@@ -1,4 +1,4 @@
-"""A tour in seconds: three emails from nothing to their end, told line by line.
+"""The demo: three emails from their acceptance to their end, line by line, in seconds.
 
 Everything is real (the API, the queue on a disk, SMTP over a socket) but for the mail server, which
 is the sandbox, and the database, which is gone afterwards.
@@ -29,11 +29,11 @@ EMAILS: Final = (
 
 
 class DemoFailed(Exception):
-    """Something did not happen as it should."""
+    """An email did not end as it should."""
 
 
 def run(tell: Callable[[str], None]) -> None:
-    """Tell the tour. DemoFailed if an email ends otherwise than it should."""
+    """Run the demo. DemoFailed if an email ends otherwise than it should."""
     started = time.monotonic()
     with TemporaryDirectory(prefix="email-service-demo-") as folder:
         settings = _settings(Path(folder))
@@ -100,7 +100,7 @@ def _submit(client: FlaskClient, tell: Callable[[str], None], recipient: str, su
 def _follow(
     client: FlaskClient, email_ids: list[int], tell: Callable[[str], None], *, started: float
 ) -> None:
-    """Tell every change until all have ended."""
+    """Print every change of status until all emails have ended."""
     seen: dict[int, str] = {}
     while any(seen.get(email_id) not in TERMINAL for email_id in email_ids):
         if time.monotonic() - started > LONGEST_S:
@@ -124,7 +124,7 @@ def _why(email: dict[str, Any]) -> str:
 
 
 def _check(client: FlaskClient, email_ids: list[int], tell: Callable[[str], None]) -> None:
-    """Compare what is told with what really stands in the inbox."""
+    """Compare the reported statuses with what is in the inbox."""
     for email_id, (_, subject, expected) in zip(email_ids, EMAILS, strict=True):
         status = _get(client, f"/api/emails/{email_id}")["status"]
         if status != expected:

@@ -83,7 +83,7 @@ class _Door:
         return None if judgement is None else self._passed(judgement, asked)
 
     def _is_free(self, asked: ServiceRequest) -> bool:
-        """Whether it needs no caller; of paths without a route those that do not look like the API."""
+        """Whether it needs no caller; without a route: whether it is outside of the API."""
         if asked.endpoint is None:
             return not asked.path.lstrip("/").lower().startswith("api")
         return asked.endpoint in self._free

@@ -19,16 +19,23 @@ import attrs
 from application.ports.system import Observe
 from domain.events import Event as Happened
 
-LOOK_S: Final = 0.2  # between two looks for one that has ended
-RESTART_S: Final = (0.5, 1.0, 2.0, 5.0, 15.0, 30.0)  # the wait grows if one ends at once
-WELL_S: Final = 60.0  # one that ran this long did not end at once
+LOOK_S: Final = 0.2  # between two checks for one that has ended
+RESTART_S: Final = (
+    0.5,
+    1.0,
+    2.0,
+    5.0,
+    15.0,
+    30.0,
+)  # the delay grows while one keeps ending at once
+WELL_S: Final = 60.0  # one that ran this long has not ended at once
 COALESCE_S: Final = 0.005  # notifications within it are one byte
 KILL_S: Final = 5.0  # beyond its own time to drain
 
 
 @attrs.define
 class _Child:
-    """One child."""
+    """One child process."""
 
     process: "subprocess.Popen[bytes]"
     number: int
@@ -65,7 +72,7 @@ class ChildProcesses:
 
     @property
     def pids(self) -> Sequence[int]:
-        """The process ids of those that run."""
+        """The process ids of the running children."""
         with self._mutex:
             return [child.process.pid for child in self._running]
 
@@ -81,11 +88,11 @@ class ChildProcesses:
             self._threads.append(thread)
 
     def notify(self) -> None:
-        """Wake them: they see whatever was stored before this call."""
+        """Wake the children: they find whatever was stored before this call."""
         self._notified.set()
 
     def ask_to_stop(self) -> None:
-        """Ask them to drain; none is restarted."""
+        """Ask the children to drain; none is restarted from now on."""
         self._stopping.set()
         self._notified.set()
         for thread in self._threads:
@@ -95,22 +102,24 @@ class ChildProcesses:
                 child.process.send_signal(signal.SIGTERM)
 
     def join(self) -> bool:
-        """Wait until all have ended; whether one of them has left an unknown outcome, or may."""
+        """Wait until all have ended; whether one has left an unknown outcome, or may have."""
         deadline = time.monotonic() + self._drain_s + KILL_S
         with self._mutex:
             ended, self._running = self._running, []
         exit_codes = [_exit_code(child.process, deadline) for child in ended]
-        # one that the signal itself ended had not installed its handler yet
+        # one that was ended by the signal itself had not installed its handler yet
         return any(code not in (0, -signal.SIGTERM) for code in exit_codes)
 
     def _notify_all(self) -> None:
         while self._notified.wait() and not self._stopping.is_set():
-            self._notified.clear()  # before the bytes: a later notification needs bytes of its own
+            self._notified.clear()  # before the write: a later notification must write again
             with self._mutex:
                 for child in self._running:
                     pipe = child.process.stdin
                     assert pipe is not None
-                    with suppress(OSError, ValueError):  # full: it has not read the last one yet
+                    with suppress(
+                        OSError, ValueError
+                    ):  # a full pipe: it has not read the last one yet
                         os.write(pipe.fileno(), b".")
             self._stopping.wait(COALESCE_S)
 
@@ -137,7 +146,7 @@ class ChildProcesses:
         except OSError as error:
             fields = {"error": type(error).__name__, "text": str(error)}
             self._observe(Happened(name="process_not_started", fields=fields))
-            next_one = dead  # the next look tries again
+            next_one = dead  # the next check tries again
         with self._mutex:
             self._running.append(next_one)
 

@@ -1,4 +1,4 @@
-"""Keeps the process on one processor: the one that the others use least.
+"""Keeps the process on one processor: the one that other processes use least.
 
 The interpreter lets one thread run at a time and hands over at every socket call and at every
 statement of SQLite. Where the threads stand on several processors, each hand-over wakes another
@@ -20,42 +20,42 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, Protocol
 
-WORTH_IT: Final = 0.25  # of a processor: so much less must the others use where we move to
-LOOK_S: Final = (1.0, 3.0)  # a moment between, by chance: two processes must not dance in step
+WORTH_IT: Final = 0.25  # of a processor: the other one must be used by so much less for a move
+LOOK_S: Final = (1.0, 3.0)  # a random interval, so that two processes do not keep moving together
 
 
 class Processors(Protocol):
-    """What can be known of the machine's processors, and asked of the system."""
+    """The machine's processors and how much they are used."""
 
     def allowed(self) -> frozenset[int]:
-        """Those the process may run on as it was started; empty where nothing can be asked."""
+        """The processors that the process may use; empty where the system does not tell."""
         ...
 
     def busy_s(self) -> Mapping[int, float]:
-        """Seconds that each processor has worked since the machine was started, for anybody."""
+        """Seconds that each processor was busy since the machine was started."""
         ...
 
     def own_s(self) -> float:
-        """Seconds that this process has worked."""
+        """Seconds of processor time that this process has used."""
         ...
 
     def confine(self, processor: int, *, before: int | None) -> None:
-        """Let the threads of this process run there only that ran only on *before*; None: all."""
+        """Move the threads of this process that were bound to *before*; with None all of them."""
         ...
 
     def allow(self, processors: Set[int]) -> None:
-        """Let the calling thread, and what it begins, run on any of these."""
+        """Let the calling thread, and the threads it starts, run on any of these."""
         ...
 
 
 def use_batch_scheduling() -> None:
-    """Let the calling thread wait for its turn when it wakes, and not interrupt another one.
+    """Run the calling thread under SCHED_BATCH: when it wakes it preempts no other thread.
 
     On one processor the other one holds the interpreter's lock, so that an interruption is two
     switches for nothing. A thread that was begun with a policy of somebody's choice keeps it.
     """
     if hasattr(os, "SCHED_BATCH") and hasattr(os, "sched_setscheduler"):
-        with suppress(OSError):  # a container may forbid to ask, or to choose
+        with suppress(OSError):  # a container may forbid both calls
             if os.sched_getscheduler(0) == os.SCHED_OTHER:
                 os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
@@ -71,13 +71,13 @@ class CpuAffinity:
         self._stopping = threading.Event()
 
     def start(self, turn: int) -> None:
-        """Settle, and keep looking in a thread of its own; nothing where there is no choice."""
+        """Choose a processor, and check again in a thread; nothing if there is no choice."""
         self.settle(turn)
         if self._here is not None:
             threading.Thread(target=self._run, name="one-processor", daemon=True).start()
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop checking."""
         self._stopping.set()
 
     @contextmanager
@@ -95,14 +95,14 @@ class CpuAffinity:
             self._processors.allow({self._here})
 
     def settle(self, turn: int) -> None:
-        """Choose one for now: each of those that follow each other in *turn* another one."""
+        """Choose a processor; consecutive values of *turn* give different ones."""
         self._allowed = self._processors.allowed()
         if len(self._allowed) > 1:
             self._move_to(sorted(self._allowed)[turn % len(self._allowed)])
             self._before = self._measured()
 
     def look(self) -> None:
-        """Move if another processor is clearly less used by others than this one."""
+        """Move if other processes use another processor clearly less than this one."""
         if self._here is None or self._before is None:
             return
         (then, busy_then, own_then), self._before = self._before, self._measured()
@@ -133,20 +133,20 @@ class CpuAffinity:
 
 
 class LinuxProcessors:
-    """By /proc and sched_setaffinity. Elsewhere nothing is allowed, so nothing is done."""
+    """The processors by /proc and sched_setaffinity. On other systems it reports none."""
 
     def allowed(self) -> frozenset[int]:
-        """As the process was started: a container's cpuset, or taskset."""
+        """As the process was started: by a container's cpuset, or by taskset."""
         if not hasattr(os, "sched_getaffinity") or not Path("/proc/stat").exists():
             return frozenset()
         return frozenset(os.sched_getaffinity(0))
 
     def busy_s(self) -> Mapping[int, float]:
-        """User, nice, system, interrupts and what the host has stolen."""
+        """User, nice, system, interrupt and stolen time."""
         return _busy_s(Path("/proc/stat").read_text("ascii").splitlines())
 
     def own_s(self) -> float:
-        """User and system."""
+        """User and system time."""
         return time.process_time()
 
     def confine(self, processor: int, *, before: int | None) -> None:
@@ -157,7 +157,7 @@ class LinuxProcessors:
                     os.sched_setaffinity(task, {processor})
 
     def allow(self, processors: Set[int]) -> None:
-        """0 is the calling thread."""
+        """The thread id 0 stands for the calling thread."""
         with suppress(OSError):
             os.sched_setaffinity(0, processors)
 

@@ -1,4 +1,4 @@
-"""Whether `serve` can listen where it is to listen, asked before anything is started."""
+"""Checks before anything is started that `serve` can listen on its addresses."""
 
 import errno
 import os
@@ -9,12 +9,12 @@ from typing import Final
 
 import attrs
 
-_LOOK_FOR: Final = 50  # ports above the one that is in use, for one that is free
+_LOOK_FOR: Final = 50  # ports above the taken one that are tried for a suggestion
 
 
 @attrs.frozen
 class Place:
-    """What is to listen where, and the settings that say so."""
+    """An address to listen on, and the settings that choose it."""
 
     what: str
     host: str
@@ -25,24 +25,26 @@ class Place:
 
 @attrs.frozen
 class Refusal:
-    """A place where the system does not let us listen."""
+    """An address on which the system does not let us listen."""
 
     place: Place
     error: OSError
 
 
 def api(host: str, port: int) -> Place:
-    """Where the API listens."""
+    """The address of the API."""
     return Place("the API", host, port, "HOST", "PORT")
 
 
 def sandbox(port: int) -> Place:
-    """Where the mail server of the sandbox listens."""
+    """The address of the sandbox's mail server."""
     return Place("the sandbox's mail server", "127.0.0.1", port, None, "SANDBOX_PORT")
 
 
 def refusals(places: Sequence[Place]) -> Sequence[Refusal]:
-    """Those that cannot be had. All are held until the last is asked: two may want one port."""
+    """The addresses that are not available. All are held until the last was tried, because two
+    of them may want the same port.
+    """
     found = []
     with ExitStack() as held:
         for place in places:
@@ -55,7 +57,7 @@ def refusals(places: Sequence[Place]) -> Sequence[Refusal]:
 
 
 def explained(refused: Sequence[Refusal]) -> str:
-    """What cannot be had and what to do about it, for a person."""
+    """The addresses that are not available, and what to do about it, for a person."""
     lines = [f"  - {_sentence(refusal)}" for refusal in refused]
     in_use = [r.place for r in refused if r.error.errno == errno.EADDRINUSE]
     if in_use:
@@ -71,7 +73,7 @@ def explained(refused: Sequence[Refusal]) -> str:
 
 def _sentence(refusal: Refusal) -> str:
     place, error = refusal.place, refusal.error
-    nowhere = isinstance(error, socket.gaierror)  # its numbers are not the system's
+    nowhere = isinstance(error, socket.gaierror)  # its error numbers are not those of errno
     reason = error.strerror if nowhere or not error.errno else os.strerror(error.errno)
     said = f"{place.what} cannot listen on {place.host} port {place.port} ({reason})"
     if nowhere or error.errno == errno.EADDRNOTAVAIL:
@@ -89,7 +91,7 @@ def _it(places: Sequence[Place]) -> str:
 
 
 def _free(places: Sequence[Place]) -> Iterator[tuple[Place, int]]:
-    """Another port for each, above the one that it wanted."""
+    """A free port for each, above the one that it wanted."""
     given = {place.port for place in places}
     for place in places:
         for port in range(place.port + 1, min(place.port + _LOOK_FOR, 65536)):

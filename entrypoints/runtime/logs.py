@@ -1,4 +1,4 @@
-"""How log lines look: text for a person, JSON for a machine; one line each."""
+"""The format of log lines: text for a person, JSON for a machine; one line each."""
 
 import json
 import logging
@@ -13,12 +13,12 @@ from typing import Final, TextIO
 
 from entrypoints.settings import LogFormat, Settings
 
-# They tell every request or command at INFO; what matters of it is told by our own events.
+# They log every request or command at INFO; our own events say what matters of it.
 NOISY: Final = (
     *("mail.log", "asyncio", "peewee.migrations", "psycopg"),
     *("celery.worker.strategy", "celery.app.trace", "celery.beat"),
 )
-# Written together: a call of the system for each line is a fifth of what a line costs.
+# Lines are written together: a system call for each is a fifth of what a line costs.
 COALESCE_S: Final = 0.05
 
 
@@ -33,14 +33,14 @@ def configure(settings: Settings) -> None:
 
 
 def warn_of(settings: Settings) -> None:
-    """Say what is risky about *settings*: to whoever starts the service, and in the log."""
+    """Warn about risky *settings*, on the terminal and in the log."""
     for warning in settings.warnings:
         print(f"warning: {warning}", file=sys.stderr, flush=True)
         logging.getLogger(__name__).warning("%s", warning)
 
 
 def warn(doubts: Iterable[str]) -> None:
-    """Log what looks wrong and ends nothing, one line each."""
+    """Log warnings that stop nothing, one line each."""
     for doubt in doubts:
         logging.getLogger("email_service.settings").warning(doubt)
 
@@ -65,7 +65,7 @@ class GatheredLines(logging.Handler):
         lock is held.)
         """
         try:
-            # what another record speaks of may change until then
+            # what another record refers to may change until then
             constant = isinstance(record.msg, str) and not (record.args or record.exc_info)
             self._lines.append(record if constant else self._line(record))
             if record.levelno >= logging.WARNING:
@@ -76,17 +76,17 @@ class GatheredLines(logging.Handler):
             self.handleError(record)
 
     def flush(self) -> None:
-        """Write what there is."""
+        """Write what is buffered."""
         assert self.lock is not None
         with self.lock:
             lines, self._lines = self._lines, []
             text = "".join([line if isinstance(line, str) else self._line(line) for line in lines])
-            with suppress(OSError, ValueError):  # nobody reads it any more: that ends no service
+            with suppress(OSError, ValueError):  # a closed stderr must not end the service
                 self._stream.write(text)
                 self._stream.flush()
 
     def close(self) -> None:
-        """Write what there is; nothing is gathered from now on."""
+        """Write what is buffered, and buffer nothing from now on."""
         self._closing.set()
         self.flush()
         super().close()
@@ -99,7 +99,7 @@ class GatheredLines(logging.Handler):
             return ""
 
     def _soon(self) -> None:
-        if self._thread is None or self._pid != os.getpid():  # a fork leaves threads behind
+        if self._thread is None or self._pid != os.getpid():  # a fork has no copy of the thread
             self._pid, self._waiting = os.getpid(), threading.Event()
             self._thread = threading.Thread(target=self._write_on, name="log", daemon=True)
             self._thread.start()

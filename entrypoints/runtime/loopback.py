@@ -1,4 +1,4 @@
-"""Keeps gunicorn's sockets to this machine, in development.
+"""Restricts gunicorn's sockets to this machine, in development.
 
 gunicorn binds before it loads an application, and without our gunicorn.conf.py it binds 0.0.0.0
 where there is a variable PORT. The API is open in development, so its sockets must not be reached
@@ -32,7 +32,7 @@ def under_gunicorn(environ: Mapping[str, str] = os.environ) -> bool:
 def keep_to_loopback(
     environ: Mapping[str, str] = os.environ, *, option: int | None = _BIND_TO_DEVICE
 ) -> None:
-    """Under gunicorn, let nobody but this machine reach what this process listens on.
+    """Under gunicorn, make the listening sockets of this process reachable from this machine only.
 
     RuntimeError where the system cannot do that; gunicorn ends then.
     """
@@ -46,7 +46,7 @@ def keep_to_loopback(
 
 
 def listening_sockets() -> Iterator[socket.socket]:
-    """Those that this process has been given or has made, by a descriptor of their own."""
+    """The listening sockets of this process, each with a descriptor of its own."""
     for number in _open_files():
         try:
             found = socket.socket(fileno=os.dup(number))
@@ -93,6 +93,6 @@ def _bind_to_loopback(listening: socket.socket, host: str, port: int, option: in
 
 
 def is_bound_to_loopback(listening: socket.socket) -> bool:
-    """Whether what arrives by other devices than the loopback is not let in (Linux)."""
+    """Whether the socket is bound to the loopback device (Linux)."""
     bound = listening.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, _DEVICE_LENGTH)
     return bound.rstrip(b"\0") == _LOOPBACK_DEVICE

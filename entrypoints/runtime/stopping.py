@@ -1,4 +1,4 @@
-"""How a process of this service ends.
+"""Stopping a process of this service.
 
 The first SIGTERM, SIGINT or SIGHUP starts the drain: nothing more is accepted or claimed, and what
 is under way may end. The second one ends the process at once: the queue is on the disk, nothing is
@@ -20,21 +20,21 @@ SIGNALS: Final = ("SIGTERM", "SIGINT", "SIGHUP")  # Windows has no SIGHUP
 
 
 class Draining(Protocol):
-    """What a process does when it is asked to stop."""
+    """What a process can drain."""
 
     def drain(self) -> bool:
-        """Let what is under way end; True if an unknown outcome or an unwritten result is left."""
+        """Finish work in progress; True if an unknown outcome or an unwritten result is left."""
         ...
 
 
 class Stop:
-    """Whether the process was asked to stop. The second time it ends at once."""
+    """Whether the process was asked to stop. The second signal ends it at once."""
 
     def __init__(self) -> None:
         self.asked = False
 
     def install(self) -> None:
-        """Listen to the signals that ask a process to stop. In the main thread only.
+        """Install the handlers of the signals that stop a process. In the main thread only.
 
         Who started it with nohup wants SIGHUP to be ignored, and it stays so.
         """
@@ -47,12 +47,12 @@ class Stop:
             signal.signal(number, self._hear)
 
     def wait(self) -> None:
-        """Until asked."""
+        """Wait until a stop is requested."""
         while not self.asked:
             time.sleep(LOOK_S)
 
     def ask(self) -> None:
-        """From within, and from any thread; asking again changes nothing."""
+        """Request a stop, from any thread; asking again changes nothing."""
         self.asked = True
 
     def _hear(self, number: int, _: FrameType | None) -> None:
@@ -82,5 +82,5 @@ class Drain(Thread):
     def run(self) -> None:
         try:
             self.exit_code = int(self._service.drain())
-        except Exception:  # whatever it was, the process ends, and says that it was not clean
+        except Exception:  # whatever it was, the process ends with the exit code of an unclean stop
             log.exception("the drain failed")

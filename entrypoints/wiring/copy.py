@@ -45,7 +45,7 @@ def open_copy(
 
 
 def released(url: str, *, lease: timedelta, tell: Callable[[str], object]) -> None:
-    """Let the source of a copy be started again."""
+    """Allow the source of a copy to be started again."""
     with _alone("--from", url, lease=lease, tell=tell) as store:
         release(store)
 
@@ -77,7 +77,7 @@ def _alone(
 
 
 def _seize_file(store: SqlStore, path: Path, option: str, url: str, held: ExitStack) -> None:
-    """All leaders' locks, so that nobody begins to deliver, and nobody who has the file open."""
+    """Take all leaders' locks, so that no process starts to deliver or has the file open."""
     if option == "--from" and not path.is_file():
         raise NotFound(f"there is no {path}: {option} names an existing store")
     if not path.parent.is_dir():
@@ -92,7 +92,7 @@ def _seize_file(store: SqlStore, path: Path, option: str, url: str, held: ExitSt
 
 
 def _watch(store: Store, url: str, *, lease: timedelta, tell: Callable[[str], object]) -> None:
-    """No process may live that delivers: none shows it, for as long as each is believed."""
+    """Wait for one lease: Conflict if a process that delivers still sends heartbeats."""
     first = store.read(lambda tx: dict(tx.instances.beats()))
     if not first:
         return

@@ -111,8 +111,8 @@ class Service:
 
         *child* is its number among its parent's children.
         """
-        # What was built until now stays for good, and an email leaves hardly a cycle behind: a
-        # collector that looks at all of it every few emails is a twentieth of what they cost.
+        # What was built until now lives as long as the process, and an email makes hardly any
+        # cycles: a collector that scans it all every few emails takes 5 % of their cost.
         gc.collect()
         gc.freeze()
         gc.set_threshold(*COLLECT_EVERY)
@@ -167,11 +167,11 @@ class Service:
         return self.application.delivery.anything_due()
 
     def anything_to_do(self) -> bool:
-        """Whether an email is due, or is being sent by whomever."""
+        """Whether an email is due, or is being sent by any process."""
         return self.application.delivery.anything_to_do()
 
     def sweep(self) -> None:
-        """Put the queue in order, once."""
+        """Run one sweep."""
         self.application.maintenance.sweep()
 
     def open_sandbox(self) -> int:
@@ -186,7 +186,7 @@ class Service:
         return inbox.port
 
     def drain(self) -> bool:
-        """Accept and claim nothing more, let what is under way end; True if an unknown is left."""
+        """Accept and claim nothing more, finish work in progress; True if an unknown is left."""
         self.application.admission.drain()
         with self._waking:
             drained, self._drained = self._drained, True
@@ -197,7 +197,7 @@ class Service:
         return self._children.join() or left
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Close everything."""
         self._one_processor.stop()
         if self._inbox is not None:
             self._inbox.close()
