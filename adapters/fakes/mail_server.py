@@ -10,6 +10,7 @@ from typing import Final
 from adapters.fakes.script import QUIT, RSET, UNASKED, Answer, Fault, Playback, Script
 from domain.dialogue.ends import ConnectionFailed
 from domain.dialogue.replies import ServerReply
+from domain.dialogue.session import Connected
 from domain.outcome.handoff import Problem, Stage
 
 _PROBLEMS: Final = {
@@ -88,11 +89,12 @@ class Connection:
         """What follows belongs to *stage*, or to the same as before."""
         self.stage = stage or self.stage
 
-    def connect(self) -> None:
+    def connect(self) -> Connected:
         """ConnectionFailed if the script has a problem for it; else the server greets."""
         self.play(Stage.RESOLVE)
         self.play(Stage.CONNECT)
         self._say(Stage.BANNER, "220 ready")
+        return Connected(own_name="client.example.com", is_local=True, detail="connected")
 
     def play(self, stage: Stage) -> None:
         """A stage at which a server says nothing. ConnectionFailed."""

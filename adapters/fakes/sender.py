@@ -17,7 +17,7 @@ from adapters.fakes.script import (
     Rule,
     Script,
 )
-from adapters.fakes.smtp_session import Accepted, Session
+from adapters.fakes.smtp_session import Accepted, FakeSession
 from application.ports.system import Vault
 from domain.account.account import Account
 from domain.account.verification import Step
@@ -57,7 +57,7 @@ class FakeSender:
         self._lock = threading.RLock()
         self._default = MailServer(script or Script())
         self._servers: dict[int, MailServer] = {}
-        self._idle: dict[tuple[int, int], list[Session]] = {}
+        self._idle: dict[tuple[int, int], list[FakeSession]] = {}
 
     def play(self, script: Script, *, account_id: int | None = None) -> None:
         """From now on follow *script*, for one account or for all that have none of their own."""
@@ -134,10 +134,10 @@ class FakeSender:
         with self._lock:
             return self._servers.get(account.id, self._default)
 
-    def _new_session(self, account: Account) -> Session:
-        return Session(account, self._server(account), self._vault)
+    def _new_session(self, account: Account) -> FakeSession:
+        return FakeSession(account, self._server(account), self._vault)
 
-    def _take_idle(self, account: Account, parcel: Parcel) -> Session | None:
+    def _take_idle(self, account: Account, parcel: Parcel) -> FakeSession | None:
         with self._lock:
             idle = self._idle.get((account.id, account.version), [])
             while idle:
@@ -159,13 +159,15 @@ class FakeSender:
 
     def _over(
         self,
-        session: Session,
+        session: FakeSession,
         parcel: Parcel,
         before_dot: Callable[[], bool],
         then: Callable[[], Parcel | None],
     ) -> Handoff:
         account = session.account
-        handoff = session.hand_off(parcel, before_dot, then if account.announce_next else _nothing)
+        handoff = session.hand_off(
+            parcel, before_dot=before_dot, then=then if account.announce_next else _nothing
+        )
         with self._lock:
             if handoff.usable:
                 self._idle.setdefault((account.id, account.version), []).append(session)

@@ -1,0 +1,250 @@
+"""One connection and the emails that go over it, for senders that write, wait and read.
+
+A sender brings the connection; what is said over it, and what is reported, stands here. The client
+of `adapters/smtp_sender` does not use it: it keeps a deadline for each group of commands.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import attrs
+
+from domain.account.account import Account, Security
+from domain.account.verification import Step
+from domain.address import Address
+from domain.dialogue.driver import Connection, follow, open_transaction, recover
+from domain.dialogue.ends import ConnectionFailed, ExchangeEnded, expect_positive
+from domain.dialogue.extensions import Extensions, dot_stuffed
+from domain.dialogue.opening import Opening, Steps, expect_password, verifying
+from domain.dialogue.redaction import Redaction
+from domain.dialogue.replies import ServerReply
+from domain.dialogue.result import handoff_after
+from domain.dialogue.transaction import DOT, IDLE, MailTransaction, State
+from domain.outcome.handoff import Handoff, Parcel, Problem, RecipientReply, Stage
+
+
+@attrs.frozen(kw_only=True)
+class Connected:
+    """What the dialogue must know of a connection that stands.
+
+    ``own_name`` is what this end calls itself, ``is_local`` whether nothing that is sent leaves
+    this machine.
+    """
+
+    own_name: str
+    is_local: bool
+    detail: str
+
+
+class NewConnection(Connection, Protocol):
+    """A `Connection` that is not connected yet. All but ``stage`` raise ConnectionFailed."""
+
+    @property
+    def stage(self) -> Stage:
+        """What was begun last; None changes nothing. RESOLVE before anything was."""
+        ...
+
+    def connect(self) -> Connected:
+        """Resolve and connect. ExchangeEnded as well."""
+        ...
+
+    def pour(self, octets: bytes) -> None:
+        """A message without its terminator. It may end early if the server speaks or leaves."""
+        ...
+
+
+class Session:
+    """One connection for one account. Used by one thread at a time.
+
+    After `open` and each `hand_off`, ``usable`` tells whether it may be used again.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        connection: NewConnection,
+        *,
+        password: Callable[[], str],
+        stopped: Callable[[], bool] = lambda: False,
+        pipelining: bool = True,
+    ) -> None:
+        """*password* opens the sealed one; ExchangeEnded if it cannot. *stopped* tells whether
+        another thread has ended the attempt. Without *pipelining* each command waits for its reply.
+        """
+        self.account = account
+        self.transaction = MailTransaction(Extensions())
+        self.usable = False
+        self._connection = connection
+        self._password = password
+        self._stopped = stopped
+        self._pipelining = pipelining
+        self._redaction = Redaction()
+        self._heard: list[Step] = []
+
+    # --- from nothing to a session that takes mail
+
+    def open(self) -> Handoff:
+        """Connect, TLS, EHLO, AUTH. Stage MAIL without reply or problem if all went well."""
+        try:
+            self._open()
+        except (ConnectionFailed, ExchangeEnded) as end:
+            return self._ended(end, self._connection.stage)
+        self.usable = True
+        return Handoff(stage=Stage.MAIL, usable=True)
+
+    def verify(self, recipient: Address) -> tuple[Step, ...]:
+        """`open`, MAIL and RCPT, then RSET: what each stage came to.
+
+        The last one is the one that failed, or RCPT.
+        """
+        handoff = self.open()
+        try:
+            if handoff.usable:
+                self.usable = False
+                self._follow(verifying(self.account, recipient))
+                self.transaction.reset()
+                recover(self.transaction, self._connection)
+                self.usable = self.transaction.state in IDLE
+        except (ConnectionFailed, ExchangeEnded) as end:
+            handoff = self._ended(end, self._connection.stage)
+        failed, passed = Step.of(handoff), [step for step in self._heard if step.ok]
+        return tuple(self._heard) if failed.ok else (*passed, failed)
+
+    def _open(self) -> None:
+        account, connection = self.account, self._connection
+        try:
+            expect_password(account)
+        except ExchangeEnded:
+            connection.begin(Stage.AUTH)
+            raise
+        connected = connection.connect()
+        self._heard.append(Step(stage=Stage.CONNECT, detail=connected.detail))
+        if account.security is Security.TLS:
+            connection.begin(Stage.TLS)
+            connection.encrypt()
+            self._note(Stage.TLS)
+        connection.begin(Stage.BANNER)
+        greeting = connection.read()
+        self._note(Stage.BANNER, greeting)
+        expect_positive(greeting)
+        opening = Opening(
+            account,
+            own_name=connected.own_name,
+            password=self._password,
+            is_local=connected.is_local,
+        )
+        try:
+            self._follow(opening.steps())
+        finally:
+            connection.begin(opening.stage)
+        self._redaction.end_login()
+        pipelining = self._pipelining and opening.extensions.pipelining
+        self.transaction = MailTransaction(attrs.evolve(opening.extensions, pipelining=pipelining))
+
+    def _follow(self, steps: Steps) -> None:
+        follow(steps, self._connection, redaction=self._redaction, note=self._note)
+
+    def _note(self, stage: Stage, reply: ServerReply | None = None) -> None:
+        if reply is None:
+            detail = "TLS stands and its certificate is good"
+            self._heard.append(Step(stage=stage, detail=detail))
+        else:
+            self._heard.append(Step(stage=stage, reply=self._redaction.clean(reply)))
+
+    # --- one email
+
+    def renew(self, parcel: Parcel) -> bool:
+        """Whether the next email may go over it: it was announced, or the session is reset."""
+        transaction = self.transaction
+        if transaction.announced is not None:
+            return transaction.announced == parcel
+        try:
+            recover(transaction, self._connection)
+        except ConnectionFailed:
+            return False
+        return transaction.state is State.READY and self._connection.silent
+
+    def hand_off(
+        self,
+        parcel: Parcel,
+        *,
+        before_dot: Callable[[], bool],
+        still: Callable[[], bool] = lambda: True,
+        then: Callable[[], Parcel | None] = lambda: None,
+    ) -> Handoff:
+        """One transaction, as `Conversation.send` describes it.
+
+        *then* is asked for the next email if the server takes both at once.
+        """
+        transaction, connection = self.transaction, self._connection
+        delivered = transaction.delivered
+        self.usable = False
+        try:
+            open_transaction(transaction, connection, parcel)
+            connection.begin(Stage.BODY)
+            connection.pour(dot_stuffed(parcel.octets))
+            self._expect_silence()
+            announcement = (
+                transaction.announce(then()) if transaction.extensions.pipelining else b""
+            )
+            if not before_dot():
+                raise _stopped()
+            reply = self._end_message(announcement, still)
+        except (ConnectionFailed, ExchangeEnded) as end:
+            self.usable = transaction.state in IDLE
+            return self._ended(end, transaction.stage, parcel, delivered=delivered)
+        self.usable = transaction.state in IDLE
+        return Handoff(
+            stage=Stage.DOT,
+            reply=self._redaction.clean(reply),
+            recipients=self._recipients(parcel),
+            delivered=delivered,
+            usable=self.usable,
+        )
+
+    def _end_message(self, announcement: bytes, still: Callable[[], bool]) -> ServerReply:
+        """The reply to the final dot."""
+        transaction, connection = self.transaction, self._connection
+        self._expect_silence()
+        if not still():
+            raise _stopped()
+        connection.write(DOT + announcement)
+        transaction.dot_written()
+        connection.begin(Stage.DOT)
+        reply = connection.read()
+        transaction.heard(reply)
+        if not announcement and not connection.silent:
+            transaction.heard_again(connection.read(), reply)
+        return reply
+
+    def _expect_silence(self) -> None:
+        """Before the final dot the server has nothing to say. ExchangeEnded, ConnectionFailed."""
+        if not self._connection.silent:
+            self.transaction.heard(self._connection.read())
+
+    def _recipients(self, parcel: Parcel) -> tuple[RecipientReply, ...]:
+        replies = map(self._redaction.clean, self.transaction.replies)
+        return tuple(map(RecipientReply, parcel.envelope.recipients, replies))
+
+    def _ended(
+        self,
+        end: ConnectionFailed | ExchangeEnded,
+        stage: Stage,
+        parcel: Parcel | None = None,
+        *,
+        delivered: int = 0,
+    ) -> Handoff:
+        return handoff_after(
+            end,
+            stage=stage,
+            account=self.account,
+            redaction=self._redaction,
+            recipients=() if parcel is None else self._recipients(parcel),
+            delivered=delivered,
+            usable=self.usable,
+            stopped=self._stopped(),
+        )
+
+
+def _stopped() -> ExchangeEnded:
+    return ExchangeEnded(problem=Problem.STOPPED, detail="stopped before the final dot")
