@@ -16,18 +16,19 @@ import attrs
 
 from adapters.smtp_sender.addresses import KnownAddresses
 from adapters.smtp_sender.pool import Pool, PoolPolicy
-from adapters.smtp_sender.resolve import IP, Endpoint, Resolver, look_up
 from adapters.smtp_sender.session import Session
-from adapters.smtp_sender.terms import Terms, Timeouts
-from adapters.smtp_sender.wire import CancelToken
+from adapters.smtp_sender.terms import Terms
+from application.cancel_token import CancelToken
+from application.ports.network import Resolver
 from application.ports.system import Clock, Vault
 from domain.account.account import Account
 from domain.account.verification import Step
 from domain.address import Address
+from domain.dialogue.timeouts import Timeouts
 from domain.outcome.handoff import Handoff, Parcel, Problem, Stage
 from domain.outcome.session import ends_session, out_of_step, refuses_announcement, same_refusal
 
-__all__ = ["PoolPolicy", "SmtpSender", "Timeouts"]
+__all__ = ["PoolPolicy", "SmtpSender"]
 
 VERIFY_S: Final = 30.0  # a person waits
 MISTAKEN_S: Final = 60.0
@@ -35,16 +36,11 @@ MOST_MISTAKES: Final = 1000
 _AFTER_ENVELOPE: Final = frozenset({Stage.DATA, Stage.BODY, Stage.DOT})
 
 
-def _everyone(_: IP) -> bool:
-    return True
-
-
 class SmtpSender:
     """The `Sender` of production. Safe from many threads; each send uses a session of its own.
 
-    *allow* judges every address a host name stands for before any is connected to; *look_up* finds
-    them. *ssl_context* is called once, when TLS is first needed. *clock* must run: deadlines are
-    its monotonic time. Without *ehlo_hostname* the address of this end of the connection is said.
+    *ssl_context* is called once, when TLS is first needed. *clock* must run: deadlines are its
+    monotonic time. Without *ehlo_hostname* the address of this end of the connection is said.
     """
 
     def __init__(
@@ -52,12 +48,11 @@ class SmtpSender:
         *,
         vault: Vault,
         clock: Clock,
+        resolver: Resolver,
         ehlo_hostname: str | None = None,
         timeouts: Timeouts | None = None,
         pool: PoolPolicy | None = None,
         ssl_context: Callable[[], ssl.SSLContext] = ssl.create_default_context,
-        allow: Callable[[IP], bool] = _everyone,
-        look_up: Callable[[str, int], list[Endpoint]] = look_up,
     ) -> None:
         self._clock = clock
         self._make_context = ssl_context
@@ -68,7 +63,7 @@ class SmtpSender:
             ehlo_hostname=ehlo_hostname,
             timeouts=timeouts or Timeouts(),
             ssl_context=self._tls,
-            resolver=Resolver(allow=allow, look_up=look_up),
+            resolver=resolver,
             addresses=KnownAddresses(clock.monotonic),
         )
         self._pool = Pool(pool or PoolPolicy(), monotonic=clock.monotonic)

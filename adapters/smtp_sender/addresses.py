@@ -16,14 +16,15 @@ from typing import Final
 
 import attrs
 
-from adapters.smtp_sender.resolve import IP, Endpoint
 from adapters.smtp_sender.wire import (
-    CancelToken,
     Wire,
     connect,
     failure_of,
     open_socket,
 )
+from application.cancel_token import CancelToken
+from application.ports.network import Endpoint
+from domain.account.network import Address
 from domain.dialogue.ends import ConnectionFailed
 from domain.outcome.handoff import Problem
 
@@ -36,8 +37,8 @@ class KnownAddresses:
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
-        self._bad: dict[tuple[IP, object], float] = {}
-        self._no_tls: dict[tuple[IP, object], float] = {}
+        self._bad: dict[tuple[Address, object], float] = {}
+        self._no_tls: dict[tuple[Address, object], float] = {}
 
     def failed(self, endpoint: Endpoint) -> None:
         """Its server did not take the connection, or did not greet."""
@@ -174,5 +175,5 @@ class _Race:
         return self._running.pop(handle)
 
 
-def _key(endpoint: Endpoint) -> tuple[IP, object]:
+def _key(endpoint: Endpoint) -> tuple[Address, object]:
     return endpoint.ip, endpoint.sockaddr[1]

@@ -9,9 +9,10 @@ from concurrent.futures import CancelledError
 from typing import Final
 
 from adapters.smtp_sender.addresses import race
-from adapters.smtp_sender.resolve import Endpoint, Unresolved
 from adapters.smtp_sender.terms import Terms
-from adapters.smtp_sender.wire import CancelToken, Deadline, Wire, connect
+from adapters.smtp_sender.wire import Deadline, Wire, connect
+from application.cancel_token import CancelToken
+from application.ports.network import Endpoint, Unresolved
 from domain.account.account import Account, Security
 from domain.account.verification import Step
 from domain.address import Address, address_literal
@@ -175,11 +176,10 @@ class Opener:
 
     def _resolve(self) -> list[Endpoint]:
         self.stage = Stage.RESOLVE
-        resolver = self._terms.resolver
-        lookup = resolver.start(self._account.host, self._account.port)
+        lookup = self._terms.resolver.start(self._account.host, self._account.port)
         self._cancel_token.watch(lookup.cancel)
         try:
-            return resolver.checked(lookup.result(self._timeouts.resolve))
+            return lookup.result(self._timeouts.resolve)
         except Unresolved as unresolved:
             raise ExchangeEnded(problem=unresolved.problem, detail=unresolved.detail) from None
         except TimeoutError:

@@ -13,12 +13,14 @@ from pathlib import Path
 from adapters.clock import SystemClock
 from adapters.disk_headroom import DiskHeadroom
 from adapters.fernet_vault import FernetVault
+from adapters.name_resolver import NameResolver
 from adapters.no_locks import NoLocks
-from adapters.smtp_sender import SmtpSender, Timeouts
+from adapters.smtp_sender import SmtpSender
 from application.ports.cluster import Locks
 from application.ports.store import Store
 from application.ports.system import Headroom
 from domain.account.network import NetworkPolicy
+from domain.dialogue.timeouts import Timeouts
 from entrypoints.settings import Settings, SettingsError
 from entrypoints.settings.development_key import development_key
 from entrypoints.stores import open_store
@@ -90,10 +92,10 @@ def sender_of(
     return SmtpSender(
         vault=vault,
         clock=clock,
+        resolver=NameResolver(allow=network.allows),
         ehlo_hostname=settings.ehlo_name(socket.gethostname()),
         timeouts=_timeouts(settings),
         ssl_context=_trust(settings.smtp_ca_file),
-        allow=network.allows,
     )
 
 

@@ -20,6 +20,7 @@ from adapters.clock import SystemClock
 from adapters.entropy import SystemEntropy
 from adapters.fakes.locks import FakeLocks
 from adapters.fakes.vault import FakeVault
+from adapters.name_resolver import NameResolver
 from adapters.observers import ListObserver
 from adapters.peewee_store import SqliteStore
 from adapters.smtp_sender import SmtpSender
@@ -143,7 +144,12 @@ def stages(scene: Scene) -> Reached:
         path = scene.folder / "stages.db"
         fill(path, Filling(emails=number, port=target.port))
         store = open_store(f"sqlite:///{path}", clock=SystemClock())
-        sender = SmtpSender(vault=FakeVault(), clock=SystemClock(), ehlo_hostname="[127.0.0.1]")
+        sender = SmtpSender(
+            vault=FakeVault(),
+            clock=SystemClock(),
+            resolver=NameResolver(allow=lambda _: True),
+            ehlo_hostname="[127.0.0.1]",
+        )
         try:
             application = _application(MeasuredStore(store, costs), MeasuredSender(sender, costs))
             _hand_off_all(application, number, costs)

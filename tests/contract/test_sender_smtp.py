@@ -5,7 +5,9 @@ from contextlib import contextmanager
 
 from adapters.clock import SystemClock
 from adapters.fakes.sender import Fault, Script
-from adapters.smtp_sender import SmtpSender, Timeouts
+from adapters.name_resolver import NameResolver
+from adapters.smtp_sender import SmtpSender
+from domain.dialogue.timeouts import Timeouts
 from tests.contract.sender_suite import VAULT, Played, SenderContract, an_account_at
 from tests.smtp_server import SmtpServer
 
@@ -27,6 +29,7 @@ class TestSmtpSender(SenderContract):
         sender = SmtpSender(
             vault=VAULT,
             clock=SystemClock(),
+            resolver=NameResolver(allow=lambda _: True),
             ehlo_hostname="client.example.com",
             timeouts=timeouts_for(script),
         )

@@ -26,9 +26,10 @@ from adapters.entropy import SystemEntropy
 from adapters.fakes.memory_store import MemoryStore
 from adapters.fakes.sender import QUIT, RSET, Fault, Rule, Script
 from adapters.fakes.vault import FakeVault
+from adapters.name_resolver import NameResolver
 from adapters.no_locks import NoLocks
 from adapters.observers import ListObserver
-from adapters.smtp_sender import SmtpSender, Timeouts
+from adapters.smtp_sender import SmtpSender
 from adapters.thread_dispatcher import DispatcherRules, Signal, ThreadDispatcher
 from application import Application, ServiceRules
 from application.intake.draft import Draft
@@ -37,6 +38,7 @@ from domain.account.congestion import CongestionPolicy
 from domain.account.health import Health
 from domain.account.limits import Limits
 from domain.address import Address
+from domain.dialogue.timeouts import Timeouts
 from domain.email.lifecycle import Email
 from domain.email.retry import RetryPolicy
 from domain.outcome.handoff import Stage
@@ -161,6 +163,7 @@ class Bench:
         self.sender = SmtpSender(
             vault=self.vault,
             clock=self.clock,
+            resolver=NameResolver(allow=lambda _: True),
             ehlo_hostname="client.example",
             timeouts=Timeouts(
                 **dict.fromkeys(_TIMED, TIMEOUT_S), body=BODY_TIMEOUT_S, body_rate=1e9

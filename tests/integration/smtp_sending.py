@@ -8,8 +8,12 @@ import attrs
 
 from adapters.clock import SystemClock
 from adapters.fakes.sender import Rule, Script
-from adapters.smtp_sender import SmtpSender, Timeouts
+from adapters.name_resolver import NameResolver, look_up
+from adapters.smtp_sender import SmtpSender
+from application.ports.network import Endpoint
 from domain.account.account import Account
+from domain.account.network import Address
+from domain.dialogue.timeouts import Timeouts
 from domain.outcome.handoff import Envelope, Handoff, Parcel
 from tests.builders import an_envelope
 from tests.contract.sender_suite import MESSAGE, VAULT, Permission, an_account_at
@@ -38,11 +42,21 @@ def short_timeouts(**changes: float) -> Timeouts:
     return Timeouts(**{**ample, "pending": 0.5, "body_rate": 1e9, **changes})
 
 
+def a_resolver(
+    *,
+    allow: Callable[[Address], bool] = lambda _: True,
+    look_up: Callable[[str, int], list[Endpoint]] = look_up,
+) -> NameResolver:
+    """The real resolver, which allows every address unless it is told otherwise."""
+    return NameResolver(allow=allow, look_up=look_up)
+
+
 def a_sender(**changes: Any) -> SmtpSender:
     """The real sender."""
     defaults: dict[str, Any] = {
         "vault": VAULT,
         "clock": SystemClock(),
+        "resolver": a_resolver(),
         "ehlo_hostname": "client.example.com",
         "timeouts": short_timeouts(),
     }

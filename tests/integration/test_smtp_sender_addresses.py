@@ -13,14 +13,14 @@ import pytest
 from adapters.fakes.sender import Fault, Rule, Script
 from adapters.smtp_sender import SmtpSender
 from adapters.smtp_sender.addresses import KnownAddresses, interleaved, race
-from adapters.smtp_sender.resolve import Endpoint
-from adapters.smtp_sender.wire import CancelToken
+from application.cancel_token import CancelToken
+from application.ports.network import Endpoint
 from domain.account.account import Account
 from domain.dialogue.ends import ConnectionFailed
 from domain.outcome.handoff import Handoff, Parcel, Problem, Reply, Stage
 from tests.builders import an_envelope
 from tests.contract.sender_suite import MESSAGE, Permission, an_account_at
-from tests.integration.smtp_sending import RunningClock, a_sender, short_timeouts
+from tests.integration.smtp_sending import RunningClock, a_resolver, a_sender, short_timeouts
 from tests.integration.test_smtp_sender_connecting import a_full_listener
 from tests.running import quiet_port
 from tests.smtp_server import SmtpServer
@@ -64,7 +64,7 @@ def a_host(*scripts: Script | None, **timeouts: float) -> Iterator[Host]:
         sender = a_sender(
             clock=clock,
             timeouts=short_timeouts(**{"silence": 0.2, **timeouts}),
-            look_up=lambda *_: addresses,
+            resolver=a_resolver(look_up=lambda *_: addresses),
         )
         stack.callback(sender.close)
         yield Host(sender, an_account_at("mail.example.com", port), tuple(servers), clock)
@@ -231,7 +231,7 @@ def test_the_policy_judges_every_address_before_any_is_connected_to() -> None:
     forbidden: Callable[[object], bool] = lambda ip: ip != ip_address("127.0.0.3")  # noqa: E731
     with SmtpServer(GOOD) as server:
         addresses = [endpoint("127.0.0.1", server.port), endpoint("127.0.0.3", server.port)]
-        sender = a_sender(look_up=lambda *_: addresses, allow=forbidden)
+        sender = a_sender(resolver=a_resolver(look_up=lambda *_: addresses, allow=forbidden))
         with sender.converse(an_account_at("mail.example.com", 25)) as conversation:
             handoff = conversation.send(Parcel(an_envelope(), MESSAGE), before_dot=Permission())
         assert handoff.problem is Problem.BLOCKED

@@ -12,21 +12,20 @@ import attrs
 import pytest
 
 from adapters.smtp_sender.addresses import KnownAddresses
-from adapters.smtp_sender.resolve import IP, Endpoint, Resolver, Unresolved
 from adapters.smtp_sender.session import Session
 from adapters.smtp_sender.terms import Terms
-from adapters.smtp_sender.wire import CancelToken, connect
+from adapters.smtp_sender.wire import connect
+from application.cancel_token import CancelToken
+from application.ports.network import Endpoint, Unresolved
+from domain.account.network import Address
 from domain.dialogue.ends import ConnectionFailed
 from domain.outcome.handoff import Problem, Stage
 from tests.contract.sender_suite import VAULT, an_account_at
-from tests.integration.smtp_sending import RunningClock, a_line, short_timeouts
+from tests.integration.smtp_sending import RunningClock, a_line, a_resolver, short_timeouts
 
 
-class HangingNames(Resolver):
+class HangingNames:
     """A resolver whose lookups never end."""
-
-    def __init__(self) -> None:
-        super().__init__(allow=lambda _: True)
 
     def start(self, host: str, port: int) -> "Future[list[Endpoint]]":
         return Future()
@@ -90,13 +89,13 @@ def test_a_lookup_that_never_ends_can_be_stopped() -> None:
 
 
 def test_t_ssrf_1_an_address_the_policy_forbids_is_never_connected_to() -> None:
-    seen: list[IP] = []
+    seen: list[Address] = []
 
-    def nobody(ip: IP) -> bool:
+    def nobody(ip: Address) -> bool:
         seen.append(ip)
         return False
 
-    with a_line(allow=nobody) as line:
+    with a_line(resolver=a_resolver(allow=nobody)) as line:
         handoff = line.send()
         assert line.server.connections == 0
     assert (handoff.stage, handoff.problem) == (Stage.RESOLVE, Problem.BLOCKED)
@@ -104,22 +103,26 @@ def test_t_ssrf_1_an_address_the_policy_forbids_is_never_connected_to() -> None:
 
 
 def test_t_ssrf_1_one_forbidden_address_forbids_the_name() -> None:
-    resolver = Resolver(allow=lambda ip: ip != ip_address("10.0.0.1"))
     good, bad = endpoint("192.0.2.1"), endpoint("10.0.0.1")
-    assert resolver.checked([good]) == [good]
+    found = [good]
+    resolver = a_resolver(
+        allow=lambda ip: ip != ip_address("10.0.0.1"), look_up=lambda *_: list(found)
+    )
+    assert resolver.start("mail.example.com", 25).result(10) == [good]
+    found.append(bad)
     with pytest.raises(Unresolved) as refusal:
-        resolver.checked([good, bad])
+        resolver.start("mail.example.com", 25).result(10)
     assert refusal.value.problem is Problem.BLOCKED
 
 
 def test_t_ssrf_1_the_policy_sees_the_address_however_it_is_written() -> None:
-    seen: list[IP] = []
+    seen: list[Address] = []
 
-    def nobody(ip: IP) -> bool:
+    def nobody(ip: Address) -> bool:
         seen.append(ip)
         return False
 
-    with a_line(allow=nobody) as line:
+    with a_line(resolver=a_resolver(allow=nobody)) as line:
         for host in ("127.1", "0x7f000001", "2130706433"):
             line.send(account=attrs.evolve(line.account, host=host))
     assert seen == [ip_address("127.0.0.1")] * 3
@@ -127,7 +130,7 @@ def test_t_ssrf_1_the_policy_sees_the_address_however_it_is_written() -> None:
 
 def test_t_ssrf_2_the_policy_is_asked_again_for_every_connection() -> None:
     answers = [True, False]
-    with a_line(allow=lambda _: answers.pop(0)) as line:
+    with a_line(resolver=a_resolver(allow=lambda _: answers.pop(0))) as line:
         assert line.send().accepted
         line.sender.retire(line.account.id)
         assert line.send().problem is Problem.BLOCKED

@@ -10,15 +10,12 @@ from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from functools import partial
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import ip_address
 from typing import Final
 
-import attrs
-
-from domain.address import is_loopback
+from application.ports.network import Endpoint, Unresolved
+from domain.account.network import Address
 from domain.outcome.handoff import Problem
-
-IP = IPv4Address | IPv6Address
 
 MAX_LOOKUPS: Final = 64
 _NO_ADDRESS: Final = tuple(
@@ -26,29 +23,6 @@ _NO_ADDRESS: Final = tuple(
     for name in ("EAI_NONAME", "EAI_NODATA", "EAI_ADDRFAMILY")
     if hasattr(socket, name)  # Windows lacks some
 )
-
-
-class Unresolved(Exception):
-    """There is no address to connect to."""
-
-    def __init__(self, problem: Problem, detail: str) -> None:
-        super().__init__(detail)
-        self.problem = problem
-        self.detail = detail
-
-
-@attrs.frozen
-class Endpoint:
-    """An address that was checked, and the socket address that connects to it."""
-
-    ip: IP
-    family: int
-    sockaddr: tuple[object, ...]
-
-    @property
-    def loopback(self) -> bool:
-        """Whether what is sent there never leaves this machine."""
-        return is_loopback(str(self.ip))
 
 
 def look_up(host: str, port: int) -> list[Endpoint]:
@@ -69,13 +43,13 @@ def look_up(host: str, port: int) -> list[Endpoint]:
     ]
 
 
-class Resolver:
-    """Looks names up and applies the policy to every answer. Safe from many threads."""
+class NameResolver:
+    """Asks the system, and *allow* about every address that it names."""
 
     def __init__(
         self,
         *,
-        allow: Callable[[IP], bool],
+        allow: Callable[[Address], bool],
         look_up: Callable[[str, int], list[Endpoint]] = look_up,
     ) -> None:
         self._allow = allow
@@ -83,7 +57,7 @@ class Resolver:
         self._places = threading.BoundedSemaphore(MAX_LOOKUPS)
 
     def start(self, host: str, port: int) -> "Future[list[Endpoint]]":
-        """A lookup under way; cancel it to give it up. Its errors are `Unresolved`."""
+        """A lookup under way, as the port describes it."""
         lookup: Future[list[Endpoint]] = Future()
         if not self._places.acquire(blocking=False):
             lookup.set_exception(Unresolved(Problem.DNS, "too many names are being looked up"))
@@ -93,24 +67,21 @@ class Resolver:
         ).start()
         return lookup
 
-    def checked(self, endpoints: list[Endpoint]) -> list[Endpoint]:
-        """The same endpoints. Unresolved if there is none or the policy forbids one of them.
-
-        One forbidden answer forbids the name: whoever mixes them means no good.
-        """
-        if not endpoints:
-            raise Unresolved(Problem.NOT_FOUND, "no address")
-        if not all(self._allow(endpoint.ip) for endpoint in endpoints):
-            raise Unresolved(Problem.BLOCKED, "an address that is not allowed")
-        return endpoints
-
     def _run(self, host: str, port: int, lookup: "Future[list[Endpoint]]") -> None:
         settle: Callable[[], None]
         try:
-            settle = partial(lookup.set_result, self._look_up(host, port))
+            settle = partial(lookup.set_result, self._checked(self._look_up(host, port)))
         except Unresolved as unresolved:
             settle = partial(lookup.set_exception, unresolved)
         finally:
             self._places.release()
         with suppress(InvalidStateError):  # given up meanwhile
             settle()
+
+    def _checked(self, endpoints: list[Endpoint]) -> list[Endpoint]:
+        """The same endpoints. Unresolved if there is none or the policy forbids one of them."""
+        if not endpoints:
+            raise Unresolved(Problem.NOT_FOUND, "no address")
+        if not all(self._allow(endpoint.ip) for endpoint in endpoints):
+            raise Unresolved(Problem.BLOCKED, "an address that is not allowed")
+        return endpoints
