@@ -123,8 +123,8 @@ class Connection:
                 return  # it no longer listens
             self._hear(line)
 
-    def pour(self, octets: bytes) -> None:
-        """A message without its terminator, dots doubled."""
+    def pour(self, octets: bytes) -> bool:
+        """A message without its terminator, dots doubled; it takes all of it."""
         self._body = octets
         answer = self._server.playback.answer(
             Stage.BODY, recipients=self._recipients, message=self._message
@@ -133,6 +133,7 @@ class Connection:
             self._put(UNASKED)
         elif answer is not None:
             self._perform(answer, "")
+        return True
 
     def pop_taken(self) -> tuple[tuple[str, ...], bytes] | None:
         """The message that the server took since it was last asked, and for whom."""

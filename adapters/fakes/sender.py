@@ -22,8 +22,8 @@ from application.ports.system import Vault
 from domain.account.account import Account
 from domain.account.verification import Step
 from domain.address import Address
-from domain.outcome.handoff import Envelope, Handoff, Parcel, Problem, Stage
-from domain.outcome.session import ends_session, out_of_step, refuses_announcement
+from domain.outcome.handoff import Envelope, Handoff, Parcel
+from domain.outcome.session import calls_for_another, refuses_announcement
 
 __all__ = [
     "QUIT",
@@ -94,9 +94,7 @@ class FakeSender:
         if was_announced and refuses_announcement(handoff, announced=True):
             again = self._over_a_new_session(account, parcel, before_dot, then)
             return attrs.evolve(again, announcement_refused=True)
-        lost_while_idle = handoff.stage is Stage.MAIL and handoff.problem is Problem.CLOSED
-        over = out_of_step(handoff) or ends_session(handoff, delivered=delivered)
-        if lost_while_idle or over:
+        if calls_for_another(handoff, delivered=delivered):
             self.retire(account.id)
             return self._over_a_new_session(account, parcel, before_dot, then)
         return handoff

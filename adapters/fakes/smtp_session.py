@@ -9,11 +9,10 @@ import attrs
 
 from adapters.fakes.mail_server import Connection, MailServer
 from application.ports.system import Vault
+from application.sending import password_of
 from domain.account.account import Account, Security
-from domain.dialogue.ends import ExchangeEnded
 from domain.dialogue.session import Session
-from domain.errors import SecretUnreadable
-from domain.outcome.handoff import Envelope, Handoff, Parcel, Problem
+from domain.outcome.handoff import Envelope, Handoff, Parcel
 
 
 @attrs.frozen(kw_only=True)
@@ -58,12 +57,7 @@ class FakeSession(Session):
     def _unsealed(self) -> str:
         if self._vault is None:
             return ""
-        assert self.account.sealed_password is not None
-        context = f"account:{self.account.id}"
-        try:
-            return self._vault.open(self.account.sealed_password, context=context)
-        except SecretUnreadable:
-            raise ExchangeEnded(problem=Problem.SECRET) from None
+        return password_of(self.account, self._vault)
 
     def _accepted(self, parcel: Parcel, names: tuple[str, ...], octets: bytes) -> Accepted:
         envelope = parcel.envelope

@@ -18,19 +18,18 @@ from adapters.smtp_sender.addresses import KnownAddresses
 from adapters.smtp_sender.pool import Pool, PoolPolicy
 from adapters.smtp_sender.session import Session
 from adapters.smtp_sender.terms import Terms
-from application.cancel_token import CancelToken
 from application.ports.network import Resolver
 from application.ports.system import Clock, Vault
+from application.sending import CancelToken
 from domain.account.account import Account
 from domain.account.verification import Step
 from domain.address import Address
-from domain.dialogue.timeouts import Timeouts
+from domain.dialogue.timeouts import VERIFY_S, Timeouts
 from domain.outcome.handoff import Handoff, Parcel, Problem, Stage
 from domain.outcome.session import ends_session, out_of_step, refuses_announcement, same_refusal
 
 __all__ = ["PoolPolicy", "SmtpSender"]
 
-VERIFY_S: Final = 30.0  # a person waits
 MISTAKEN_S: Final = 60.0
 MOST_MISTAKES: Final = 1000
 _AFTER_ENVELOPE: Final = frozenset({Stage.DATA, Stage.BODY, Stage.DOT})

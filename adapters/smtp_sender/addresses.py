@@ -22,8 +22,8 @@ from adapters.smtp_sender.wire import (
     failure_of,
     open_socket,
 )
-from application.cancel_token import CancelToken
 from application.ports.network import Endpoint
+from application.sending import CancelToken
 from domain.account.network import Address
 from domain.dialogue.ends import ConnectionFailed
 from domain.outcome.handoff import Problem

@@ -5,14 +5,13 @@ out that a silent server expects TLS stand here.
 """
 
 import ssl
-from concurrent.futures import CancelledError
 from typing import Final
 
 from adapters.smtp_sender.addresses import race
 from adapters.smtp_sender.terms import Terms
 from adapters.smtp_sender.wire import Deadline, Wire, connect
-from application.cancel_token import CancelToken
-from application.ports.network import Endpoint, Unresolved
+from application.ports.network import Endpoint
+from application.sending import CancelToken, password_of, resolved
 from domain.account.account import Account, Security
 from domain.account.verification import Step
 from domain.address import Address, address_literal
@@ -31,7 +30,6 @@ from domain.dialogue.opening import (
 )
 from domain.dialogue.redaction import Redaction
 from domain.dialogue.replies import ServerReply
-from domain.errors import SecretUnreadable
 from domain.outcome.handoff import Problem, Stage
 
 
@@ -111,13 +109,7 @@ class Opener:
 
     def _deadline(self, stage: Stage) -> Deadline:
         """For a stage that begins now."""
-        timeouts = self._timeouts
-        by_stage = {
-            Stage.EHLO: timeouts.ehlo,
-            Stage.STARTTLS: timeouts.starttls,
-            Stage.AUTH: timeouts.auth,
-        }
-        return self._within(by_stage.get(stage, timeouts.mail))
+        return self._within(self._timeouts.of(stage))
 
     def _ask(self, line: bytes, deadline: Deadline) -> ServerReply:
         """The reply to one command. A 421 may come before it (RFC 5321 section 3.8)."""
@@ -176,17 +168,13 @@ class Opener:
 
     def _resolve(self) -> list[Endpoint]:
         self.stage = Stage.RESOLVE
-        lookup = self._terms.resolver.start(self._account.host, self._account.port)
-        self._cancel_token.watch(lookup.cancel)
-        try:
-            return lookup.result(self._timeouts.resolve)
-        except Unresolved as unresolved:
-            raise ExchangeEnded(problem=unresolved.problem, detail=unresolved.detail) from None
-        except TimeoutError:
-            lookup.cancel()
-            raise ExchangeEnded(problem=Problem.TIMEOUT, detail="no answer in time") from None
-        except CancelledError:
-            raise ExchangeEnded(problem=Problem.STOPPED) from None
+        endpoints = resolved(
+            self._account,
+            self._terms.resolver,
+            timeout_s=self._timeouts.resolve,
+            cancel_token=self._cancel_token,
+        )
+        return list(endpoints)
 
     def _hear_greeting(self, endpoint: Endpoint, *, is_last: bool) -> None:
         self.heard.clear()  # of the address before this one
@@ -271,14 +259,7 @@ class Opener:
         self._note(Stage.TLS, detail="TLS stands and its certificate is good")
 
     def _password(self) -> str:
-        assert self._account.sealed_password is not None
-        context = f"account:{self._account.id}"
-        try:
-            return self._terms.vault.open(self._account.sealed_password, context=context)
-        except SecretUnreadable:
-            raise ExchangeEnded(
-                problem=Problem.SECRET, detail="the password cannot be opened"
-            ) from None
+        return password_of(self._account, self._terms.vault)
 
     def _within(self, timeout_s: float) -> Deadline:
         return Deadline(timeout_s, monotonic=self._terms.monotonic)

@@ -13,7 +13,7 @@ from typing import NoReturn
 from adapters.smtp_sender.opening import Opener
 from adapters.smtp_sender.terms import Terms
 from adapters.smtp_sender.wire import Deadline, Wire
-from application.cancel_token import CancelToken
+from application.sending import CancelToken
 from domain.account.account import Account
 from domain.account.verification import Step
 from domain.address import Address

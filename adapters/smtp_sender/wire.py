@@ -14,9 +14,9 @@ from contextlib import suppress
 from typing import Final
 
 from adapters.smtp_sender.readiness import READ, WRITE, Readiness, watch
-from application.cancel_token import CancelToken
 from application.ports.network import Endpoint
-from domain.dialogue.ends import ConnectionFailed
+from application.sending import CancelToken
+from domain.dialogue.ends import NOT_TLS, ConnectionFailed
 from domain.dialogue.replies import Malformed, ReplyParser, ServerReply
 from domain.outcome.handoff import Problem
 
@@ -28,13 +28,6 @@ _MORE: Final = getattr(socket, "MSG_MORE", 0)
 # holds each back until the one before is acknowledged. The kernel does that after 40 ms, or when
 # it is told to.
 _ACKNOWLEDGE: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)
-
-
-# What OpenSSL says of bytes that are not TLS: a greeting in plain text, for example.
-_NOT_TLS: Final = frozenset(
-    "WRONG_VERSION_NUMBER UNKNOWN_PROTOCOL RECORD_LAYER_FAILURE PACKET_LENGTH_TOO_LONG"
-    " HTTP_REQUEST WRONG_SSL_VERSION BAD_RECORD_TYPE UNEXPECTED_RECORD".split()
-)
 
 
 class Deadline:
@@ -160,7 +153,7 @@ class Wire:
             raise ConnectionFailed(Problem.CLOSED, "the server closed the connection") from None
         except ssl.SSLError as error:
             reason = error.reason or "TLS failed"
-            problem = Problem.TLS_MODE if reason in _NOT_TLS else Problem.HANDSHAKE
+            problem = Problem.TLS_MODE if reason in NOT_TLS else Problem.HANDSHAKE
             raise ConnectionFailed(problem, reason) from None
         except TimeoutError:
             raise ConnectionFailed(Problem.TIMEOUT, "no answer in time") from None

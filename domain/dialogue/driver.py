@@ -5,14 +5,14 @@ because it keeps a deadline for each group.
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from domain.dialogue.ends import ConnectionFailed, ExchangeEnded, unasked
 from domain.dialogue.opening import Ask, LoggingIn, StageReply, StartTls, Steps, bytes_before_tls
 from domain.dialogue.redaction import Redaction
 from domain.dialogue.replies import ServerReply
 from domain.dialogue.transaction import AT_ONCE, ENVELOPE, RECOVERING, MailTransaction, State
-from domain.outcome.handoff import Parcel, Stage
+from domain.outcome.handoff import Parcel, Problem, Stage
 
 
 class Connection(Protocol):
@@ -69,11 +69,21 @@ def follow(
                     redaction.begin_login(event.forms)
                 case StartTls():
                     if not line.silent:
-                        raise bytes_before_tls()
+                        _refuse_injection(line)
                     line.encrypt()
                     note(Stage.TLS, None)
     except StopIteration:
         pass
+
+
+def _refuse_injection(line: Connection) -> NoReturn:
+    """Bytes came before the handshake; or the server closed the connection."""
+    try:
+        line.read()
+    except ConnectionFailed as broken:
+        if broken.problem is Problem.CLOSED:
+            raise
+    raise bytes_before_tls()
 
 
 def open_transaction(transaction: MailTransaction, line: Connection, parcel: Parcel) -> None:

@@ -1,7 +1,15 @@
 """How a dialogue ends before its email is accepted."""
 
+from typing import Final
+
 from domain.dialogue.replies import ServerReply
 from domain.outcome.handoff import Problem
+
+# OpenSSL's names for bytes that are not TLS: a greeting in plain text, for example.
+NOT_TLS: Final = frozenset(
+    "WRONG_VERSION_NUMBER UNKNOWN_PROTOCOL RECORD_LAYER_FAILURE PACKET_LENGTH_TOO_LONG"
+    " HTTP_REQUEST WRONG_SSL_VERSION BAD_RECORD_TYPE UNEXPECTED_RECORD".split()
+)
 
 
 class ConnectionFailed(Exception):

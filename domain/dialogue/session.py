@@ -48,8 +48,8 @@ class NewConnection(Connection, Protocol):
         """Resolve and connect. ExchangeEnded as well."""
         ...
 
-    def pour(self, octets: bytes) -> None:
-        """A message without its terminator. It may end early if the server speaks or leaves."""
+    def pour(self, octets: bytes) -> bool:
+        """A message without its terminator. False if the server spoke or left before its end."""
         ...
 
 
@@ -182,8 +182,8 @@ class Session:
         try:
             open_transaction(transaction, connection, parcel)
             connection.begin(Stage.BODY)
-            connection.pour(dot_stuffed(parcel.octets))
-            self._expect_silence()
+            whole = connection.pour(dot_stuffed(parcel.octets))
+            self._expect_silence(whole=whole)
             announcement = (
                 transaction.announce(then()) if transaction.extensions.pipelining else b""
             )
@@ -217,10 +217,12 @@ class Session:
             transaction.heard_again(connection.read(), reply)
         return reply
 
-    def _expect_silence(self) -> None:
-        """Before the final dot the server has nothing to say. ExchangeEnded, ConnectionFailed."""
-        if not self._connection.silent:
-            self.transaction.heard(self._connection.read())
+    def _expect_silence(self, *, whole: bool = True) -> None:
+        """The dot may follow a *whole* body; ExchangeEnded or ConnectionFailed tells why not."""
+        if whole and self._connection.silent:
+            return
+        self.transaction.heard(self._connection.read())
+        raise AssertionError("nothing but the end is heard in the middle of a body")
 
     def _recipients(self, parcel: Parcel) -> tuple[RecipientReply, ...]:
         replies = map(self._redaction.clean, self.transaction.replies)

@@ -1,6 +1,12 @@
 """How long each stage of a dialogue may take."""
 
+from typing import Final
+
 import attrs
+
+from domain.outcome.handoff import Stage
+
+VERIFY_S: Final = 30.0  # a person waits
 
 
 @attrs.frozen(kw_only=True)
@@ -27,6 +33,12 @@ class Timeouts:
     dot: float = 600.0
     rset: float = 5.0
     quit: float = 5.0
+
+    def of(self, stage: Stage | None) -> float:
+        """What *stage* is given; None is what follows a refusal. A body: see `for_body`."""
+        if stage is None:
+            return self.rset
+        return float(getattr(self, "starttls" if stage is Stage.TLS else stage))
 
     def at_most(self, seconds: float) -> "Timeouts":
         """The same for somebody who waits: no stage takes longer than *seconds*."""

@@ -49,6 +49,13 @@ def out_of_step(handoff: Handoff) -> bool:
     return handoff.problem is Problem.PROTOCOL and handoff.stage in ENVELOPE
 
 
+def calls_for_another(handoff: Handoff, *, delivered: int) -> bool:
+    """Whether an email that went over a used connection is to be sent over a fresh one at once."""
+    # closed while it was idle, which is found out by writing to it
+    lost = handoff.stage is Stage.MAIL and handoff.problem is Problem.CLOSED
+    return lost or out_of_step(handoff) or ends_session(handoff, delivered=delivered)
+
+
 def refuses_announcement(handoff: Handoff, *, announced: bool) -> bool:
     """Whether the server broke on an envelope that was written together with a final dot.
 

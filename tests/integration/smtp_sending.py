@@ -11,6 +11,7 @@ from adapters.fakes.sender import Rule, Script
 from adapters.name_resolver import NameResolver, look_up
 from adapters.smtp_sender import SmtpSender
 from application.ports.network import Endpoint
+from application.ports.sender import Sender
 from domain.account.account import Account
 from domain.account.network import Address
 from domain.dialogue.timeouts import Timeouts
@@ -67,7 +68,7 @@ def a_sender(**changes: Any) -> SmtpSender:
 class Line:
     """A sender, a server, and the account that leads from one to the other."""
 
-    sender: SmtpSender
+    sender: Sender
     server: SmtpServer
     account: Account
 
@@ -94,10 +95,11 @@ def a_line(
     *rules: Rule,
     script: Script | None = None,
     limit: SessionLimit | None = None,
+    make: Callable[..., Sender] = a_sender,
     **changes: Any,
 ) -> Iterator[Line]:
     """A sender connected to a server that plays *rules* (or *script*)."""
-    sender = a_sender(**changes)
+    sender = make(**changes)
     with SmtpServer(script or Script(rules), limit=limit) as server:
         try:
             yield Line(sender, server, an_account_at(server.host, server.port))

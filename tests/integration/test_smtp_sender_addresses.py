@@ -13,8 +13,8 @@ import pytest
 from adapters.fakes.sender import Fault, Rule, Script
 from adapters.smtp_sender import SmtpSender
 from adapters.smtp_sender.addresses import KnownAddresses, interleaved, race
-from application.cancel_token import CancelToken
 from application.ports.network import Endpoint
+from application.sending import CancelToken
 from domain.account.account import Account
 from domain.dialogue.ends import ConnectionFailed
 from domain.outcome.handoff import Handoff, Parcel, Problem, Reply, Stage

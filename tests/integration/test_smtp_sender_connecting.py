@@ -15,8 +15,8 @@ from adapters.smtp_sender.addresses import KnownAddresses
 from adapters.smtp_sender.session import Session
 from adapters.smtp_sender.terms import Terms
 from adapters.smtp_sender.wire import connect
-from application.cancel_token import CancelToken
 from application.ports.network import Endpoint, Unresolved
+from application.sending import CancelToken
 from domain.account.network import Address
 from domain.dialogue.ends import ConnectionFailed
 from domain.outcome.handoff import Problem, Stage

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from adapters.fakes.sender import Fault, Rule, Script
-from application.cancel_token import CancelToken
+from application.sending import CancelToken
 from domain.outcome.handoff import Handoff, Problem, Stage
 from tests.contract.sender_suite import LARGE, MESSAGE, Permission
 from tests.integration.smtp_sending import Line, a_line, short_timeouts

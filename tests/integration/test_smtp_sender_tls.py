@@ -13,6 +13,7 @@ import pytest
 import trustme
 
 from adapters.fakes.sender import Answer, FakeSender, Fault, Rule, Script
+from application.ports.sender import Sender
 from domain.account.account import Security
 from domain.outcome.handoff import Handoff, Problem, Reply, Stage
 from tests.builders import an_envelope
@@ -60,10 +61,11 @@ def a_safe_line(
     *rules: Rule,
     script: Script | None = None,
     certificate: ssl.SSLContext | None = None,
+    make: Callable[..., Sender] = a_sender,
     **changes: Any,
 ) -> Iterator[Line]:
     """A sender that trusts our authority, on an encrypted line to a server."""
-    sender = a_sender(**{"ssl_context": trusting, **changes})
+    sender = make(**{"ssl_context": trusting, **changes})
     with SmtpServer(
         script or Script(rules),
         tls=certificate or a_certificate(),
@@ -76,9 +78,12 @@ def a_safe_line(
 
 
 class EncryptedContract(SenderContract):
+    make = staticmethod(a_sender)
+
     @contextmanager
     def playing(self, script: Script) -> Iterator[Played]:
-        with a_safe_line(self.security, script=script, timeouts=timeouts_for(script)) as line:
+        timeouts = timeouts_for(script)
+        with a_safe_line(self.security, script=script, make=self.make, timeouts=timeouts) as line:
             yield Played(
                 line.sender,
                 line.account,
