@@ -1,9 +1,8 @@
 """A `Sender` over Python's smtplib: the example of how to swap in another one.
 
-smtplib writes the commands and reads the replies; `domain/dialogue` decides what is said and what a
-reply means, and `application/session_sender.py` keeps idle connections. What smtplib lacks stands
-here: it connects to checked addresses only, has a deadline for each stage as a whole, and notices a
-server that speaks out of turn.
+smtplib writes commands and reads replies; `domain/dialogue` decides what is said and what a reply
+means, and `application/session_sender.py` keeps idle connections. What smtplib lacks stands here:
+checked addresses, a deadline for each stage as a whole, noticing a server that speaks out of turn.
 """
 
 import os
@@ -46,8 +45,8 @@ class SmtplibSender(SessionSender):
         vault: Vault,
         clock: Clock,
         resolver: Resolver,
+        timeouts: Timeouts,
         ehlo_hostname: str | None = None,
-        timeouts: Timeouts | None = None,
         ssl_context: Callable[[], ssl.SSLContext] = ssl.create_default_context,
     ) -> None:
         connecting = partial(
@@ -57,9 +56,7 @@ class SmtplibSender(SessionSender):
             monotonic=clock.monotonic,
             ehlo_hostname=ehlo_hostname,
         )
-        super().__init__(
-            connecting=connecting, vault=vault, clock=clock, timeouts=timeouts or Timeouts()
-        )
+        super().__init__(connecting=connecting, vault=vault, clock=clock, timeouts=timeouts)
 
 
 @attrs.define(eq=False)

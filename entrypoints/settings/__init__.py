@@ -8,6 +8,7 @@ written from these lines.
 from entrypoints.settings.delivery import MOST_PROCESSES, Dispatcher
 from entrypoints.settings.intake import ApiTimes
 from entrypoints.settings.loading import load_environment, load_settings
+from entrypoints.settings.mail_servers import SenderKind
 from entrypoints.settings.service import FlaskEnv, LogFormat
 from entrypoints.settings.settings import Settings, SettingsError, variables
 
@@ -17,6 +18,7 @@ __all__ = [
     "Dispatcher",
     "FlaskEnv",
     "LogFormat",
+    "SenderKind",
     "Settings",
     "SettingsError",
     "load_environment",

@@ -3,6 +3,7 @@
 # ruff: noqa: RUF009 - `setting` is attrs.field with a rule; it shares no mutable default
 
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,12 +14,29 @@ from entrypoints.settings import rules
 from entrypoints.settings.declaration import seconds, setting
 
 
+class SenderKind(StrEnum):
+    """Which client talks to mail servers."""
+
+    PIPELINING = "pipelining"  # adapters/smtp_sender
+    SMTPLIB = "smtplib"  # adapters/smtplib_sender.py
+
+
 @attrs.frozen(kw_only=True, slots=False)
 class MailServerSettings:
     """Which mail servers are allowed, and how long they may take."""
 
     HEADING: ClassVar = "Mail servers"
 
+    sender: SenderKind = setting(
+        "SENDER",
+        SenderKind.PIPELINING,
+        rules.one_of(SenderKind),
+        meaning=(
+            "pipelining: the service's own SMTP client. smtplib: a plain one over Python's "
+            "smtplib, with the same guarantees; it waits for each reply and keeps one idle "
+            "connection for each account."
+        ),
+    )
     ehlo_hostname: str | None = setting(
         "EHLO_HOSTNAME",
         None,

@@ -16,12 +16,14 @@ from adapters.fernet_vault import FernetVault
 from adapters.name_resolver import NameResolver
 from adapters.no_locks import NoLocks
 from adapters.smtp_sender import SmtpSender
+from adapters.smtplib_sender import SmtplibSender
 from application.ports.cluster import Locks
+from application.ports.sender import Sender
 from application.ports.store import Store
 from application.ports.system import Headroom
 from domain.account.network import NetworkPolicy
 from domain.dialogue.timeouts import Timeouts
-from entrypoints.settings import Settings, SettingsError
+from entrypoints.settings import SenderKind, Settings, SettingsError
 from entrypoints.settings.development_key import development_key
 from entrypoints.stores import open_store
 
@@ -87,9 +89,12 @@ def headroom_of(settings: Settings) -> Headroom:
 
 def sender_of(
     settings: Settings, *, vault: FernetVault, clock: SystemClock, network: NetworkPolicy
-) -> SmtpSender:
-    """The sender: SMTP over sockets."""
-    return SmtpSender(
+) -> Sender:
+    """The sender that SENDER names."""
+    make: type[SmtpSender | SmtplibSender] = SmtpSender
+    if settings.sender is SenderKind.SMTPLIB:
+        make = SmtplibSender
+    return make(
         vault=vault,
         clock=clock,
         resolver=NameResolver(allow=network.allows),

@@ -13,9 +13,14 @@ import pytest
 
 from adapters.clock import SystemClock
 from adapters.fakes.sender import Fault, Rule, Script
+from adapters.fernet_vault import FernetVault
+from adapters.smtp_sender import SmtpSender
 from adapters.smtplib_sender import SmtplibSender
 from domain.account.account import AuthMechanism, Security
+from domain.account.network import NetworkPolicy
 from domain.outcome.handoff import Handoff, Parcel, Problem, Stage
+from entrypoints.settings import Settings
+from entrypoints.wiring.ports import sender_of
 from tests.builders import an_envelope
 from tests.contract.sender_suite import LARGE, MESSAGE, VAULT, Permission
 from tests.integration.smtp_sending import RunningClock, a_resolver, short_timeouts
@@ -167,6 +172,20 @@ def test_a_send_that_has_passed_the_dot_gets_its_reply_in_spite_of_abort() -> No
         line.sender.abort()
         sending.join(timeout=10)
     assert [handoff.accepted for handoff in handoffs] == [True]
+
+
+# --- how it is chosen
+
+
+def test_the_setting_chooses_the_sender() -> None:
+    def chosen(**environ: str) -> object:
+        settings = Settings.from_environment(environ)
+        vault = FernetVault("0123456789abcdef" * 2)
+        return sender_of(settings, vault=vault, clock=SystemClock(), network=NetworkPolicy())
+
+    assert isinstance(chosen(), SmtpSender)
+    assert isinstance(chosen(SENDER="pipelining"), SmtpSender)
+    assert isinstance(chosen(SENDER="smtplib"), SmtplibSender)
 
 
 # --- the idle connection
