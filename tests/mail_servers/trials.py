@@ -126,7 +126,7 @@ class Line:
 
 
 @contextmanager
-def a_line(kind: type[MailServer], folder: Path) -> Iterator[Line]:
+def a_line(kind: type[MailServer], folder: Path, **settings: str) -> Iterator[Line]:
     """One server, and a service that trusts its certificate."""
     certificates = Certificates()
     with running(kind, certificates) as server:
@@ -135,7 +135,7 @@ def a_line(kind: type[MailServer], folder: Path) -> Iterator[Line]:
         home.mkdir()
         authority = home / "ca.pem"
         authority.write_bytes(certificates.authority)
-        service = Running(home, SMTP_CA_FILE=authority, **SETTINGS)
+        service = Running(home, SMTP_CA_FILE=authority, **SETTINGS, **settings)
         service.run("migrate")
         service.start()
         try:
