@@ -11,10 +11,15 @@ from typing import Final, Protocol
 
 import attrs
 
+from application.ports.migrations import Migrations
 from application.ports.store import Store
 from application.ports.system import Clock
 
 Unbound = Callable[[], AbstractContextManager[None]]
+
+
+class OpenedStore(Store, Migrations, Protocol):
+    """A store, and its schema."""
 
 
 class StoreClass(Protocol):
@@ -28,7 +33,7 @@ class StoreClass(Protocol):
         """
         ...
 
-    def at(self, url: str, *, clock: Clock, unbound: Unbound) -> Store:
+    def at(self, url: str, *, clock: Clock, unbound: Unbound) -> OpenedStore:
         """The store that *url* names; nothing is opened yet. ValueError, as for `file_of`.
 
         A thread that works outside the interpreter is begun *unbound* from the processor.
@@ -62,7 +67,7 @@ STORES: Final[dict[str, StoreKind]] = {
 }
 
 
-def open_store(url: str, *, clock: Clock, unbound: Unbound = nullcontext) -> Store:
+def open_store(url: str, *, clock: Clock, unbound: Unbound = nullcontext) -> OpenedStore:
     """The store that *url* names; nothing is opened yet. ValueError for a URL that names none."""
     return _class_of(url).at(url, clock=clock, unbound=unbound)
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from adapters.peewee_store.sqlite import MIGRATIONS
 
-NEWEST = max(int(path.stem[:4]) for path in MIGRATIONS.glob("[0-9]*.py"))
+SHIPPED = tuple(sorted(path.stem for path in MIGRATIONS.glob("[0-9]*.py")))
+NEWEST = int(SHIPPED[-1][:4])
 
 
 def newer_version(folder: Path, *, oldest_reader: int | None) -> Path:

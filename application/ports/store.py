@@ -1,6 +1,6 @@
 """The port to the one place of truth: works, and the transaction that a work is given."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Protocol, TypeVar
 
@@ -80,22 +80,6 @@ class Store(StoreReader, Protocol):
 
     def post(self, work: Callable[[Transaction], T]) -> "Future[T]":
         """Like write, without waiting: works posted by one thread run in their order."""
-        ...
-
-    def migrate(self) -> Sequence[str]:
-        """Bring the schema up to date; the names of the migrations that were applied.
-
-        All of them or none, and once: of two processes the second finds nothing to do. Call it
-        before anything else. StoreUnavailable; SchemaTooNew if a newer version has made the schema
-        for newer programs only.
-        """
-        ...
-
-    def pending(self) -> Sequence[str]:
-        """The names of the migrations that `migrate` would apply; nothing is changed.
-
-        StoreUnavailable, SchemaTooNew.
-        """
         ...
 
     def close(self) -> None:

@@ -70,6 +70,7 @@ def build(settings: Settings) -> Service:
         application=application,
         settings=settings,
         store=store,
+        migrations=store,
         clock=clock,
         wake_signal=wake_signal,
         dispatcher=dispatcher,

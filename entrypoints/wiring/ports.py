@@ -19,13 +19,12 @@ from adapters.smtp_sender import SmtpSender
 from adapters.smtplib_sender import SmtplibSender
 from application.ports.cluster import Locks
 from application.ports.sender import Sender
-from application.ports.store import Store
 from application.ports.system import Headroom
 from domain.account.network import NetworkPolicy
 from domain.dialogue.timeouts import Timeouts
 from entrypoints.settings import SenderKind, Settings, SettingsError
 from entrypoints.settings.development_key import development_key
-from entrypoints.stores import open_store
+from entrypoints.stores import OpenedStore, open_store
 
 
 def secret_key(settings: Settings) -> str:
@@ -39,7 +38,7 @@ def store_of(
     settings: Settings,
     clock: SystemClock,
     unbound: Callable[[], AbstractContextManager[None]] = nullcontext,
-) -> Store:
+) -> OpenedStore:
     """The store that DATABASE_URL names; nothing is opened yet. SettingsError."""
     try:
         return open_store(settings.database_url, clock=clock, unbound=unbound)

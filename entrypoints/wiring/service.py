@@ -15,6 +15,7 @@ from adapters.clock import SystemClock
 from adapters.peewee_store.copy import why_not
 from adapters.thread_dispatcher import Signal, ThreadDispatcher
 from application import Application
+from application.ports.migrations import Migrations
 from application.ports.store import Store
 from entrypoints.runtime.child_processes import ChildProcesses, watch_parent
 from entrypoints.runtime.cpu_affinity import CpuAffinity, use_batch_scheduling
@@ -38,6 +39,7 @@ class Service:
     application: Application
     _settings: Settings
     _store: Store
+    _migrations: Migrations
     _clock: SystemClock
     _wake_signal: Signal
     _dispatcher: ThreadDispatcher
@@ -89,7 +91,7 @@ class Service:
         SettingsError if it was copied to another one, or if a copy has only begun to arrive.
         SchemaTooNew.
         """
-        applied = list(self._store.migrate())
+        applied = list(self._migrations.migrate())
         if reason := why_not(self._store):
             raise SettingsError(f"DATABASE_URL names a store that cannot be used: {reason}")
         return applied

@@ -81,17 +81,6 @@ class StoreContract(DetailContract):
     def account(self, store: Store) -> Account:
         return store.write(lambda tx: tx.accounts.add(an_account(limits=no_limits())))
 
-    # -- the schema -----------------------------------------------------------------------------
-
-    def test_once_migrated_nothing_is_pending_and_nothing_is_lost(
-        self, store: Store, account: Account
-    ) -> None:
-        store.migrate()
-
-        assert list(store.pending()) == []
-        assert list(store.migrate()) == []
-        assert store.read(lambda tx: tx.accounts.get(account.id)) == account
-
     # -- works ----------------------------------------------------------------------------------
 
     def test_a_write_returns_its_works_answer(self, store: Store) -> None:

@@ -20,6 +20,7 @@ from tests.contract.access_suite import AccessContract
 from tests.contract.dispatcher_suite import DispatcherContract, sent
 from tests.contract.example_dispatcher import ThreadPerBatch
 from tests.contract.example_store import SnapshotStore
+from tests.contract.migrations_suite import MigrationsContract
 from tests.contract.store_suite import StoreContract
 from tests.running import wait_until
 from tests.world import World
@@ -32,7 +33,7 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(STORES, "snapshot", line)
 
 
-class TestSnapshotStore(StoreContract, AccessContract):
+class TestSnapshotStore(StoreContract, AccessContract, MigrationsContract):
     @pytest.fixture
     def store(self, clock: FakeClock, tmp_path: Path, registered: None) -> Iterator[Store]:
         store = open_store(f"snapshot:///{tmp_path}/mail.pickle", clock=clock)

@@ -9,8 +9,11 @@ import pytest
 from adapters.fakes.clock import FakeClock
 from adapters.peewee_store import SqliteStore
 from application.ports.store import Store
+from entrypoints.stores import OpenedStore
 from tests.contract.access_suite import AccessContract
+from tests.contract.migrations_suite import MigrationsContract
 from tests.contract.store_suite import StoreContract
+from tests.newer_version import SHIPPED
 
 
 @pytest.fixture(scope="module")
@@ -23,9 +26,17 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-class TestSqliteStore(StoreContract, AccessContract):
+class TestSqliteStore(StoreContract, AccessContract, MigrationsContract):
+    migrations = SHIPPED
+
     @pytest.fixture
     def store(self, clock: FakeClock, tmp_path: Path, empty: Path) -> Iterator[Store]:
         store = SqliteStore(shutil.copy(empty, tmp_path / "mail.db"), clock=clock)
+        yield store
+        store.close()
+
+    @pytest.fixture
+    def unmigrated(self, clock: FakeClock, tmp_path: Path) -> Iterator[OpenedStore]:
+        store = SqliteStore(tmp_path / "new.db", clock=clock)
         yield store
         store.close()

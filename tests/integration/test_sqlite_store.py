@@ -43,9 +43,10 @@ from tests.builders import (
     at,
     no_limits,
 )
+from tests.newer_version import SHIPPED
 
 REPOSITORY = Path(__file__).parents[2]
-MIGRATIONS = sorted(path.stem for path in sqlite.MIGRATIONS.glob("[0-9]*.py"))
+MIGRATIONS = list(SHIPPED)
 PATIENCE_S = 30
 IMPATIENT_S = 0.05
 
