@@ -1,8 +1,9 @@
 """Hands messages to mail servers over sockets of our own, and reports how far each one got.
 
-smtplib cannot be used for it: it raises the same error wherever a connection is lost, waits for
-each read instead of for a deadline, reads replies without limit or rigour, tries one password
-three times and rewrites addresses. See `session.py` for the dialogue.
+smtplib's own dialogue cannot be used for it: it raises the same error wherever a connection is
+lost, waits for each read instead of for a deadline, reads replies without limit or rigour, tries
+one password three times and rewrites addresses. See `session.py` for the dialogue, and
+`adapters/smtplib_sender.py` for what can be left to smtplib.
 """
 
 import os
