@@ -114,16 +114,14 @@ class _Connection:
 
     def encrypt(self) -> None:
         """TLS, verified for the account's host, before the stage's deadline."""
-        assert self._smtp.sock is not None
-        context = self._ssl_context()
+        plain, host, context = self._smtp.sock, self._account.host, self._ssl_context()
+        assert plain is not None
         context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
         try:
-            encrypted = context.wrap_socket(
-                self._smtp.sock, server_hostname=self._account.host, do_handshake_on_connect=False
-            )
-            self._speak_over(encrypted)
-            encrypted.settimeout(self._left_s())
-            encrypted.do_handshake()
+            tls = context.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False)
+            self._speak_over(tls)
+            tls.settimeout(self._left_s())
+            tls.do_handshake()
         except ssl.SSLCertVerificationError as error:
             raise ConnectionFailed(Problem.CERTIFICATE, error.verify_message) from None
         except ssl.SSLEOFError:

@@ -57,24 +57,33 @@ class CancelTokens:
     """Those of the attempts under way, so that `abort` finds them. Safe from many threads."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
         self._all: set[CancelToken] = set()
+
+    def add(self) -> CancelToken:
+        """One for a conversation or a probe that begins."""
+        cancel_token = CancelToken()
+        with self.lock:
+            self._all.add(cancel_token)
+        return cancel_token
+
+    def discard(self, cancel_token: CancelToken) -> None:
+        """It is over."""
+        with self.lock:
+            self._all.discard(cancel_token)
 
     @contextmanager
     def one(self) -> Iterator[CancelToken]:
-        """One for a conversation or a probe, until its end."""
-        cancel_token = CancelToken()
-        with self._lock:
-            self._all.add(cancel_token)
+        """The same for the length of a ``with``."""
+        cancel_token = self.add()
         try:
             yield cancel_token
         finally:
-            with self._lock:
-                self._all.discard(cancel_token)
+            self.discard(cancel_token)
 
     def stop(self) -> None:
         """Stop every attempt that has not passed the final dot."""
-        with self._lock:
+        with self.lock:
             tokens = list(self._all)
         for cancel_token in tokens:
             cancel_token.stop()

@@ -8,7 +8,6 @@ one password three times and rewrites addresses. See `session.py` for the dialog
 
 import os
 import ssl
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -21,7 +20,7 @@ from adapters.smtp_sender.session import Session
 from adapters.smtp_sender.terms import Terms
 from application.ports.network import Resolver
 from application.ports.system import Clock, Vault
-from application.sending import CancelToken
+from application.sending import CancelToken, CancelTokens
 from domain.account.account import Account
 from domain.account.verification import Step
 from domain.address import Address
@@ -146,37 +145,19 @@ class SmtpSender:
             return self._context
 
 
-class _CancelTokens:
-    """Those of the conversations and probes, so that `abort` finds them. Safe from many threads."""
+class _CancelTokens(CancelTokens):
+    """Those of this process: after a fork the lock and the attempts are the parent's."""
 
     def __init__(self) -> None:
-        self._start()
-
-    def _start(self) -> None:
+        super().__init__()
         self._pid = os.getpid()
-        self.lock = threading.Lock()
-        self._all: set[CancelToken] = set()
 
     def add(self) -> CancelToken:
         """One for a conversation that begins."""
-        if self._pid != os.getpid():  # the lock and the attempts are the parent's
-            self._start()
-        cancel_token = CancelToken()
-        with self.lock:
-            self._all.add(cancel_token)
-        return cancel_token
-
-    def discard(self, cancel_token: CancelToken) -> None:
-        """It is over."""
-        with self.lock:
-            self._all.discard(cancel_token)
-
-    def stop(self) -> None:
-        """Stop every attempt that has not passed the final dot."""
-        with self.lock:
-            tokens = list(self._all)
-        for cancel_token in tokens:
-            cancel_token.stop()
+        if self._pid != os.getpid():
+            CancelTokens.__init__(self)
+            self._pid = os.getpid()
+        return super().add()
 
 
 def _all_well(steps: tuple[Step, ...]) -> bool:
