@@ -8,11 +8,13 @@ import attrs
 from adapters.fakes.clock import START
 from domain.access import ApiKey, IdempotencyRecord, Scope
 from domain.account.account import Account
+from domain.account.dkim_key import DkimKey
 from domain.account.limits import Limits
 from domain.address import Address
 from domain.email.attempt import Attempt
 from domain.email.lifecycle import Email
 from domain.email.recipient import Recipient
+from domain.message.dkim import Algorithm
 from domain.outcome.handoff import Envelope, Handoff, Reply, Stage
 from domain.outcome.verdict import AccountEffect, Result, Subject, Verdict
 
@@ -85,6 +87,20 @@ def an_account(**changes: Any) -> Account:
         updated_at=NOW,
     )
     return attrs.evolve(account, **changes)
+
+
+def a_dkim_key(account: Account | int = 1, **changes: Any) -> DkimKey:
+    """An RSA key that its account does not sign with yet."""
+    key = DkimKey(
+        account_id=account if isinstance(account, int) else account.id,
+        selector="es1",
+        domain="example.com",
+        algorithm=Algorithm.RSA,
+        record="v=DKIM1; k=rsa; p=MII",
+        sealed_key=b"sealed",
+        created_at=NOW,
+    )
+    return attrs.evolve(key, **changes)
 
 
 def no_limits(**changes: Any) -> Limits:

@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 import attrs
 
 from adapters.fakes.memory_details import MemoryDetails
+from adapters.fakes.memory_dkim_keys import MemoryDkimKeys
 from adapters.fakes.memory_tables import Journal, Reservation, Tables
 from application.ports.store import Transaction
 from application.ports.system import Clock
@@ -127,6 +128,7 @@ class _MemoryTransaction:
 
     def __init__(self, tables: Tables, journal: Journal, clock: Clock) -> None:
         self.accounts = _Accounts(tables, journal)
+        self.dkim_keys = MemoryDkimKeys(tables, journal)
         self.emails = _Emails(tables, journal)
         self.details = MemoryDetails(tables, journal)
         self.attempts = _Attempts(tables, journal)
@@ -153,10 +155,10 @@ class _Accounts:
         account = self._tables.accounts.get(account_id)
         if account is None:
             raise no_smtp_configuration(account_id)
-        return account
+        return attrs.evolve(account, signs=self._signs(account_id))
 
     def all(self) -> Sequence[Account]:
-        return [account for _, account in sorted(self._tables.accounts.items())]
+        return [self.get(account_id) for account_id in sorted(self._tables.accounts)]
 
     def health(self, account_id: int) -> Health:
         account = self._tables.accounts.get(account_id)
@@ -186,6 +188,10 @@ class _Accounts:
     def delete(self, account_id: int) -> None:
         self.get(account_id)
         self._journal.remove(self._tables.accounts, account_id)
+
+    def _signs(self, account_id: int) -> bool:
+        keys = self._tables.dkim_keys.values()
+        return any(key.active and key.account_id == account_id for key in keys)
 
     def _refuse_taken_name(self, name: str, *, but: int | None) -> None:
         if any(a.name == name and a.id != but for a in self._tables.accounts.values()):

@@ -9,6 +9,7 @@ import attrs
 
 from domain.access import ApiKey, AuditEntry, IdempotencyRecord
 from domain.account.account import Account
+from domain.account.dkim_key import DkimKey
 from domain.email.attempt import Attempt
 from domain.email.detail import Detail
 from domain.email.lifecycle import Email
@@ -31,6 +32,7 @@ class Tables:
     """Everything there is. Only a journal may write here."""
 
     accounts: dict[int, Account] = attrs.field(factory=dict)
+    dkim_keys: dict[tuple[int, str, str], DkimKey] = attrs.field(factory=dict)
     emails: dict[int, Email] = attrs.field(factory=dict)
     octets: dict[int, bytes] = attrs.field(factory=dict)
     details: dict[int, Detail] = attrs.field(factory=dict)

@@ -12,13 +12,21 @@ from adapters.peewee_store.last_sent_times import LastSentTimes
 from adapters.peewee_store.queries import Prepared, all_given, fields, given
 from adapters.peewee_store.rows import Row, micros, micros_or_none
 from adapters.peewee_store.session import Cursor, Session
-from adapters.peewee_store.tables import AccountRow
+from adapters.peewee_store.tables import AccountRow, DkimKeyRow
 from adapters.peewee_store.transaction_cache import TransactionCache
 from domain.account.account import Account
 from domain.account.health import Health
 from domain.errors import NameTaken, no_smtp_configuration
 
-_ROWS: Final = AccountRow.select(*fields(AccountRow, records.ACCOUNT_COLUMNS))
+# in the accounts' own statement: an account that does not sign costs no further one
+_SIGNS: Final = peewee.fn.EXISTS(
+    DkimKeyRow.select(peewee.SQL("1")).where(
+        DkimKeyRow.account_id == AccountRow.id, DkimKeyRow.active == peewee.SQL("1")
+    )
+)
+_ROWS: Final = AccountRow.select(
+    *fields(AccountRow, records.ACCOUNT_COLUMNS[:-1]), _SIGNS, AccountRow.last_sent_at
+)
 _VALUES: Final = all_given(AccountRow, records.ACCOUNT_COLUMNS[1:])
 _GET: Final = Prepared(_ROWS.where(AccountRow.id == given("id")))
 _ALL: Final = Prepared(_ROWS.order_by(AccountRow.id))
@@ -55,7 +63,7 @@ class SqlAccounts:
     def add(self, account: Account) -> Account:
         """Insert it."""
         self._refuse_taken_name(account)
-        self._forget()
+        self.forget()
         added = _ADD(self._session.execute, **records.new_account(account))
         return attrs.evolve(account, id=added.fetchone()[0])
 
@@ -88,7 +96,7 @@ class SqlAccounts:
         self._refuse_taken_name(account)
         _SAVE(self._session.execute, id=account.id, **records.new_account(account))
         self._last_sent_times.drop(account.id)
-        self._forget()
+        self.forget()
 
     def save_health(self, account: Account) -> None:
         """Fenced by the version; no error if it has changed or the account is gone."""
@@ -101,7 +109,7 @@ class SqlAccounts:
         )
         if saved.rowcount == 1:
             self._last_sent_times.drop(account.id)
-            self._forget()
+            self.forget()
 
     def lock(self, account_id: int) -> Account:
         """The account, and its row until the commit."""
@@ -113,11 +121,12 @@ class SqlAccounts:
 
     def delete(self, account_id: int) -> None:
         """The row alone: emails, attempts and the ledger keep the number."""
-        self._forget()
+        self.forget()
         if _DELETE(self._session.execute, id=account_id).rowcount != 1:
             raise no_smtp_configuration(account_id)
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Read again what was read: something of an account has changed, or is about to."""
         self._rows.clear()
         self._listed.clear()
 

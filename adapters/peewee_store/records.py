@@ -162,7 +162,7 @@ def new_account(account: Account) -> dict[str, Any]:
 
 @lru_cache(maxsize=1024)  # each call reads all of them, and they hardly ever change
 def account_of(row: Row) -> Account:
-    """The account of a row of ACCOUNT_COLUMNS."""
+    """The account of a row of ACCOUNT_COLUMNS; before the last one stands whether it signs."""
     return Account(
         id=row[0],
         version=row[1],
@@ -182,7 +182,8 @@ def account_of(row: Row) -> Account:
         health=_health_of(row[20]),
         created_at=moment(row[21]),
         updated_at=moment(row[22]),
-        last_sent_at=moment_or_none(row[23]),
+        signs=bool(row[23]),
+        last_sent_at=moment_or_none(row[24]),
     )
 
 

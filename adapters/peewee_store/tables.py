@@ -47,6 +47,23 @@ class AccountRow(Model):
         table_name = "account"
 
 
+class DkimKeyRow(Model):
+    """A key that an account signs with; *record* is its public half as the DNS has it."""
+
+    account_id = BigIntegerField()
+    selector = TextField()
+    algorithm = TextField()
+    domain = TextField()
+    record = TextField()
+    sealed_key = BlobField()
+    active = IntegerField()
+    created_at = BigIntegerField()
+
+    class Meta:
+        table_name = "account_dkim"
+        primary_key = CompositeKey("account_id", "selector", "algorithm")
+
+
 class EmailRow(Model):
     """An email without its message; *queue* is its account if it is pinned, else 0."""
 
@@ -273,6 +290,7 @@ class CopyNoteRow(Model):
 
 TABLES = (
     AccountRow,
+    DkimKeyRow,
     EmailRow,
     BodyRow,
     DetailRow,

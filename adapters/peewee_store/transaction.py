@@ -5,6 +5,7 @@ import threading
 from adapters.peewee_store.accounts import SqlAccounts
 from adapters.peewee_store.audit import SqlAudit
 from adapters.peewee_store.details import SqlDetails
+from adapters.peewee_store.dkim_keys import SqlDkimKeys
 from adapters.peewee_store.emails import SqlEmails
 from adapters.peewee_store.idempotency import SqlIdempotency
 from adapters.peewee_store.instances import SqlInstances
@@ -39,6 +40,7 @@ class SqlTransaction:
         self._status_counts = StatusCounts(session, cache)
         self._last_sent_times = LastSentTimes(session, cache)
         self.accounts = SqlAccounts(session, cache, self._last_sent_times)
+        self.dkim_keys = SqlDkimKeys(session, self.accounts)
         self.emails = SqlEmails(session, self._status_counts)
         self.details = SqlDetails(session)
         self.attempts = SqlAttempts(session)

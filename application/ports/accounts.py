@@ -1,10 +1,11 @@
-"""The repositories of accounts and of what each has used of its limits."""
+"""The repositories of accounts, of their keys, and of what each has used of its limits."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from domain.account.account import Account
+from domain.account.dkim_key import DkimKey
 from domain.account.health import Health
 from domain.account.limits import Window, WindowLengths
 from domain.email.lifecycle import Email
@@ -53,6 +54,32 @@ class AccountRepository(Protocol):
 
     def delete(self, account_id: int) -> None:
         """Remove it. NotFound if there is none."""
+        ...
+
+
+class DkimKeyRepository(Protocol):
+    """The keys that accounts sign with. Whether one of an account's is active stands in the account
+    too (``Account.signs``), from the same moment on.
+    """
+
+    def add_all(self, keys: Sequence[DkimKey]) -> None:
+        """Store them. Conflict if one of that account, selector and algorithm is there."""
+        ...
+
+    def of(self, account_id: int) -> Sequence[DkimKey]:
+        """Those of one account, the oldest first; the two of a pair side by side, RSA first."""
+        ...
+
+    def all(self) -> Sequence[DkimKey]:
+        """All of them, by account."""
+        ...
+
+    def save(self, key: DkimKey) -> None:
+        """Write whether it is active, and its sealed key; the rest never changes. NotFound."""
+        ...
+
+    def remove(self, account_id: int, selector: str | None = None) -> int:
+        """Remove those of one selector, or all of the account's; how many there were."""
         ...
 
 

@@ -5,7 +5,7 @@ from concurrent.futures import Future
 from typing import Protocol, TypeVar
 
 from application.ports.access import AuditTrail, IdempotencyRepository, KeyRepository, KeyUsage
-from application.ports.accounts import AccountRepository, Ledger
+from application.ports.accounts import AccountRepository, DkimKeyRepository, Ledger
 from application.ports.cluster import InstanceRepository
 from application.ports.queue import AttemptRepository, DetailRepository, EmailRepository
 
@@ -17,6 +17,9 @@ class Transaction(Protocol):
 
     @property
     def accounts(self) -> AccountRepository: ...
+
+    @property
+    def dkim_keys(self) -> DkimKeyRepository: ...
 
     @property
     def emails(self) -> EmailRepository: ...

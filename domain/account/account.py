@@ -69,6 +69,7 @@ class Account:
     ``version`` rises with every change that makes an open session unusable. ``auth_mechanism`` None
     takes the first that the server offers. ``announce_next`` lets the next email's envelope be
     written together with a final dot, before its reply: two well-known servers break on that.
+    ``signs``: one of its DKIM keys is active; the store tells, from the keys.
     """
 
     id: int = 0
@@ -83,6 +84,7 @@ class Account:
     sealed_password: bytes | None = attrs.field(default=None, repr=False)
     auth_mechanism: AuthMechanism | None = None
     announce_next: bool = False
+    signs: bool = False
     active: bool = True
     limits: Limits = attrs.field(factory=Limits)
     on_unknown: OnUnknown | None = None

@@ -9,7 +9,8 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Final
 
@@ -24,7 +25,10 @@ _SIGNED: Final = (
     *("list-unsubscribe-post", "feedback-id", "auto-submitted"),
 )
 _BLANKS: Final = re.compile(rb"[ \t]+")
-_BLANKS_AT_END: Final = re.compile(rb"[ \t]+\r\n")
+_BLANKS_TO_JOIN: Final = re.compile(rb"[ \t]{2,}|\t")
+# the domain of From's address, which ends the header; in ASCII (IDNA) as every Address has it
+_DOMAIN_AT_END: Final = re.compile(rb"@([A-Za-z0-9.-]+)>?[ \t\r\n]*\Z")
+_STRING: Final = 255  # octets of one string of a TXT record (RFC 1035, 3.3)
 _NAME: Final = "DKIM-Signature:"
 _LINE: Final = 76
 
@@ -46,11 +50,23 @@ class SigningKey:
     private_key: bytes = attrs.field(repr=False)
 
 
-class BodyHash:
-    """SHA-256 of a body in its relaxed form (RFC 6376, 3.4.4), fed in pieces.
+@attrs.frozen
+class DnsRecord:
+    """A TXT record that publishes a public key."""
 
-    Pieces end anywhere. Base64 is in its relaxed form already: `add_canonical` takes it as it is,
-    in a tenth of the time; it must come in whole lines, and begin behind a whole line.
+    name: str
+    value: str
+
+    @property
+    def strings(self) -> Sequence[str]:
+        """The value in strings of at most 255 octets: a TXT record holds no longer one."""
+        return [self.value[at : at + _STRING] for at in range(0, len(self.value), _STRING)]
+
+
+class BodyHash:
+    """SHA-256 of a body in its relaxed form (RFC 6376, 3.4.4), fed in pieces, which end anywhere.
+
+    A piece that is in its relaxed form already, as base64 is, costs little more than its hash.
     """
 
     def __init__(self) -> None:
@@ -65,7 +81,11 @@ class BodyHash:
             self._add_lines(whole + end)
 
     def _add_lines(self, lines: bytes) -> None:
-        lines = _BLANKS_AT_END.sub(b"\r\n", _BLANKS.sub(b" ", lines))
+        # to look for blanks takes a hundredth of the time of replacing them
+        if b"\t" in lines or b"  " in lines:
+            lines = _BLANKS_TO_JOIN.sub(b" ", lines)
+        if b" \r\n" in lines:
+            lines = lines.replace(b" \r\n", b"\r\n")
         content = lines.rstrip(b"\r\n")
         if content:
             # empty lines at the beginning count as those before do: they are in `lines` already
@@ -73,13 +93,6 @@ class BodyHash:
             self._empty_lines = (len(lines) - len(content)) // 2 - 1
         else:
             self._empty_lines += len(lines) // 2
-
-    def add_canonical(self, lines: bytes) -> None:
-        """Whole lines without blanks, none of them empty."""
-        assert not self._rest, "a line is not finished"
-        if lines:
-            self._hash.update(b"\r\n" * self._empty_lines + lines)
-            self._empty_lines = 0
 
     def digest(self) -> bytes:
         """The hash of all that was added."""
@@ -106,6 +119,67 @@ def split_headers(head: bytes) -> list[bytes]:
         elif line:
             headers.append(line)
     return headers
+
+
+def aligned(domain: str, *, author: str) -> bool:
+    """Whether a signature of *domain* counts for mail from the domain *author*: it is the same one
+    or one above it (DMARC, RFC 7489, 3.1.1, relaxed).
+    """
+    return author == domain or author.endswith(f".{domain}")
+
+
+def signatures(
+    pieces: Iterable[bytes],
+    *,
+    keys: Sequence[SigningKey],
+    undated: datetime,
+    sign: Callable[[SigningKey, bytes], bytes],
+) -> bytes:
+    """The DKIM-Signature headers of a message, to be put in front of it; b"" if no key fits.
+
+    *pieces* are the message from its first header on; they end anywhere, but the first one holds
+    all headers and the empty line behind them. Those of *keys* sign whose domain is nearest to that
+    of From, or the same. *undated* is the time of a message without a Date that can be read.
+    """
+    rest = iter(pieces)
+    head, _, body = next(rest).partition(b"\r\n\r\n")
+    headers = split_headers(head)
+    signing = _keys_for(_domain_of_author(headers), keys)
+    if not signing:
+        return b""
+    body_hash = BodyHash()
+    body_hash.add(body)
+    for piece in rest:
+        body_hash.add(piece)
+    digest, date = body_hash.digest(), _date_of(headers, undated)
+    return b"".join(
+        dkim_header(headers, body_hash=digest, key=key, date=date, sign=sign) for key in signing
+    )
+
+
+def _keys_for(author: str, keys: Sequence[SigningKey]) -> Sequence[SigningKey]:
+    found = [key for key in keys if aligned(key.domain, author=author)]
+    nearest = max((len(key.domain) for key in found), default=0)
+    return [key for key in found if len(key.domain) == nearest]
+
+
+def _domain_of_author(headers: Sequence[bytes]) -> str:
+    """The domain in From; "" unless there is one From with an address at its end."""
+    found = [header for header in headers if header[:5].lower() == b"from:"]
+    match = _DOMAIN_AT_END.search(found[0]) if len(found) == 1 else None
+    return match[1].decode("ascii").lower() if match else ""
+
+
+def _date_of(headers: Sequence[bytes], undated: datetime) -> datetime:
+    for header in headers:
+        if header[:5].lower() == b"date:":
+            try:
+                date = parsedate_to_datetime(header[5:].decode("ascii").strip())
+            except ValueError:
+                break
+            # "-0000" says that the zone is unknown: the time is UTC (RFC 5322, 3.3)
+            return date if date.tzinfo else date.replace(tzinfo=UTC)
+    return undated
 
 
 def dkim_header(

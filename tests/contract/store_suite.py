@@ -54,6 +54,7 @@ from tests.builders import (
     seconds,
 )
 from tests.contract.detail_suite import DetailContract
+from tests.contract.dkim_key_suite import DkimKeyContract
 
 T = TypeVar("T")
 
@@ -66,7 +67,7 @@ class Boom(Exception):
     """What a failing work raises."""
 
 
-class StoreContract(DetailContract):
+class StoreContract(DetailContract, DkimKeyContract):
     """The contract of `application.ports.store.Store` and of all its repositories."""
 
     @pytest.fixture

@@ -32,6 +32,7 @@ from domain.email.status import Status
 from domain.errors import Conflict
 from tests.builders import (
     OCTETS,
+    a_dkim_key,
     a_key_row,
     a_record,
     an_account,
@@ -118,6 +119,7 @@ def furnish(store: SqliteStore, emails: int = 5) -> None:
 
     def work(tx: Transaction) -> None:
         account = tx.accounts.add(an_account(limits=no_limits()))
+        tx.dkim_keys.add_all([a_dkim_key(account, active=True)])
         for number in range(emails):
             email = an_email(subject=f"n {number}", recipients=recipients(2))
             added = tx.emails.add(email, OCTETS + bytes([number]))

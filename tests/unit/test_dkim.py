@@ -33,17 +33,6 @@ def test_the_body_hash_does_not_depend_on_how_the_body_is_cut(
     assert whole.digest() == cut.digest()
 
 
-def test_lines_of_base64_are_hashed_as_they_are() -> None:
-    plain, canonical = BodyHash(), BodyHash()
-    for body_hash in (plain, canonical):
-        body_hash.add(b"--b\r\n\r\n")
-    plain.add(b"QUJD\r\nREVG\r\n")
-    canonical.add_canonical(b"QUJD\r\nREVG\r\n")
-    for body_hash in (plain, canonical):
-        body_hash.add(b"--b--\r\n")
-    assert plain.digest() == canonical.digest()
-
-
 def test_a_header_is_unfolded_and_its_blanks_become_one() -> None:
     assert relaxed(b"SUBJECT : a \t b\r\n  c  ") == b"subject:a b c"
 
