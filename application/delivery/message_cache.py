@@ -21,16 +21,17 @@ class MessageCache:
         self._store = store
         self._account = account
         self._from_header = from_line(account.address, account.display_name)
-        self._read: dict[int, Parcel] = {}
+        self._read: dict[tuple[int, int], Parcel] = {}
 
     def of(self, email: Email, after: Iterable[Email] = ()) -> Parcel:
-        """What is handed over for one email; others *after* it may be read with it.
+        """What is handed over for one attempt; others *after* it may be read with it.
 
         StoreUnavailable.
         """
-        if email.id not in self._read:
+        attempt = _attempt(email)
+        if attempt not in self._read:
             self._read = self._parcels(_together(email, after))
-        return self._read[email.id]
+        return self._read[attempt]
 
     def first_of(self, emails: Sequence[Email]) -> Parcel | None:
         """What is handed over for the first of them; None if there is none, or no store."""
@@ -39,15 +40,20 @@ class MessageCache:
         except StoreUnavailable:
             return None  # its own turn finds it out
 
-    def _parcels(self, emails: Sequence[Email]) -> dict[int, Parcel]:
+    def _parcels(self, emails: Sequence[Email]) -> dict[tuple[int, int], Parcel]:
         ids = [email.id for email in emails]
         stored = self._store.read_latest(lambda tx: tx.emails.messages(ids))
         return {
-            email.id: Parcel(
+            _attempt(email): Parcel(
                 email.envelope(self._account.address), self._from_header + stored[email.id]
             )
             for email in emails
         }
+
+
+def _attempt(email: Email) -> tuple[int, int]:
+    """What an email is known by here: a later attempt may name fewer recipients."""
+    return email.id, email.attempt_no
 
 
 def _together(email: Email, after: Iterable[Email]) -> Sequence[Email]:
