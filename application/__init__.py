@@ -11,11 +11,14 @@ from application.accounts import AccountService
 from application.api_keys import ApiKeys
 from application.cluster.membership import LeaseRules, Membership
 from application.delivery import Delivery, DeliveryRules
+from application.delivery.signing import Signing
+from application.dkim_keys import DkimKeys
 from application.email_changes import EmailChanges
 from application.intake.admission import Admission
 from application.intake.submit import Submission
 from application.maintenance.sweep import Maintenance
 from application.ports.cluster import Locks
+from application.ports.message import DkimSigner
 from application.ports.sender import Sender
 from application.ports.store import Store
 from application.ports.system import Clock, Entropy, Headroom, Observe, Vault, Wake
@@ -31,6 +34,7 @@ class Ports:
     store: Store
     sender: Sender
     vault: Vault
+    dkim: DkimSigner
     clock: Clock
     entropy: Entropy
     locks: Locks
@@ -62,6 +66,7 @@ class Application:
     submission: Submission
     email_changes: EmailChanges
     account_service: AccountService
+    dkim_keys: DkimKeys
     queries: Queries
     delivery: Delivery
     membership: Membership
@@ -87,6 +92,7 @@ def assemble(ports: Ports, rules: ServiceRules, *, host: str, pid: int) -> Appli
     delivery = Delivery(
         store=ports.store,
         sender=ports.sender,
+        signing=Signing(vault=ports.vault, signer=ports.dkim),
         clock=ports.clock,
         entropy=ports.entropy,
         headroom=ports.headroom,
@@ -134,6 +140,14 @@ def assemble(ports: Ports, rules: ServiceRules, *, host: str, pid: int) -> Appli
             vault=ports.vault,
             sender=ports.sender,
             network=rules.network,
+            wake=ports.wake,
+            observe=ports.observe,
+        ),
+        dkim_keys=DkimKeys(
+            store=ports.store,
+            clock=ports.clock,
+            vault=ports.vault,
+            signer=ports.dkim,
             wake=ports.wake,
             observe=ports.observe,
         ),

@@ -146,6 +146,7 @@ class AccountService:
                     "cancel them or let them be sent first"
                 )
             tx.accounts.delete(account_id)
+            tx.dkim_keys.remove(account_id)
             _note(tx.audit, caller, "account_deleted", account, at=now)
             return account
 

@@ -10,11 +10,12 @@ from typing import Final
 import attrs
 
 from application.ports.access import KeyRepository
-from application.ports.accounts import AccountRepository
+from application.ports.accounts import AccountRepository, DkimKeyRepository
 from application.ports.store import Store, Transaction
 from application.ports.system import Clock, Entropy, Observe, Vault
 from domain.access import LOCAL, PREFIX_LENGTH, ApiKey, AuditEntry, Caller, Scope, token_of
 from domain.account.account import Account
+from domain.account.dkim_key import DkimKey
 from domain.errors import Conflict, NotFound, SecretUnreadable
 from domain.events import Event
 
@@ -36,12 +37,14 @@ class KeyWish:
 class Rotation:
     """What a change of SECRET_KEY has carried over, and what still needs the old one.
 
-    ``unreadable`` are accounts whose password no key at hand opens; ``waiting`` are keys that carry
-    themselves over when they are next used.
+    ``unreadable`` are accounts whose password no key at hand opens, ``unreadable_dkim`` DKIM keys;
+    ``waiting`` are keys that carry themselves over when they are next used.
     """
 
     resealed: int
     unreadable: tuple[Account, ...]
+    resealed_dkim: int
+    unreadable_dkim: tuple[DkimKey, ...]
     waiting: tuple[ApiKey, ...]
 
 
@@ -112,7 +115,7 @@ class ApiKeys:
         return key
 
     def rotate_secret(self, *, caller: Caller = LOCAL) -> Rotation:
-        """Seal every SMTP password with the newest SECRET_KEY, whichever of them sealed it."""
+        """Seal every SMTP password and DKIM key with the newest SECRET_KEY, whichever sealed it."""
         caller.require(Scope.ADMIN)
         now = self._clock.now()
 
@@ -121,9 +124,15 @@ class ApiKeys:
             unreadable = tuple(
                 account for account in sealed if not self._resealed(tx.accounts, account)
             )
+            dkim_keys = tx.dkim_keys.all()
+            unreadable_dkim = tuple(
+                key for key in dkim_keys if not self._resealed_dkim(tx.dkim_keys, key)
+            )
             rotation = Rotation(
                 resealed=len(sealed) - len(unreadable),
                 unreadable=unreadable,
+                resealed_dkim=len(dkim_keys) - len(unreadable_dkim),
+                unreadable_dkim=unreadable_dkim,
                 waiting=tuple(key for key in tx.keys.all() if self._waits(key)),
             )
             entry = caller.did(
@@ -132,6 +141,8 @@ class ApiKeys:
                 at=now,
                 resealed=rotation.resealed,
                 unreadable=len(unreadable),
+                resealed_dkim=rotation.resealed_dkim,
+                unreadable_dkim=len(unreadable_dkim),
             )
             tx.audit.add(entry)
             return rotation
@@ -140,15 +151,25 @@ class ApiKeys:
 
     def _resealed(self, accounts: AccountRepository, account: Account) -> bool:
         assert account.sealed_password is not None
-        context = f"account:{account.id}"
+        sealed = self._sealed_anew(account.sealed_password, context=f"account:{account.id}")
+        if sealed is not None:
+            # the version stays: open sessions are as good as before
+            accounts.save(attrs.evolve(account, sealed_password=sealed))
+        return sealed is not None
+
+    def _resealed_dkim(self, keys: DkimKeyRepository, key: DkimKey) -> bool:
+        sealed = self._sealed_anew(key.sealed_key, context=key.context)
+        if sealed is not None:
+            keys.save(attrs.evolve(key, sealed_key=sealed))
+        return sealed is not None
+
+    def _sealed_anew(self, sealed: bytes, *, context: str) -> bytes | None:
+        """None if no key at hand opens it."""
         try:
-            password = self._vault.open(account.sealed_password, context=context)
+            secret = self._vault.open(sealed, context=context)
         except SecretUnreadable:
-            return False
-        # the version stays: open sessions are as good as before
-        sealed = self._vault.seal(password, context=context)
-        accounts.save(attrs.evolve(account, sealed_password=sealed))
-        return True
+            return None
+        return self._vault.seal(secret, context=context)
 
     def _waits(self, key: ApiKey) -> bool:
         return key.usable(self._clock.now()) and not self._vault.is_current(key.digest)

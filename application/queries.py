@@ -20,6 +20,7 @@ from application.redaction import (
 )
 from domain.access import LOCAL, Caller, Scope
 from domain.account.account import Account
+from domain.account.dkim_key import DkimPair, pairs
 from domain.account.limits import Window, WindowLengths, is_urgent
 from domain.email.attempt import Attempt
 from domain.email.gates import AccountUse, Gate, gates
@@ -45,7 +46,7 @@ class AccountView:
     """An account with its use: *used* counts reservations too, *sent* only what was handed off.
 
     ``room_at`` is when there is room for one more of any priority; None while only a result can
-    tell.
+    tell. ``dkim`` are its keys, where one account was asked for.
     """
 
     account: Account
@@ -54,6 +55,7 @@ class AccountView:
     room_at: datetime | None
     in_flight: int
     now: datetime
+    dkim: Sequence[DkimPair] = ()
 
 
 class Queries:
@@ -108,9 +110,12 @@ class Queries:
         caller.require(Scope.READ)
         caller.check_account(account_id)
         now = self._clock.now()
-        return self._store.read(
-            lambda tx: self._account_view(tx, tx.accounts.get(account_id), caller, now=now)
-        )
+
+        def work(tx: Transaction) -> AccountView:
+            view = self._account_view(tx, tx.accounts.get(account_id), caller, now=now)
+            return attrs.evolve(view, dkim=pairs(tx.dkim_keys.of(account_id)))
+
+        return self._store.read(work)
 
     def accounts(self, *, caller: Caller = LOCAL) -> Sequence[AccountView]:
         """All accounts of this caller, by id."""

@@ -6,6 +6,7 @@ import attrs
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from adapters.dkim_signer import CryptographySigner
 from adapters.fakes.clock import FakeClock
 from adapters.fakes.entropy import FakeEntropy
 from adapters.fakes.memory_store import MemoryStore
@@ -39,6 +40,7 @@ def the_ports(**ports: Any) -> Ports:
     defaults = {
         "store": lambda: MemoryStore(clock=clock),
         "sender": lambda: FakeSender(vault=vault),
+        "dkim": CryptographySigner,
         "entropy": FakeEntropy,
         "locks": NoLocks,
         "headroom": lambda: lambda: True,

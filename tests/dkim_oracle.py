@@ -7,7 +7,7 @@ import base64
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -21,7 +21,15 @@ from dkim.canonicalization import Relaxed
 answers = []
 for asked in json.load(sys.stdin):
     octets = base64.b64decode(asked["octets"])
-    if "record" in asked:
+    if "records" in asked:
+        records = {name + ".": value.encode() for name, value in asked["records"].items()}
+        def found(name, timeout=5):
+            return records.get(name.decode())
+        message = dkim.DKIM(octets)
+        names = [name.lower() for name, _ in message.headers]
+        count = names.count(b"dkim-signature")
+        answers.append([bool(message.verify(idx=n, dnsfunc=found)) for n in range(count)])
+    elif "record" in asked:
         record = asked["record"].encode()
         answers.append(bool(dkim.verify(octets, dnsfunc=lambda name, timeout=5: record)))
     else:
@@ -36,7 +44,7 @@ def _is_there() -> bool:
     return found.returncode == 0
 
 
-def _ask(questions: Sequence[dict[str, str]]) -> Any:
+def _ask(questions: Sequence[dict[str, Any]]) -> Any:
     if sys.platform != "linux" or not _is_there():
         missing("dkimpy is not installed: apt-get install python3-dkim python3-nacl")
     answer = subprocess.run(
@@ -54,6 +62,14 @@ def verified(*signed: tuple[bytes, str]) -> list[bool]:
     """Whether each message verifies with the TXT record beside it."""
     found: list[bool] = _ask(
         [{"octets": _text(message), "record": record} for message, record in signed]
+    )
+    return found
+
+
+def verified_signatures(messages: Sequence[bytes], records: Mapping[str, str]) -> list[list[bool]]:
+    """Whether each signature of each message verifies; the DNS has these TXT *records* by name."""
+    found: list[list[bool]] = _ask(
+        [{"octets": _text(message), "records": dict(records)} for message in messages]
     )
     return found
 

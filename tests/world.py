@@ -5,6 +5,7 @@ from typing import Any
 
 import attrs
 
+from adapters.dkim_signer import CryptographySigner
 from adapters.fakes.clock import FakeClock
 from adapters.fakes.entropy import FakeEntropy
 from adapters.fakes.headroom import FakeHeadroom
@@ -40,6 +41,7 @@ class World:
         beside: "World | None" = None,
         pid: int = 1,
         wake: Any = None,
+        vault: Any = None,
         **rules: Any,
     ) -> None:
         if beside is not None:
@@ -56,7 +58,8 @@ class World:
             Ports(
                 store=self.store,
                 sender=self.sender,
-                vault=FakeVault(),
+                vault=vault or FakeVault(),
+                dkim=CryptographySigner(),
                 clock=self.clock,
                 entropy=FakeEntropy(),
                 locks=self.locks,

@@ -18,6 +18,7 @@ from application.delivery.result_writer import ResultWriter
 from application.delivery.rules import DeliveryRules
 from application.delivery.scheduler import Scheduler
 from application.delivery.settle import Settlement
+from application.delivery.signing import Signing
 from application.delivery.transmit import TURN_SECONDS, Transmission
 from application.ports.sender import Sender
 from application.ports.store import Store
@@ -34,6 +35,7 @@ class Delivery:
         *,
         store: Store,
         sender: Sender,
+        signing: Signing,
         clock: Clock,
         entropy: Entropy,
         headroom: Headroom,
@@ -81,6 +83,7 @@ class Delivery:
         self._transmission = Transmission(
             store=store,
             sender=sender,
+            signing=signing,
             clock=clock,
             observe=observe,
             rules=rules,

@@ -1,13 +1,14 @@
-"""The messages of one account's emails, read from the store some at a time."""
+"""The messages of one account's emails, read from the store some at a time, and signed."""
 
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Final
 
+from application.delivery.signing import AccountSigner, Signing
 from application.ports.store import Store
 from domain.account.account import Account
 from domain.email.lifecycle import Email
-from domain.errors import StoreUnavailable
+from domain.errors import SecretUnreadable, StoreUnavailable
 from domain.message.compose import from_line
 from domain.outcome.handoff import Parcel
 
@@ -17,43 +18,48 @@ READ_AHEAD: Final = 1024 * 1024  # octets of the messages that a worker holds at
 class MessageCache:
     """The messages of an account's emails as it sends them, read some at a time."""
 
-    def __init__(self, store: Store, account: Account) -> None:
+    def __init__(self, store: Store, account: Account, signing: Signing) -> None:
         self._store = store
         self._account = account
+        self._signing = signing
+        self._signer: AccountSigner | None = None
         self._from_header = from_line(account.address, account.display_name)
-        self._read: dict[tuple[int, int], Parcel] = {}
+        self._read: dict[int, bytes] = {}
+        self._parcels: dict[tuple[int, int], Parcel] = {}
 
     def of(self, email: Email, after: Iterable[Email] = ()) -> Parcel:
         """What is handed over for one attempt; others *after* it may be read with it.
 
-        StoreUnavailable.
+        The same object each time, until others are read. StoreUnavailable; SecretUnreadable if
+        the account signs and a key of it cannot be opened.
         """
-        attempt = _attempt(email)
-        if attempt not in self._read:
-            self._read = self._parcels(_together(email, after))
-        return self._read[attempt]
+        attempt = (email.id, email.attempt_no)  # a later one may name fewer recipients
+        if attempt not in self._parcels:
+            if email.id not in self._read:
+                ids = [each.id for each in _together(email, after)]
+                self._read = dict(self._store.read_latest(lambda tx: tx.emails.messages(ids)))
+                self._parcels = {}
+            self._parcels[attempt] = self._parcel(email)
+            del self._read[email.id]
+        return self._parcels[attempt]
 
     def first_of(self, emails: Sequence[Email]) -> Parcel | None:
-        """What is handed over for the first of them; None if there is none, or no store."""
+        """What is handed over for the first of them; None if there is none, or it cannot be made
+        now.
+        """
         try:
             return self.of(emails[0], islice(emails, 1, None)) if emails else None
-        except StoreUnavailable:
+        except (StoreUnavailable, SecretUnreadable):
             return None  # its own turn finds it out
 
-    def _parcels(self, emails: Sequence[Email]) -> dict[tuple[int, int], Parcel]:
-        ids = [email.id for email in emails]
-        stored = self._store.read_latest(lambda tx: tx.emails.messages(ids))
-        return {
-            _attempt(email): Parcel(
-                email.envelope(self._account.address), self._from_header + stored[email.id]
-            )
-            for email in emails
-        }
-
-
-def _attempt(email: Email) -> tuple[int, int]:
-    """What an email is known by here: a later attempt may name fewer recipients."""
-    return email.id, email.attempt_no
+    def _parcel(self, email: Email) -> Parcel:
+        if self._signer is None:
+            self._signer = self._signing.of(self._account, self._store)
+        octets = self._from_header + self._read[email.id]
+        signatures = self._signer.signatures([octets], created_at=email.created_at)
+        return Parcel(
+            email.envelope(self._account.address), signatures + octets if signatures else octets
+        )
 
 
 def _together(email: Email, after: Iterable[Email]) -> Sequence[Email]:

@@ -14,12 +14,13 @@ from application.delivery.result_writer import CommitPermit, ResultWriter
 from application.delivery.rules import DeliveryRules
 from application.delivery.scheduler import Scheduler
 from application.delivery.settle import Settlement
+from application.delivery.signing import Signing
 from application.ports.sender import Conversation, Sender
 from application.ports.store import Store
 from application.ports.system import Clock, Observe
 from domain.email.attempt import AbandonedAttempt
 from domain.email.lifecycle import Email
-from domain.errors import StoreUnavailable
+from domain.errors import SecretUnreadable, StoreUnavailable
 from domain.events import Event
 from domain.outcome.classify import classify
 from domain.outcome.handoff import Handoff, Problem, Stage
@@ -37,6 +38,7 @@ class Transmission:
         *,
         store: Store,
         sender: Sender,
+        signing: Signing,
         clock: Clock,
         observe: Observe,
         rules: DeliveryRules,
@@ -49,6 +51,7 @@ class Transmission:
     ) -> None:
         self._store = store
         self._sender = sender
+        self._signing = signing
         self._clock = clock
         self._observe = observe
         self._rules = rules
@@ -70,7 +73,7 @@ class Transmission:
         """Hand the batch off over one connection, see `Delivery.deliver`."""
         began = self._clock.monotonic()
         turn = Turn(batch, until=began + TURN_SECONDS, should_yield=should_yield, since=began)
-        messages = MessageCache(self._store, batch.account)
+        messages = MessageCache(self._store, batch.account, self._signing)
         try:
             with self._sender.converse(batch.account) as conversation:
                 while turn.emails:
@@ -129,6 +132,8 @@ class Transmission:
             )
         except StoreUnavailable as error:
             handoff = Handoff(stage=Stage.BODY, problem=Problem.STOPPED, detail=str(error))
+        except SecretUnreadable as error:
+            handoff = Handoff(stage=Stage.BODY, problem=Problem.DKIM_KEY, detail=str(error))
         except Exception as error:  # our own bug must not take the worker down
             self._observe(email_event("delivery_bug", email, error=type(error).__name__))
             handoff = _internal(permit, error)

@@ -52,6 +52,7 @@ class Problem(StrEnum):
     NO_MECHANISM = "no_mechanism"  # no AUTH mechanism in common
     SECRET = "secret"  # noqa: S105 - our own key does not open the sealed password
     NO_PASSWORD = "password_missing"  # noqa: S105 - the account speaks AUTH and has none stored
+    DKIM_KEY = "dkim_key"  # our own key does not open the account's DKIM key
     SMTPUTF8 = "smtputf8"  # an address needs SMTPUTF8 and the server does not offer it
     TOO_BIG = "too_big"  # larger than the SIZE the server announced
     STOPPED = "stopped"  # we gave up before the dot: fence lost, shutdown

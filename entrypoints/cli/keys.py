@@ -126,12 +126,19 @@ def rotate_secret(context: click.Context) -> None:
             "key: "
             "enter it again."
         )
+    if rotation.resealed_dkim:
+        click.echo(f"{rotation.resealed_dkim} DKIM keys are sealed with SECRET_KEY.")
+    for dkim_key in rotation.unreadable_dkim:
+        click.echo(
+            f"The DKIM key {dkim_key.selector} ({dkim_key.algorithm}) of SMTP configuration "
+            f"{dkim_key.account_id} opens with neither key: make new ones."
+        )
     for key in rotation.waiting:
         click.echo(
             f"The API key {key.prefix} ({key.name}) still needs SECRET_KEY_PREVIOUS, until it is "
             "next used."
         )
-    context.exit(1 if rotation.unreadable else 0)
+    context.exit(1 if rotation.unreadable or rotation.unreadable_dkim else 0)
 
 
 @click.command()

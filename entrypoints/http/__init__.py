@@ -25,7 +25,7 @@ from entrypoints.http.problems import install_problems
 from entrypoints.http.proxies import install_proxies
 from entrypoints.http.requests import ServiceFlask, the_request
 from entrypoints.http.schemas import LARGEST_ID
-from entrypoints.http.smtp_configs import SmtpConfigs
+from entrypoints.http.smtp_configs import Dkim, SmtpConfigs
 from entrypoints.http.times import RFC_3339
 from entrypoints.http.validation import MOST_ERRORS, UNKNOWN_IN_QUERY
 
@@ -34,6 +34,7 @@ OPERATIONS: Final = (
     *operations_of(Submissions),
     *operations_of(Emails),
     *operations_of(SmtpConfigs),
+    *operations_of(Dkim),
     *operations_of(Operations),
     *operations_of(Docs),
 )
@@ -76,6 +77,7 @@ def create_http(
     for calls in (
         Operations(application, version=version),
         SmtpConfigs(application),
+        Dkim(application),
         Submissions(application, test_ids=test_ids),
         Emails(application),
         Docs(OPERATIONS, version=version, rfc3339_times=rfc3339_times),

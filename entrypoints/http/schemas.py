@@ -136,6 +136,15 @@ Instant: TypeAlias = Annotated[
         {"type": "string", "format": "date-time", "examples": ["2023-05-24T10:30:00.000000Z"]}
     ),
 ]
+Selector: TypeAlias = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$",
+        max_length=40,
+        description="What the names of the DKIM records begin with.",
+        examples=["mail"],
+    ),
+]
 StatusName: TypeAlias = Literal[
     "queued", "scheduled", "sending", "sent", "retry", "failed", "cancelled"
 ]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from adapters.clock import SystemClock
+from adapters.dkim_signer import CryptographySigner
 from adapters.entropy import SystemEntropy
 from adapters.fernet_vault import FernetVault
 from adapters.no_locks import NoLocks
@@ -48,6 +49,7 @@ def build(settings: Settings) -> Service:
         store=store,
         sender=sender_of(settings, vault=vault, clock=clock, network=rules.network),
         vault=vault,
+        dkim=CryptographySigner(),
         clock=clock,
         entropy=SystemEntropy(),
         locks=locks,

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from adapters.clock import SystemClock
+from adapters.dkim_signer import CryptographySigner
 from adapters.entropy import SystemEntropy
 from adapters.fakes.locks import FakeLocks
 from adapters.fakes.vault import FakeVault
@@ -208,6 +209,7 @@ def _application(store: Any, sender: Any) -> Application:
             store=store,
             sender=sender,
             vault=FakeVault(),
+            dkim=CryptographySigner(),
             clock=SystemClock(),
             entropy=SystemEntropy(),
             locks=FakeLocks(),

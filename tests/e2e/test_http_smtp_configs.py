@@ -112,6 +112,7 @@ def test_one_is_shown_with_everything_but_its_password():
         "last_reply": None,
         "pace": None,
         "learned_limits": [],
+        "dkim": [],
     }
 
 

@@ -15,7 +15,7 @@ from application.rate_limit import MOST_ADDRESSES, Strikes, TokenBuckets
 from domain.access import LOCAL, Scope, prefix_of, token_of
 from domain.errors import Conflict, Forbidden, NotFound, TooMany, Unauthorized
 from tests.applications import a_key, an_application, delivery_rules
-from tests.builders import an_account, an_address
+from tests.builders import a_dkim_key, an_account, an_address, at
 
 OLD, NEW = "the old secret key of this test", "the new secret key of this test"
 HERE = "192.0.2.1"
@@ -205,6 +205,24 @@ def test_a_password_that_no_key_opens_is_named_and_left():
 
     assert [one.id for one in rotation.unreadable] == [account.id]
     assert store.read(lambda tx: tx.accounts.get(account.id)) == account
+
+
+def test_dkim_keys_are_sealed_anew_and_one_that_no_key_opens_is_named_and_left():
+    store = MemoryStore(clock=FakeClock())
+    before = an_application(store=store, vault=FernetVault(OLD))
+    account = store.write(lambda tx: tx.accounts.add(an_account(sealed_password=None)))
+    before.dkim_keys.create(account.id, selector="a")
+    lost = a_dkim_key(account, selector="lost", created_at=at(9))
+    store.write(lambda tx: tx.dkim_keys.add_all([lost]))
+
+    rotation = an_application(store=store, vault=FernetVault(NEW, OLD)).api_keys.rotate_secret()
+
+    assert (rotation.resealed, rotation.resealed_dkim) == (0, 2)
+    assert rotation.unreadable_dkim == (lost,)
+    *opened, last = store.read(lambda tx: tx.dkim_keys.of(account.id))
+    assert last == lost
+    for key in opened:
+        assert "PRIVATE KEY" in FernetVault(NEW).open(key.sealed_key, context=key.context)
 
 
 # -- too many --------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import attrs
 from flask import Blueprint, Response
 
 from domain.access import Scope
-from entrypoints.http.schemas import Id, NoFields, ReplyModel, RequestModel, StatusName
+from entrypoints.http.schemas import Id, NoFields, ReplyModel, RequestModel, Selector, StatusName
 
 H = TypeVar("H", bound=Callable[..., Response])
 
@@ -44,6 +44,7 @@ class PathParameter:
 PATH_PARAMETERS: Final = {
     "email_id": PathParameter(converter="id", type=Id, example=1),
     "config_id": PathParameter(converter="id", type=Id, example=1),
+    "selector": PathParameter(converter="string", type=Selector, example="mail"),
     "status": PathParameter(converter="string", type=StatusName, example="queued"),
 }
 

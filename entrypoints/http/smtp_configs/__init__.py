@@ -1,5 +1,6 @@
 """The calls under /api/smtp-configs."""
 
+from entrypoints.http.smtp_configs.dkim import Dkim
 from entrypoints.http.smtp_configs.handlers import SmtpConfigs
 
-__all__ = ["SmtpConfigs"]
+__all__ = ["Dkim", "SmtpConfigs"]

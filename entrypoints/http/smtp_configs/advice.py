@@ -38,6 +38,7 @@ _ADVICE = {
     "leave username and password empty if it takes mail without.",
     Problem.NO_PASSWORD: "Send the password: it was forgotten when the server or login changed.",
     Problem.SECRET: "Store the password again: the key that sealed it is another one (SECRET_KEY).",
+    Problem.DKIM_KEY: "Give the SECRET_KEY that sealed the DKIM keys, or make new ones.",
     Problem.PROTOCOL: "What answers there is no mail server: check smtp_host and smtp_port.",
     Problem.SMTPUTF8: "The server takes no addresses beyond ASCII.",
     Problem.STOPPED: "The service is stopping: try again.",

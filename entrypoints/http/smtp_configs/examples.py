@@ -78,6 +78,7 @@ SHOWN: Final[Example] = {
             "put": {"hourly_limit": 98},
         }
     ],
+    "dkim": [{"selector": "mail", "domain": "example.com", "active": True}],
 }
 VERIFIED: Final[Example] = {
     "ok": False,

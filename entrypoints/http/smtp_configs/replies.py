@@ -12,6 +12,7 @@ from domain.email.gates import AccountUse, holdup
 from entrypoints.http.smtp_configs.advice import advice
 from entrypoints.http.smtp_configs.schemas import (
     ConnectionsReply,
+    DkimState,
     LearnedLimitReply,
     SmtpConfigReply,
     SmtpConfigRow,
@@ -73,6 +74,10 @@ def config_reply(view: AccountView) -> SmtpConfigReply:
         last_reply=account.health.last_reply or None,
         pace=_pace(account, view.now),
         learned_limits=[_learned(limit) for limit in account.health.learned],
+        dkim=[
+            DkimState(selector=pair.selector, domain=pair.domain, active=pair.active)
+            for pair in view.dkim
+        ],
     )
 
 

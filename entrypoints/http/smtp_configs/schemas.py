@@ -274,6 +274,14 @@ class LearnedLimitReply(ReplyModel):
     ]
 
 
+class DkimState(ReplyModel):
+    """A pair of DKIM keys of one SMTP configuration."""
+
+    selector: str
+    domain: str
+    active: Annotated[bool, Field(description="Whether mail is signed with these keys.")]
+
+
 class SmtpConfigReply(SmtpConfigRow):
     """An SMTP configuration with everything but its password."""
 
@@ -321,6 +329,10 @@ class SmtpConfigReply(SmtpConfigRow):
     ]
     learned_limits: Annotated[
         list[LearnedLimitReply], Field(description="Limits of the provider that were reached.")
+    ]
+    dkim: Annotated[
+        list[DkimState],
+        Field(description="The keys that its mail is or can be signed with, the oldest first."),
     ]
 
 
