@@ -40,6 +40,7 @@ def _keep_to_words(body: dict[str, Any]) -> None:
     for field in ADDRESSES:
         if field in body:  # some readers would decode =? to something else
             body[field] = [address.replace("=?", "=") for address in body[field]]
+    body.pop("domain", None)  # that of the SMTP configuration's address, or one above it
     if "email_address" in body:
         body["email_address"] = body["email_address"].replace("=?", "=")
     if "send_at" in body:

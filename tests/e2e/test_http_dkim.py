@@ -7,6 +7,7 @@ from flask.testing import FlaskClient
 
 from adapters.fakes.sender import FakeSender
 from tests.applications import (
+    a_client,
     a_client_with_config,
     a_config_body,
     a_keyed_client,
@@ -40,6 +41,16 @@ def test_keys_are_made_with_the_records_to_publish_and_sign_nothing_yet() -> Non
     assert client.get(KEYS).json == [keys]
     summary = {"selector": "mail", "domain": "example.com", "active": False}
     assert client.get("/api/smtp-configs/1").json["dkim"] == [summary]
+
+
+def test_a_domain_of_another_script_is_the_one_of_the_dns() -> None:
+    client = a_client()
+    client.post("/api/smtp-configs", json=a_config_body(email_address="me@bücher.example"))
+
+    keys = made(client, domain="Bücher.example.", selector="mail")
+
+    assert keys["domain"] == "xn--bcher-kva.example"
+    assert keys["records"][0]["name"] == "mail-rsa._domainkey.xn--bcher-kva.example"
 
 
 def test_the_body_may_be_left_out() -> None:
@@ -80,6 +91,8 @@ def test_mail_is_signed_from_the_switch_on_until_the_keys_are_removed() -> None:
     [
         ({"domain": "example.org"}, "/domain"),
         ({"domain": ""}, "/domain"),
+        ({"domain": "bücher.example"}, "/domain"),
+        ({"domain": "192.0.2.1"}, "/domain"),
         ({"domain": None}, "/domain"),
         ({"selector": "Mail"}, "/selector"),
         ({"selector": "a.b"}, "/selector"),

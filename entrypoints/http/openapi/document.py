@@ -38,6 +38,7 @@ not described is a 405.
 _TAGS: Final = {
     Tag.EMAILS: "Send, list, explain, retry and cancel emails.",
     Tag.ACCOUNTS: "The servers and logins that email is handed off through.",
+    Tag.DKIM: "The keys that email is signed with, and what to publish of them in the DNS.",
     Tag.OPERATIONS: "For the person who runs the service.",
 }
 
@@ -204,7 +205,7 @@ def _answer(row: Operation, by_id: Mapping[str, Operation]) -> JsonSchema:
         "content": {answer.media_type: content, **(_PAGE if answer.page else {})},
     }
     if answer.links:
-        found["links"] = {name: _link(by_id[name]) for name in answer.links}
+        found["links"] = {name: _link(by_id[name], after=row) for name in answer.links}
     return found
 
 
@@ -215,10 +216,16 @@ def _answer_schema(answer: Answer) -> JsonSchema:
     return {"type": "array", "items": schema} if answer.many else schema
 
 
-def _link(row: Operation) -> JsonSchema:
-    """What may be called next, with the id that was just given out."""
-    [name] = MEMBER.findall(row.path)
-    return {"operationId": row.id, "parameters": {name: f"$response.body#/{name}"}}
+def _link(row: Operation, *, after: Operation) -> JsonSchema:
+    """What may be called next, with the id that was just given out behind those of that path."""
+    known = MEMBER.findall(after.path)
+    return {
+        "operationId": row.id,
+        "parameters": {
+            name: f"$request.path.{name}" if name in known else f"$response.body#/{name}"
+            for name in MEMBER.findall(row.path)
+        },
+    }
 
 
 def _refusal(status: int) -> JsonSchema:

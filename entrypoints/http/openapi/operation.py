@@ -29,6 +29,7 @@ class Tag(StrEnum):
 
     EMAILS = "Emails"
     ACCOUNTS = "SMTP configurations"
+    DKIM = "DKIM"
     OPERATIONS = "Operations"
 
 

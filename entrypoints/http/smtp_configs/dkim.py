@@ -3,11 +3,12 @@
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from flask import Blueprint, Response
-from pydantic import Field, TypeAdapter
+from pydantic import AfterValidator, Field, TypeAdapter
 
 from application import Application
 from domain.access import Scope
 from domain.account.dkim_key import DkimKey, DkimPair
+from entrypoints.addresses import server_name
 from entrypoints.http.access import the_caller
 from entrypoints.http.json_reader import read_object, read_optional_object
 from entrypoints.http.openapi import Answer, Body, Tag, add_routes, operation
@@ -39,6 +40,11 @@ _PAIR: Final[dict[str, Any]] = {
 }
 
 
+def _ascii_domain(text: str | None) -> str | None:
+    """A name of any script as the DNS has it. ValueError."""
+    return None if text is None else server_name(text)
+
+
 class DkimRequest(RequestModel):
     """What the keys are called in the DNS."""
 
@@ -58,6 +64,7 @@ class DkimRequest(RequestModel):
             "it.",
             examples=["example.com"],
         ),
+        AfterValidator(_ascii_domain),
     ] = None
 
 
@@ -134,7 +141,7 @@ class Dkim:
         "POST",
         "/api/smtp-configs/{config_id}/dkim",
         name="createDkimKeys",
-        tag=Tag.ACCOUNTS,
+        tag=Tag.DKIM,
         scope=Scope.ADMIN,
         body=Body(
             model=DkimRequest,
@@ -146,6 +153,7 @@ class Dkim:
             description="Made.",
             model=DkimReply,
             example=_PAIR,
+            links=("switchDkimKeys", "deleteDkimKeys"),
         ),
         refusals=(409,),
     )
@@ -165,7 +173,7 @@ class Dkim:
         "GET",
         "/api/smtp-configs/{config_id}/dkim",
         name="listDkimKeys",
-        tag=Tag.ACCOUNTS,
+        tag=Tag.DKIM,
         scope=Scope.READ,
         answer=Answer(
             description="Every pair of keys, the oldest first.",
@@ -186,7 +194,7 @@ class Dkim:
         "PATCH",
         "/api/smtp-configs/{config_id}/dkim/{selector}",
         name="switchDkimKeys",
-        tag=Tag.ACCOUNTS,
+        tag=Tag.DKIM,
         scope=Scope.ADMIN,
         body=Body(model=DkimSwitch, examples={"sign": {"active": True}}),
         answer=Answer(
@@ -211,7 +219,7 @@ class Dkim:
         "DELETE",
         "/api/smtp-configs/{config_id}/dkim/{selector}",
         name="deleteDkimKeys",
-        tag=Tag.ACCOUNTS,
+        tag=Tag.DKIM,
         scope=Scope.ADMIN,
         answer=Answer(
             description="Removed.",
