@@ -39,8 +39,10 @@ class MessageCache:
                 ids = [each.id for each in _together(email, after)]
                 self._read = dict(self._store.read_latest(lambda tx: tx.emails.messages(ids)))
                 self._parcels = {}
-            self._parcels[attempt] = self._parcel(email)
-            del self._read[email.id]
+            octets = self._from_header + self._read.pop(email.id)
+            if self._account.signs:
+                octets = self._signed(octets, email)
+            self._parcels[attempt] = Parcel(email.envelope(self._account.address), octets)
         return self._parcels[attempt]
 
     def first_of(self, emails: Sequence[Email]) -> Parcel | None:
@@ -52,14 +54,10 @@ class MessageCache:
         except (StoreUnavailable, SecretUnreadable):
             return None  # its own turn finds it out
 
-    def _parcel(self, email: Email) -> Parcel:
+    def _signed(self, octets: bytes, email: Email) -> bytes:
         if self._signer is None:
             self._signer = self._signing.of(self._account, self._store)
-        octets = self._from_header + self._read[email.id]
-        signatures = self._signer.signatures([octets], created_at=email.created_at)
-        return Parcel(
-            email.envelope(self._account.address), signatures + octets if signatures else octets
-        )
+        return self._signer.signatures([octets], created_at=email.created_at) + octets
 
 
 def _together(email: Email, after: Iterable[Email]) -> Sequence[Email]:

@@ -21,12 +21,9 @@ class Signing:
     signer: DkimSigner
 
     def of(self, account: Account, store: Store) -> "AccountSigner":
-        """What signs for one account, with the keys that are active now.
-
-        An account that does not sign costs no query. SecretUnreadable, StoreUnavailable.
+        """What signs for one account, with the keys that are active now. One query: do not ask for
+        an account that does not sign. SecretUnreadable, StoreUnavailable.
         """
-        if not account.signs:
-            return AccountSigner(keys=(), signer=self.signer)
         stored = store.read_latest(lambda tx: tx.dkim_keys.of(account.id))
         keys = []
         for key in stored:
@@ -54,6 +51,4 @@ class AccountSigner:
         *pieces* are the message with its From line, see `domain.message.dkim.signatures`;
         *created_at* stands for a Date that it does not have.
         """
-        if not self.keys:
-            return b""
         return signatures(pieces, keys=self.keys, undated=created_at, sign=self.signer.sign)
