@@ -21,9 +21,10 @@ import attrs
 _SIGNED_ONCE_MORE: Final = ("from", "to", "cc", "subject", "date", "reply-to")
 _SIGNED: Final = (
     *("message-id", "in-reply-to", "references", "mime-version", "content-type"),
-    *("content-transfer-encoding", "list-id", "list-help", "list-unsubscribe"),
-    *("list-unsubscribe-post", "feedback-id", "auto-submitted"),
+    *("content-transfer-encoding", "feedback-id", "auto-submitted"),
 )
+# RFC 8058 wants List-Unsubscribe and List-Unsubscribe-Post signed
+_SIGNED_PREFIX: Final = "list-"
 _BLANKS: Final = re.compile(rb"[ \t]+")
 _BLANKS_TO_JOIN: Final = re.compile(rb"[ \t]{2,}|\t")
 # the domain of From's address, which ends the header; in ASCII (IDNA) as every Address has it
@@ -223,6 +224,7 @@ def _names_to_sign(names: Sequence[str]) -> Iterable[str]:
         yield from (name,) * (names.count(name) + 1)
     for name in _SIGNED:
         yield from (name,) * names.count(name)
+    yield from (name for name in names if name.startswith(_SIGNED_PREFIX))
 
 
 def _last_first(names: Iterable[str], named: Sequence[tuple[str, bytes]]) -> Iterable[bytes]:

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import trustme
 
@@ -465,14 +465,19 @@ class Certificates:
 
 
 @contextmanager
-def running(kind: type[MailServer], certificates: Certificates) -> Iterator[MailServer]:
-    """One of them, in a folder that others may enter; it is killed at the end."""
+def running(
+    kind: type[MailServer], certificates: Certificates, *, sink: Any = None
+) -> Iterator[MailServer]:
+    """One of them, in a folder that others may enter; it is killed at the end.
+
+    *sink* is what it relays to, in place of one of its own: anything with a port.
+    """
     kind.need()
     folder = Path(tempfile.mkdtemp(prefix="mail-server-", dir="/tmp"))
     folder.chmod(0o755)
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        sink = stack.enter_context(Sink(folder))
+        sink = sink or stack.enter_context(Sink(folder))
         server = kind(folder / "root", sink=sink, certificates=certificates.files)
         stack.callback(server.kill)
         if isinstance(server, Postfix):
