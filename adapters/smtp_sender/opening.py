@@ -15,7 +15,7 @@ from application.sending import CancelToken, password_of, resolved
 from domain.account.account import Account, Security
 from domain.account.verification import Step
 from domain.address import Address, address_literal
-from domain.dialogue.ends import ConnectionFailed, ExchangeEnded, expect_positive, unasked
+from domain.dialogue.ends import ConnectionFailed, ExchangeEnded, expect, unasked
 from domain.dialogue.extensions import Extensions
 from domain.dialogue.opening import (
     Ask,
@@ -185,7 +185,7 @@ class Opener:
         self.stage = Stage.BANNER
         greeting = self._read_greeting(endpoint, is_last=is_last)
         self._note(Stage.BANNER, greeting)
-        expect_positive(greeting)
+        expect(220, greeting)
 
     def _read_greeting(self, endpoint: Endpoint, *, is_last: bool) -> ServerReply:
         """The greeting. A server that says nothing may wait for TLS: that is tried once, if there

@@ -42,12 +42,16 @@ def unexpected(reply: ServerReply) -> ConnectionFailed:
     return ConnectionFailed(Problem.PROTOCOL, f"an unexpected {reply.code}")
 
 
-def expect_positive(reply: ServerReply) -> None:
-    """ExchangeEnded if the server refuses, ConnectionFailed if it wants something else."""
-    if reply.intermediate:
-        raise unexpected(reply)
-    if not reply.positive:
+def expect(code: int, reply: ServerReply) -> None:
+    """ExchangeEnded if the server refuses, ConnectionFailed if it answers something else.
+
+    Another positive code is that of another command (RFC 5321 section 4.3.2): a 220 is no answer
+    to EHLO, a 250 none to AUTH.
+    """
+    if reply.code >= 400:
         raise ExchangeEnded(reply=reply)
+    if reply.code != code:
+        raise unexpected(reply)
 
 
 def unasked(reply: ServerReply) -> ConnectionFailed | ExchangeEnded:

@@ -12,7 +12,7 @@ import attrs
 
 from domain.account.account import Account, AuthMechanism, Security
 from domain.address import Address
-from domain.dialogue.ends import ConnectionFailed, ExchangeEnded, expect_positive
+from domain.dialogue.ends import ConnectionFailed, ExchangeEnded, expect
 from domain.dialogue.extensions import Extensions
 from domain.dialogue.replies import ServerReply
 from domain.outcome.handoff import Problem, Stage
@@ -103,7 +103,7 @@ class Opening:
         if is_old:
             reply = yield from self._ask(Stage.EHLO, b"HELO " + self._own_name)
         yield StageReply(Stage.EHLO, reply)
-        expect_positive(reply)
+        expect(250, reply)
         self.extensions = Extensions() if is_old else Extensions.of(reply)
 
     def _start_tls(self) -> Steps:
@@ -112,7 +112,7 @@ class Opening:
             raise ExchangeEnded(problem=Problem.NOT_OFFERED, detail="STARTTLS is not offered")
         reply = yield from self._ask(Stage.STARTTLS, b"STARTTLS")
         yield StageReply(Stage.STARTTLS, reply)
-        expect_positive(reply)
+        expect(220, reply)
         yield StartTls()
 
     def _authenticate(self) -> Steps:
@@ -139,7 +139,7 @@ class Opening:
         else:
             reply = yield from self._log_in_by_challenge(username, secret)
         yield StageReply(Stage.AUTH, reply)
-        expect_positive(reply)
+        expect(235, reply)
 
     def _log_in(self, user: bytes, password: bytes) -> Asking:
         reply = yield from self._ask(Stage.AUTH, b"AUTH LOGIN")

@@ -13,7 +13,7 @@ from domain.account.account import Account, Security
 from domain.account.verification import Step
 from domain.address import Address
 from domain.dialogue.driver import Connection, follow, open_transaction, recover
-from domain.dialogue.ends import ConnectionFailed, ExchangeEnded, expect_positive
+from domain.dialogue.ends import ConnectionFailed, ExchangeEnded, expect
 from domain.dialogue.extensions import Extensions, dot_stuffed
 from domain.dialogue.opening import Opening, Steps, expect_password, verifying
 from domain.dialogue.redaction import Redaction
@@ -126,7 +126,7 @@ class Session:
         connection.begin(Stage.BANNER)
         greeting = connection.read()
         self._note(Stage.BANNER, greeting)
-        expect_positive(greeting)
+        expect(220, greeting)
         opening = Opening(
             account,
             own_name=connected.own_name,

@@ -191,3 +191,22 @@ def test_verifying_asks_for_the_recipient_if_the_sender_may_send(code: int, aske
         b"MAIL FROM:<sender@example.com>\r\n",
         b"RCPT TO:<ada@example.org>\r\n",
     ][:asked]
+
+
+@pytest.mark.parametrize(
+    ("stage", "replies"),
+    [
+        (Stage.EHLO, [said(220)]),
+        (Stage.STARTTLS, [TLS_OFFERED, TLS_OFFERED]),
+        (Stage.AUTH, [HELLO, HELLO]),
+        (Stage.AUTH, [HELLO, said(220)]),
+    ],
+)
+def test_a_positive_reply_to_another_command_is_out_of_step(
+    stage: Stage, replies: list[ServerReply]
+) -> None:
+    security = Security.STARTTLS if stage is Stage.STARTTLS else Security.TLS
+    dialogue = opening(account(security=security))
+    with pytest.raises(ConnectionFailed) as failed:
+        follow(dialogue.steps(), replies)
+    assert (dialogue.stage, failed.value.problem) == (stage, Problem.PROTOCOL)
