@@ -172,6 +172,7 @@ class Connection:
                 self._say(RSET, "250 2.0.0 reset")
             case _:
                 self._say(QUIT, "221 2.0.0 bye")
+                self._line.append(Problem.CLOSED)
 
     def _reset(self) -> None:
         self._recipients, self._message, self._has_sender = [], 0, False

@@ -17,6 +17,7 @@ from application.sending import CancelToken
 from domain.account.account import Account
 from domain.account.verification import Step
 from domain.address import Address
+from domain.dialogue.driver import hear_unasked
 from domain.dialogue.ends import ConnectionFailed, ExchangeEnded
 from domain.dialogue.extensions import Extensions, dot_stuffed
 from domain.dialogue.redaction import Redaction
@@ -160,25 +161,27 @@ class Session:
 
     def _write_group(self, timeout_s: float) -> None:
         if not self._seen_silent and not self._live.silent:
-            self.transaction.unasked(self._live.read(self._timeouts.pending))
+            self._hear_unasked()
         self._seen_silent = False
         self._live.write(self.transaction.next_group(), timeout_s)
 
-    def _recover(self, deadline: Deadline) -> None:
-        """Read what is owed for commands that went ahead of a refusal, and reset.
+    def _hear_unasked(self) -> None:
+        hear_unasked(self.transaction, lambda: self._live.read(self._timeouts.pending))
 
-        ConnectionFailed if the server sent more replies than it was given commands: then the
-        refusal may belong to another command, and so may all before it.
+    def _recover(self, deadline: Deadline) -> None:
+        """Read what is owed for commands that went ahead of a refusal, and reset or leave.
+
+        ConnectionFailed if the server may have sent more replies than it was given commands: then
+        the refusal may belong to another command, and so may all before it.
         """
         transaction, wire = self.transaction, self._live
         try:
             while transaction.state in RECOVERING:
-                if transaction.state is State.LEAVING and not transaction.owed:
-                    # if no reply is owed, the one to QUIT is the next: nobody waits for the other
-                    deadline = self._within(min(self._timeouts.pending, 1.0))
                 if not transaction.owed:
-                    if transaction.state not in AT_ONCE and not wire.silent:
-                        transaction.unasked(wire.read(self._timeouts.pending))
+                    if transaction.state is State.LEAVING:
+                        deadline = self._within(self._timeouts.quit)
+                    elif transaction.state not in AT_ONCE and not wire.silent:
+                        self._hear_unasked()
                         continue
                     wire.write(transaction.next_group(), deadline.left_s)
                 transaction.heard(wire.read(deadline.left_s))
@@ -298,6 +301,7 @@ class Session:
             account=self._account,
             redaction=self._redaction,
             recipients=self._recipients(parcel),
+            used=transaction.used,
             delivered=transaction.delivered,
             usable=self.usable,
             stopped=cancel_token.stopped,

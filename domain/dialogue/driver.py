@@ -96,12 +96,27 @@ def open_transaction(transaction: MailTransaction, line: Connection, parcel: Par
         line.begin(transaction.stage)
         if not transaction.owed:
             if not line.silent:
-                transaction.unasked(line.read())
+                hear_unasked(transaction, line.read)
             line.write(transaction.next_group())
         transaction.heard(line.read())
     if transaction.state is not State.BODY:
         recover(transaction, line)
         raise ExchangeEnded(reply=transaction.refusal)
+
+
+def hear_unasked(transaction: MailTransaction, read: Callable[[], ServerReply]) -> None:
+    """What came before its command. It raises, but for a goodbye that follows a refusal.
+
+    *read* waits for the rest of a reply, which may never come.
+    """
+    try:
+        reply = read()
+    except ConnectionFailed as failure:
+        if failure.problem is not Problem.TIMEOUT:
+            raise
+        detail = "part of a reply that nobody asked for"
+        raise ConnectionFailed(Problem.PROTOCOL, detail) from None
+    transaction.unasked(reply)
 
 
 def recover(transaction: MailTransaction, line: Connection) -> None:
@@ -114,7 +129,7 @@ def recover(transaction: MailTransaction, line: Connection) -> None:
         while transaction.state in RECOVERING:
             if not transaction.owed:
                 if transaction.state not in AT_ONCE and not line.silent:
-                    transaction.unasked(line.read())
+                    hear_unasked(transaction, line.read)
                     continue
                 line.write(transaction.next_group())
             transaction.heard(line.read())

@@ -14,11 +14,15 @@ def handoff_after(
     account: Account,
     redaction: Redaction,
     recipients: tuple[RecipientReply, ...] = (),
+    used: bool = False,
     delivered: int = 0,
     usable: bool = False,
     stopped: bool = False,
 ) -> Handoff:
-    """What *end* at *stage* reports. Where the attempt was *stopped* only a reply matters more."""
+    """What *end* at *stage* reports. Where the attempt was *stopped* only a reply matters more.
+
+    *used*: an email went before on the connection.
+    """
     reply = end.reply if isinstance(end, ExchangeEnded) else None
     problem, detail = end.problem, end.detail
     if stopped and reply is None:
@@ -26,8 +30,8 @@ def handoff_after(
     if problem is not None:
         at = "to" if stage is Stage.CONNECT else "at"
         detail = f"{stage} {at} {account.host}:{account.port}: {detail or problem}"
-    if problem is Problem.PROTOCOL and stage in ENVELOPE:
-        recipients = ()  # each reply may belong to another command
+    if problem is not None and stage in ENVELOPE and (used or problem is Problem.PROTOCOL):
+        recipients = ()  # each reply may belong to another command, and nothing will prove it
     return Handoff(
         stage=stage,
         reply=None if reply is None or problem is not None else redaction.clean(reply),

@@ -242,6 +242,7 @@ class Session:
             account=self.account,
             redaction=self._redaction,
             recipients=() if parcel is None else self._recipients(parcel),
+            used=self.transaction.used,
             delivered=delivered,
             usable=self.usable,
             stopped=self._stopped(),

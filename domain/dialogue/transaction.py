@@ -8,6 +8,23 @@ The driver repeats: write `next_group` if no reply is owed, read one reply, call
 the body in state BODY, and the final dot followed by `announce`. Where a group is not one of
 `AT_ONCE`, the server must be silent before it is written: a reply that came earlier would be taken
 for the answer to the next command, and is given to `unasked` instead.
+
+Silence proves nothing: a surplus reply may be on its way, and then each reply is taken for that to
+the command after its own. What a reply means therefore counts only once something proves that the
+connection is in step:
+
+- 354: no other command has it.
+- 250 to each of RESETS RSETs, where DATA was written before: the reply to DATA is never 250, and
+  with at most so many surplus replies it would be taken for one of theirs.
+- 221 to QUIT. It costs the connection, so it is asked for only where RSET proves nothing.
+
+Without a proof a refusal does not count where an email went before on the connection: it fails
+with Problem.PROTOCOL, and the sender hands the email off again over a new one. On a new connection
+a server that closes it after a refusal, or answers RSET with nonsense, is believed: nothing better
+is to be had from it.
+
+The reply after a final dot is not proved. A surplus reply to DATA that comes after the dot was
+written cannot be told from the dot's; to find out would cost every email a round trip.
 """
 
 from enum import StrEnum
@@ -22,6 +39,7 @@ GROUP: Final = 100  # commands in one write; their replies fit into any socket's
 DOT: Final = b".\r\n"
 RSET: Final = b"RSET\r\n"
 QUIT: Final = b"QUIT\r\n"
+RESETS: Final = 2  # more surplus replies are not expected of any server
 
 
 class State(StrEnum):
@@ -36,7 +54,7 @@ class State(StrEnum):
     DRAINING = "draining"  # replies to commands that were written before a refusal was read
     EMPTY_DOT = "empty dot"  # DATA was taken after a refusal; the message is ended empty
     RESETTING = "resetting"
-    LEAVING = "leaving"  # QUIT was sent to find out whether an earlier reply is still owed
+    LEAVING = "leaving"  # QUIT is sent to find out whether an earlier reply is still owed
     LEFT = "left"  # the reply to QUIT had another one before it
     OVER = "over"  # the connection is of no further use
 
@@ -49,7 +67,7 @@ class Effect(StrEnum):
     END = "end"  # the email is refused and the session is over
     LEAVE = "leave"  # only the session is over
     EMPTY = "empty"  # DATA was taken after a refusal: end the message empty
-    DOUBT = "doubt"  # something was taken after a refusal
+    DOUBT = "doubt"  # something was taken after a refusal: only QUIT can prove the step
     ASK = "ask"  # RSET was answered wrongly: an earlier reply may have come in its place
     OUT_OF_STEP = "out of step"  # no reply can be attributed to its command
 
@@ -64,21 +82,17 @@ EFFECTS: Final[dict[State, dict[int, Effect]]] = {
     State.DATA: {2: _X, 3: _X, 4: _R, 5: _R, 354: _A, 421: _E},
     State.BODY: {2: _X, 3: _X, 4: _E, 5: _E},
     State.DOT: {2: _A, 3: _X, 4: _R, 5: _R, 421: _L},
-    State.DRAINING: {2: _D, 3: _D, 4: _A, 5: _A, 354: _M, 421: _L},
-    State.EMPTY_DOT: {2: _D, 3: _D, 4: _A, 5: _A, 421: _L},
+    State.DRAINING: {2: _D, 3: _X, 4: _A, 5: _A, 354: _M, 421: _L},
+    State.EMPTY_DOT: {2: _D, 3: _X, 4: _A, 5: _A, 421: _L},
     State.RESETTING: {2: _Q, 3: _X, 4: _Q, 5: _Q, 250: _A, 421: _L},
-    State.LEAVING: {2: _A, 3: _A, 4: _A, 5: _A, 221: _L},
+    State.LEAVING: {2: _A, 3: _X, 4: _A, 5: _A, 221: _L},
     State.LEFT: {2: _X, 3: _X, 4: _X, 5: _X},
 }
-NEXT: Final = {
+NEXT: Final = {  # on the usual path; what follows a refusal is in `_recover`
     State.MAIL: State.RCPT,
     State.RCPT: State.DATA,
     State.DATA: State.BODY,
     State.DOT: State.READY,
-    State.DRAINING: State.RESETTING,
-    State.EMPTY_DOT: State.RESETTING,
-    State.RESETTING: State.READY,
-    State.LEAVING: State.LEFT,
 }
 STAGES: Final = {
     State.MAIL: Stage.MAIL,
@@ -101,6 +115,7 @@ class MailTransaction:
     ``stage`` is where the last email stands or ended, ``replies`` what was said to each RCPT of it,
     ``owed`` how many commands were written whose replies were not read, ``delivered`` how many
     final dots were answered. ``announced`` is the email whose envelope went out with the last dot.
+    ``used``: an email went before this one.
     """
 
     def __init__(self, extensions: Extensions) -> None:
@@ -112,14 +127,19 @@ class MailTransaction:
         self.refusal: ServerReply | None = None
         self.delivered = 0
         self.announced: Parcel | None = None
+        self.used = False
+        self._begun = False
         self._queue: list[bytes] = []
         self._asked = 0
         self._accepted = 0
+        self._rset_proves = False
+        self._doubtful = False  # something did not look like what it was taken for
 
     def begin(self, parcel: Parcel) -> None:
         """The next email. ExchangeEnded if the server lacks what it needs: nothing was said."""
         assert self.state is State.READY, self.state
         self.stage, self.replies = Stage.MAIL, []
+        self.used, self._begun = self._begun, True
         if self.announced is None:
             self._queue = self.extensions.commands(parcel)
         self.announced = None
@@ -177,7 +197,7 @@ class MailTransaction:
         if effect is not _A:
             self._depart(effect, reply)
         elif state in RECOVERING:
-            self._recover(reply)
+            self._recover()
         else:
             self.state = following = NEXT[state]
             if following is State.READY:
@@ -199,19 +219,23 @@ class MailTransaction:
         end = unasked(reply)
         if not recovering or isinstance(end, ConnectionFailed):
             raise end
+        self._expect_new()
 
     def lost(self, failure: ConnectionFailed) -> None:
-        """The connection failed. Raises *failure* unless a refusal was read before and counts."""
+        """The connection failed. Raises it unless a refusal was read before and counts."""
         state, self.state = self.state, State.OVER
         if state not in RECOVERING:
             raise failure
         before_rset = state in (State.DRAINING, State.EMPTY_DOT) or not self.owed
         if failure.problem is Problem.PROTOCOL and before_rset:
             raise failure
+        if failure.problem is Problem.TIMEOUT and (self._doubtful or self._accepted):
+            raise _unproved()  # what is late may still come, or RSET was taken for the message
+        self._expect_new()
 
     def reset(self) -> None:
         """RSET is to be written next."""
-        self.state, self._queue = State.RESETTING, [RSET]
+        self.state, self._queue, self._doubtful = State.RESETTING, [RSET], False
 
     def _depart(self, effect: Effect, reply: ServerReply) -> None:
         """Leave the usual path."""
@@ -221,39 +245,63 @@ class MailTransaction:
             raise unexpected(reply) if state in STAGES else _too_many()
         if effect is _E:
             raise ExchangeEnded(reply=reply)
-        if effect is _M and not self.owed:  # a 354 for the DATA that was written last
+        if effect is _L and state is not State.LEAVING and state is not State.DOT:
+            self._expect_new()
+        if effect is _M:
+            if self.owed:  # DATA was written last
+                raise _too_many()
             self.state, self._queue = State.EMPTY_DOT, [DOT]
-        elif effect in (_M, _D) and self.delivered:
-            # the refusal may have been a second reply to the dot before it
-            raise _too_many()
+        if effect is _D:
+            if self.used:  # the refusal may have been a second reply to the dot before it
+                raise _too_many()
+            self.state, self._rset_proves, self._doubtful = state, False, True
+            self._recover()
         if effect is _Q:
-            self.state, self._queue = State.LEAVING, [QUIT]
+            self.state, self._queue, self._doubtful = state, [], True
+            self._recover()
         if state is State.DOT:
             self.delivered += 1
         if effect is _R:
             self._refuse(reply, state)
 
     def _refuse(self, reply: ServerReply, state: State) -> None:
-        """RSET follows once the replies that are owed were read. After a dot none may be owed: what
-        was announced may be out of step.
+        """RSET or QUIT follows once the replies that are owed were read. After a dot none may be
+        owed: what was announced may be out of step.
         """
         self.refusal = reply
-        self._queue = []
-        if not self.owed:
-            self.reset()
-        elif state is not State.DOT:
-            self.state = State.DRAINING
-
-    def _recover(self, reply: ServerReply) -> None:
-        """What follows a reply after a refusal."""
-        following = NEXT[self.state]
-        if following is State.RESETTING:
+        if state is State.DOT:
             if not self.owed:
                 self.reset()
+            return
+        self._rset_proves, self._doubtful = not self._queue, False  # DATA is the last
+        self._queue = []
+        self.state = State.DRAINING
+        self._recover()
+
+    def _recover(self) -> None:
+        """What follows a reply after a refusal. Once every reply was read that is owed, if the
+        connection is in step, RSET or QUIT is to prove that it is.
+        """
+        resetting = self.state is State.RESETTING
+        if self.state is State.LEAVING:
+            self.state, self.owed, self._doubtful = State.LEFT, 1, True
+        elif self.owed or self._queue:
+            pass
+        elif resetting and not self._doubtful:
+            self.state = State.READY
+        elif self._rset_proves and not resetting:
+            self.state, self._queue = State.RESETTING, [RSET] * RESETS
         else:
-            self.state = following
-            if following is State.LEFT:
-                self.owed = 1
+            self.state, self._queue = State.LEAVING, [QUIT]
+
+    def _expect_new(self) -> None:
+        """ConnectionFailed where an email went before: its surplus replies may have come first."""
+        if self.used:
+            raise _unproved()
+
+
+def _unproved() -> ConnectionFailed:
+    return ConnectionFailed(Problem.PROTOCOL, "a refusal that may be an earlier reply")
 
 
 def _too_many() -> ConnectionFailed:

@@ -55,11 +55,13 @@ a_safe_line = partial(a_safe_line_with, make=an_smtplib_sender)
 
 
 class TestSmtplibSenderOverStartTls(EncryptedContract):
+    pipelines = False
     make = staticmethod(an_smtplib_sender)
     security = Security.STARTTLS
 
 
 class TestSmtplibSenderOverTls(EncryptedContract):
+    pipelines = False
     make = staticmethod(an_smtplib_sender)
     security = Security.TLS
 

@@ -80,9 +80,9 @@ def in_state(state: State, *, delivered: int = 0) -> MailTransaction:
         State.BODY: [250, 250, 354],
         State.DRAINING: [250, 550],
         State.EMPTY_DOT: [250, 550, 354],
-        State.RESETTING: [250, 550, 554],
-        State.LEAVING: [250, 550, 554, 500],
-        State.LEFT: [250, 550, 554, 500, 250],
+        State.RESETTING: [250, 550, 554, 250],
+        State.LEAVING: [250, 550, 554, 250, 500],
+        State.LEFT: [250, 550, 554, 250, 500, 250],
     }
     hear(transaction, codes[state])
     if not transaction.owed and state is not State.BODY:
@@ -128,12 +128,16 @@ TABLE: dict[State, dict[str, State | Problem | str]] = {
         **dict.fromkeys(("4xx", "5xx"), State.RESETTING),
     },
     State.DRAINING: {
-        **dict.fromkeys(("221", "250", "2xx", "3xx", "421"), LEAVE),
+        **dict.fromkeys(("221", "250", "2xx"), State.LEAVING),
+        "3xx": OUT,
         "354": State.EMPTY_DOT,
+        "421": LEAVE,
         **dict.fromkeys(("4xx", "5xx"), State.RESETTING),
     },
     State.EMPTY_DOT: {
-        **dict.fromkeys(("221", "250", "2xx", "354", "3xx", "421"), LEAVE),
+        **dict.fromkeys(("221", "250", "2xx"), State.LEAVING),
+        **dict.fromkeys(("354", "3xx"), OUT),
+        "421": LEAVE,
         **dict.fromkeys(("4xx", "5xx"), State.RESETTING),
     },
     State.RESETTING: {
@@ -144,7 +148,8 @@ TABLE: dict[State, dict[str, State | Problem | str]] = {
     },
     State.LEAVING: {
         "221": LEAVE,
-        **dict.fromkeys(("250", "2xx", "354", "3xx", "421", "4xx", "5xx"), State.LEFT),
+        **dict.fromkeys(("354", "3xx"), OUT),
+        **dict.fromkeys(("250", "2xx", "421", "4xx", "5xx"), State.LEFT),
     },
     State.LEFT: dict.fromkeys(("221", "250", "2xx", "354", "3xx", "421", "4xx", "5xx"), OUT),
 }
@@ -173,7 +178,7 @@ def test_each_reply_leads_where_the_table_says(state: State, code: int) -> None:
 def test_every_state_that_expects_a_reply_is_in_the_table() -> None:
     assert set(TABLE) == set(EFFECTS) == set(State) - {State.READY, State.OVER}
     advancing = {state for state in EFFECTS if Effect.ADVANCE in EFFECTS[state].values()}
-    assert advancing == set(NEXT)
+    assert advancing == set(NEXT) | RECOVERING - {State.LEFT}
     assert set(EFFECTS) == set(STAGES) | RECOVERING
     assert all(set(range(2, 6)) <= set(effects) for effects in EFFECTS.values())
 
@@ -228,7 +233,7 @@ def test_a_large_envelope_goes_in_groups_whose_replies_fit_into_a_buffer() -> No
 
 def test_nothing_more_is_written_of_an_envelope_that_is_refused() -> None:
     transaction = hear(begun(offers=ONE_BY_ONE), [550])
-    assert (transaction.state, transaction.next_group()) == (State.RESETTING, RSET)
+    assert (transaction.state, transaction.next_group()) == (State.LEAVING, QUIT)
 
 
 # --- recipients
@@ -258,8 +263,8 @@ def test_the_recipient_who_hears_the_goodbye_is_among_the_replies() -> None:
 
 def test_a_refusal_is_followed_by_rset() -> None:
     transaction = hear(begun(), [250, 550, 554])
-    assert transaction.next_group() == RSET
-    transaction.heard(reply(250))
+    assert transaction.next_group() == RSET * 2
+    hear(transaction, [250, 250])
     assert transaction.state is State.READY
     assert transaction.stage is Stage.RCPT
 
@@ -268,17 +273,57 @@ def test_data_that_was_taken_after_a_refusal_is_ended_empty() -> None:
     transaction = hear(begun(), [250, 550, 354])
     assert (transaction.state, transaction.next_group()) == (State.EMPTY_DOT, DOT)
     transaction.heard(reply(554))
-    assert transaction.next_group() == RSET
+    assert transaction.next_group() == RSET * 2
 
 
 def test_a_354_that_is_not_the_last_reply_is_none_to_data() -> None:
     transaction = hear(begun(a_parcel("a@example.org")), [550])
-    transaction.heard(reply(354))
+    with pytest.raises(ConnectionFailed, match="more replies than commands"):
+        transaction.heard(reply(354))
     assert transaction.state is State.OVER
 
 
-def test_a_wrong_answer_to_rset_is_checked_by_leaving() -> None:
+@pytest.mark.parametrize(
+    ("names", "offers", "codes"),
+    [
+        (["a@example.org"], ONE_BY_ONE, [550]),
+        (["a@example.org"], ONE_BY_ONE, [250, 550]),
+        (["a@example.org", "b@example.org"], ONE_BY_ONE, [250, 450, 550]),
+    ],
+)
+def test_a_refusal_before_data_was_written_is_proved_by_leaving(
+    names: list[str], offers: Extensions, codes: list[int]
+) -> None:
+    transaction = hear(begun(a_parcel(*names), offers=offers), codes)
+    assert (transaction.state, transaction.next_group()) == (State.LEAVING, QUIT)
+    transaction.heard(reply(221))
+    assert (transaction.state, transaction.refusal) == (State.OVER, reply(codes[-1]))
+
+
+@pytest.mark.parametrize(
+    ("offers", "codes"),
+    [(PIPELINING, [550, 503, 503]), (PIPELINING, [250, 250, 451]), (ONE_BY_ONE, [250, 250, 451])],
+)
+def test_after_data_was_written_two_resets_prove_the_refusal(
+    offers: Extensions, codes: list[int]
+) -> None:
+    transaction = hear(begun(offers=offers), codes)
+    assert transaction.state is State.RESETTING
+    hear(transaction, [250])
+    assert transaction.state is State.RESETTING
+    hear(transaction, [250])
+    assert transaction.state is State.READY
+
+
+def test_both_resets_are_answered_before_a_wrong_answer_is_checked() -> None:
     transaction = hear(begun(), [250, 550, 554, 500])
+    assert (transaction.state, transaction.owed) == (State.RESETTING, 1)
+    transaction.heard(reply(250))
+    assert (transaction.state, transaction.next_group()) == (State.LEAVING, QUIT)
+
+
+def test_a_wrong_answer_to_rset_is_checked_by_leaving() -> None:
+    transaction = hear(begun(), [250, 550, 554, 500, 500])
     assert (transaction.state, transaction.next_group()) == (State.LEAVING, QUIT)
     transaction.heard(reply(221))
     assert transaction.state is State.OVER
@@ -308,6 +353,37 @@ def test_a_connection_that_is_lost_after_a_refusal_leaves_the_refusal(state: Sta
     transaction = in_state(state)
     transaction.lost(lost(Problem.CLOSED))
     assert (transaction.state, transaction.refusal) == (State.OVER, reply(550))
+
+
+@pytest.mark.parametrize("problem", [Problem.CLOSED, Problem.TIMEOUT, Problem.PROTOCOL])
+@pytest.mark.parametrize("state", sorted(RECOVERING))
+def test_a_refusal_that_nothing_proves_does_not_count_where_an_email_went_before(
+    state: State, problem: Problem
+) -> None:
+    with pytest.raises(ConnectionFailed) as failed:
+        in_state(state, delivered=1).lost(lost(problem))
+    assert failed.value.problem is Problem.PROTOCOL
+
+
+@pytest.mark.parametrize("state", [State.DRAINING, State.EMPTY_DOT, State.RESETTING])
+def test_a_goodbye_proves_no_refusal_where_an_email_went_before(state: State) -> None:
+    with pytest.raises(ConnectionFailed, match="earlier reply"):
+        in_state(state, delivered=1).heard(reply(421))
+
+
+@pytest.mark.parametrize("state", [State.LEAVING, State.LEFT])
+def test_a_late_reply_to_quit_after_a_wrong_one_to_rset_makes_the_refusal_doubtful(
+    state: State,
+) -> None:
+    with pytest.raises(ConnectionFailed, match="earlier reply"):
+        in_state(state).lost(lost(Problem.TIMEOUT))
+
+
+def test_a_reset_that_hangs_after_an_accepted_recipient_makes_the_refusal_doubtful() -> None:
+    transaction = hear(begun(), [250, 250, 451])
+    transaction.next_group()
+    with pytest.raises(ConnectionFailed, match="earlier reply"):
+        transaction.lost(lost(Problem.TIMEOUT))
 
 
 @pytest.mark.parametrize("state", [State.DRAINING, State.EMPTY_DOT])
