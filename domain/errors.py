@@ -34,8 +34,8 @@ class EmailServiceError(Exception):
 class FieldError:
     """One thing wrong with the input: *field* as the domain names it, "" for all of it.
 
-    A part of a field stands after a slash: ``headers/X-Tag``. *index* is the place of the draft
-    among those that were submitted together.
+    A part of a field stands after a slash: ``headers/X-Tag``, ``attachments/0/content``. *index* is
+    the place of the draft among those that were submitted together.
     """
 
     field: str

@@ -8,6 +8,7 @@ from typing import Final
 import attrs
 
 from domain.errors import FieldError
+from domain.message.attachment import DENIED
 
 LONGEST_SUBJECT: Final = 989  # characters
 LARGEST_BODY: Final = 10 * 1024 * 1024  # octets of the HTML, or of the text
@@ -16,10 +17,14 @@ MOST_EMAILS: Final = 500  # of one call
 
 @attrs.frozen(kw_only=True)
 class IntakeLimits:
-    """How many recipients one email may have, and all emails of one call together."""
+    """How many recipients one email may have, and all emails of one call together.
+
+    *denied_files* are the extensions of files that are not sent, in small letters.
+    """
 
     max_recipients: int = 100
     max_call_recipients: int = 10_000
+    denied_files: frozenset[str] = DENIED
 
     def errors_of_email(self, recipients: int) -> tuple[FieldError, ...]:
         """What is wrong with an email to so many *recipients*."""

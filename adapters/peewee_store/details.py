@@ -9,7 +9,7 @@ import attrs
 from adapters.peewee_store.queries import Prepared, given
 from adapters.peewee_store.session import Session
 from adapters.peewee_store.tables import DetailRow
-from domain.email.detail import NOTHING, Detail, Mailbox, TemplateUsed
+from domain.email.detail import NOTHING, AttachedFile, Detail, Mailbox, TemplateUsed
 
 _INSERT: Final = "INSERT INTO email_detail (email_id, detail)"
 _OF: Final = Prepared(DetailRow.select(DetailRow.detail).where(DetailRow.email_id == given("id")))
@@ -51,4 +51,5 @@ def _detail(fields: dict[str, Any]) -> Detail:
         in_reply_to=fields.get("in_reply_to"),
         template=None if template is None else TemplateUsed(**template),
         topic=fields.get("topic"),
+        attachments=tuple([AttachedFile(**one) for one in fields.get("attachments", ())]),
     )

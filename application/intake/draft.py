@@ -11,6 +11,8 @@ from domain.address import Address
 from domain.email.recipient import Recipient, RecipientField
 from domain.errors import FieldError, InvalidInput
 from domain.intake import LARGEST_BODY, LONGEST_SUBJECT, is_too_large
+from domain.message.attachment import Attachment
+from domain.message.calendar import CalendarPart
 from domain.message.compose import Content
 
 LONGEST_SCHEDULE: Final = timedelta(days=30)
@@ -35,6 +37,8 @@ class Draft:
     sender: Address | None = None
     reply_to: tuple[Address, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+    calendar: CalendarPart | None = attrs.field(default=None, repr=False)
     priority: int = NORMAL
     account_id: int | None = None
     send_at: datetime | None = None
@@ -70,6 +74,8 @@ class Draft:
             cc=tuple(each for each in dict.fromkeys(self.cc) if each not in to) if self.cc else (),
             reply_to=self.reply_to,
             headers=self.headers,
+            attachments=self.attachments,
+            calendar=self.calendar,
         )
 
     def check(self, *, now: datetime) -> None:

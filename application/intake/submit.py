@@ -14,6 +14,7 @@ from application.intake.budget import Budget
 from application.intake.draft import Draft
 from application.intake.expectation import expect
 from application.intake.idempotency import IdempotencyKey, record_of, remembered
+from application.intake.message import composed, detail_of
 from application.intake.quota import quota_of, use_quota
 from application.intake.routing import Routing
 from application.ports.store import Store, Transaction
@@ -22,13 +23,13 @@ from application.rate_limit import VainWork
 from domain.access import LOCAL, Caller, Scope
 from domain.account.account import Account
 from domain.account.limits import WindowLengths
+from domain.email.detail import NOTHING, Detail
 from domain.email.forecast import Forecast
 from domain.email.lifecycle import Email
 from domain.email.retry import RetryPolicy
 from domain.email.status import initial
 from domain.errors import Conflict, EmailServiceError, InvalidInput, NotFound, TooMany
 from domain.intake import IntakeLimits
-from domain.message.compose import compose
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -48,6 +49,7 @@ class Prepared:
 
     email: Email
     octets: bytes = attrs.field(repr=False)
+    detail: Detail = NOTHING
 
 
 @attrs.frozen
@@ -253,7 +255,15 @@ class Submission:
             tx.accounts.get(account_id)
         named = sum(len(email.recipients) for email in emails)
         use_quota(tx.key_usage, caller, named, now=emails[0].created_at)
-        return tx.emails.add_all([(one.email, one.octets) for one in prepared])
+        added = tx.emails.add_all([(one.email, one.octets) for one in prepared])
+        details = {
+            email.id: one.detail
+            for email, one in zip(added, prepared, strict=True)
+            if one.detail is not NOTHING
+        }
+        if details:
+            tx.details.add_all(details)
+        return added
 
     def _announce(self, emails: Sequence[Email]) -> None:
         if emails:
@@ -272,7 +282,9 @@ class Submission:
         token = self._entropy.token()
         message_id = f"<{token}@{domain}>"
         content = draft.content()
-        octets = compose(content, message_id=message_id, date=now, boundary=f"=_{token}")
+        message = composed(
+            content, message_id=message_id, token=token, date=now, denied=self._limits.denied_files
+        )
         due = max(draft.send_at or now, now)
         email = Email(
             subject=draft.subject,
@@ -290,14 +302,14 @@ class Submission:
             smtputf8=content.needs_smtputf8
             or any(recipient.address.needs_smtputf8 for recipient in recipients),
             message_id=message_id,
-            size=len(octets),
+            size=message.size,
             eligible_at=due,
             expires_at=due + self._retry.max_age,
             created_at=now,
             updated_at=now,
             key_id=caller.key_id,
         )
-        return Prepared(email, octets)
+        return Prepared(email, message.octets, detail_of(draft))
 
 
 def _caught(make: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T | Refusal:

@@ -23,6 +23,16 @@ class TemplateUsed:
 
 
 @attrs.frozen(kw_only=True)
+class AttachedFile:
+    """A file as the client attached it; *size* in octets, before it is encoded."""
+
+    filename: str
+    content_type: str
+    size: int
+    content_id: str | None = None
+
+
+@attrs.frozen(kw_only=True)
 class Detail:
     """What is kept of an email for people: delivery never reads it, and most emails have none.
 
@@ -36,6 +46,7 @@ class Detail:
     in_reply_to: str | None = None
     template: TemplateUsed | None = None
     topic: str | None = None
+    attachments: tuple[AttachedFile, ...] = ()
 
     def __bool__(self) -> bool:
         """Whether it says anything."""

@@ -5,7 +5,7 @@ no standard allows and Outlook, Exchange and QQ need.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final, TypeAlias
 from urllib.parse import quote
 
@@ -114,6 +114,11 @@ class Attachment:
     octets: Octets = attrs.field(repr=False)
     content_id: str | None = None
 
+    @property
+    def size(self) -> int:
+        """Octets, before they are encoded."""
+        return self.octets.size if isinstance(self.octets, Blob) else len(self.octets)
+
 
 def extension(filename: str) -> str:
     """What follows the last dot, in lower case; "" for nothing. Outer dots and blanks are cut."""
@@ -126,7 +131,7 @@ def type_of(filename: str) -> str:
 
 
 def check_attachment(
-    attachment: Attachment, *, field: str, denied: frozenset[str] = DENIED
+    attachment: Attachment, *, field: str, denied: Collection[str] = DENIED
 ) -> None:
     """Nothing, or InvalidInput that names each field at fault below *field*."""
     found = (
@@ -139,7 +144,7 @@ def check_attachment(
         raise InvalidInput(*errors)
 
 
-def _filename_error(filename: str, field: str, denied: frozenset[str]) -> FieldError | None:
+def _filename_error(filename: str, field: str, denied: Collection[str]) -> FieldError | None:
     if not 1 <= len(filename) <= MAX_FILENAME:
         return FieldError(field, f"must have 1 to {MAX_FILENAME} characters")
     character = unsafe_character(filename)

@@ -6,7 +6,7 @@ account and is put in front at hand-off. Bcc is an affair of the envelope and ne
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -14,9 +14,14 @@ import attrs
 
 from domain.address import Address
 from domain.errors import FieldError, InvalidInput
+from domain.message.attachment import DENIED, Attachment
+from domain.message.calendar import CalendarPart, check_calendar
 from domain.message.headers import address_list, mailbox, unsafe_character, unstructured
 from domain.message.html_to_text import text_from_html
+from domain.message.inline import check_attachments, may_have_inline
 from domain.message.mime import alternative, lines_fit, plain
+from domain.message.mime_tree import tree
+from domain.message.skeleton import Skeleton, skeleton_of
 
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = (
@@ -41,6 +46,7 @@ class Content:
     ``text=None`` is made from the HTML; without HTML the message is plain text alone.
 
     ``headers`` are further names and values; whether a name may be set is decided at the edge.
+    ``attachments`` with a Content-ID stand beside the HTML, the others after it.
     """
 
     subject: str
@@ -50,6 +56,17 @@ class Content:
     cc: tuple[Address, ...] = ()
     reply_to: tuple[Address, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+    calendar: CalendarPart | None = attrs.field(default=None, repr=False)
+
+    @property
+    def is_simple(self) -> bool:
+        """Whether `compose` can make it: HTML and text alone, and no images in the HTML."""
+        return not (
+            self.attachments
+            or self.calendar is not None
+            or (self.html is not None and may_have_inline(self.html))
+        )
 
     @property
     def needs_smtputf8(self) -> bool:
@@ -62,6 +79,7 @@ def compose(content: Content, *, message_id: str, date: datetime, boundary: str)
 
     *message_id* comes with its angle brackets. The same arguments give the same octets. Raises
     InvalidInput that names every field at fault, ValueError for a token that we made wrong.
+    For content that `is_simple`; `compose_parts` makes any.
     """
     _check(content)
     _check_tokens(message_id=message_id, boundary=boundary)
@@ -73,6 +91,49 @@ def compose(content: Content, *, message_id: str, date: datetime, boundary: str)
     )
     verify_wire(octets, header_names(content))
     return octets
+
+
+def compose_parts(
+    content: Content,
+    *,
+    message_id: str,
+    date: datetime,
+    boundary: str,
+    denied: Collection[str] = DENIED,
+) -> Skeleton:
+    """What `compose` gives, for content with attachments or a calendar too.
+
+    Blobs stay outside of the octets. Files with an extension in *denied* are refused. InvalidInput
+    has the code ``cid_unknown`` if the HTML shows a part that is not there.
+    """
+    _check(content)
+    _check_tokens(message_id=message_id, boundary=boundary)
+    _check_parts(content, denied=denied)
+    if not (content.attachments or content.calendar):
+        return Skeleton(compose(content, message_id=message_id, date=date, boundary=boundary))
+    text = content.text
+    if text is None and content.html is not None:
+        text = text_from_html(content.html)
+    entity = tree(
+        text=text,
+        html=content.html,
+        attachments=content.attachments,
+        calendar=content.calendar,
+        boundary=boundary,
+    )
+    head = _headers(content, message_id=message_id, date=date) + entity.headers + "\r\n"
+    skeleton = skeleton_of([head.encode(), *entity.body, b"\r\n"])
+    verify_wire(skeleton.octets, header_names(content))
+    return skeleton
+
+
+def _check_parts(content: Content, *, denied: Collection[str]) -> None:
+    if content.calendar is not None:
+        error = _body_error("calendar/content", content.calendar.content)
+        if error is not None:
+            raise InvalidInput(error)
+        check_calendar(content.calendar)
+    check_attachments(content.attachments, html=content.html, denied=denied)
 
 
 def _body(content: Content, *, boundary: str) -> bytes:
@@ -94,8 +155,12 @@ def header_names(content: Content) -> tuple[str, ...]:
         *(name for name, _ in content.headers),
         "MIME-Version",
         "Content-Type",
-        *(("Content-Transfer-Encoding",) if content.html is None else ()),
+        *(("Content-Transfer-Encoding",) if _is_one_part(content) else ()),
     )
+
+
+def _is_one_part(content: Content) -> bool:
+    return content.html is None and not content.attachments and content.calendar is None
 
 
 def _headers(content: Content, *, message_id: str, date: datetime) -> str:

@@ -17,6 +17,9 @@ _API_NAMES: Final = {
     "to": "recipients",
 }
 
+# The parts of these fields have names that the client chose, which may hold slashes.
+_NAMED_FREELY: Final = frozenset({"headers", "metadata", "variables"})
+
 
 @attrs.frozen
 class RequestError(FieldError):
@@ -32,10 +35,11 @@ def pointer_of(error: FieldError) -> str:
     """The JSON pointer of what *error* is about."""
     if isinstance(error, RequestError):
         return error.field
-    name, slash, part = error.field.partition("/")
+    name, slash, rest = error.field.partition("/")
     place = () if error.index is None else ("emails", error.index)
     field = (_API_NAMES.get(name, name),) if name else ()
-    return pointer((*place, *field, *((part,) if slash else ())))
+    parts = (rest,) if name in _NAMED_FREELY else rest.split("/")
+    return pointer((*place, *field, *(parts if slash else ())))
 
 
 def about_one_email(error: InvalidInput) -> InvalidInput:

@@ -3,12 +3,14 @@
 # ruff: noqa: RUF009 - `setting` is attrs.field with a rule; it shares no mutable default
 
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import attrs
 
 from entrypoints.settings import rules
 from entrypoints.settings.declaration import setting
+
+USUAL: Final = "usual"
 
 
 class ApiTimes(StrEnum):
@@ -73,6 +75,15 @@ class IntakeSettings:
         10_000,
         rules.whole(1, 10**6),
         meaning="Recipients of all emails of a batch together.",
+    )
+    attachment_deny: tuple[str, ...] = setting(
+        "ATTACHMENT_DENY",
+        (USUAL,),
+        rules.extensions(usual=USUAL, none="none"),
+        meaning=(
+            "Files with one of these extensions are refused. usual stands for those for which "
+            "Gmail and Outlook refuse the whole email, such as exe, js and lnk."
+        ),
     )
     rate_limit: int = setting(
         "RATE_LIMIT",

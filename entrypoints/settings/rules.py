@@ -226,6 +226,20 @@ def queue_name() -> Rule[str]:
     return Rule("a name of letters, digits, dots, dashes and underscores", parse)
 
 
+def extensions(*, usual: str, none: str) -> Rule[tuple[str, ...]]:
+    """Extensions of files, without the dot and in small letters, or one of the two words."""
+
+    def parse(text: str) -> tuple[str, ...]:
+        if text.lower() == none:
+            return ()
+        found = [part.strip().removeprefix(".").lower() for part in text.split(",")]
+        if not all(re.fullmatch(r"[a-z0-9_+-]{1,20}", one) for one in found):
+            raise ValueError
+        return tuple(dict.fromkeys(found))
+
+    return Rule(f"extensions with commas between, as in {usual},docm,xlsm, or {none}", parse)
+
+
 def optional(rule: Rule[T]) -> "Rule[T | None]":
     """*rule*, or nothing at all."""
     return Rule(rule.allowed, rule.parse)

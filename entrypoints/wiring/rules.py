@@ -18,13 +18,20 @@ from domain.account.network import DEFAULT_PORTS, NetworkPolicy
 from domain.address import is_loopback
 from domain.email.retry import RetryPolicy
 from domain.intake import IntakeLimits
+from domain.message.attachment import DENIED
 from domain.outcome.rules_file import Rules, parse_rules
 from entrypoints.settings import Dispatcher, Settings, SettingsError
+from entrypoints.settings.intake import USUAL
 
 # How long a process that Celery woke looks for more by itself before it leaves that to others.
 REST: Final = timedelta(seconds=5)
 # How often it looks meanwhile: a hint may have reached another process, which may not deliver.
 AWAKE_POLL: Final = timedelta(seconds=0.05)
+
+
+def _denied_files(settings: Settings) -> frozenset[str]:
+    named = frozenset(settings.attachment_deny)
+    return (named - {USUAL}) | DENIED if USUAL in named else named
 
 
 def service_rules(settings: Settings) -> ServiceRules:
@@ -33,6 +40,7 @@ def service_rules(settings: Settings) -> ServiceRules:
         intake=IntakeLimits(
             max_recipients=settings.max_recipients,
             max_call_recipients=settings.max_call_recipients,
+            denied_files=_denied_files(settings),
         ),
         delivery=DeliveryRules(
             replies=_reply_rules(settings.smtp_rules_file),

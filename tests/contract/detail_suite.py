@@ -3,7 +3,7 @@
 import pytest
 
 from application.ports.store import Store, Transaction
-from domain.email.detail import NOTHING, Detail, Mailbox, TemplateUsed
+from domain.email.detail import NOTHING, AttachedFile, Detail, Mailbox, TemplateUsed
 from tests.builders import OCTETS, an_account, an_email
 
 FULL = Detail(
@@ -13,6 +13,10 @@ FULL = Detail(
     in_reply_to="<1@example.org>",
     template=TemplateUsed("welcome", 3, "de-AT"),
     topic="news",
+    attachments=(
+        AttachedFile(filename="ü.png", content_type="image/png", size=0, content_id="logo"),
+        AttachedFile(filename="b", content_type="application/pdf", size=9),
+    ),
 )
 
 

@@ -74,6 +74,7 @@ def test_an_accepted_email_is_shown_as_published():
         "recipients": ["ada@example.org"],
         "cc": ["cc@example.org"],
         "bcc": ["bcc@example.org"],
+        "attachments": [],
         "status": "queued",
         "priority": 2,
         "retry_count": 0,

@@ -12,12 +12,13 @@ from typing import Any
 from tests.dkim_oracle import verified_signatures
 from tests.running import ROOT, Running, free_port, running, wait_until
 
-README, SENDING, DKIM = (
+README, SENDING, DKIM, ATTACHMENTS = (
     re.findall(r"```sh\n(curl .*?)```\n```json\n(.*?)```", document.read_text("utf-8"), re.DOTALL)
     for document in (
         ROOT / "README.md",
         ROOT / "docs/using/sending.md",
         ROOT / "docs/using/dkim.md",
+        ROOT / "docs/using/attachments.md",
     )
 )
 CLIENTS = (ROOT / "docs/using/clients.md").read_text("utf-8")
@@ -130,3 +131,13 @@ def test_the_page_about_dkim_leads_to_mail_that_verifies(tmp_path: Path) -> None
     assert len(DKIM) == 2
     records = {record["name"]: record["value"] for record in keys["records"]}
     assert verified_signatures([octets], records) == [[True, True]]
+
+
+def test_every_call_of_the_page_about_attachments_gives_the_answer_it_shows(
+    tmp_path: Path,
+) -> None:
+    sandbox_port = free_port()
+    with running(tmp_path, SANDBOX="1", SANDBOX_PORT=sandbox_port) as service:
+        walk(SENDING[:1] + ATTACHMENTS, service, sandbox_port)
+
+    assert len(ATTACHMENTS) == 4

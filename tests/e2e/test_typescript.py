@@ -5,7 +5,6 @@ The tools are npm packages, pinned in tests/typescript/ and installed into a tem
 
 import json
 import re
-import shutil
 import subprocess
 import urllib.request
 from pathlib import Path
@@ -15,11 +14,10 @@ import pytest
 
 from entrypoints.http import OPERATIONS
 from entrypoints.http.openapi import build_document
-from tests.missing import missing
+from tests.node import run, with_packages
 from tests.running import ROOT, running
 
 FOLDER = ROOT / "tests/typescript"
-PATIENCE_S = 300
 BODIES = re.findall(
     r"curl -s \S+(/api/[a-z-]+) -H 'Content-Type: application/json' -d '(\{.*?\})'\n```",
     (ROOT / "README.md").read_text("utf-8"),
@@ -32,30 +30,10 @@ TYPES = {
 PUBLISHED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}")
 
 
-def run(*command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE_S, check=False
-    )
-
-
 @pytest.fixture(scope="module")
 def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the pinned tools."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        missing("node and npm are not installed: apt-get install nodejs npm")
-    version = run(node, "--version", folder=ROOT).stdout
-    if int(re.findall(r"\d+", version)[0]) < 18:
-        missing(f"node {version.strip()} has no fetch: 18 or newer is needed")
-    folder = tmp_path_factory.mktemp("typescript")
-    for path in FOLDER.iterdir():
-        if path.is_file():
-            shutil.copy(path, folder)
-    options = ("--no-audit", "--no-fund", "--prefer-offline", "--ignore-scripts")
-    installed = run(npm, "ci", *options, folder=folder)
-    if installed.returncode:
-        missing(f"npm cannot install {FOLDER}/package-lock.json: {installed.stderr[-500:]}")
-    return folder
+    return with_packages(FOLDER, tmp_path_factory.mktemp("typescript"))
 
 
 def readme(**changes: dict[str, Any]) -> str:

@@ -43,7 +43,7 @@ ERRORS = ROOT / "docs/using/errors.md"
 # Names of others, and one that is misspelt on purpose.
 OTHERS = re.compile(r"SQLITE_\w+|PG[A-Z]+|SCHED_\w+|REMOTE_ADDR|DATABSE_URL")
 MADE_BY_THE_READER = frozenset({"deploy/email-service.env"})
-MEDIA_TYPES = frozenset({"application/json"})
+MEDIA_TYPES = frozenset({"application/json", "application/octet-stream"})
 
 
 # -- files and names -------------------------------------------------------------------------------

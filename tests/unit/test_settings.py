@@ -24,6 +24,7 @@ from entrypoints.settings import (
 from entrypoints.settings.development_key import development_key
 from entrypoints.settings.papers import env_example, settings_page
 from entrypoints.settings.settings import declared
+from entrypoints.wiring.rules import service_rules
 
 ROOT = Path(__file__).parents[2]
 KEY = "3f9c1d07b2a84e65aa10c2d4e6f80912"
@@ -625,3 +626,22 @@ def test_the_generated_key_lies_beside_the_file_or_in_this_folder():
     assert settings(DATABASE_URL="sqlite:////data/mail.db").key_path == Path("/data/mail.key")
     assert settings(DATABASE_URL="postgresql:///mail").key_path == Path("email-service.key")
     assert settings(DATABASE_URL="postgresql:///mail").database_path is None
+
+
+@pytest.mark.parametrize(
+    ("text", "refused", "allowed"),
+    [
+        ("", {"exe", "js"}, {"pdf", "usual"}),
+        ("usual, .DOCM", {"exe", "docm"}, {"pdf"}),
+        ("docm,xlsm", {"docm", "xlsm"}, {"exe"}),
+        ("none", set(), {"exe"}),
+    ],
+)
+def test_the_owner_says_which_files_are_refused(text, refused, allowed):
+    denied = service_rules(settings(ATTACHMENT_DENY=text)).intake.denied_files
+    assert refused <= denied
+    assert not allowed & denied
+
+
+def test_an_extension_that_could_be_none_is_refused():
+    assert "ATTACHMENT_DENY must be extensions" in errors(ATTACHMENT_DENY="exe;js")[0]

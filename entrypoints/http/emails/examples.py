@@ -6,6 +6,26 @@ Example = dict[str, Any]
 
 _TIME: Final = "2026-01-31T09:30:00.000000"
 
+_INVITATION: Final = "\r\n".join(
+    (
+        "BEGIN:VCALENDAR",
+        "VERSION:2.0",
+        "PRODID:-//Example Ltd//EN",
+        "METHOD:REQUEST",
+        "BEGIN:VEVENT",
+        "UID:1@example.com",
+        "DTSTAMP:20260131T080000Z",
+        "DTSTART:20260202T090000Z",
+        "DTEND:20260202T093000Z",
+        "ORGANIZER:mailto:me@example.com",
+        "ATTENDEE;RSVP=TRUE:mailto:ada@example.org",
+        "SUMMARY:Your invoice",
+        "END:VEVENT",
+        "END:VCALENDAR",
+        "",
+    )
+)
+
 LEAST: Final[Example] = {
     "subject": "Welcome",
     "recipients": ["ada@example.org"],
@@ -16,8 +36,18 @@ MOST: Final[Example] = {
     "recipients": ["ada@example.org"],
     "cc": ["grace@example.org"],
     "bcc": ["archive@example.org"],
-    "html_content": "<p>It is attached to your account.</p>",
-    "text_content": "It is attached to your account.",
+    "html_content": '<p>It is attached.</p><img src="cid:logo" alt="Example Ltd">',
+    "text_content": "It is attached.",
+    "attachments": [
+        {"filename": "invoice.pdf", "content": "JVBERi0xLjcK"},
+        {
+            "filename": "logo.png",
+            "content": "iVBORw0KGgo=",
+            "content_type": "image/png",
+            "content_id": "logo",
+        },
+    ],
+    "calendar": {"content": _INVITATION, "method": "REQUEST"},
     "priority": 1,
     "smtp_config_id": 1,
     "send_at": "2026-01-31T09:30:00+01:00",
@@ -39,6 +69,14 @@ SHOWN: Final[Example] = {
     "recipients": ["ada@example.org"],
     "cc": [],
     "bcc": [],
+    "attachments": [
+        {
+            "filename": "invoice.pdf",
+            "content_type": "application/pdf",
+            "size": 9,
+            "content_id": None,
+        }
+    ],
     "status": "sent",
     "priority": 3,
     "retry_count": 0,

@@ -4,6 +4,9 @@ from typing import Final, TypeAlias
 
 from application.intake.budget import Demand
 from application.intake.draft import Draft
+from domain.message.attachment import Attachment, type_of
+from domain.message.calendar import CalendarMethod, CalendarPart
+from entrypoints.http.emails.part_schemas import CalendarRequest
 from entrypoints.http.emails.schemas import EmailRequest
 from entrypoints.http.json_reader import JsonObject
 
@@ -26,11 +29,29 @@ def draft_of(wanted: EmailRequest, headers: Headers) -> Draft:
         cc=tuple(wanted.cc),
         bcc=tuple(wanted.bcc),
         headers=headers,
+        attachments=_attachments(wanted) if wanted.attachments else (),
+        calendar=_calendar(wanted.calendar) if wanted.calendar else None,
         priority=wanted.priority,
         account_id=wanted.smtp_config_id,
         send_at=wanted.send_at,
         at_most_once=wanted.at_most_once,
     )
+
+
+def _attachments(wanted: EmailRequest) -> tuple[Attachment, ...]:
+    return tuple(
+        Attachment(
+            filename=file.filename,
+            content_type=file.content_type or type_of(file.filename),
+            octets=file.content,
+            content_id=file.content_id,
+        )
+        for file in wanted.attachments
+    )
+
+
+def _calendar(wanted: CalendarRequest) -> CalendarPart:
+    return CalendarPart(content=wanted.content, method=CalendarMethod(wanted.method))
 
 
 def count_named(body: JsonObject) -> int:
@@ -45,6 +66,8 @@ def count_named(body: JsonObject) -> int:
 
 def is_costly(body: JsonObject) -> bool:
     """Whether to parse and compose it costs far more than to ask the store for the quota."""
+    if body.get("attachments"):
+        return True
     length = 0
     for field in _TEXT_FIELDS:
         text = body.get(field)

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from application.queries import EmailView
 from domain.email.attempt import Attempt
+from domain.email.detail import AttachedFile
 from domain.email.gates import Gate, next_attempt_at, waiting_reason
 from domain.email.lifecycle import Email
 from domain.email.listing import EmailSummary
@@ -12,6 +13,7 @@ from domain.email.recipient import Recipient, RecipientField, rejected
 from domain.email.status import Status
 from domain.errors import EmailServiceError, InvalidInput
 from domain.outcome.handoff import Reply
+from entrypoints.http.emails.part_schemas import AttachmentReply
 from entrypoints.http.emails.schemas import (
     AttemptReply,
     BatchError,
@@ -51,6 +53,7 @@ def email_reply(view: EmailView) -> EmailReply:
         recipients=_addresses(email, RecipientField.TO),
         cc=_addresses(email, RecipientField.CC),
         bcc=_addresses(email, RecipientField.BCC),
+        attachments=[_attachment_reply(file) for file in view.detail.attachments],
         status=email.status.value,
         priority=email.priority,
         retry_count=email.retry_count,
@@ -97,6 +100,15 @@ def batch_result(outcome: int | EmailServiceError) -> BatchResult:
             or str(outcome),
             errors=[FieldProblem(pointer=pointer_of(one), message=one.message) for one in wrong],
         ),
+    )
+
+
+def _attachment_reply(file: AttachedFile) -> AttachmentReply:
+    return AttachmentReply(
+        filename=file.filename,
+        content_type=file.content_type,
+        size=file.size,
+        content_id=file.content_id,
     )
 
 

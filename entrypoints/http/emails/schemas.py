@@ -17,6 +17,12 @@ from pydantic import (
 
 from domain.account.limits import NORMAL, PRIORITIES
 from domain.intake import LARGEST_BODY, LONGEST_SUBJECT, MOST_EMAILS, is_too_large
+from entrypoints.http.emails.part_schemas import (
+    NO_ATTACHMENTS,
+    AttachmentReply,
+    Attachments,
+    CalendarRequest,
+)
 from entrypoints.http.schemas import (
     NO_CONTROLS,
     PUBLISHED_TIME,
@@ -152,6 +158,11 @@ class EmailRequest(RequestModel):
     bcc: Annotated[
         list[EmailAddress], Field(description="Recipients that no other recipient sees.")
     ] = _NOBODY
+    attachments: Attachments = NO_ATTACHMENTS
+    calendar: Annotated[
+        Absent[CalendarRequest],
+        Field(description="An invitation that recipients can answer with one click."),
+    ] = None
     priority: Annotated[
         int,
         Field(ge=PRIORITIES[0], le=PRIORITIES[-1], description="1 is the most urgent."),
@@ -306,6 +317,9 @@ class EmailReply(ReplyModel):
     recipients: list[str]
     cc: list[str]
     bcc: list[str]
+    attachments: Annotated[
+        list[AttachmentReply], Field(description="The files, as they were attached.")
+    ]
     status: StatusName
     priority: int
     retry_count: Annotated[int, Field(description="The retries that were counted.")]
