@@ -24,6 +24,7 @@ from tests.running import children_of, free_port, is_alive, wait_until
 DEFAULT_URL = "postgresql://postgres@127.0.0.1:5432/postgres"
 PATIENCE_S = 60
 TABLES = (
+    *("email_blob", "upload", "blob_chunk", "blob"),
     *("account", "email", "email_body", "recipient", "attempt", "ledger", "ledger_sum", "instance"),
     *(
         "account_dkim",

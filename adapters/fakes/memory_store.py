@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 
 import attrs
 
+from adapters.fakes.memory_blobs import MemoryBlobs, MemoryUploads
 from adapters.fakes.memory_details import MemoryDetails
 from adapters.fakes.memory_dkim_keys import MemoryDkimKeys
 from adapters.fakes.memory_tables import Journal, Reservation, Tables
@@ -21,6 +22,8 @@ from domain.access import ApiKey, AuditEntry, IdempotencyRecord
 from domain.account.account import Account
 from domain.account.health import Health
 from domain.account.limits import Window, WindowLengths, is_urgent
+from domain.capability import ALL as ALL_CAPABILITIES
+from domain.capability import Capability
 from domain.email.attempt import Attempt
 from domain.email.claim_policy import (
     ANY_ACCOUNT,
@@ -131,6 +134,8 @@ class _MemoryTransaction:
         self.dkim_keys = MemoryDkimKeys(tables, journal)
         self.emails = _Emails(tables, journal)
         self.details = MemoryDetails(tables, journal)
+        self.blobs = MemoryBlobs(tables, journal)
+        self.uploads = MemoryUploads(tables, journal)
         self.attempts = _Attempts(tables, journal)
         self.ledger = _Ledger(tables, journal, clock)
         self.instances = _Instances(tables, journal)
@@ -520,10 +525,17 @@ class _Instances:
         self._tables = tables
         self._journal = journal
 
-    def join(self, *, host: str, pid: int, now: datetime) -> int:
+    def join(
+        self, *, host: str, pid: int, now: datetime, capabilities: Capability = ALL_CAPABILITIES
+    ) -> int:
         owner = self._journal.next_id(self._tables, "instance")
         self._journal.put(self._tables.instances, owner, 0)
+        self._journal.put(self._tables.capabilities, owner, capabilities)
         return owner
+
+    def lacks(self, capability: Capability) -> bool:
+        known = self._tables.capabilities
+        return any(not known[owner] & capability for owner in self._tables.instances)
 
     def beat(self, owner: int) -> bool:
         if owner not in self._tables.instances:

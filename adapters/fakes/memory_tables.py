@@ -10,9 +10,12 @@ import attrs
 from domain.access import ApiKey, AuditEntry, IdempotencyRecord
 from domain.account.account import Account
 from domain.account.dkim_key import DkimKey
+from domain.capability import Capability
 from domain.email.attempt import Attempt
 from domain.email.detail import Detail
 from domain.email.lifecycle import Email
+from domain.message.skeleton import PlacedBlob
+from domain.message.upload import Upload
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -27,6 +30,15 @@ class Reservation:
     charged_at: datetime | None = None
 
 
+@attrs.frozen(kw_only=True)
+class StoredBlob:
+    """What is known of a blob; its chunks stand elsewhere."""
+
+    size: int
+    created_at: datetime
+    complete: bool = False
+
+
 @attrs.frozen
 class Tables:
     """Everything there is. Only a journal may write here."""
@@ -38,7 +50,12 @@ class Tables:
     details: dict[int, Detail] = attrs.field(factory=dict)
     attempts: dict[tuple[int, int], Attempt] = attrs.field(factory=dict)
     ledger: dict[tuple[int, int], Reservation] = attrs.field(factory=dict)
+    blobs: dict[bytes, StoredBlob] = attrs.field(factory=dict)
+    chunks: dict[tuple[bytes, int], bytes] = attrs.field(factory=dict)
+    placed: dict[int, tuple[PlacedBlob, ...]] = attrs.field(factory=dict)
+    uploads: dict[str, Upload] = attrs.field(factory=dict)
     instances: dict[int, int] = attrs.field(factory=dict)
+    capabilities: dict[int, Capability] = attrs.field(factory=dict)
     records: dict[tuple[str, str], IdempotencyRecord] = attrs.field(factory=dict)
     keys: dict[int, ApiKey] = attrs.field(factory=dict)
     key_hours: dict[tuple[int, datetime], int] = attrs.field(factory=dict)

@@ -48,7 +48,8 @@ _STAYING: Final = (
     tables.StatusCountRow,
     tables.LedgerSumRow,
 )
-_SIZES: Final = {"email_body": "LENGTH(octets)"}  # rows that may be large: what to count
+# rows that may be large: what to count
+_SIZES: Final = {"email_body": "LENGTH(octets)", "blob_chunk": "LENGTH(octets)"}
 _DIGEST_BITS: Final = 256
 
 _NOTE, _TOKEN, _OTHER, _PLACE = "note", "token", "other", "place:"

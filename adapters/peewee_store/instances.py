@@ -11,11 +11,17 @@ from adapters.peewee_store.rows import micros
 from adapters.peewee_store.session import Session
 from adapters.peewee_store.tables import EmailRow, InstanceRow
 from adapters.peewee_store.transaction_cache import TransactionCache
+from domain.capability import ALL, Capability
 
 _JOIN: Final = Prepared(
-    InstanceRow.insert(all_given(InstanceRow, ("host", "pid", "joined_at", "beats"))).returning(
-        InstanceRow.id
-    )
+    InstanceRow.insert(
+        all_given(InstanceRow, ("host", "pid", "joined_at", "beats", "capabilities"))
+    ).returning(InstanceRow.id)
+)
+_LACKING: Final = Prepared(
+    InstanceRow.select(InstanceRow.id)
+    .where(InstanceRow.capabilities.bin_and(given("capability")) != given("capability"))
+    .limit(1)
 )
 _BEAT: Final = Prepared(
     InstanceRow.update({InstanceRow.beats: InstanceRow.beats + 1}).where(
@@ -47,11 +53,22 @@ class SqlInstances:
         self._session = session
         self._known: dict[str, Mapping[int, int]] = cache.reads()
 
-    def join(self, *, host: str, pid: int, now: datetime) -> int:
+    def join(self, *, host: str, pid: int, now: datetime, capabilities: Capability = ALL) -> int:
         """Insert it."""
         self._known.clear()
-        joined = _JOIN(self._session.execute, host=host, pid=pid, joined_at=micros(now), beats=0)
+        joined = _JOIN(
+            self._session.execute,
+            host=host,
+            pid=pid,
+            joined_at=micros(now),
+            beats=0,
+            capabilities=int(capabilities),
+        )
         return int(joined.fetchone()[0])
+
+    def lacks(self, capability: Capability) -> bool:
+        """One query: there are few."""
+        return _LACKING(self._session.execute, capability=int(capability)).fetchone() is not None
 
     def beat(self, owner: int) -> bool:
         """One update."""

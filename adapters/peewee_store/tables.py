@@ -120,6 +120,57 @@ class DetailRow(Model):
         table_name = "email_detail"
 
 
+class BlobRow(Model):
+    """Octets in chunks; *digest* is SHA-256 in hexadecimal digits."""
+
+    digest = TextField(primary_key=True)
+    size = BigIntegerField()
+    complete = IntegerField()
+    created_at = BigIntegerField(index=True)
+
+    class Meta:
+        table_name = "blob"
+
+
+class BlobChunkRow(Model):
+    """One chunk of a blob; *n* counts from 0."""
+
+    digest = TextField()
+    n = IntegerField()
+    octets = BlobField()
+
+    class Meta:
+        table_name = "blob_chunk"
+        primary_key = CompositeKey("digest", "n")
+
+
+class EmailBlobRow(Model):
+    """A blob of an email: its base64 stands before the octet number *place* of the message."""
+
+    email_id = BigIntegerField()
+    position = IntegerField()
+    place = BigIntegerField()
+    digest = TextField()
+
+    class Meta:
+        table_name = "email_blob"
+        primary_key = CompositeKey("email_id", "position")
+
+
+class UploadRow(Model):
+    """A file that was uploaded; *key_id* is NULL for the owner at this machine."""
+
+    id = TextField(primary_key=True)
+    key_id = BigIntegerField(null=True)
+    digest = TextField()
+    filename = TextField(null=True)
+    content_type = TextField()
+    created_at = BigIntegerField(index=True)
+
+    class Meta:
+        table_name = "upload"
+
+
 class RecipientRow(Model):
     """One recipient; *position* counts from 0 in the order of the request."""
 
@@ -202,6 +253,7 @@ class InstanceRow(Model):
     pid = BigIntegerField()
     joined_at = BigIntegerField()
     beats = BigIntegerField()
+    capabilities = IntegerField()
 
     class Meta:
         table_name = "instance"
@@ -294,6 +346,10 @@ TABLES = (
     EmailRow,
     BodyRow,
     DetailRow,
+    BlobRow,
+    BlobChunkRow,
+    EmailBlobRow,
+    UploadRow,
     RecipientRow,
     AttemptRow,
     LedgerRow,

@@ -4,6 +4,7 @@ import threading
 
 from adapters.peewee_store.accounts import SqlAccounts
 from adapters.peewee_store.audit import SqlAudit
+from adapters.peewee_store.blobs import SqlBlobs, SqlUploads
 from adapters.peewee_store.details import SqlDetails
 from adapters.peewee_store.dkim_keys import SqlDkimKeys
 from adapters.peewee_store.emails import SqlEmails
@@ -43,6 +44,8 @@ class SqlTransaction:
         self.dkim_keys = SqlDkimKeys(session, self.accounts)
         self.emails = SqlEmails(session, self._status_counts)
         self.details = SqlDetails(session)
+        self.blobs = SqlBlobs(session)
+        self.uploads = SqlUploads(session)
         self.attempts = SqlAttempts(session)
         self.ledger = SqlLedger(session, cache, clock)
         self.instances = SqlInstances(session, cache)

@@ -4,12 +4,18 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from domain.capability import ALL, Capability
+
 
 class InstanceRepository(Protocol):
     """The processes that deliver, and their heartbeats."""
 
-    def join(self, *, host: str, pid: int, now: datetime) -> int:
-        """A new owner id, never used before."""
+    def join(self, *, host: str, pid: int, now: datetime, capabilities: Capability = ALL) -> int:
+        """A new owner id, never used before, of a process with these *capabilities*."""
+        ...
+
+    def lacks(self, capability: Capability) -> bool:
+        """Whether an instance that has not left has no such capability."""
         ...
 
     def beat(self, owner: int) -> bool:

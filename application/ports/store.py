@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 
 from application.ports.access import AuditTrail, IdempotencyRepository, KeyRepository, KeyUsage
 from application.ports.accounts import AccountRepository, DkimKeyRepository, Ledger
+from application.ports.blobs import BlobRepository, UploadRepository
 from application.ports.cluster import InstanceRepository
 from application.ports.queue import AttemptRepository, DetailRepository, EmailRepository
 
@@ -26,6 +27,12 @@ class Transaction(Protocol):
 
     @property
     def details(self) -> DetailRepository: ...
+
+    @property
+    def blobs(self) -> BlobRepository: ...
+
+    @property
+    def uploads(self) -> UploadRepository: ...
 
     @property
     def attempts(self) -> AttemptRepository: ...

@@ -177,6 +177,11 @@ def encoded_size(octets: int) -> int:
     return encoded + 2 * max(0, (encoded + LINE - 1) // LINE - 1)
 
 
+def chunks_of(size: int) -> int:
+    """How many chunks a blob of *size* octets has."""
+    return (size + CHUNK - 1) // CHUNK
+
+
 def attachment_headers(attachment: Attachment, *, encoding: str = "base64") -> str:
     """The headers of the part with their CRLFs, without the empty line."""
     inline = attachment.content_id is not None

@@ -53,6 +53,7 @@ from tests.builders import (
     recipients,
     seconds,
 )
+from tests.contract.blob_suite import BlobContract
 from tests.contract.detail_suite import DetailContract
 from tests.contract.dkim_key_suite import DkimKeyContract
 
@@ -67,7 +68,7 @@ class Boom(Exception):
     """What a failing work raises."""
 
 
-class StoreContract(DetailContract, DkimKeyContract):
+class StoreContract(DetailContract, BlobContract, DkimKeyContract):
     """The contract of `application.ports.store.Store` and of all its repositories."""
 
     @pytest.fixture

@@ -30,6 +30,7 @@ from application.ports.store import Transaction
 from domain.email.detail import Detail
 from domain.email.status import Status
 from domain.errors import Conflict
+from domain.message.skeleton import PlacedBlob
 from tests.builders import (
     OCTETS,
     a_dkim_key,
@@ -41,6 +42,7 @@ from tests.builders import (
     no_limits,
     recipients,
 )
+from tests.contract.blob_suite import a_blob, an_upload
 from tests.world import World
 
 MODELS = {model._meta.table_name: model for model in tables.TABLES}
@@ -129,6 +131,12 @@ def furnish(store: SqliteStore, emails: int = 5) -> None:
         tx.idempotency.add(a_record())
         key = tx.keys.add(a_key_row())
         tx.key_usage.add(key.id, hour=at(0), recipients=7)
+        blob = a_blob(b"%PDF")
+        tx.blobs.begin(blob, now=at(0))
+        tx.blobs.put(blob.digest, 0, b"%PDF")
+        tx.blobs.complete(blob)
+        tx.blobs.place(added.id, [PlacedBlob(offset=7, blob=blob)])
+        tx.uploads.add(an_upload(blob=blob, key_id=key.id))
 
     store.write(work)
 
@@ -146,6 +154,8 @@ def test_everything_arrives_and_is_counted(folder: Folder) -> None:
     assert copied.rows["email"] == copied.rows["email_body"] == 5
     assert copied.rows["recipient"] == 10
     assert copied.rows["ledger"] == 2
+    parts = ("blob", "blob_chunk", "email_blob", "upload")
+    assert [copied.rows[table] for table in parts] == [1, 1, 1, 1]
     assert folder.rows("old") == folder.rows("new")
     assert [row[:3] for row in folder.rows("new")["tally"]] == [
         (0, "queued", 3),
@@ -168,8 +178,13 @@ def column_values(field: peewee.Field) -> st.SearchStrategy[Any]:
     return st.none() | values if field.null else values
 
 
-def table_rows(name: str, emails: list[int]) -> st.SearchStrategy[list[tuple[Any, ...]]]:
-    """Any rows that the table may have, beside these emails."""
+REFER_TO_BLOBS = ("blob_chunk", "email_blob", "upload")
+
+
+def table_rows(
+    name: str, emails: list[int], blobs: list[str]
+) -> st.SearchStrategy[list[tuple[Any, ...]]]:
+    """Any rows that the table may have, beside these emails and blobs."""
     meta = MODELS[name]._meta
     fields = {field.column_name: field for field in meta.sorted_fields}
     keys = [field.column_name for field in meta.get_primary_keys()]
@@ -179,8 +194,13 @@ def table_rows(name: str, emails: list[int]) -> st.SearchStrategy[list[tuple[Any
         if not emails:
             return st.just([])
         ids = st.sampled_from(emails)
+    given_columns = {"id": ids, "email_id": ids}
+    if name in REFER_TO_BLOBS:
+        if not blobs:
+            return st.just([])
+        given_columns = {"email_id": ids, "digest": st.sampled_from(blobs)}
     columns = [
-        ids if column in ("id", "email_id") else column_values(fields[column])
+        given_columns[column] if column in given_columns else column_values(fields[column])
         for column in table.columns
     ]
     unique = [itemgetter(slice(len(keys)))]
@@ -193,9 +213,12 @@ def table_rows(name: str, emails: list[int]) -> st.SearchStrategy[list[tuple[Any
 @st.composite
 def contents(draw: st.DrawFn) -> Rows:
     emails: list[int] = []
+    blobs: list[str] = []
     drawn: dict[str, list[tuple[Any, ...]]] = {}
     for table in TABLES:
-        drawn[table.name] = draw(table_rows(table.name, emails))
+        drawn[table.name] = draw(table_rows(table.name, emails, blobs))
+        if table.name == "blob":
+            blobs = [row[0] for row in drawn["blob"]]
         if table.name == "email":
             emails = [row[0] for row in drawn["email"]]
     return drawn
