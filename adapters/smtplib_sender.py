@@ -9,7 +9,7 @@ import os
 import smtplib
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import cache, partial
 from typing import Final
@@ -156,9 +156,12 @@ class _Connection:
             raise ConnectionFailed(Problem.PROTOCOL, "not an SMTP reply")
         return self._lines.reply
 
-    def pour(self, octets: bytes) -> bool:
+    def pour(self, pieces: Iterable[bytes], *, size: int) -> bool:
         """A body. False if the server speaks or leaves before its end. ConnectionFailed."""
-        self._deadline = self._monotonic() + self._timeouts.for_body(len(octets))
+        self._deadline = self._monotonic() + self._timeouts.for_body(size)
+        return all(map(self._pour_piece, pieces))
+
+    def _pour_piece(self, octets: bytes) -> bool:
         left = memoryview(octets)
         while left and self.silent:
             assert self._smtp.sock is not None

@@ -4,7 +4,7 @@ import base64
 import hmac
 import threading
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from adapters.fakes.script import QUIT, RSET, UNASKED, Answer, Fault, Playback, Script
@@ -123,9 +123,9 @@ class Connection:
                 return  # it no longer listens
             self._hear(line)
 
-    def pour(self, octets: bytes) -> bool:
+    def pour(self, pieces: Iterable[bytes], *, size: int) -> bool:
         """A message without its terminator, dots doubled; it takes all of it."""
-        self._body = octets
+        self._body = b"".join(pieces)
         answer = self._server.playback.answer(
             Stage.BODY, recipients=self._recipients, message=self._message
         )

@@ -45,19 +45,20 @@ class MemoryBlobs:
         known = self._tables.blobs.get(blob.digest)
         return known is not None and known.complete and known.created_at > since
 
-    def hold(self, digests: Collection[bytes]) -> Collection[bytes]:
+    def whole(self, digests: Collection[bytes]) -> Collection[bytes]:
         """No other work runs meanwhile."""
         blobs = self._tables.blobs
         return {digest for digest in digests if digest in blobs and blobs[digest].complete}
 
-    def place(self, email_id: int, blobs: Sequence[PlacedBlob]) -> None:
+    def place_all(self, placed: Mapping[int, Sequence[PlacedBlob]]) -> None:
         """Put them in, once for each email."""
         tables = self._tables
-        known = all(placed.blob.digest in tables.blobs for placed in blobs)
-        if email_id not in tables.emails or email_id in tables.placed or not known:
-            raise KeyError(f"email {email_id} or a blob is not there, or they were placed before")
-        if blobs:
-            self._journal.put(tables.placed, email_id, tuple(blobs))
+        for email_id, blobs in placed.items():
+            known = all(one.blob.digest in tables.blobs for one in blobs)
+            if email_id not in tables.emails or email_id in tables.placed or not known:
+                raise KeyError(f"email {email_id} or a blob is not there, or it carries some")
+            if blobs:
+                self._journal.put(tables.placed, email_id, tuple(blobs))
 
     def of(self, email_ids: Sequence[int]) -> Mapping[int, Sequence[PlacedBlob]]:
         """Those that were put in."""

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import attrs
 
@@ -22,7 +23,7 @@ from application.ports.system import Vault
 from domain.account.account import Account
 from domain.account.verification import Step
 from domain.address import Address
-from domain.outcome.handoff import Envelope, Handoff, Parcel
+from domain.outcome.handoff import Envelope, Handoff, LargeParts, Parcel
 from domain.outcome.session import calls_for_another, refuses_announcement
 
 __all__ = [
@@ -80,9 +81,10 @@ class FakeSender:
         *,
         before_dot: Callable[[], bool],
         then: Callable[[], Parcel | None] = _nothing,
+        parts: LargeParts | None = None,
     ) -> Handoff:
         """One attempt. *then* is asked where the account announces the next email."""
-        parcel = Parcel(envelope, octets)
+        parcel = Parcel(envelope, octets, parts)
         with self._lock:
             self.attempts += 1
         session = self._take_idle(account, parcel)
@@ -194,6 +196,7 @@ class _Conversation:
         def allowed() -> bool:
             return before_dot() and still()
 
-        if account.announce_next:
-            return self._sender.send(account, envelope, octets, before_dot=allowed, then=then)
-        return self._sender.send(account, envelope, octets, before_dot=allowed)
+        more: dict[str, Any] = {"then": then} if account.announce_next else {}
+        if parcel.parts is not None:
+            more["parts"] = parcel.parts
+        return self._sender.send(account, envelope, octets, before_dot=allowed, **more)

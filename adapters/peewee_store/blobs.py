@@ -35,7 +35,7 @@ _IS_FRESH: Final = Prepared(
         BlobRow.digest == given("digest"), BlobRow.complete == 1, BlobRow.created_at > given("at")
     )
 )
-_HOLD: Final = "SELECT digest FROM blob WHERE complete = 1 AND digest IN"
+_WHOLE: Final = "SELECT digest FROM blob WHERE complete = 1 AND digest IN"
 _INTO_EMAIL_BLOB: Final = "INSERT INTO email_blob (email_id, position, place, digest)"
 _OF: Final = (
     "SELECT e.email_id, e.place, e.digest, b.size"
@@ -63,14 +63,13 @@ _REMOVE_CHUNKS: Final = (
 )
 _REMOVE: Final = "DELETE FROM blob WHERE digest = ?"
 
-_UPLOAD_COLUMNS: Final = ("id", "key_id", "digest", "filename", "content_type", "created_at")
+_UPLOAD_COLUMNS: Final = ("id", "key_id", "digest", "content_type", "created_at")
 _ADD_UPLOAD: Final = Prepared(UploadRow.insert(all_given(UploadRow, _UPLOAD_COLUMNS)))
 _FIND_UPLOAD: Final = Prepared(
     UploadRow.select(
         UploadRow.key_id,
         UploadRow.digest,
         BlobRow.size,
-        UploadRow.filename,
         UploadRow.content_type,
         UploadRow.created_at,
     )
@@ -116,25 +115,25 @@ class SqlBlobs:
         found = _IS_FRESH(self._session.execute, digest=blob.digest.hex(), at=micros(since))
         return found.fetchone() is not None
 
-    def hold(self, digests: Collection[bytes]) -> Collection[bytes]:
+    def whole(self, digests: Collection[bytes]) -> Collection[bytes]:
         """By the primary key; the rows are locked where others may write meanwhile."""
         held: set[bytes] = set()
         # in one order, whoever asks
         for some in _slices(sorted(digest.hex() for digest in digests)):
-            query = f"{_HOLD} ({marks(len(some))}) ORDER BY digest{self._share}"
+            query = f"{_WHOLE} ({marks(len(some))}) ORDER BY digest{self._share}"
             rows = self._session.execute(query, some).fetchall()
             held.update(bytes.fromhex(digest) for (digest,) in rows)
         return held
 
-    def place(self, email_id: int, blobs: Sequence[PlacedBlob]) -> None:
-        """Insert their places."""
-        self._session.insert(
-            _INTO_EMAIL_BLOB,
-            [
-                (email_id, position, placed.offset, placed.blob.digest.hex())
-                for position, placed in enumerate(blobs)
-            ],
-        )
+    def place_all(self, placed: Mapping[int, Sequence[PlacedBlob]]) -> None:
+        """Insert their places together."""
+        rows = [
+            (email_id, position, one.offset, one.blob.digest.hex())
+            for email_id, blobs in placed.items()
+            for position, one in enumerate(blobs)
+        ]
+        if rows:
+            self._session.insert(_INTO_EMAIL_BLOB, rows)
 
     def of(self, email_ids: Sequence[int]) -> Mapping[int, Sequence[PlacedBlob]]:
         """One query."""
@@ -184,7 +183,6 @@ class SqlUploads:
             id=upload.id,
             key_id=upload.key_id,
             digest=upload.blob.digest.hex(),
-            filename=upload.filename,
             content_type=upload.content_type,
             created_at=micros(upload.created_at),
         )
@@ -194,12 +192,11 @@ class SqlUploads:
         row = _FIND_UPLOAD(self._session.execute, id=upload_id).fetchone()
         if row is None or row[0] != key_id:
             return None
-        _, digest, size, filename, content_type, created_at = row
+        _, digest, size, content_type, created_at = row
         return Upload(
             id=upload_id,
             key_id=key_id,
             blob=Blob(digest=bytes.fromhex(digest), size=size),
-            filename=filename,
             content_type=content_type,
             created_at=moment(created_at),
         )

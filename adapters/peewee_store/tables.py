@@ -163,7 +163,6 @@ class UploadRow(Model):
     id = TextField(primary_key=True)
     key_id = BigIntegerField(null=True)
     digest = TextField()
-    filename = TextField(null=True)
     content_type = TextField()
     created_at = BigIntegerField(index=True)
 

@@ -19,7 +19,7 @@ from domain.account.verification import Step
 from domain.address import Address
 from domain.dialogue.driver import hear_unasked
 from domain.dialogue.ends import ConnectionFailed, ExchangeEnded
-from domain.dialogue.extensions import Extensions, dot_stuffed
+from domain.dialogue.extensions import Extensions, body_of
 from domain.dialogue.redaction import Redaction
 from domain.dialogue.replies import ServerReply
 from domain.dialogue.result import handoff_after
@@ -123,8 +123,8 @@ class Session:
         delivered = transaction.delivered
         try:
             self._open_transaction(parcel)
-            deadline = self._terms.monotonic() + self._timeouts.for_body(len(parcel.octets))
-            self._write_body(parcel.octets, deadline)
+            deadline = self._terms.monotonic() + self._timeouts.for_body(parcel.size)
+            self._write_body(parcel, deadline)
             # before the permission: between that and the dot nothing may be waited for
             announcement = b""
             if then is not None and transaction.extensions.pipelining:
@@ -188,9 +188,9 @@ class Session:
         except ConnectionFailed as failure:
             transaction.lost(failure)
 
-    def _write_body(self, octets: bytes, deadline: float) -> None:
+    def _write_body(self, parcel: Parcel, deadline: float) -> None:
         try:
-            whole = self._live.pour(dot_stuffed(octets), deadline)
+            whole = all(self._live.pour(piece, deadline) for piece in body_of(parcel))
         except ConnectionFailed as broken:
             self._spoke_early(broken)
         if not whole:

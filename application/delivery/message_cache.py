@@ -1,16 +1,19 @@
 """The messages of one account's emails, read from the store some at a time, and signed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
+import attrs
+
 from application.delivery.signing import AccountSigner, Signing
-from application.ports.store import Store
+from application.ports.store import Store, Transaction
 from domain.account.account import Account
 from domain.email.lifecycle import Email
 from domain.errors import SecretUnreadable, StoreUnavailable
 from domain.message.compose import from_line
-from domain.outcome.handoff import Parcel
+from domain.message.skeleton import PlacedBlob
+from domain.outcome.handoff import LargeParts, Parcel
 
 READ_AHEAD: Final = 1024 * 1024  # octets of the messages that a worker holds at once
 
@@ -25,6 +28,7 @@ class MessageCache:
         self._signer: AccountSigner | None = None
         self._from_header = from_line(account.address, account.display_name)
         self._read: dict[int, bytes] = {}
+        self._placed: Mapping[int, Sequence[PlacedBlob]] = {}
         self._parcels: dict[tuple[int, int], Parcel] = {}
 
     def of(self, email: Email, after: Iterable[Email] = ()) -> Parcel:
@@ -36,13 +40,10 @@ class MessageCache:
         attempt = (email.id, email.attempt_no)  # a later one may name fewer recipients
         if attempt not in self._parcels:
             if email.id not in self._read:
-                ids = [each.id for each in _together(email, after)]
-                self._read = dict(self._store.read_latest(lambda tx: tx.emails.messages(ids)))
-                self._parcels = {}
-            octets = self._from_header + self._read.pop(email.id)
-            if self._account.signs:
-                octets = self._signed(octets, email)
-            self._parcels[attempt] = Parcel(email.envelope(self._account.address), octets)
+                some = _together(email, after)
+                stored, self._placed = self._store.read_latest(lambda tx: _messages(tx, some))
+                self._read, self._parcels = dict(stored), {}
+            self._parcels[attempt] = self._parcel(email, self._read.pop(email.id))
         return self._parcels[attempt]
 
     def first_of(self, emails: Sequence[Email]) -> Parcel | None:
@@ -54,10 +55,37 @@ class MessageCache:
         except (StoreUnavailable, SecretUnreadable):
             return None  # its own turn finds it out
 
-    def _signed(self, octets: bytes, email: Email) -> bytes:
+    def _parcel(self, email: Email, octets: bytes) -> Parcel:
+        placed = self._placed.get(email.id, ())
+        parcel = self._with_head(email, self._from_header, octets, placed)
+        if not self._account.signs:
+            return parcel
         if self._signer is None:
             self._signer = self._signing.of(self._account, self._store)
-        return self._signer.signatures([octets], created_at=email.created_at) + octets
+        signatures = self._signer.signatures(parcel.pieces(), created_at=email.created_at)
+        return self._with_head(email, signatures + self._from_header, octets, placed)
+
+    def _with_head(
+        self, email: Email, head: bytes, octets: bytes, placed: Sequence[PlacedBlob]
+    ) -> Parcel:
+        """The places of the parts are in the stored octets; *head* comes before those."""
+        parts = None
+        if placed:
+            moved = [attrs.evolve(one, offset=one.offset + len(head)) for one in placed]
+            parts = LargeParts(tuple(moved), self._chunk)
+        return Parcel(email.envelope(self._account.address), head + octets, parts)
+
+    def _chunk(self, digest: bytes, n: int) -> bytes:
+        return self._store.read_latest(lambda tx: tx.blobs.chunk(digest, n))
+
+
+def _messages(
+    tx: Transaction, emails: Sequence[Email]
+) -> tuple[Mapping[int, bytes], Mapping[int, Sequence[PlacedBlob]]]:
+    """What is stored of them, and what stands apart; that is looked for only if octets lack."""
+    stored = tx.emails.messages([email.id for email in emails])
+    lacking = [email.id for email in emails if len(stored[email.id]) < email.size]
+    return stored, tx.blobs.of(lacking) if lacking else {}
 
 
 def _together(email: Email, after: Iterable[Email]) -> Sequence[Email]:

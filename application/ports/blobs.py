@@ -33,12 +33,12 @@ class BlobRepository(Protocol):
         """Whether it is whole, and was begun after *since*."""
         ...
 
-    def hold(self, digests: Collection[bytes]) -> Collection[bytes]:
+    def whole(self, digests: Collection[bytes]) -> Collection[bytes]:
         """Those of them that are whole. They stay so until the end of this work."""
         ...
 
-    def place(self, email_id: int, blobs: Sequence[PlacedBlob]) -> None:
-        """Which blobs an email carries, once for each email, in the order of their places."""
+    def place_all(self, placed: Mapping[int, Sequence[PlacedBlob]]) -> None:
+        """Which blobs emails carry, by their ids, once for each; in the order of their places."""
         ...
 
     def of(self, email_ids: Sequence[int]) -> Mapping[int, Sequence[PlacedBlob]]:

@@ -1,6 +1,6 @@
 """What a server offers in its reply to EHLO, and the envelope's commands that follow from it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import attrs
@@ -41,7 +41,7 @@ class Extensions:
         rcpts = [f"RCPT TO:<{address}>\r\n".encode() for address in envelope.recipients]
         ascii_only = envelope.sender.local.isascii() and b"".join(rcpts).isascii()
         utf8 = envelope.smtputf8 or not ascii_only
-        size, parameters = len(parcel.octets), ""
+        size, parameters = parcel.size, ""
         if "SIZE" in offered:
             if 0 < self.max_octets < size:
                 detail = f"{size} bytes; the server takes {self.max_octets}"
@@ -49,6 +49,7 @@ class Extensions:
             parameters = f" SIZE={size}"
         if utf8 and "SMTPUTF8" not in offered:
             raise ExchangeEnded(problem=Problem.SMTPUTF8, detail="SMTPUTF8 is not offered")
+        # its large parts are base64
         if "8BITMIME" in offered and not parcel.octets.isascii():
             parameters += " BODY=8BITMIME"
         if utf8:
@@ -60,6 +61,25 @@ class Extensions:
 def _number(text: str) -> int:
     """Its value, 0 if it is none or larger than any message."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS else 0
+
+
+def body_of(parcel: Parcel) -> Iterator[bytes]:
+    """The body as it goes on the wire, up to the terminator, in pieces of a bounded size.
+
+    StoreUnavailable.
+    """
+    if parcel.parts is None:
+        return iter((dot_stuffed(parcel.octets),))
+    return _stuffed_pieces(parcel)
+
+
+def _stuffed_pieces(parcel: Parcel) -> Iterator[bytes]:
+    """No line goes beyond the end of a piece, and no line of base64 begins with a dot."""
+    for piece in parcel.pieces():
+        if b"." in piece:
+            yield dot_stuffed(piece)
+        else:
+            yield piece
 
 
 def dot_stuffed(octets: bytes) -> bytes:

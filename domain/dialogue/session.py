@@ -4,7 +4,7 @@ A sender brings the connection; what is said over it, and what is reported, stan
 of `adapters/smtp_sender` does not use it: it keeps a deadline for each group of commands.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import attrs
@@ -14,7 +14,7 @@ from domain.account.verification import Step
 from domain.address import Address
 from domain.dialogue.driver import Connection, follow, open_transaction, recover
 from domain.dialogue.ends import ConnectionFailed, ExchangeEnded, expect
-from domain.dialogue.extensions import Extensions, dot_stuffed
+from domain.dialogue.extensions import Extensions, body_of
 from domain.dialogue.opening import Opening, Steps, expect_password, verifying
 from domain.dialogue.redaction import Redaction
 from domain.dialogue.replies import ServerReply
@@ -48,8 +48,10 @@ class NewConnection(Connection, Protocol):
         """Resolve and connect. ExchangeEnded as well."""
         ...
 
-    def pour(self, octets: bytes) -> bool:
-        """A message without its terminator. False if the server spoke or left before its end."""
+    def pour(self, pieces: Iterable[bytes], *, size: int) -> bool:
+        """A message without its terminator, about *size* octets. False if the server spoke or left
+        before its end.
+        """
         ...
 
 
@@ -182,7 +184,7 @@ class Session:
         try:
             open_transaction(transaction, connection, parcel)
             connection.begin(Stage.BODY)
-            whole = connection.pour(dot_stuffed(parcel.octets))
+            whole = connection.pour(body_of(parcel), size=parcel.size)
             self._expect_silence(whole=whole)
             announcement = (
                 transaction.announce(then()) if transaction.extensions.pipelining else b""

@@ -146,10 +146,11 @@ def _calendar_octets(calendar: CalendarPart) -> bytes:
 
 def base64_lines(octets: bytes) -> bytes:
     """*octets* in lines of 76 characters, without the CRLF of the last one."""
-    return CRLF.join(
-        b2a_base64(octets[at : at + OCTETS_A_LINE], newline=False)
-        for at in range(0, len(octets), OCTETS_A_LINE)
-    )
+    whole = memoryview(octets)
+    lines = [
+        b2a_base64(whole[at : at + OCTETS_A_LINE]) for at in range(0, len(octets), OCTETS_A_LINE)
+    ]
+    return b"".join(lines)[:-1].replace(b"\n", CRLF)
 
 
 def joined(pieces: Iterable[Piece]) -> Iterator[Piece]:

@@ -1,11 +1,11 @@
 """A message whose large parts stand outside of it, as blobs, until it is handed off."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import attrs
 
-from domain.message.attachment import Blob, encoded_size
-from domain.message.mime_tree import Piece, joined
+from domain.message.attachment import Blob, chunks_of, encoded_size
+from domain.message.mime_tree import CRLF, Piece, base64_lines, joined
 
 
 @attrs.frozen(kw_only=True)
@@ -43,3 +43,23 @@ def skeleton_of(pieces: Iterable[Piece]) -> Skeleton:
         else:
             blobs.append(PlacedBlob(offset=length, blob=piece))
     return Skeleton(b"".join(octets), tuple(blobs))
+
+
+def pieces_of(skeleton: Skeleton, read: Callable[[bytes, int], bytes]) -> Iterator[bytes]:
+    """The whole message; *read* gives a chunk of a blob by its digest and number.
+
+    A chunk makes whole lines of base64, so each piece is encoded by itself and begins a line.
+    """
+    at = 0
+    for placed in skeleton.blobs:
+        yield skeleton.octets[at : placed.offset]
+        at = placed.offset
+        yield from _encoded(placed.blob, read)
+    yield skeleton.octets[at:]
+
+
+def _encoded(blob: Blob, read: Callable[[bytes, int], bytes]) -> Iterator[bytes]:
+    last = chunks_of(blob.size) - 1
+    for n in range(last + 1):
+        lines = base64_lines(read(blob.digest, n))
+        yield lines if n == last else lines + CRLF

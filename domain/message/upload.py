@@ -17,6 +17,5 @@ class Upload:
     id: str
     key_id: int | None
     blob: Blob
-    filename: str | None = None
     content_type: str
     created_at: datetime

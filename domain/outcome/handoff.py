@@ -6,13 +6,14 @@ rules.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from typing import Final
 
 import attrs
 
 from domain.address import Address
+from domain.message.skeleton import PlacedBlob, Skeleton, pieces_of
 
 MAX_REPLY_TEXT: Final = 1024
 _ENHANCED = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})(?=\s|$)")
@@ -120,11 +121,40 @@ class Envelope:
 
 
 @attrs.frozen
+class LargeParts:
+    """The parts of a message that are stored apart. *read* gives a chunk by digest and number."""
+
+    blobs: tuple[PlacedBlob, ...]
+    read: Callable[[bytes, int], bytes] = attrs.field(repr=False, eq=False)
+
+
+@attrs.frozen
 class Parcel:
-    """What one attempt hands over: the envelope, and the message with CRLF line ends."""
+    """What one attempt hands over: the envelope, and the message with CRLF line ends.
+
+    Of a message with *parts* the octets hold all but them.
+    """
 
     envelope: Envelope
     octets: bytes = attrs.field(repr=False)
+    parts: LargeParts | None = None
+
+    @property
+    def size(self) -> int:
+        """How many octets the message has, with its parts."""
+        if self.parts is None:
+            return len(self.octets)
+        return Skeleton(self.octets, self.parts.blobs).size
+
+    def pieces(self) -> Iterator[bytes]:
+        """The message in pieces of a bounded size, read as they are asked for.
+
+        No line goes beyond the end of a piece. StoreUnavailable.
+        """
+        if self.parts is None:
+            yield self.octets
+        else:
+            yield from pieces_of(Skeleton(self.octets, self.parts.blobs), self.parts.read)
 
 
 @attrs.frozen

@@ -28,7 +28,6 @@ def an_upload(upload_id: str = "u1", blob: Blob | None = None, **changes: object
         id=upload_id,
         key_id=7,
         blob=blob or a_blob(),
-        filename="ü.pdf",
         content_type="application/pdf",
         created_at=at(0),
     )
@@ -54,7 +53,7 @@ def carried(store: Store, *blobs: Blob) -> tuple[int, Sequence[PlacedBlob]]:
         if not tx.accounts.all():
             tx.accounts.add(an_account())
         email_id = tx.emails.add(an_email(), OCTETS).id
-        tx.blobs.place(email_id, placed)
+        tx.blobs.place_all({email_id: placed})
         return email_id
 
     return store.write(work), placed
@@ -69,7 +68,7 @@ def discarded(store: Store, blob: Blob, *, before: float = DAY, chunks: int = 10
 
 
 def is_whole(store: Store, blob: Blob) -> bool:
-    return blob.digest in store.write(lambda tx: tx.blobs.hold([blob.digest]))
+    return blob.digest in store.write(lambda tx: tx.blobs.whole([blob.digest]))
 
 
 class BlobContract:
@@ -147,13 +146,13 @@ class BlobContract:
 
         assert {key: list(value) for key, value in found.items()} == {email_id: placed}
 
-    def test_many_blobs_are_held_at_once(self, store: Store) -> None:
+    def test_many_blobs_are_looked_up_at_once(self, store: Store) -> None:
         blobs = [stored(store, b"%d" % n) for n in range(3)]
         others = [sha256(b"-%d" % n).digest() for n in range(900)]
 
-        held = store.write(lambda tx: tx.blobs.hold([*others, *(b.digest for b in blobs)]))
+        found = store.write(lambda tx: tx.blobs.whole([*others, *(b.digest for b in blobs)]))
 
-        assert set(held) == {blob.digest for blob in blobs}
+        assert set(found) == {blob.digest for blob in blobs}
 
     # -- what is left over ----------------------------------------------------------------------
 
@@ -205,9 +204,7 @@ class BlobContract:
 
     # -- uploads --------------------------------------------------------------------------------
 
-    @pytest.mark.parametrize(
-        "changes", [{}, {"filename": None}, {"key_id": None}, {"content_type": "text/plain"}]
-    )
+    @pytest.mark.parametrize("changes", [{}, {"key_id": None}, {"content_type": "text/plain"}])
     def test_an_upload_is_found_by_its_own_key(
         self, store: Store, changes: dict[str, object]
     ) -> None:

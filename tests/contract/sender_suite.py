@@ -4,6 +4,7 @@ Each test plays a `Script` and says which `Handoff` must come of it. A sender th
 writes proves itself by subclassing `SenderContract` and saying how a script is played to it.
 """
 
+import base64
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from itertools import zip_longest
@@ -17,7 +18,19 @@ from adapters.fakes.vault import FakeVault
 from application.ports.sender import Sender
 from domain.account.account import Account, AuthMechanism, Security
 from domain.address import Address
-from domain.outcome.handoff import Envelope, Handoff, Parcel, Problem, RecipientReply, Reply, Stage
+from domain.errors import StoreUnavailable
+from domain.message.attachment import CHUNK, Blob
+from domain.message.skeleton import PlacedBlob
+from domain.outcome.handoff import (
+    Envelope,
+    Handoff,
+    LargeParts,
+    Parcel,
+    Problem,
+    RecipientReply,
+    Reply,
+    Stage,
+)
 from tests.builders import an_account, an_envelope
 
 PASSWORD: Final = "correct horse battery staple"
@@ -442,6 +455,39 @@ class SenderContract:
 
     # --- what the server offers
 
+    def test_large_parts_are_read_and_encoded_on_their_way(self) -> None:
+        read: list[tuple[bytes, int]] = []
+        parcel, whole = with_large_part(read)
+        with self.played(extensions=("PIPELINING", f"SIZE {parcel.size}")) as played:
+            handoffs = played.send_all([parcel, a_parcel(2)], before_dot=Permission())
+
+            assert [handoff.accepted for handoff in handoffs] == [True, True]
+            (_, first), (_, second) = played.taken()
+        assert first == whole
+        assert second == a_parcel(2).octets
+        assert read == [(b"d" * 32, 0), (b"d" * 32, 1)]
+
+    def test_the_size_of_a_message_counts_its_large_parts(self) -> None:
+        parcel, _ = with_large_part([])
+        with self.played(extensions=(f"SIZE {parcel.size - 1}",)) as played:
+            [handoff] = played.send_all([parcel], before_dot=Permission())
+
+        assert handoff.problem is Problem.TOO_BIG
+
+    def test_a_part_that_cannot_be_read_ends_the_attempt_without_the_dot(self) -> None:
+        parcel, _ = with_large_part([], broken_at=1)
+        permission = Permission()
+        with self.played() as played:
+            with (
+                pytest.raises(StoreUnavailable),
+                played.sender.converse(played.account) as conversation,
+            ):
+                conversation.send(parcel, before_dot=permission)
+
+            assert permission.asked == 0
+            assert played.send().accepted
+            assert len(played.taken()) == 1
+
     def test_a_message_larger_than_the_announced_size_is_not_begun(self) -> None:
         with self.played(extensions=("PIPELINING", "SIZE 10")) as played:
             handoff = played.send()
@@ -726,3 +772,22 @@ def a_parcel(number: int) -> Parcel:
     return Parcel(
         an_envelope(*a_name(number)), MESSAGE.replace(b"Subject: ", b"Subject: %d " % number)
     )
+
+
+def with_large_part(
+    read: list[tuple[bytes, int]], *, broken_at: int | None = None
+) -> tuple[Parcel, bytes]:
+    """A message with a part of two chunks, and what a server gets of it. *read* notes the reads."""
+    octets = bytes(range(256)) * (CHUNK // 256 + 9)
+    head, tail = b"Subject: Large\r\n.dot: x\r\n\r\n--b\r\n\r\n", b"\r\n--b--\r\n.\r\n"
+    blob = Blob(digest=b"d" * 32, size=len(octets))
+
+    def chunk(digest: bytes, n: int) -> bytes:
+        if n == broken_at:
+            raise StoreUnavailable("the store is gone")
+        read.append((digest, n))
+        return octets[n * CHUNK : (n + 1) * CHUNK]
+
+    parts = LargeParts((PlacedBlob(offset=len(head), blob=blob),), chunk)
+    whole = head + base64.encodebytes(octets).replace(b"\n", b"\r\n")[:-2] + tail
+    return Parcel(an_envelope(*a_name(1)), head + tail, parts), whole

@@ -135,7 +135,7 @@ def furnish(store: SqliteStore, emails: int = 5) -> None:
         tx.blobs.begin(blob, now=at(0))
         tx.blobs.put(blob.digest, 0, b"%PDF")
         tx.blobs.complete(blob)
-        tx.blobs.place(added.id, [PlacedBlob(offset=7, blob=blob)])
+        tx.blobs.place_all({added.id: [PlacedBlob(offset=7, blob=blob)]})
         tx.uploads.add(an_upload(blob=blob, key_id=key.id))
 
     store.write(work)

@@ -38,7 +38,6 @@ CREATE TABLE upload (
     id TEXT NOT NULL PRIMARY KEY,
     key_id BIGINT,
     digest TEXT NOT NULL REFERENCES blob (digest),
-    filename TEXT,
     content_type TEXT NOT NULL,
     created_at BIGINT NOT NULL
 );
