@@ -15,6 +15,7 @@ from application.delivery.signing import Signing
 from application.dkim_keys import DkimKeys
 from application.email_changes import EmailChanges
 from application.intake.admission import Admission
+from application.intake.files import Files
 from application.intake.submit import Submission
 from application.maintenance.sweep import Maintenance
 from application.ports.cluster import Locks
@@ -63,6 +64,7 @@ class Application:
     access: Access
     api_keys: ApiKeys
     admission: Admission
+    files: Files
     submission: Submission
     email_changes: EmailChanges
     account_service: AccountService
@@ -80,6 +82,7 @@ def assemble(ports: Ports, rules: ServiceRules, *, host: str, pid: int) -> Appli
         max_depth=rules.max_queue_depth,
         max_account_depth=rules.max_account_depth,
     )
+    files = Files(store=ports.store, clock=ports.clock, entropy=ports.entropy, admission=admission)
     windows = rules.delivery.windows
     membership = Membership(
         store=ports.store,
@@ -116,11 +119,13 @@ def assemble(ports: Ports, rules: ServiceRules, *, host: str, pid: int) -> Appli
             observe=ports.observe,
         ),
         admission=admission,
+        files=files,
         submission=Submission(
             store=ports.store,
             clock=ports.clock,
             entropy=ports.entropy,
             admission=admission,
+            files=files,
             limits=rules.intake,
             retry=rules.delivery.retry,
             windows=windows,

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 from threading import Event as Flag
 
+from application.ports.cluster import InstanceRepository
 from application.ports.queue import EmailRepository
 from application.ports.system import Headroom
+from domain.capability import Capability
 from domain.email.lifecycle import Email
 from domain.errors import AccountQueueFull, NotAccepting
 
@@ -60,6 +62,14 @@ class Admission:
                     f"{most} emails wait for the SMTP configuration {account_id}",
                     retry_after=timedelta(seconds=30),
                 )
+
+    def check_capability(self, instances: InstanceRepository, capability: Capability) -> None:
+        """NotAccepting while a process of an older version delivers: it would send this wrong."""
+        if instances.lacks(capability):
+            raise NotAccepting(
+                "a process of an older version delivers still, and cannot send this email yet",
+                retry_after=timedelta(seconds=30),
+            )
 
     def check_room(self, waiting: int, *, emails: int) -> None:
         """NotAccepting if so many *emails* more than *waiting* would be too many in the queue."""

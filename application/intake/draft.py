@@ -19,6 +19,16 @@ LONGEST_SCHEDULE: Final = timedelta(days=30)
 
 
 @attrs.frozen(kw_only=True)
+class UploadedFile:
+    """A file that was uploaded before. Without a type: that of the upload, or of the name."""
+
+    attachment_id: str
+    filename: str
+    content_type: str | None = None
+    content_id: str | None = None
+
+
+@attrs.frozen(kw_only=True)
 class Draft:
     """An email as a client asks for it, parsed.
 
@@ -37,7 +47,7 @@ class Draft:
     sender: Address | None = None
     reply_to: tuple[Address, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
-    attachments: tuple[Attachment, ...] = ()
+    attachments: tuple[Attachment | UploadedFile, ...] = ()
     calendar: CalendarPart | None = attrs.field(default=None, repr=False)
     priority: int = NORMAL
     account_id: int | None = None
@@ -64,7 +74,10 @@ class Draft:
         )
 
     def content(self) -> Content:
-        """What the message shows; an address that stands in both *to* and *cc* is shown once."""
+        """What the message shows, without its files.
+
+        An address that stands in both *to* and *cc* is shown once.
+        """
         to = self.to if len(self.to) == 1 else tuple(dict.fromkeys(self.to))
         return Content(
             subject=self.subject,
@@ -74,7 +87,6 @@ class Draft:
             cc=tuple(each for each in dict.fromkeys(self.cc) if each not in to) if self.cc else (),
             reply_to=self.reply_to,
             headers=self.headers,
-            attachments=self.attachments,
             calendar=self.calendar,
         )
 

@@ -1,49 +1,69 @@
 """The message of a draft: its images and files put in their places, then composed."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 import attrs
 
 from application.intake.draft import Draft
+from application.intake.files import FilesOfCall
 from domain.email.detail import NOTHING, AttachedFile, Detail
-from domain.message.attachment import MAX_ATTACHMENTS
+from domain.message.attachment import MAX_ATTACHMENTS, Attachment, Blob
 from domain.message.compose import Content, compose, compose_parts
 from domain.message.inline import extracted
 from domain.message.skeleton import Skeleton
 
 
+@attrs.frozen
+class Composed:
+    """A message, what is kept of it for people, and the large parts that are to be stored first."""
+
+    message: Skeleton
+    detail: Detail = NOTHING
+    large: Mapping[Blob, bytes] = attrs.field(factory=dict, repr=False)
+
+
 def composed(
-    content: Content, *, message_id: str, token: str, date: datetime, denied: Collection[str]
-) -> Skeleton:
-    """The message of *content*. The same arguments give the same octets. InvalidInput."""
+    draft: Draft,
+    content: Content,
+    *,
+    message_id: str,
+    token: str,
+    date: datetime,
+    denied: Collection[str],
+    files: FilesOfCall,
+) -> Composed:
+    """The message of *draft*, whose *content* lacks its files. InvalidInput."""
     boundary = f"=_{token}"
-    if content.is_simple:
-        return Skeleton(compose(content, message_id=message_id, date=date, boundary=boundary))
-    return compose_parts(
-        with_images_as_parts(content, token=token),
+    if content.is_simple and not draft.attachments:
+        octets = compose(content, message_id=message_id, date=date, boundary=boundary)
+        return Composed(Skeleton(octets))
+    given = files.attached(draft.attachments)
+    content, images = _with_images_as_parts(content, token=token, given=len(given.attachments))
+    taken = files.attached(images)
+    message = compose_parts(
+        attrs.evolve(content, attachments=given.attachments + taken.attachments),
         message_id=message_id,
         date=date,
         boundary=boundary,
         denied=denied,
     )
+    return Composed(message, _detail_of(given.attachments), {**given.large, **taken.large})
 
 
-def with_images_as_parts(content: Content, *, token: str) -> Content:
-    """The images that the HTML carries in ``data:`` URIs become attachments."""
+def _with_images_as_parts(
+    content: Content, *, token: str, given: int
+) -> tuple[Content, tuple[Attachment, ...]]:
+    """The images that the HTML carries in ``data:`` URIs become attachments beside those given."""
     if content.html is None:
-        return content
-    most = max(0, MAX_ATTACHMENTS - len(content.attachments))
-    taken = extracted(content.html, token=token, most=most)
-    if not taken.images:
-        return content
-    attachments = (*content.attachments, *taken.images)
-    return attrs.evolve(content, html=taken.html, attachments=attachments)
+        return content, ()
+    taken = extracted(content.html, token=token, most=max(0, MAX_ATTACHMENTS - given))
+    return attrs.evolve(content, html=taken.html), taken.images
 
 
-def detail_of(draft: Draft) -> Detail:
-    """What is kept of *draft* for people; NOTHING if there is nothing to say."""
-    if not draft.attachments:
+def _detail_of(attachments: tuple[Attachment, ...]) -> Detail:
+    """What is kept of the files for people."""
+    if not attachments:
         return NOTHING
     return Detail(
         attachments=tuple(
@@ -53,6 +73,6 @@ def detail_of(draft: Draft) -> Detail:
                 size=file.size,
                 content_id=file.content_id,
             )
-            for file in draft.attachments
+            for file in attachments
         )
     )

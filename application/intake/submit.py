@@ -13,8 +13,9 @@ from application.intake.admission import Admission
 from application.intake.budget import Budget
 from application.intake.draft import Draft
 from application.intake.expectation import expect
+from application.intake.files import Files, FilesOfCall
 from application.intake.idempotency import IdempotencyKey, record_of, remembered
-from application.intake.message import composed, detail_of
+from application.intake.message import Composed, composed
 from application.intake.quota import quota_of, use_quota
 from application.intake.routing import Routing
 from application.ports.store import Store, Transaction
@@ -23,12 +24,13 @@ from application.rate_limit import VainWork
 from domain.access import LOCAL, Caller, Scope
 from domain.account.account import Account
 from domain.account.limits import WindowLengths
-from domain.email.detail import NOTHING, Detail
+from domain.capability import Capability
+from domain.email.detail import NOTHING
 from domain.email.forecast import Forecast
 from domain.email.lifecycle import Email
 from domain.email.retry import RetryPolicy
 from domain.email.status import initial
-from domain.errors import Conflict, EmailServiceError, InvalidInput, NotFound, TooMany
+from domain.errors import Conflict, EmailServiceError, FieldError, InvalidInput, NotFound, TooMany
 from domain.intake import IntakeLimits
 
 T = TypeVar("T")
@@ -48,8 +50,7 @@ class Prepared:
     """An email that only has to be stored, and its message."""
 
     email: Email
-    octets: bytes = attrs.field(repr=False)
-    detail: Detail = NOTHING
+    made: Composed = attrs.field(repr=False)
 
 
 @attrs.frozen
@@ -70,6 +71,7 @@ class Submission:
         clock: Clock,
         entropy: Entropy,
         admission: Admission,
+        files: Files,
         limits: IntakeLimits,
         retry: RetryPolicy,
         windows: WindowLengths,
@@ -80,6 +82,7 @@ class Submission:
         self._clock = clock
         self._entropy = entropy
         self._admission = admission
+        self._files = files
         self._limits = limits
         self._retry = retry
         self._windows = windows
@@ -158,6 +161,7 @@ class Submission:
         right = [one for one in prepared if isinstance(one, Prepared)]
         if len(right) < len(prepared):
             raise _batch_error(prepared)
+        self._store_large(right)
         forecast = self._expect(right, now=now) if with_forecast else Forecast()
         ids, stored = self._store_all(right, idempotency=idempotency, caller=caller)
         return Accepted(ids, forecast if stored else Forecast())
@@ -171,7 +175,9 @@ class Submission:
         now = self._clock.now()
         chosen = self._choose(drafts, caller, now=now)
         all_prepared = self._compose_each(drafts, chosen, caller, now=now)
-        forecast = self._expect([one for one in all_prepared if isinstance(one, Prepared)], now=now)
+        right = [one for one in all_prepared if isinstance(one, Prepared)]
+        self._store_large(right)
+        forecast = self._expect(right, now=now)
         for prepared in all_prepared:
             if isinstance(prepared, Prepared):
                 work = partial(self._add, prepared=(prepared,), caller=caller)
@@ -203,16 +209,23 @@ class Submission:
         *,
         now: datetime,
     ) -> Sequence["Prepared | Refusal"]:
+        files = self._files.of_call(caller)
         return [
             account
             if isinstance(account, Refusal)
-            else _caught(self._compose, draft, account, caller, now=now)
+            else _caught(self._compose, draft, account, caller, files, now=now)
             for draft, account in zip(drafts, accounts, strict=True)
         ]
 
     def _expect(self, prepared: Sequence[Prepared], *, now: datetime) -> Forecast:
         emails = [one.email for one in prepared]
         return expect(self._store, emails, windows=self._windows, now=now)
+
+    def _store_large(self, prepared: Sequence[Prepared]) -> None:
+        """What stands apart comes first: an email is never there without it."""
+        large = {blob: octets for one in prepared for blob, octets in one.made.large.items()}
+        if large:
+            self._files.store(large)
 
     def _check_number(self, drafts: Sequence[Draft]) -> None:
         """InvalidInput for more emails or recipients than one call may have."""
@@ -255,15 +268,29 @@ class Submission:
             tx.accounts.get(account_id)
         named = sum(len(email.recipients) for email in emails)
         use_quota(tx.key_usage, caller, named, now=emails[0].created_at)
-        added = tx.emails.add_all([(one.email, one.octets) for one in prepared])
+        carried = {placed.blob.digest for one in prepared for placed in one.made.message.blobs}
+        if carried:
+            self._check_blobs(tx, carried)
+        added = tx.emails.add_all([(one.email, one.made.message.octets) for one in prepared])
         details = {
-            email.id: one.detail
+            email.id: one.made.detail
             for email, one in zip(added, prepared, strict=True)
-            if one.detail is not NOTHING
+            if one.made.detail is not NOTHING
         }
         if details:
             tx.details.add_all(details)
+        if carried:
+            tx.blobs.place_all(
+                {e.id: one.made.message.blobs for e, one in zip(added, prepared, strict=True)}
+            )
         return added
+
+    def _check_blobs(self, tx: Transaction, carried: set[bytes]) -> None:
+        """Refuse messages whose parts are not there, or would not be sent by all who deliver."""
+        self._admission.check_capability(tx.instances, Capability.BLOBS)
+        if not carried <= set(tx.blobs.whole(carried)):
+            error = FieldError("attachments", "one of them has expired: upload it again")
+            raise InvalidInput(error, code="attachment_unknown")
 
     def _announce(self, emails: Sequence[Email]) -> None:
         if emails:
@@ -272,7 +299,13 @@ class Submission:
             self._observe(email_event("email_accepted", email))
 
     def _compose(
-        self, draft: Draft, account: Account | None, caller: Caller, *, now: datetime
+        self,
+        draft: Draft,
+        account: Account | None,
+        caller: Caller,
+        files: FilesOfCall,
+        *,
+        now: datetime,
     ) -> "Prepared":
         recipients = draft.recipients()
         errors = self._limits.errors_of_email(len(recipients))
@@ -282,8 +315,14 @@ class Submission:
         token = self._entropy.token()
         message_id = f"<{token}@{domain}>"
         content = draft.content()
-        message = composed(
-            content, message_id=message_id, token=token, date=now, denied=self._limits.denied_files
+        made = composed(
+            draft,
+            content,
+            message_id=message_id,
+            token=token,
+            date=now,
+            denied=self._limits.denied_files,
+            files=files,
         )
         due = max(draft.send_at or now, now)
         email = Email(
@@ -302,14 +341,14 @@ class Submission:
             smtputf8=content.needs_smtputf8
             or any(recipient.address.needs_smtputf8 for recipient in recipients),
             message_id=message_id,
-            size=message.size,
+            size=made.message.size,
             eligible_at=due,
             expires_at=due + self._retry.max_age,
             created_at=now,
             updated_at=now,
             key_id=caller.key_id,
         )
-        return Prepared(email, message.octets, detail_of(draft))
+        return Prepared(email, made)
 
 
 def _caught(make: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T | Refusal:

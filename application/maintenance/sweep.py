@@ -8,6 +8,7 @@ from application.cluster.membership import Membership
 from application.delivery import Delivery
 from application.maintenance.clock_repair import ClockRepair
 from application.maintenance.expiry import Expiry
+from application.maintenance.leftovers import Leftovers
 from application.maintenance.probe import PausedAccounts
 from application.ports.sender import Sender
 from application.ports.store import Store
@@ -46,6 +47,7 @@ class Maintenance:
         self._sender = sender
         self._clock_repair = ClockRepair(store=store, clock=clock, observe=observe)
         self._expiry = Expiry(store=store, clock=clock, observe=observe)
+        self._leftovers = Leftovers(store=store, clock=clock, observe=observe)
         self._paused_accounts = PausedAccounts(
             store=store,
             sender=sender,
@@ -72,6 +74,7 @@ class Maintenance:
         while self._expiry.run(limit=SLICE) == SLICE:
             pass
         self._prune()
+        self._leftovers.run()
         self._sender.tend()
         self._paused_accounts.probe()
 

@@ -157,6 +157,13 @@ def _filename_error(filename: str, field: str, denied: Collection[str]) -> Field
     return None
 
 
+def check_type(content_type: str, *, field: str) -> None:
+    """Nothing, or InvalidInput for what is no media type of one part."""
+    error = _type_error(content_type, field)
+    if error is not None:
+        raise InvalidInput(error)
+
+
 def _type_error(content_type: str, field: str) -> FieldError | None:
     if not _TYPE.fullmatch(content_type):
         return FieldError(field, "must be a media type such as application/pdf")

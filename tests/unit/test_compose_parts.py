@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from application.intake.message import composed
 from domain.address import Address
 from domain.errors import InvalidInput
 from domain.message.attachment import Attachment, Blob, encoded_size
@@ -18,6 +17,7 @@ from domain.message.calendar import CalendarMethod, CalendarPart
 from domain.message.compose import Content, compose, compose_parts
 from domain.message.skeleton import PlacedBlob, Skeleton
 from tests.unit.test_mime_tree import CALENDAR, LOGO, PDF, shape
+from tests.world import World
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 ADA = Address("ada", "example.org")
@@ -109,10 +109,10 @@ def test_an_invitation_with_half_a_character_is_refused() -> None:
 
 
 def test_an_image_that_the_html_carries_is_sent_as_a_part() -> None:
-    html = '<p>a</p><img src="data:image/gif;base64,R0lGODlh" alt="dot">'
-    skeleton = composed(
-        content_with(text=None, html=html), message_id="<t@b.c>", token="t", date=NOW, denied=()
-    )
-    message = parsed(skeleton.octets)
-    assert shape(message) == "alternative(text/plain, related(text/html, image/gif))"
-    assert b"R0lGODlh" not in skeleton.octets.split(b"image/gif")[0]
+    world = World()
+    world.account()
+    world.submit(html='<p>a</p><img src="data:image/gif;base64,R0lGODlh" alt="dot">')
+    world.run()
+    [taken] = world.sender.accepted
+    assert shape(parsed(taken.octets)) == "alternative(text/plain, related(text/html, image/gif))"
+    assert b"R0lGODlh" not in taken.octets.split(b"image/gif")[0]

@@ -1,6 +1,8 @@
 """What is signed at the hand-off, and what happens where it cannot be."""
 
 import hashlib
+import re
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -12,6 +14,8 @@ from adapters.fakes.vault import FakeVault
 from domain.account.account import AccountState
 from domain.account.limits import Limits
 from domain.email.status import Status
+from domain.message.attachment import Attachment
+from domain.message.dkim import BodyHash
 from domain.outcome.handoff import Stage
 from tests.builders import an_address
 from tests.world import World
@@ -44,6 +48,20 @@ def test_both_signatures_stand_in_front_of_the_from_line() -> None:
     assert b"a=rsa-sha256" in signed
     assert b"a=ed25519-sha256" in signed
     assert b"From:" not in signed
+
+
+def test_large_parts_are_signed_as_they_are_handed_over() -> None:
+    world = signing(World())
+    file = Attachment(filename="a", content_type="a/b", octets=bytes(range(256)) * 2000)
+    world.submit(attachments=(file,))
+
+    world.run()
+
+    [taken] = world.sender.accepted
+    head, _, body = taken.octets.partition(b"\r\n\r\n")
+    body_hash = BodyHash()
+    body_hash.add(body)
+    assert re.sub(rb"\s", b"", head).count(b"bh=" + b64encode(body_hash.digest())) == 2
 
 
 def test_nothing_is_signed_before_the_owner_says_so_nor_afterwards() -> None:
