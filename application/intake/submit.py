@@ -15,22 +15,21 @@ from application.intake.draft import Draft
 from application.intake.expectation import expect
 from application.intake.files import Files, FilesOfCall
 from application.intake.idempotency import IdempotencyKey, record_of, remembered
-from application.intake.message import Composed, composed
+from application.intake.message import composed
 from application.intake.quota import quota_of, use_quota
 from application.intake.routing import Routing
+from application.intake.storing import Prepared, large_of, store_emails
 from application.ports.store import Store, Transaction
 from application.ports.system import Clock, Entropy, Observe, Wake
 from application.rate_limit import VainWork
 from domain.access import LOCAL, Caller, Scope
 from domain.account.account import Account
 from domain.account.limits import WindowLengths
-from domain.capability import Capability
-from domain.email.detail import NOTHING
 from domain.email.forecast import Forecast
 from domain.email.lifecycle import Email
 from domain.email.retry import RetryPolicy
 from domain.email.status import initial
-from domain.errors import Conflict, EmailServiceError, FieldError, InvalidInput, NotFound, TooMany
+from domain.errors import Conflict, EmailServiceError, InvalidInput, NotFound, TooMany
 from domain.intake import IntakeLimits
 
 T = TypeVar("T")
@@ -43,14 +42,6 @@ Refusal: TypeAlias = InvalidInput | NotFound | Conflict
 # twentieth of its time (an international address takes a millisecond to validate).
 FREE_IN_VAIN: Final = 20_000
 IN_VAIN_A_SECOND: Final = 50.0
-
-
-@attrs.frozen
-class Prepared:
-    """An email that only has to be stored, and its message."""
-
-    email: Email
-    made: Composed = attrs.field(repr=False)
 
 
 @attrs.frozen
@@ -161,7 +152,7 @@ class Submission:
         right = [one for one in prepared if isinstance(one, Prepared)]
         if len(right) < len(prepared):
             raise _batch_error(prepared)
-        self._store_large(right)
+        self._files.store(large_of(right))
         forecast = self._expect(right, now=now) if with_forecast else Forecast()
         ids, stored = self._store_all(right, idempotency=idempotency, caller=caller)
         return Accepted(ids, forecast if stored else Forecast())
@@ -176,7 +167,7 @@ class Submission:
         chosen = self._choose(drafts, caller, now=now)
         all_prepared = self._compose_each(drafts, chosen, caller, now=now)
         right = [one for one in all_prepared if isinstance(one, Prepared)]
-        self._store_large(right)
+        self._files.store(large_of(right))
         forecast = self._expect(right, now=now)
         for prepared in all_prepared:
             if isinstance(prepared, Prepared):
@@ -221,12 +212,6 @@ class Submission:
         emails = [one.email for one in prepared]
         return expect(self._store, emails, windows=self._windows, now=now)
 
-    def _store_large(self, prepared: Sequence[Prepared]) -> None:
-        """What stands apart comes first: an email is never there without it."""
-        large = {blob: octets for one in prepared for blob, octets in one.made.large.items()}
-        if large:
-            self._files.store(large)
-
     def _check_number(self, drafts: Sequence[Draft]) -> None:
         """InvalidInput for more emails or recipients than one call may have."""
         if len(drafts) > 1:
@@ -268,29 +253,7 @@ class Submission:
             tx.accounts.get(account_id)
         named = sum(len(email.recipients) for email in emails)
         use_quota(tx.key_usage, caller, named, now=emails[0].created_at)
-        carried = {placed.blob.digest for one in prepared for placed in one.made.message.blobs}
-        if carried:
-            self._check_blobs(tx, carried)
-        added = tx.emails.add_all([(one.email, one.made.message.octets) for one in prepared])
-        details = {
-            email.id: one.made.detail
-            for email, one in zip(added, prepared, strict=True)
-            if one.made.detail is not NOTHING
-        }
-        if details:
-            tx.details.add_all(details)
-        if carried:
-            tx.blobs.place_all(
-                {e.id: one.made.message.blobs for e, one in zip(added, prepared, strict=True)}
-            )
-        return added
-
-    def _check_blobs(self, tx: Transaction, carried: set[bytes]) -> None:
-        """Refuse messages whose parts are not there, or would not be sent by all who deliver."""
-        self._admission.check_capability(tx.instances, Capability.BLOBS)
-        if not carried <= set(tx.blobs.whole(carried)):
-            error = FieldError("attachments", "one of them has expired: upload it again")
-            raise InvalidInput(error, code="attachment_unknown")
+        return store_emails(tx, prepared, admission=self._admission)
 
     def _announce(self, emails: Sequence[Email]) -> None:
         if emails:

@@ -14,6 +14,7 @@ from application import Application
 from domain.account.network import Network
 from domain.errors import InvalidInput
 from entrypoints.http.access import install_access
+from entrypoints.http.attachments import Attachments
 from entrypoints.http.docs import Docs
 from entrypoints.http.emails import Emails, Submissions
 from entrypoints.http.fields import RequestError, pointer
@@ -33,6 +34,7 @@ MAX_BODY_BYTES: Final = 30 * 1024 * 1024
 OPERATIONS: Final = (
     *operations_of(Submissions),
     *operations_of(Emails),
+    *operations_of(Attachments),
     *operations_of(SmtpConfigs),
     *operations_of(Dkim),
     *operations_of(Operations),
@@ -80,6 +82,7 @@ def create_http(
         Dkim(application),
         Submissions(application, test_ids=test_ids),
         Emails(application),
+        Attachments(application),
         Docs(OPERATIONS, version=version, rfc3339_times=rfc3339_times),
     ):
         routes = calls.routes()

@@ -16,7 +16,7 @@ from application.access import Access
 from domain.access import Caller, Scope
 from domain.address import is_loopback
 from domain.errors import Forbidden, TooMany
-from entrypoints.http.json_reader import check_content_type
+from entrypoints.http.json_reader import check_content_type, check_encoding
 from entrypoints.http.judgement import JUDGEMENT, Judgement
 from entrypoints.http.openapi import Operation
 from entrypoints.http.proxies import forwarded_of
@@ -65,7 +65,7 @@ class _Door:
         self, access: Access, operations: Sequence[Operation], free: frozenset[str]
     ) -> None:
         self._scopes = {one.endpoint: one.scope for one in operations}
-        self._take_a_body = {one.endpoint for one in operations if one.body is not None}
+        self._bodies = {one.endpoint: one.body for one in operations if one.body is not None}
         self._access = access
         self._free = free
 
@@ -113,9 +113,12 @@ class _Door:
         """The request may go on, if it is one that takes a body like this."""
         if asked.routing_exception is not None:
             raise asked.routing_exception
-        if asked.endpoint not in self._take_a_body:
+        body = self._bodies.get(asked.endpoint or "")
+        if body is None:
             raise RequestEntityTooLarge
-        check_content_type()
+        if not body.takes(asked.mimetype):
+            check_content_type()
+        check_encoding()
         judgement.caller, judgement.allowance = asked.caller, asked.allowance
         judgement.passed = True
         return Response(status=204)

@@ -44,12 +44,12 @@ def read_object(*, times: int = 1) -> JsonObject:
     InvalidInput if it is none, 415 if its content type says something else, 413 if it is too large.
     """
     check_content_type()
-    return parse_object(_body(), times=times)
+    return parse_object(read_body(), times=times)
 
 
 def read_optional_object() -> JsonObject:
     """Like `read_object`; an empty body stands for no fields, whatever its type."""
-    octets = _body()
+    octets = read_body()
     if not octets:
         return {}
     check_content_type()
@@ -61,7 +61,8 @@ def read_limit(max_body_bytes: int) -> int:
     return max_body_bytes + 1
 
 
-def _body() -> bytes:
+def read_body() -> bytes:
+    """The body of the current request, whatever it is. 413 if it is too large."""
     asked = the_request()
     environ, most = asked.environ, asked.max_content_length
     length: str = environ.get("CONTENT_LENGTH", "")
@@ -87,6 +88,12 @@ def check_content_type() -> None:
         charset = asked.mimetype_params.get("charset", "utf-8")
         if asked.mimetype != JSON or charset.lower() not in ("utf-8", "utf8"):
             raise UnsupportedMediaType("send the body as application/json, in UTF-8")
+    check_encoding()
+
+
+def check_encoding() -> None:
+    """415 if the headers of the current request say that its body is compressed."""
+    environ = the_request().environ
     if environ.get("HTTP_CONTENT_ENCODING", "").strip().lower() not in ("", "identity"):
         raise ContentEncoded
 

@@ -13,7 +13,11 @@ from tests.dkim_oracle import verified_signatures
 from tests.running import ROOT, Running, free_port, running, wait_until
 
 README, SENDING, DKIM, ATTACHMENTS = (
-    re.findall(r"```sh\n(curl .*?)```\n```json\n(.*?)```", document.read_text("utf-8"), re.DOTALL)
+    re.findall(
+        r"```sh\n((?:printf .*? \| )?curl .*?)```\n```json\n(.*?)```",
+        document.read_text("utf-8"),
+        re.DOTALL,
+    )
     for document in (
         ROOT / "README.md",
         ROOT / "docs/using/sending.md",
@@ -133,11 +137,19 @@ def test_the_page_about_dkim_leads_to_mail_that_verifies(tmp_path: Path) -> None
     assert verified_signatures([octets], records) == [[True, True]]
 
 
+UPLOAD = "ID-OF-THE-FILE"
+
+
 def test_every_call_of_the_page_about_attachments_gives_the_answer_it_shows(
     tmp_path: Path,
 ) -> None:
     sandbox_port = free_port()
+    upload_id = ""
     with running(tmp_path, SANDBOX="1", SANDBOX_PORT=sandbox_port) as service:
-        walk(SENDING[:1] + ATTACHMENTS, service, sandbox_port)
+        walk(SENDING[:1], service, sandbox_port)
+        for command, expected in ATTACHMENTS:
+            got = typed(command.replace(UPLOAD, upload_id), service, sandbox_port)
+            upload_id = got.get("attachment_id", upload_id)
+            shown(json.loads(expected.replace(UPLOAD, upload_id)), got, sandbox_port)
 
-    assert len(ATTACHMENTS) == 4
+    assert len(ATTACHMENTS) == 7

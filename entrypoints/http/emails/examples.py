@@ -53,6 +53,21 @@ MOST: Final[Example] = {
     "send_at": "2026-01-31T09:30:00+01:00",
     "at_most_once": True,
 }
+# a form: the email as JSON, and its files
+FORM: Final[Example] = {
+    "type": "object",
+    "required": ["email"],
+    "properties": {
+        "email": {"$ref": "#/components/schemas/EmailRequest"},
+        "file": {
+            "type": "array",
+            "maxItems": 20,
+            "items": {"type": "string", "format": "binary"},
+            "description": "Attached after the files of the email itself. A Content-ID makes one"
+            " an image within the HTML.",
+        },
+    },
+}
 ROW: Final[Example] = {
     "id": 1,
     "subject": "Welcome",

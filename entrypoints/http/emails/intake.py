@@ -3,10 +3,10 @@
 from typing import Final, TypeAlias
 
 from application.intake.budget import Demand
-from application.intake.draft import Draft
+from application.intake.draft import Draft, UploadedFile
 from domain.message.attachment import Attachment, type_of
 from domain.message.calendar import CalendarMethod, CalendarPart
-from entrypoints.http.emails.part_schemas import CalendarRequest
+from entrypoints.http.emails.part_schemas import AttachmentRequest, CalendarRequest
 from entrypoints.http.emails.schemas import EmailRequest
 from entrypoints.http.json_reader import JsonObject
 
@@ -19,8 +19,8 @@ CHEAP_RECIPIENTS: Final = 4
 CHEAP_TEXT: Final = 20_000
 
 
-def draft_of(wanted: EmailRequest, headers: Headers) -> Draft:
-    """An email of the API as the application takes it."""
+def draft_of(wanted: EmailRequest, headers: Headers, files: tuple[Attachment, ...] = ()) -> Draft:
+    """An email of the API as the application takes it; *files* come after its own."""
     return Draft(
         subject=wanted.subject,
         html=wanted.html_content,
@@ -29,7 +29,7 @@ def draft_of(wanted: EmailRequest, headers: Headers) -> Draft:
         cc=tuple(wanted.cc),
         bcc=tuple(wanted.bcc),
         headers=headers,
-        attachments=_attachments(wanted) if wanted.attachments else (),
+        attachments=_attachments(wanted) + files if wanted.attachments else files,
         calendar=_calendar(wanted.calendar) if wanted.calendar else None,
         priority=wanted.priority,
         account_id=wanted.smtp_config_id,
@@ -38,15 +38,24 @@ def draft_of(wanted: EmailRequest, headers: Headers) -> Draft:
     )
 
 
-def _attachments(wanted: EmailRequest) -> tuple[Attachment, ...]:
-    return tuple(
-        Attachment(
+def _attachments(wanted: EmailRequest) -> tuple[Attachment | UploadedFile, ...]:
+    return tuple(map(_attachment, wanted.attachments))
+
+
+def _attachment(file: AttachmentRequest) -> Attachment | UploadedFile:
+    if file.content is None:
+        assert file.attachment_id is not None, "one of the two is there"
+        return UploadedFile(
+            attachment_id=file.attachment_id,
             filename=file.filename,
-            content_type=file.content_type or type_of(file.filename),
-            octets=file.content,
+            content_type=file.content_type,
             content_id=file.content_id,
         )
-        for file in wanted.attachments
+    return Attachment(
+        filename=file.filename,
+        content_type=file.content_type or type_of(file.filename),
+        octets=file.content,
+        content_id=file.content_id,
     )
 
 

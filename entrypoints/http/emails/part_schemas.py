@@ -3,7 +3,14 @@
 from binascii import Error, a2b_base64
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    WithJsonSchema,
+    model_validator,
+)
 
 from domain.message.attachment import MAX_ATTACHMENTS, MAX_FILENAME
 from domain.message.calendar import MAX_CALENDAR
@@ -13,6 +20,7 @@ from entrypoints.http.schemas import (
     ReplyModel,
     RequestModel,
     header_text,
+    without_defaults,
 )
 
 _EXAMPLE: Final = "JVBERi0xLjcK"
@@ -39,8 +47,20 @@ Base64: TypeAlias = Annotated[
 ]
 
 
+def _of_one_content(schema: dict[str, Any]) -> None:
+    """Strict clients leave `if` out; they would make a type of `oneOf` that nothing fits."""
+    without_defaults(schema)
+    schema |= {
+        "if": {"required": ["content"]},
+        "then": {"not": {"required": ["attachment_id"]}},
+        "else": {"required": ["attachment_id"]},
+    }
+
+
 class AttachmentRequest(RequestModel):
     """A file to attach."""
+
+    model_config = ConfigDict(json_schema_extra=_of_one_content)
 
     filename: Annotated[
         str,
@@ -54,8 +74,22 @@ class AttachmentRequest(RequestModel):
         NO_CONTROLS,
     ]
     content: Annotated[
-        Base64, Field(repr=False, description="The file in base64, without line breaks.")
-    ]
+        Absent[Base64],
+        Field(
+            repr=False,
+            description="The file in base64, without line breaks. One of content and"
+            " attachment_id is needed.",
+        ),
+    ] = None
+    attachment_id: Annotated[
+        Absent[str],
+        Field(
+            min_length=1,
+            max_length=64,
+            description="A file that was uploaded before, with the same API key.",
+            examples=["5f0c8b0e1d9a4c53b1f0a2d7c6e5f401"],
+        ),
+    ] = None
     content_type: Annotated[
         Absent[str],
         Field(
@@ -73,6 +107,12 @@ class AttachmentRequest(RequestModel):
             examples=["logo"],
         ),
     ] = None
+
+    @model_validator(mode="after")
+    def _has_one_content(self) -> "AttachmentRequest":
+        if (self.content is None) == (self.attachment_id is None):
+            raise ValueError("must have content or attachment_id, and not both")
+        return self
 
 
 class CalendarRequest(RequestModel):

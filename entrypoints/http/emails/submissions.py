@@ -27,8 +27,10 @@ from entrypoints.http.emails.schemas import (
     EmailRequest,
     LooseBatch,
 )
+from entrypoints.http.emails.submitted import read_submitted
 from entrypoints.http.fields import RequestError, about_one_email
 from entrypoints.http.json_reader import BATCH, JsonObject, read_object
+from entrypoints.http.multipart import FORM
 from entrypoints.http.openapi import Answer, Body, Tag, add_routes, operation
 from entrypoints.http.replies import reply
 from entrypoints.http.requests import the_request
@@ -66,7 +68,9 @@ class Submissions:
         scope=Scope.SEND,
         idempotent=True,
         body=Body(
-            model=EmailRequest, examples={"shortest": examples.LEAST, "everything": examples.MOST}
+            model=EmailRequest,
+            examples={"shortest": examples.LEAST, "everything": examples.MOST},
+            others={FORM: examples.FORM},
         ),
         answer=Answer(
             status=201,
@@ -88,18 +92,21 @@ class Submissions:
         """
         self._admission.check()  # before a body of megabytes is read for nothing
         headers = self._passed_on()
-        body = read_object()
+        submitted = read_submitted()
+        body = submitted.fields
         too_many = self._too_many(body)
-        if is_costly(body):
+        if submitted.files or is_costly(body):
             self._refuse_too_many(too_many)
-            known = self._judged_early(body, [body])
+            known = self._judged_early(submitted.compared, [body])
             if known is not None:
                 return _accepted(known[0])
         with self._counting([body]):
             wanted = parse(EmailRequest, body, *too_many)
         try:
             accepted = self._submission.submit(
-                (draft_of(wanted, headers),), idempotency=_idempotency(body), caller=the_caller()
+                (draft_of(wanted, headers, submitted.files),),
+                idempotency=_idempotency(submitted.compared),
+                caller=the_caller(),
             )
         except InvalidInput as error:
             raise about_one_email(error) from None

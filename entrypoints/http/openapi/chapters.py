@@ -156,7 +156,7 @@ class _Reader:
                 for parameter in parameters
                 if parameter["name"] not in _EVERYWHERE
             ),
-            fields=tuple(self._fields(_json(body)["schema"])) if body else (),
+            fields=tuple(self._fields(_json(body)["schema"])) if body and _has_json(body) else (),
             requests=tuple(_requests(method.upper(), _filled(path, parameters), operation)),
             status=status,
             answer=answer["description"],
@@ -238,6 +238,10 @@ def _notes(schema: JsonSchema) -> Iterator[str]:
             yield text.format(schema[key])
 
 
+def _has_json(body: JsonSchema) -> bool:
+    return "application/json" in body["content"]
+
+
 def _json(thing: JsonSchema) -> JsonSchema:
     content: JsonSchema = thing["content"]["application/json"]
     return content
@@ -258,8 +262,13 @@ def _filled(path: str, parameters: Sequence[JsonSchema]) -> str:
 
 def _requests(method: str, path: str, operation: JsonSchema) -> Iterator[Request]:
     bodies: Mapping[str, Any] = {"": None}
-    if "requestBody" in operation and operation["requestBody"]["required"]:
-        examples = _json(operation["requestBody"])["examples"]
+    body = operation.get("requestBody")
+    if body is not None and "x-upload" in body:
+        words = ["curl -s", '-H "X-API-Key: $API_KEY"', "-H 'Content-Type: application/pdf'"]
+        yield Request(name="", words=(*words, f"--data-binary @{body['x-upload']}"), path=path)
+        return
+    if body is not None and _has_json(body) and body["required"]:
+        examples = _json(body)["examples"]
         bodies = {name: example["value"] for name, example in examples.items()}
     keyed = "x-required-scope" in operation
     for name, body in bodies.items():

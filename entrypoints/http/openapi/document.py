@@ -107,7 +107,7 @@ def _schemas(operations: Sequence[Operation]) -> JsonSchema:
     for operation in operations:
         if operation.query:
             wanted[operation.query, "validation"] = None
-        if operation.body:
+        if operation.body and operation.body.model:
             wanted[operation.body.model, "validation"] = None
         if operation.answer.model:
             wanted[operation.answer.model, "serialization"] = None
@@ -183,15 +183,17 @@ def _in_query(model: type[RequestModel] | None, schemas: JsonSchema) -> Iterator
 
 
 def _body(body: Body) -> JsonSchema:
-    return {
-        "required": body.required,
-        "content": {
-            JSON: {
-                "schema": _ref("schemas", body.model.__name__),
-                "examples": {name: {"value": value} for name, value in body.examples.items()},
-            }
-        },
-    }
+    content: JsonSchema = {}
+    if body.model:
+        content[JSON] = {
+            "schema": _ref("schemas", body.model.__name__),
+            "examples": {name: {"value": value} for name, value in body.examples.items()},
+        }
+    content |= {media_type: {"schema": schema} for media_type, schema in body.others.items()}
+    found: JsonSchema = {"required": body.required, "content": content}
+    if body.upload:
+        found["x-upload"] = body.upload
+    return found
 
 
 def _answer(row: Operation, by_id: Mapping[str, Operation]) -> JsonSchema:

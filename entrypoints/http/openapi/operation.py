@@ -52,11 +52,21 @@ PATH_PARAMETERS: Final = {
 
 @attrs.frozen(kw_only=True)
 class Body:
-    """What a call takes. A body that is not *required* may be left out."""
+    """What a call takes. A body that is not *required* may be left out.
 
-    model: type[RequestModel]
-    examples: Mapping[str, object]
+    Without a *model* it is no JSON. *others* are the schemas of other media types that it takes;
+    ``*/*`` stands for any. *upload* is a file that an example sends as it is.
+    """
+
+    model: type[RequestModel] | None = None
+    examples: Mapping[str, object] = attrs.field(factory=dict)
     required: bool = True
+    others: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
+    upload: str | None = None
+
+    def takes(self, media_type: str) -> bool:
+        """Whether a body that is no JSON may have this type."""
+        return media_type in self.others or "*/*" in self.others
 
 
 NO_FIELDS: Final = Body(model=NoFields, examples={"nothing": {}}, required=False)

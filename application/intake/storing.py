@@ -1,0 +1,57 @@
+"""Storing emails that are composed: their rows, and what goes with them only where it is there."""
+
+from collections.abc import Mapping, Sequence
+
+import attrs
+
+from application.intake.admission import Admission
+from application.intake.message import Composed
+from application.ports.store import Transaction
+from domain.capability import Capability
+from domain.email.detail import NOTHING
+from domain.email.lifecycle import Email
+from domain.errors import FieldError, InvalidInput
+from domain.message.attachment import Blob
+
+
+@attrs.frozen
+class Prepared:
+    """An email that only has to be stored, and its message."""
+
+    email: Email
+    made: Composed = attrs.field(repr=False)
+
+
+def large_of(prepared: Sequence[Prepared]) -> Mapping[Blob, bytes]:
+    """What stands apart from the messages, and comes before them."""
+    return {blob: octets for one in prepared for blob, octets in one.made.large.items()}
+
+
+def store_emails(
+    tx: Transaction, prepared: Sequence[Prepared], *, admission: Admission
+) -> Sequence[Email]:
+    """The emails with their ids. NotAccepting; InvalidInput if a file is not there any more."""
+    carried = {placed.blob.digest for one in prepared for placed in one.made.message.blobs}
+    if carried:
+        _check_blobs(tx, carried, admission)
+    added = tx.emails.add_all([(one.email, one.made.message.octets) for one in prepared])
+    details = {
+        email.id: one.made.detail
+        for email, one in zip(added, prepared, strict=True)
+        if one.made.detail is not NOTHING
+    }
+    if details:
+        tx.details.add_all(details)
+    if carried:
+        tx.blobs.place_all(
+            {email.id: one.made.message.blobs for email, one in zip(added, prepared, strict=True)}
+        )
+    return added
+
+
+def _check_blobs(tx: Transaction, carried: set[bytes], admission: Admission) -> None:
+    """Refuse messages whose parts are not there, or would not be sent by all who deliver."""
+    admission.check_capability(tx.instances, Capability.BLOBS)
+    if not carried <= set(tx.blobs.whole(carried)):
+        error = FieldError("attachments", "one of them has expired: upload it again")
+        raise InvalidInput(error, code="attachment_unknown")
