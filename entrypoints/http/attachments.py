@@ -18,10 +18,11 @@ from entrypoints.http.replies import reply
 from entrypoints.http.requests import the_request
 from entrypoints.http.schemas import ReplyModel
 
+_FILE: Final[dict[str, Any]] = {"type": "string", "format": "binary", "minLength": 1}
 _FILE_PART: Final[dict[str, Any]] = {
     "type": "object",
     "required": [FILE],
-    "properties": {FILE: {"type": "string", "format": "binary"}},
+    "properties": {FILE: _FILE},
 }
 # what clients send that were told nothing about a file's type
 _NO_TYPES: Final = frozenset({"", "application/x-www-form-urlencoded"})
@@ -60,7 +61,7 @@ class Attachments:
         tag=Tag.EMAILS,
         scope=Scope.SEND,
         body=Body(
-            others={"*/*": {"type": "string", "format": "binary"}, FORM: _FILE_PART},
+            others={"*/*": _FILE, FORM: _FILE_PART},
             upload="invoice.pdf",
         ),
         answer=Answer(
@@ -84,6 +85,8 @@ class Attachments:
         """
         self._admission.check()
         octets, content_type = _form_file() if is_form() else _raw_file()
+        if not octets:
+            raise InvalidInput(RequestError("", "the file is empty"))
         upload = self._files.upload(octets, content_type=content_type, caller=the_caller())
         stored = AttachmentStored(
             attachment_id=upload.id,

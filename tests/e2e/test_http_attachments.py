@@ -208,6 +208,11 @@ def test_a_file_of_which_nothing_is_said_is_octets(kind: str | None) -> None:
     assert reply.json["content_type"] == "application/octet-stream"
 
 
+def test_an_empty_file_is_refused() -> None:
+    reply = uploaded(a_client_with_config(), b"")
+    assert pointers(reply) == [""]
+
+
 def test_an_upload_is_attached_by_its_id() -> None:
     sender = FakeSender()
     application = an_application(sender=sender)
