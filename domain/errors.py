@@ -2,6 +2,7 @@
 
 EmailServiceError
 ├── InvalidInput            what the caller sent cannot be accepted
+│   └── MessageTooLarge     no mail server that may send it takes so much
 ├── Unauthorized            no key, or none that is valid
 ├── Forbidden               the key may not do this
 ├── TooMany                 more calls or recipients than allowed
@@ -56,6 +57,12 @@ class InvalidInput(EmailServiceError):
         self.errors = errors
         if code is not None:
             self.code = code
+
+
+class MessageTooLarge(InvalidInput):
+    """The message is larger than the mail servers that may send it take."""
+
+    code = "message_too_large"
 
 
 class Unauthorized(EmailServiceError):

@@ -258,6 +258,7 @@ def _newer_fields(health: Health) -> Mapping[str, Any]:
             [limit.window, limit.least, limit.most, limit.times, micros(limit.at)]
             for limit in health.learned
         ],
+        "max_octets": health.max_octets,
     }
     return {name: value for name, value in fields.items() if value}
 
@@ -300,6 +301,7 @@ def _health_of(text: str) -> Health:
             LearnedLimit(window=Window(window), least=least, most=most, times=times, at=moment(at))
             for window, least, most, times, at in fields.get("learned", ())
         ),
+        max_octets=fields.get("max_octets"),
     )
 
 

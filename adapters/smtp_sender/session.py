@@ -142,6 +142,7 @@ class Session:
             recipients=self._recipients(parcel),
             delivered=delivered,
             usable=self.usable,
+            max_octets=transaction.extensions.max_octets,
         )
 
     def _open_transaction(self, parcel: Parcel) -> None:

@@ -50,6 +50,7 @@ class Settlement:
         self._rules = rules
         self._results = results
         self._health = health
+        self._sizes: dict[int, tuple[int, int | None]] = {}  # what servers said last
 
     def settle(
         self,
@@ -212,6 +213,24 @@ class Settlement:
                 self._observe(email_event("result_came_late", email))
 
         self._results.persist(work, done)
+
+    def learn_size(self, account: Account, handoff: Handoff) -> None:
+        """How large a message its server takes, if it says something new."""
+        most = handoff.max_octets or None
+        known = (account.version, most)
+        if handoff.max_octets is None or self._sizes.get(account.id) == known:
+            return
+        self._sizes[account.id] = known
+        if account.health.max_octets == most:
+            return
+
+        def work(tx: Transaction) -> None:
+            current = find_locked(tx, account)
+            if current is not None:
+                health = attrs.evolve(current.health, max_octets=most)
+                tx.accounts.save_health(attrs.evolve(current, health=health))
+
+        self._results.persist(work, lambda error: None)
 
     def stop_announcing(self, account: Account, handoff: Handoff) -> None:
         """For good: its server breaks on an envelope that comes together with a final dot."""

@@ -145,6 +145,7 @@ class Transmission:
         if handoff.problem is Problem.STOPPED:
             self._recovery.put_back_begun(email, OVERDUE if permit.late else SHUTDOWN)
             return None
+        self._settlement.learn_size(account, handoff)
         elapsed = self._clock.monotonic() - started
         self._scheduler.sizes.record_latency(account.id, elapsed, of_server=elapsed - permit.waited)
         verdict = classify(

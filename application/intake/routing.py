@@ -9,10 +9,10 @@ from application.intake.draft import Draft
 from application.ports.accounts import Ledger
 from application.ports.store import Transaction
 from domain.access import Caller
-from domain.account.account import Account, AccountState
+from domain.account.account import LONGEST_FROM, Account, AccountState
 from domain.account.limits import WindowLengths, is_urgent
 from domain.address import Address
-from domain.errors import Conflict, FieldError, InvalidInput
+from domain.errors import Conflict, FieldError, InvalidInput, MessageTooLarge
 
 NO_ACCOUNT: Final = "there is no SMTP configuration yet: create one first"
 
@@ -52,6 +52,37 @@ class Routing:
         chosen = most or self._usable[0]
         _check_fits(draft, chosen)
         return chosen
+
+    @cached_property
+    def smallest_size(self) -> int | None:
+        """A message of so many octets is taken by all accounts that may send it; None: any is."""
+        known = (account.health.max_octets for account in self._usable)
+        sizes = [most - LONGEST_FROM for most in known if most is not None]
+        return min(sizes, default=None)
+
+    def account_that_takes(self, draft: Draft, size: int) -> Account | None:
+        """The one that it goes by and stays with, for some of them do not take it.
+
+        None if all do. MessageTooLarge if none does, of those that it may go by.
+        """
+        if draft.account_id is not None:
+            candidates: Sequence[Account] = [self._get(draft.account_id)]
+        elif draft.sender is not None:
+            candidates = [a for a in self._usable if a.address == draft.sender]
+        else:
+            candidates = self._usable
+        fitting = [account for account in candidates if account.takes(size)]
+        if not fitting:
+            most = max(account.health.max_octets or 0 for account in candidates)
+            message = f"the message has {size} octets, and the mail server takes {most}"
+            raise MessageTooLarge(FieldError("", message))
+        if len(fitting) == len(candidates):
+            return None
+        urgent = is_urgent(draft.priority)
+        chosen = most_headroom(
+            self._tx.ledger, fitting, windows=self._windows, urgent=urgent, now=self._now
+        )
+        return chosen or fitting[0]
 
     def _by_sender(self, draft: Draft, sender: Address) -> Account:
         candidates = [account for account in self._usable if account.address == sender]

@@ -52,6 +52,14 @@ class Accepted:
     forecast: Forecast
 
 
+@attrs.frozen
+class Choice:
+    """The account of each draft, or why it is refused, and the *size* that all of them take."""
+
+    accounts: "Sequence[Account | Refusal | None]"
+    size: int | None
+
+
 class Submission:
     """The client's use cases."""
 
@@ -146,8 +154,8 @@ class Submission:
         self._check_number(drafts)
         now = self._clock.now()
         chosen = self._choose(drafts, caller, now=now)
-        if any(isinstance(one, Refusal) for one in chosen):
-            raise _batch_error(chosen)  # before any is composed: that is what costs
+        if any(isinstance(one, Refusal) for one in chosen.accounts):
+            raise _batch_error(chosen.accounts)  # before any is composed: that is what costs
         prepared = self._compose_each(drafts, chosen, caller, now=now)
         right = [one for one in prepared if isinstance(one, Prepared)]
         if len(right) < len(prepared):
@@ -179,23 +187,25 @@ class Submission:
         self._announce([email for email in done if isinstance(email, Email)])
         return [email.id if isinstance(email, Email) else email for email in done], forecast
 
-    def _choose(
-        self, drafts: Sequence[Draft], caller: Caller, *, now: datetime
-    ) -> Sequence[Account | Refusal | None]:
-        """The account of each draft, or why it is refused whatever it holds."""
+    def _choose(self, drafts: Sequence[Draft], caller: Caller, *, now: datetime) -> "Choice":
+        """The account of each draft, or why it is refused whatever it holds.
+
+        And the size up to which a message is taken by whichever account it goes by.
+        """
         caller.require(Scope.SEND)
         self._admission.check()
 
-        def choose(tx: Transaction) -> Sequence[Account | Refusal | None]:
+        def choose(tx: Transaction) -> Choice:
             choice = Routing(tx, caller, windows=self._windows, now=now)
-            return [_caught(choice.account_for, draft) for draft in drafts]
+            accounts = [_caught(choice.account_for, draft) for draft in drafts]
+            return Choice(accounts, choice.smallest_size)
 
         return self._store.read_latest(choose)
 
     def _compose_each(
         self,
         drafts: Sequence[Draft],
-        accounts: Sequence[Account | Refusal | None],
+        choice: "Choice",
         caller: Caller,
         *,
         now: datetime,
@@ -204,8 +214,8 @@ class Submission:
         return [
             account
             if isinstance(account, Refusal)
-            else _caught(self._compose, draft, account, caller, files, now=now)
-            for draft, account in zip(drafts, accounts, strict=True)
+            else _caught(self._compose, draft, account, choice.size, caller, files, now=now)
+            for draft, account in zip(drafts, choice.accounts, strict=True)
         ]
 
     def _expect(self, prepared: Sequence[Prepared], *, now: datetime) -> Forecast:
@@ -265,6 +275,7 @@ class Submission:
         self,
         draft: Draft,
         account: Account | None,
+        taken_by_all: int | None,
         caller: Caller,
         files: FilesOfCall,
         *,
@@ -287,6 +298,14 @@ class Submission:
             denied=self._limits.denied_files,
             files=files,
         )
+        fitting = None
+        if taken_by_all is not None and made.message.size > taken_by_all:
+            fitting = self._store.read_latest(
+                lambda tx: Routing(tx, caller, windows=self._windows, now=now).account_that_takes(
+                    draft, made.message.size
+                )
+            )
+            account = fitting or account
         due = max(draft.send_at or now, now)
         email = Email(
             subject=draft.subject,
@@ -298,6 +317,7 @@ class Submission:
             and (
                 draft.account_id is not None
                 or draft.sender is not None
+                or fitting is not None
                 or caller.accounts is not None
             ),
             at_most_once=draft.at_most_once,
@@ -333,7 +353,9 @@ def _batch_error(prepared: Sequence[Prepared | Account | Refusal | None]) -> Ref
     errors = [
         attrs.evolve(field, index=place) for place, error in wrong.items() for field in error.errors
     ]
-    return InvalidInput(*errors, code=next(iter(wrong.values())).code)
+    first = next(iter(wrong.values()))
+    kind = type(first) if all(type(error) is type(first) for error in wrong.values()) else None
+    return (kind or InvalidInput)(*errors, code=first.code)
 
 
 def _outcome(

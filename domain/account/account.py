@@ -23,6 +23,7 @@ CONNECTION_FIELDS: Final = (
     "auth_mechanism",
 )
 # RFC 8314: submission with TLS from the first byte; 2465 is what providers offer beside it.
+LONGEST_FROM: Final = 2000  # octets; a From line is never as long
 IMPLICIT_TLS_PORTS: Final = frozenset({465, 2465})
 # The password was given for these: after a change of one of them it must be given again.
 DESTINATION_FIELDS: Final = ("host", "port", "security", "username")
@@ -104,6 +105,13 @@ class Account:
         pause = self.health.pause
         forgotten = pause is not None and pause.reason == PASSWORD_MISSING
         return forgotten and self.authenticates and self.sealed_password is None
+
+    def takes(self, size: int) -> bool:
+        """Whether its server takes a message of *size* octets, to which the From line comes."""
+        most = self.health.max_octets
+        if most is None or size + LONGEST_FROM <= most:
+            return True
+        return size + len(from_line(self.address, self.display_name)) <= most
 
     def changed(self, *, now: datetime, **changes: object) -> "Account":
         """This account with what its owner changed; its faults are forgiven if they may be cured.

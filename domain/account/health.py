@@ -51,7 +51,8 @@ def _tuple_of_pairs(pairs: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
 class Health:
     """The state of the pause and the controls. A new account starts open with all its connections.
 
-    ``streaks`` counts pauses of one kind with no success between.
+    ``streaks`` counts pauses of one kind with no success between. ``max_octets`` is the largest
+    message that the server says it takes; None without a limit, and before it was asked.
     """
 
     pause: Pause | None = None
@@ -63,6 +64,7 @@ class Health:
     streaks: tuple[tuple[str, int], ...] = ()
     probed_at: datetime | None = None
     last_reply: str = ""
+    max_octets: int | None = None
 
     def paused(self, now: datetime) -> bool:
         """Whether a pause is in force."""
@@ -151,11 +153,12 @@ class Health:
             pace=self.pace,
             learned=self.learned,
             last_reply=self.last_reply,
+            max_octets=self.max_octets,
         )
 
     def resumed(self) -> "Health":
         """All faults forgiven, as after a person looked at it or a probe got through."""
-        return Health(learned=self.learned, last_reply=self.last_reply)
+        return Health(learned=self.learned, last_reply=self.last_reply, max_octets=self.max_octets)
 
     def halted(
         self, reason: str, *, now: datetime, text: str = "", until: datetime | None = None

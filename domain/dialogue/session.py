@@ -202,6 +202,7 @@ class Session:
             recipients=self._recipients(parcel),
             delivered=delivered,
             usable=self.usable,
+            max_octets=transaction.extensions.max_octets,
         )
 
     def _end_message(self, announcement: bytes, still: Callable[[], bool]) -> ServerReply:

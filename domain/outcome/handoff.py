@@ -173,6 +173,8 @@ class Handoff:
     ``problem``. ``recipients`` is in the order of the envelope and holds every RCPT that was
     answered. ``usable`` tells whether the session was left usable. ``delivered`` is how many emails
     this connection had taken before: a server may end a session after so many.
+    ``max_octets`` is the largest message that the server takes, as it says (0: without a limit);
+    None if it was not asked.
     ``announcement_refused``: the server broke on an envelope that was written together with a final
     dot (`domain/outcome/session.py`).
     """
@@ -185,6 +187,7 @@ class Handoff:
     delivered: int = attrs.field(default=0, eq=False)
     usable: bool = attrs.field(default=False, eq=False)
     announcement_refused: bool = attrs.field(default=False, eq=False)
+    max_octets: int | None = attrs.field(default=None, eq=False)
 
     @property
     def accepted(self) -> bool:

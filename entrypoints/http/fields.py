@@ -45,4 +45,4 @@ def pointer_of(error: FieldError) -> str:
 def about_one_email(error: InvalidInput) -> InvalidInput:
     """*error* of a call with one email, whose fields stand in the body itself."""
     errors = [attrs.evolve(one, index=None) for one in error.errors]
-    return InvalidInput(*errors, code=error.code)
+    return type(error)(*errors, code=error.code)

@@ -17,6 +17,7 @@ from domain.errors import (
     FieldError,
     Forbidden,
     InvalidInput,
+    MessageTooLarge,
     NotFound,
     StaleAttempt,
     StoreUnavailable,
@@ -72,6 +73,7 @@ def problem(
 def install_problems(app: Flask) -> None:
     """Let *app* answer every error as a problem."""
     app.register_error_handler(InvalidInput, _invalid)
+    app.register_error_handler(MessageTooLarge, _message_too_large)
     app.register_error_handler(Unauthorized, _unauthorized)
     app.register_error_handler(Forbidden, _forbidden)
     app.register_error_handler(TooMany, _too_many)
@@ -84,14 +86,22 @@ def install_problems(app: Flask) -> None:
     app.register_error_handler(Exception, _unexpected)
 
 
+def _message_too_large(error: MessageTooLarge) -> Response:
+    return _refused(413, error)
+
+
 def _invalid(error: InvalidInput) -> Response:
+    return _refused(400, error)
+
+
+def _refused(status: int, error: InvalidInput) -> Response:
     told = [
         f"{pointer_of(found)}: {found.message}" if found.field else found.message
         for found in error.errors
     ]
     more = [f"and {len(told) - _TOLD} more"] if len(told) > _TOLD else []
     detail = "; ".join(told[:_TOLD] + more)
-    return problem(400, code=error.code, detail=detail, errors=error.errors)
+    return problem(status, code=error.code, detail=detail, errors=error.errors)
 
 
 def _unauthorized(error: Unauthorized) -> Response:

@@ -488,6 +488,13 @@ class SenderContract:
             assert played.send().accepted
             assert len(played.taken()) == 1
 
+    @pytest.mark.parametrize(
+        ("offered", "most"), [("SIZE 1000000", 1_000_000), ("SIZE", 0), ("HELP", 0)]
+    )
+    def test_the_size_that_a_server_takes_is_reported(self, offered: str, most: int) -> None:
+        with self.played(extensions=("PIPELINING", offered)) as played:
+            assert played.send().max_octets == most
+
     def test_a_message_larger_than_the_announced_size_is_not_begun(self) -> None:
         with self.played(extensions=("PIPELINING", "SIZE 10")) as played:
             handoff = played.send()

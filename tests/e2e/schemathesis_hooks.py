@@ -49,6 +49,8 @@ def _keep_to_words(body: dict[str, Any]) -> None:
         body["email_address"] = body["email_address"].replace("=?", "=")
     if "attachments" in body:  # names, types and ids of what is shown have rules of their own
         body["attachments"] = [dict(FILE) for _ in body["attachments"]]
+    if "html_content" in body:  # an image that is shown must be there
+        body["html_content"] = body["html_content"].replace("cid:", "")
     body.pop("calendar", None)  # a language of its own
     if "send_at" in body:
         body["send_at"] = SOON  # 30 days ahead is the most

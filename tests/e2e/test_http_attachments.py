@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 from flask.testing import FlaskClient
 
-from adapters.fakes.sender import FakeSender
+from adapters.fakes.sender import FakeSender, Script
 from application import ServiceRules
 from domain.intake import IntakeLimits
 from tests.applications import (
@@ -375,3 +375,19 @@ def test_the_same_key_with_another_file_of_a_form_is_another_call() -> None:
 
 def test_a_batch_is_no_form() -> None:
     assert a_client_with_config().post("/api/emails/batch", data=a_form()).status_code == 415
+
+
+# -- sizes -----------------------------------------------------------------------------------------
+
+
+def test_a_message_larger_than_the_mail_server_takes_is_refused() -> None:
+    sender = FakeSender(Script(extensions=("SIZE 50000",)))
+    application = an_application(sender=sender)
+    client = a_client_with_config(application)
+    client.post("/api/emails", json=an_email_body())
+    deliver(application)
+    assert client.get("/api/smtp-configs/1").json["max_message_bytes"] == 50_000
+
+    reply = client.post("/api/emails", json=an_email_body(attachments=[a_file(LARGE)]))
+
+    assert (reply.status_code, reply.json["code"]) == (413, "message_too_large")

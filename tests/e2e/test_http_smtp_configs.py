@@ -113,6 +113,7 @@ def test_one_is_shown_with_everything_but_its_password():
         "pace": None,
         "learned_limits": [],
         "dkim": [],
+        "max_message_bytes": None,
     }
 
 

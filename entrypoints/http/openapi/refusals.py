@@ -85,8 +85,9 @@ REFUSALS: Final = {
     ),
     413: Refusal(
         name="ContentTooLarge",
-        meaning="The body is larger than this service accepts.",
-        codes=("too_large",),
+        meaning="The body is larger than this service accepts, or the message is larger than the"
+        " mail server takes.",
+        codes=("too_large", "message_too_large"),
         detail="the body is larger than this service accepts",
     ),
     415: Refusal(

@@ -79,6 +79,7 @@ SHOWN: Final[Example] = {
         }
     ],
     "dkim": [{"selector": "mail", "domain": "example.com", "active": True}],
+    "max_message_bytes": 36700160,
 }
 VERIFIED: Final[Example] = {
     "ok": False,

@@ -78,6 +78,7 @@ def config_reply(view: AccountView) -> SmtpConfigReply:
             DkimState(selector=pair.selector, domain=pair.domain, active=pair.active)
             for pair in view.dkim
         ],
+        max_message_bytes=account.health.max_octets,
     )
 
 

@@ -334,6 +334,13 @@ class SmtpConfigReply(SmtpConfigRow):
         list[DkimState],
         Field(description="The keys that its mail is or can be signed with, the oldest first."),
     ]
+    max_message_bytes: Annotated[
+        int | None,
+        Field(
+            description="The largest message that the server takes, as it said when it was last"
+            " used; null if it named no limit, or was not asked yet. Larger ones are refused."
+        ),
+    ]
 
 
 class PauseChanged(ReplyModel):
