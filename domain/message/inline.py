@@ -34,7 +34,7 @@ _CARRIED: Final = re.compile(
 
 def may_have_inline(html: str) -> bool:
     """Whether it may show or carry an image; quick, for it is asked of every email."""
-    return "cid:" in html or "CID:" in html or "data:image/" in html
+    return ":" in html and ("cid:" in html or "data:image/" in html)
 
 
 def shown_ids(html: str) -> Iterator[str]:
@@ -61,7 +61,7 @@ def check_attachments(
 
 
 def _check_ids(given: Sequence[str | None], *, html: str | None) -> None:
-    shown = dict.fromkeys(shown_ids(html)) if html is not None and may_have_inline(html) else {}
+    shown = {} if html is None else dict.fromkeys(shown_ids(html))
     missing = [
         FieldError("html", f"shows cid:{content_id}, which no attachment has as its content_id")
         for content_id in shown
