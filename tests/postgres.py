@@ -25,16 +25,8 @@ DEFAULT_URL = "postgresql://postgres@127.0.0.1:5432/postgres"
 PATIENCE_S = 60
 TABLES = (
     *("account", "email", "email_body", "recipient", "attempt", "ledger", "ledger_sum", "instance"),
-    *(
-        "account_dkim",
-        "email_detail",
-        "idempotency",
-        "tally",
-        "api_key",
-        "key_usage",
-        "audit",
-        "moving",
-    ),
+    *("account_dkim", "email_detail", "email_topic", "suppression", "secret"),
+    *("idempotency", "tally", "api_key", "key_usage", "audit", "moving"),
 )
 WITH_IDS = ("account", "email", "instance", "api_key", "audit")
 

@@ -14,6 +14,8 @@ import attrs
 
 from adapters.fakes.memory_details import MemoryDetails
 from adapters.fakes.memory_dkim_keys import MemoryDkimKeys
+from adapters.fakes.memory_secrets import MemorySecrets
+from adapters.fakes.memory_suppressions import MemorySuppressions, MemoryTopics
 from adapters.fakes.memory_tables import Journal, Reservation, Tables
 from application.ports.store import Transaction
 from application.ports.system import Clock
@@ -131,6 +133,9 @@ class _MemoryTransaction:
         self.dkim_keys = MemoryDkimKeys(tables, journal)
         self.emails = _Emails(tables, journal)
         self.details = MemoryDetails(tables, journal)
+        self.topics = MemoryTopics(tables, journal)
+        self.suppressions = MemorySuppressions(tables, journal)
+        self.secrets = MemorySecrets(tables, journal)
         self.attempts = _Attempts(tables, journal)
         self.ledger = _Ledger(tables, journal, clock)
         self.instances = _Instances(tables, journal)

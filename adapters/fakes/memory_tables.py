@@ -13,6 +13,7 @@ from domain.account.dkim_key import DkimKey
 from domain.email.attempt import Attempt
 from domain.email.detail import Detail
 from domain.email.lifecycle import Email
+from domain.suppression import Subscription, Suppression
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -36,6 +37,9 @@ class Tables:
     emails: dict[int, Email] = attrs.field(factory=dict)
     octets: dict[int, bytes] = attrs.field(factory=dict)
     details: dict[int, Detail] = attrs.field(factory=dict)
+    topics: dict[int, Subscription] = attrs.field(factory=dict)
+    suppressions: dict[tuple[str, str, str], Suppression] = attrs.field(factory=dict)
+    secrets: dict[str, bytes] = attrs.field(factory=dict)
     attempts: dict[tuple[int, int], Attempt] = attrs.field(factory=dict)
     ledger: dict[tuple[int, int], Reservation] = attrs.field(factory=dict)
     instances: dict[int, int] = attrs.field(factory=dict)

@@ -12,8 +12,10 @@ from adapters.peewee_store.instances import SqlInstances
 from adapters.peewee_store.keys import SqlKeys, SqlKeyUsage
 from adapters.peewee_store.last_sent_times import LastSentTimes
 from adapters.peewee_store.ledger import SqlAttempts, SqlLedger
+from adapters.peewee_store.secrets import SqlSecrets
 from adapters.peewee_store.session import SAVEPOINT, Session
 from adapters.peewee_store.status_counts import StatusCounts
+from adapters.peewee_store.suppressions import SqlSuppressions, SqlTopics
 from adapters.peewee_store.transaction_cache import TransactionCache
 from application.ports.system import Clock
 
@@ -43,6 +45,9 @@ class SqlTransaction:
         self.dkim_keys = SqlDkimKeys(session, self.accounts)
         self.emails = SqlEmails(session, self._status_counts)
         self.details = SqlDetails(session)
+        self.topics = SqlTopics(session)
+        self.suppressions = SqlSuppressions(session)
+        self.secrets = SqlSecrets(session)
         self.attempts = SqlAttempts(session)
         self.ledger = SqlLedger(session, cache, clock)
         self.instances = SqlInstances(session, cache)

@@ -4,10 +4,17 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Protocol, TypeVar
 
-from application.ports.access import AuditTrail, IdempotencyRepository, KeyRepository, KeyUsage
+from application.ports.access import (
+    AuditTrail,
+    IdempotencyRepository,
+    KeyRepository,
+    KeyUsage,
+    SecretRepository,
+)
 from application.ports.accounts import AccountRepository, DkimKeyRepository, Ledger
 from application.ports.cluster import InstanceRepository
 from application.ports.queue import AttemptRepository, DetailRepository, EmailRepository
+from application.ports.suppression import SuppressionRepository, TopicRepository
 
 T = TypeVar("T")
 
@@ -28,6 +35,12 @@ class Transaction(Protocol):
     def details(self) -> DetailRepository: ...
 
     @property
+    def topics(self) -> TopicRepository: ...
+
+    @property
+    def suppressions(self) -> SuppressionRepository: ...
+
+    @property
     def attempts(self) -> AttemptRepository: ...
 
     @property
@@ -41,6 +54,9 @@ class Transaction(Protocol):
 
     @property
     def keys(self) -> KeyRepository: ...
+
+    @property
+    def secrets(self) -> SecretRepository: ...
 
     @property
     def key_usage(self) -> KeyUsage: ...
