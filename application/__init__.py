@@ -21,7 +21,15 @@ from application.ports.cluster import Locks
 from application.ports.message import DkimSigner
 from application.ports.sender import Sender
 from application.ports.store import Store
-from application.ports.system import Clock, Entropy, Headroom, Observe, Vault, Wake
+from application.ports.system import (
+    Clock,
+    Entropy,
+    Headroom,
+    Observe,
+    TokenCipher,
+    Vault,
+    Wake,
+)
 from application.queries import Queries
 from domain.account.network import NetworkPolicy
 from domain.intake import IntakeLimits
@@ -35,6 +43,7 @@ class Ports:
     sender: Sender
     vault: Vault
     dkim: DkimSigner
+    token_cipher: TokenCipher
     clock: Clock
     entropy: Entropy
     locks: Locks

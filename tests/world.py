@@ -14,6 +14,7 @@ from adapters.fakes.memory_store import MemoryStore
 from adapters.fakes.sender import FakeSender, Script
 from adapters.fakes.vault import FakeVault
 from adapters.observers import ListObserver
+from adapters.siv_cipher import SivCipher
 from application import Application, Ports, ServiceRules, assemble
 from application.delivery import Batch, DeliveryRules
 from application.intake.draft import Draft
@@ -60,6 +61,7 @@ class World:
                 sender=self.sender,
                 vault=vault or FakeVault(),
                 dkim=CryptographySigner(),
+                token_cipher=SivCipher(),
                 clock=self.clock,
                 entropy=FakeEntropy(),
                 locks=self.locks,
