@@ -31,6 +31,7 @@ from application.ports.system import (
     Wake,
 )
 from application.queries import Queries
+from application.unsubscribe_links import UnsubscribeLinks
 from domain.account.network import NetworkPolicy
 from domain.intake import IntakeLimits
 
@@ -54,7 +55,10 @@ class Ports:
 
 @attrs.frozen(kw_only=True)
 class ServiceRules:
-    """What the owner of the installation decides."""
+    """What the owner of the installation decides.
+
+    *public_url* is where recipients reach the service, without a slash at its end.
+    """
 
     delivery: DeliveryRules
     lease: LeaseRules = attrs.field(factory=LeaseRules)
@@ -63,6 +67,7 @@ class ServiceRules:
     intake: IntakeLimits = attrs.field(factory=IntakeLimits)
     access: AccessRules = attrs.field(factory=AccessRules)
     network: NetworkPolicy = attrs.field(factory=NetworkPolicy)
+    public_url: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -90,6 +95,14 @@ def assemble(ports: Ports, rules: ServiceRules, *, host: str, pid: int) -> Appli
         max_account_depth=rules.max_account_depth,
     )
     windows = rules.delivery.windows
+    links = UnsubscribeLinks(
+        store=ports.store,
+        entropy=ports.entropy,
+        vault=ports.vault,
+        cipher=ports.token_cipher,
+        observe=ports.observe,
+        public_url=rules.public_url,
+    )
     membership = Membership(
         store=ports.store,
         clock=ports.clock,
@@ -133,6 +146,7 @@ def assemble(ports: Ports, rules: ServiceRules, *, host: str, pid: int) -> Appli
             limits=rules.intake,
             retry=rules.delivery.retry,
             windows=windows,
+            links=links,
             wake=ports.wake,
             observe=ports.observe,
         ),

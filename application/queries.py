@@ -23,6 +23,7 @@ from domain.account.account import Account
 from domain.account.dkim_key import DkimPair, pairs
 from domain.account.limits import Window, WindowLengths, is_urgent
 from domain.email.attempt import Attempt
+from domain.email.detail import NOTHING, Detail
 from domain.email.gates import AccountUse, Gate, gates
 from domain.email.lifecycle import Email
 from domain.email.listing import Page
@@ -39,6 +40,7 @@ class EmailView:
     attempts: Sequence[Attempt]
     gates: Sequence[Gate]
     now: datetime
+    detail: Detail = NOTHING
 
 
 @attrs.frozen(kw_only=True)
@@ -147,6 +149,7 @@ class Queries:
             attempts=tx.attempts.of(email_id),
             gates=gates(email, account, use, now=now),
             now=now,
+            detail=tx.details.of(email_id),
         )
 
     def _account_of(

@@ -15,6 +15,10 @@ from domain.address import Address
 
 LONGEST_TOPIC: Final = 64
 TOPIC: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+TOPIC_RULE: Final = (
+    f"must be 1 to {LONGEST_TOPIC} small letters, digits, dashes and underscores, and begin with a"
+    " letter or a digit"
+)
 EVERYTHING: Final = "*"  # the scope of a suppression that holds for all mail
 
 

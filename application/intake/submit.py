@@ -16,12 +16,15 @@ from application.intake.expectation import expect
 from application.intake.idempotency import IdempotencyKey, record_of, remembered
 from application.intake.quota import quota_of, use_quota
 from application.intake.routing import Routing
+from application.intake.topics import topic_link
 from application.ports.store import Store, Transaction
 from application.ports.system import Clock, Entropy, Observe, Wake
 from application.rate_limit import VainWork
+from application.unsubscribe_links import UnsubscribeLinks
 from domain.access import LOCAL, Caller, Scope
 from domain.account.account import Account
 from domain.account.limits import WindowLengths
+from domain.email.detail import NOTHING, Detail
 from domain.email.forecast import Forecast
 from domain.email.lifecycle import Email
 from domain.email.retry import RetryPolicy
@@ -29,6 +32,7 @@ from domain.email.status import initial
 from domain.errors import Conflict, EmailServiceError, InvalidInput, NotFound, TooMany
 from domain.intake import IntakeLimits
 from domain.message.compose import compose
+from domain.suppression import Subscription
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -48,6 +52,8 @@ class Prepared:
 
     email: Email
     octets: bytes = attrs.field(repr=False)
+    detail: Detail = NOTHING
+    subscription: Subscription | None = None
 
 
 @attrs.frozen
@@ -71,6 +77,7 @@ class Submission:
         limits: IntakeLimits,
         retry: RetryPolicy,
         windows: WindowLengths,
+        links: UnsubscribeLinks,
         wake: Wake,
         observe: Observe,
     ) -> None:
@@ -81,6 +88,7 @@ class Submission:
         self._limits = limits
         self._retry = retry
         self._windows = windows
+        self._links = links
         self._wake = wake
         self._observe = observe
         self._in_vain = VainWork(free=FREE_IN_VAIN, rate=IN_VAIN_A_SECOND, clock=clock)
@@ -253,7 +261,9 @@ class Submission:
             tx.accounts.get(account_id)
         named = sum(len(email.recipients) for email in emails)
         use_quota(tx.key_usage, caller, named, now=emails[0].created_at)
-        return tx.emails.add_all([(one.email, one.octets) for one in prepared])
+        stored = tx.emails.add_all([(one.email, one.octets) for one in prepared])
+        _add_details(tx, prepared, stored)
+        return stored
 
     def _announce(self, emails: Sequence[Email]) -> None:
         if emails:
@@ -272,6 +282,9 @@ class Submission:
         token = self._entropy.token()
         message_id = f"<{token}@{domain}>"
         content = draft.content()
+        link = topic_link(draft, self._links)  # a template would show link.url
+        if link is not None:
+            content = attrs.evolve(content, headers=(*content.headers, *link.headers))
         octets = compose(content, message_id=message_id, date=now, boundary=f"=_{token}")
         due = max(draft.send_at or now, now)
         email = Email(
@@ -297,7 +310,30 @@ class Submission:
             updated_at=now,
             key_id=caller.key_id,
         )
-        return Prepared(email, octets)
+        if link is None:
+            return Prepared(email, octets)
+        return Prepared(
+            email, octets, detail=Detail(topic=draft.topic), subscription=link.subscription
+        )
+
+
+def _add_details(tx: Transaction, prepared: Sequence[Prepared], stored: Sequence[Email]) -> None:
+    """Rows that most emails do not have."""
+    with_detail = {
+        email.id: one.detail
+        for one, email in zip(prepared, stored, strict=True)
+        if one.detail is not NOTHING
+    }
+    if not with_detail:
+        return
+    tx.details.add_all(with_detail)
+    tx.topics.add_all(
+        {
+            email.id: one.subscription
+            for one, email in zip(prepared, stored, strict=True)
+            if one.subscription is not None
+        }
+    )
 
 
 def _caught(make: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T | Refusal:
