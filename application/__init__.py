@@ -31,6 +31,7 @@ from application.ports.system import (
     Wake,
 )
 from application.queries import Queries
+from application.unsubscribe import Unsubscribe
 from application.unsubscribe_links import UnsubscribeLinks
 from domain.account.network import NetworkPolicy
 from domain.intake import IntakeLimits
@@ -85,6 +86,7 @@ class Application:
     delivery: Delivery
     membership: Membership
     maintenance: Maintenance
+    unsubscribe: Unsubscribe
 
 
 def assemble(ports: Ports, rules: ServiceRules, *, host: str, pid: int) -> Application:
@@ -182,6 +184,9 @@ def assemble(ports: Ports, rules: ServiceRules, *, host: str, pid: int) -> Appli
         ),
         delivery=delivery,
         membership=membership,
+        unsubscribe=Unsubscribe(
+            store=ports.store, clock=ports.clock, links=links, observe=ports.observe
+        ),
         maintenance=Maintenance(
             store=ports.store,
             sender=ports.sender,

@@ -64,6 +64,12 @@ class Suppression:
     email_id: int | None = None
     expires_at: datetime | None = None
 
+    def outlasts(self, other: "Suppression") -> bool:
+        """Whether it holds longer than *other*."""
+        if other.expires_at is None:
+            return False
+        return self.expires_at is None or self.expires_at > other.expires_at
+
     def holds(self, *, now: datetime) -> bool:
         """Whether it is in force."""
         return self.expires_at is None or now < self.expires_at

@@ -25,7 +25,7 @@ from domain.email.lifecycle import Email
 from tests.builders import an_account, an_address
 from tests.shipped_rules import RULES
 
-SERVICE = ("lease", "max_queue_depth", "max_account_depth")
+SERVICE = ("lease", "max_queue_depth", "max_account_depth", "public_url")
 
 
 class World:

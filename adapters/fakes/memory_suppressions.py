@@ -14,10 +14,14 @@ class MemorySuppressions:
         self._tables = tables
         self._journal = journal
 
-    def put(self, suppression: Suppression) -> None:
+    def put(self, suppression: Suppression) -> bool:
         """By address, scope and reason."""
         key = (suppression.address, suppression.scope, suppression.reason.value)
+        known = self._tables.suppressions.get(key)
+        if known is not None and not suppression.outlasts(known):
+            return False
         self._journal.put(self._tables.suppressions, key, suppression)
+        return True
 
     def of(self, addresses: Collection[str]) -> Sequence[Suppression]:
         """In the order of their keys."""
@@ -38,6 +42,10 @@ class MemoryTopics:
             if email_id not in self._tables.emails or email_id in self._tables.topics:
                 raise KeyError(f"email {email_id} is not there, or has its topic")
             self._journal.put(self._tables.topics, email_id, subscription)
+
+    def of(self, email_id: int) -> Subscription | None:
+        """By its id."""
+        return self._tables.topics.get(email_id)
 
     def lock_open(self, subscription: Subscription) -> Sequence[int]:
         """Works run one after the other: nothing is locked."""

@@ -26,6 +26,12 @@ _PUT: Final = Prepared(
                 SuppressionRow.expires_at,
             )
         },
+        # as Suppression.outlasts
+        where=SuppressionRow.expires_at.is_null(False)
+        & (
+            peewee.EXCLUDED.expires_at.is_null()
+            | (peewee.EXCLUDED.expires_at > SuppressionRow.expires_at)
+        ),
     )
 )
 _OF: Final = f"SELECT {', '.join(_COLUMNS)} FROM suppression WHERE address"
@@ -39,6 +45,7 @@ _LOCK: Final = f"SELECT pg_advisory_xact_lock({_LOCK_CLASS}, ?::integer)"
 _LOCK_SHARED: Final = f"SELECT pg_advisory_xact_lock_shared({_LOCK_CLASS}, ?::integer)"
 
 _INTO_TOPIC: Final = "INSERT INTO email_topic (email_id, address, topic)"
+_TOPIC_OF: Final = "SELECT address, topic FROM email_topic WHERE email_id = ?"
 _OPEN: Final = (
     "SELECT email.id FROM email_topic JOIN email ON email.id = email_topic.email_id"
     " WHERE email_topic.address = ? AND email_topic.topic = ? AND email.status IN ({})"
@@ -53,10 +60,10 @@ class SqlSuppressions:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def put(self, suppression: Suppression) -> None:
-        """Insert or update."""
+    def put(self, suppression: Suppression) -> bool:
+        """Insert, or update one that does not hold as long."""
         self._lock(_LOCK, [suppression.address])
-        _PUT(
+        put = _PUT(
             self._session.execute,
             address=suppression.address,
             scope=suppression.scope,
@@ -65,6 +72,7 @@ class SqlSuppressions:
             created_at=micros(suppression.created_at),
             expires_at=micros_or_none(suppression.expires_at),
         )
+        return put.rowcount == 1
 
     def of(self, addresses: Collection[str]) -> Sequence[Suppression]:
         """By the primary key."""
@@ -107,6 +115,11 @@ class SqlTopics:
         new = [(email_id, one.address, one.topic) for email_id, one in subscriptions.items()]
         if new:
             self._session.insert(_INTO_TOPIC, new)
+
+    def of(self, email_id: int) -> Subscription | None:
+        """One query."""
+        row = self._session.execute(_TOPIC_OF, (email_id,)).fetchone()
+        return None if row is None else Subscription(*row)
 
     def lock_open(self, subscription: Subscription) -> Sequence[int]:
         """By the index of the topics; rows that a claim holds are waited for."""

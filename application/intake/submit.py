@@ -14,9 +14,10 @@ from application.intake.budget import Budget
 from application.intake.draft import Draft
 from application.intake.expectation import expect
 from application.intake.idempotency import IdempotencyKey, record_of, remembered
+from application.intake.prepared import Prepared
 from application.intake.quota import quota_of, use_quota
 from application.intake.routing import Routing
-from application.intake.topics import topic_link
+from application.intake.topics import suppress_unwanted, topic_link
 from application.ports.store import Store, Transaction
 from application.ports.system import Clock, Entropy, Observe, Wake
 from application.rate_limit import VainWork
@@ -27,12 +28,12 @@ from domain.account.limits import WindowLengths
 from domain.email.detail import NOTHING, Detail
 from domain.email.forecast import Forecast
 from domain.email.lifecycle import Email
+from domain.email.recipient import SUPPRESSED
 from domain.email.retry import RetryPolicy
 from domain.email.status import initial
 from domain.errors import Conflict, EmailServiceError, InvalidInput, NotFound, TooMany
 from domain.intake import IntakeLimits
 from domain.message.compose import compose
-from domain.suppression import Subscription
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -44,16 +45,6 @@ Refusal: TypeAlias = InvalidInput | NotFound | Conflict
 # twentieth of its time (an international address takes a millisecond to validate).
 FREE_IN_VAIN: Final = 20_000
 IN_VAIN_A_SECOND: Final = 50.0
-
-
-@attrs.frozen
-class Prepared:
-    """An email that only has to be stored, and its message."""
-
-    email: Email
-    octets: bytes = attrs.field(repr=False)
-    detail: Detail = NOTHING
-    subscription: Subscription | None = None
 
 
 @attrs.frozen
@@ -261,6 +252,7 @@ class Submission:
             tx.accounts.get(account_id)
         named = sum(len(email.recipients) for email in emails)
         use_quota(tx.key_usage, caller, named, now=emails[0].created_at)
+        prepared = suppress_unwanted(tx, prepared)
         stored = tx.emails.add_all([(one.email, one.octets) for one in prepared])
         _add_details(tx, prepared, stored)
         return stored
@@ -270,6 +262,8 @@ class Submission:
             self._wake()
         for email in emails:
             self._observe(email_event("email_accepted", email))
+            if email.reason_code == SUPPRESSED:
+                self._observe(email_event("email_suppressed", email))
 
     def _compose(
         self, draft: Draft, account: Account | None, caller: Caller, *, now: datetime

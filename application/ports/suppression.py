@@ -13,8 +13,12 @@ class SuppressionRepository(Protocol):
     what the other has written: never do both miss it.
     """
 
-    def put(self, suppression: Suppression) -> None:
-        """Store it, in the place of one with the same address, scope and reason."""
+    def put(self, suppression: Suppression) -> bool:
+        """Store it; whether it was stored.
+
+        It is not if there is one with the same address, scope and reason that holds as long; it
+        takes the place of one that does not.
+        """
         ...
 
     def of(self, addresses: Collection[str]) -> Sequence[Suppression]:
@@ -27,6 +31,10 @@ class TopicRepository(Protocol):
 
     def add_all(self, subscriptions: Mapping[int, Subscription]) -> None:
         """Store those of emails that were just added, by their id; once each."""
+        ...
+
+    def of(self, email_id: int) -> Subscription | None:
+        """That of one email; None if it has no topic, or there is none."""
         ...
 
     def lock_open(self, subscription: Subscription) -> Sequence[int]:

@@ -1,6 +1,7 @@
 """What every store must do with suppressions, topics and secrets: a part of `StoreContract`."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import attrs
 import pytest
@@ -45,16 +46,36 @@ class SuppressionContract:
         assert listed(store, "ada@example.org") == []
         assert store.write(lambda tx: tx.suppressions.of(())) == []
 
-    def test_a_suppression_takes_the_place_of_one_for_the_same_reason_alone(
-        self, store: Store
-    ) -> None:
+    def test_each_reason_and_each_scope_stands_by_itself(self, store: Store) -> None:
         manual = attrs.evolve(FULL, reason=SuppressionReason.MANUAL)
         everywhere = attrs.evolve(FULL, scope=EVERYTHING)
-        later = attrs.evolve(FULL, email_id=None, created_at=at(1), expires_at=None)
-        for suppression in (FULL, manual, everywhere, later):
-            store.write(lambda tx, one=suppression: tx.suppressions.put(one))
+        stored = [put(store, one) for one in (FULL, manual, everywhere)]
 
-        assert listed(store, FULL.address) == [everywhere, later, manual]
+        assert stored == [True, True, True]
+        assert listed(store, FULL.address) == [everywhere, FULL, manual]
+
+    @pytest.mark.parametrize("expires_at", [at(61), None])
+    def test_a_suppression_takes_the_place_of_one_that_ends_before_it(
+        self, store: Store, expires_at: datetime | None
+    ) -> None:
+        longer = attrs.evolve(FULL, email_id=None, created_at=at(1), expires_at=expires_at)
+        put(store, FULL)
+
+        assert put(store, longer)
+        assert listed(store, FULL.address) == [longer]
+
+    @pytest.mark.parametrize(("first", "second"), [(60, 60), (60, 59), (None, None), (None, 60)])
+    def test_a_suppression_that_holds_as_long_stays(
+        self, store: Store, first: float | None, second: float | None
+    ) -> None:
+        known, late = [
+            attrs.evolve(FULL, created_at=at(place), expires_at=None if end is None else at(end))
+            for place, end in enumerate((first, second))
+        ]
+        put(store, known)
+
+        assert not put(store, late)
+        assert listed(store, FULL.address) == [known]
 
     def test_the_suppressions_of_many_addresses_are_found_and_no_others(self, store: Store) -> None:
         everybody = [
@@ -85,6 +106,13 @@ class SuppressionContract:
         store.write(end_two)
 
         assert store.write(lambda tx: tx.topics.lock_open(ADA_NEWS)) == [ids[0], *ids[2:]]
+
+    def test_an_email_has_the_topic_it_was_stored_with(self, store: Store) -> None:
+        ids = [stored(store, ADA_NEWS), stored(store, None)]
+
+        found = store.read(lambda tx: [tx.topics.of(email_id) for email_id in (*ids, 99)])
+
+        assert found == [ADA_NEWS, None, None]
 
     def test_a_topic_of_a_work_that_fails_is_not_stored(self, store: Store) -> None:
         email_id = stored(store, None)
@@ -123,6 +151,11 @@ class SuppressionContract:
     def test_a_secret_that_is_not_there_cannot_be_sealed_anew(self, store: Store) -> None:
         with pytest.raises(NotFound):
             store.write(lambda tx: tx.secrets.replace("links", b"two"))
+
+
+def put(store: Store, suppression: Suppression) -> bool:
+    """Whether it was stored."""
+    return store.write(lambda tx: tx.suppressions.put(suppression))
 
 
 def listed(store: Store, address: str) -> Sequence[Suppression]:
