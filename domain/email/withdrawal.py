@@ -7,7 +7,7 @@ from domain.email.lifecycle import Email
 from domain.email.recipient import SUPPRESSED, any_accepted, suppressed
 from domain.email.status import Status, Transition
 
-_TEXT: Final = "the recipient has unsubscribed from such email, or gets none"
+_TEXT: Final = "the recipient has unsubscribed, or the address is suppressed for another reason"
 
 
 def suppress(email: Email, *, now: datetime) -> Email:

@@ -17,6 +17,7 @@ from flask import Blueprint, Response, render_template
 from application import Application
 from application.unsubscribe_links import PATH
 from domain.errors import NotFound, Unavailable
+from domain.suppression import Subscription
 from entrypoints.http.requests import the_request
 
 log = logging.getLogger("email_service.http")
@@ -60,12 +61,18 @@ class UnsubscribePages:
     def page(self, token: str) -> Response:
         """What the link would end, and a button."""
         subscription = self._unsubscribe.subscription(token)
-        return _page("ask.html", address=subscription.address, topic=subscription.topic)
+        return _about("ask.html", subscription)
 
     def confirm(self, token: str) -> Response:
         """It is done, and durable."""
         subscription = self._unsubscribe.unsubscribe(token)
-        return _page("done.html", address=subscription.address, topic=subscription.topic)
+        return _about("done.html", subscription)
+
+
+def _about(name: str, subscription: Subscription) -> Response:
+    """A page that says what is ended; a line may break behind the @ of the address."""
+    local, _, domain = subscription.address.rpartition("@")
+    return _page(name, local=local, domain=domain, topic=subscription.topic)
 
 
 def _not_found(_: NotFound) -> Response:

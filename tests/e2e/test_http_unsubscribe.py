@@ -102,7 +102,7 @@ def test_to_look_changes_nothing_however_often(service, method):
 def test_the_page_says_what_it_would_end_and_has_one_button(service):
     page = service.client.get(service.path)
     assert is_page(page)
-    assert "ada@example.org" in page.text
+    assert "ada@example.org" in page.text.replace("<wbr>", "")
     assert "<b>news</b>" in page.text
     [form] = Parts(page.text).of("form")
     assert form == {"method": "post"}  # to the address that it was read from
@@ -294,7 +294,7 @@ def test_the_style_is_where_the_page_looks_for_it(service):
 def test_an_address_is_never_read_as_html(service):
     path = service.submit(recipients=["a&b'c@example.org"], topic="news")
     page = service.client.get(path)
-    assert "a&amp;b&#39;c@example.org" in page.text
+    assert "a&amp;b&#39;c@<wbr>example.org" in page.text
 
 
 def test_nothing_in_the_templates_is_unescaped():
