@@ -6,7 +6,10 @@ one takes over within seconds when it dies; from PostgreSQL all of them deliver.
 
 import sys
 
+from gunicorn.glogging import Logger
+
 from entrypoints import wsgi
+from entrypoints.runtime.redacted_links import LinkFilter
 from entrypoints.settings import Settings, SettingsError, load_environment
 
 try:
@@ -18,6 +21,17 @@ except SettingsError as error:
 _host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
 _drain_s = int(_settings.drain.total_seconds())
 
+
+class RedactingLogger(Logger):
+    """gunicorn's log, which names paths where a request fails and, if you want, all of them."""
+
+    def setup(self, cfg):
+        super().setup(cfg)
+        for log in (self.error_log, self.access_log):
+            log.addFilter(LinkFilter())
+
+
+logger_class = RedactingLogger
 bind = f"{_host}:{_settings.port}"
 worker_class = "gthread"
 workers = 2

@@ -22,8 +22,18 @@ from application.ports.cluster import Locks
 from application.ports.message import DkimSigner
 from application.ports.sender import Sender
 from application.ports.store import Store
-from application.ports.system import Clock, Entropy, Headroom, Observe, Vault, Wake
+from application.ports.system import (
+    Clock,
+    Entropy,
+    Headroom,
+    Observe,
+    TokenCipher,
+    Vault,
+    Wake,
+)
 from application.queries import Queries
+from application.unsubscribe import Unsubscribe
+from application.unsubscribe_links import UnsubscribeLinks
 from domain.account.network import NetworkPolicy
 from domain.intake import IntakeLimits
 
@@ -36,6 +46,7 @@ class Ports:
     sender: Sender
     vault: Vault
     dkim: DkimSigner
+    token_cipher: TokenCipher
     clock: Clock
     entropy: Entropy
     locks: Locks
@@ -46,7 +57,10 @@ class Ports:
 
 @attrs.frozen(kw_only=True)
 class ServiceRules:
-    """What the owner of the installation decides."""
+    """What the owner of the installation decides.
+
+    *public_url* is where recipients reach the service, without a slash at its end.
+    """
 
     delivery: DeliveryRules
     lease: LeaseRules = attrs.field(factory=LeaseRules)
@@ -55,6 +69,7 @@ class ServiceRules:
     intake: IntakeLimits = attrs.field(factory=IntakeLimits)
     access: AccessRules = attrs.field(factory=AccessRules)
     network: NetworkPolicy = attrs.field(factory=NetworkPolicy)
+    public_url: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -73,6 +88,7 @@ class Application:
     delivery: Delivery
     membership: Membership
     maintenance: Maintenance
+    unsubscribe: Unsubscribe
 
 
 def assemble(ports: Ports, rules: ServiceRules, *, host: str, pid: int) -> Application:
@@ -84,6 +100,14 @@ def assemble(ports: Ports, rules: ServiceRules, *, host: str, pid: int) -> Appli
     )
     files = Files(store=ports.store, clock=ports.clock, entropy=ports.entropy, admission=admission)
     windows = rules.delivery.windows
+    links = UnsubscribeLinks(
+        store=ports.store,
+        entropy=ports.entropy,
+        vault=ports.vault,
+        cipher=ports.token_cipher,
+        observe=ports.observe,
+        public_url=rules.public_url,
+    )
     membership = Membership(
         store=ports.store,
         clock=ports.clock,
@@ -129,6 +153,7 @@ def assemble(ports: Ports, rules: ServiceRules, *, host: str, pid: int) -> Appli
             limits=rules.intake,
             retry=rules.delivery.retry,
             windows=windows,
+            links=links,
             wake=ports.wake,
             observe=ports.observe,
         ),
@@ -164,6 +189,9 @@ def assemble(ports: Ports, rules: ServiceRules, *, host: str, pid: int) -> Appli
         ),
         delivery=delivery,
         membership=membership,
+        unsubscribe=Unsubscribe(
+            store=ports.store, clock=ports.clock, links=links, observe=ports.observe
+        ),
         maintenance=Maintenance(
             store=ports.store,
             sender=ports.sender,

@@ -9,10 +9,11 @@ from typing import Final
 
 import attrs
 
-from application.ports.access import KeyRepository
+from application.ports.access import KeyRepository, SecretRepository
 from application.ports.accounts import AccountRepository, DkimKeyRepository
 from application.ports.store import Store, Transaction
 from application.ports.system import Clock, Entropy, Observe, Vault
+from application.unsubscribe_links import secret_context
 from domain.access import LOCAL, PREFIX_LENGTH, ApiKey, AuditEntry, Caller, Scope, token_of
 from domain.account.account import Account
 from domain.account.dkim_key import DkimKey
@@ -38,13 +39,16 @@ class Rotation:
     """What a change of SECRET_KEY has carried over, and what still needs the old one.
 
     ``unreadable`` are accounts whose password no key at hand opens, ``unreadable_dkim`` DKIM keys;
-    ``waiting`` are keys that carry themselves over when they are next used.
+    ``waiting`` are keys that carry themselves over when they are next used. ``secrets``
+    and ``unreadable_secrets`` are the names of the service's own secrets.
     """
 
     resealed: int
     unreadable: tuple[Account, ...]
     resealed_dkim: int
     unreadable_dkim: tuple[DkimKey, ...]
+    secrets: tuple[str, ...] = ()
+    unreadable_secrets: tuple[str, ...] = ()
     waiting: tuple[ApiKey, ...]
 
 
@@ -115,7 +119,10 @@ class ApiKeys:
         return key
 
     def rotate_secret(self, *, caller: Caller = LOCAL) -> Rotation:
-        """Seal every SMTP password and DKIM key with the newest SECRET_KEY, whichever sealed it."""
+        """Seal SMTP passwords, DKIM keys and the service's own secrets with the newest SECRET_KEY.
+
+        Whichever of the keys at hand has sealed them.
+        """
         caller.require(Scope.ADMIN)
         now = self._clock.now()
 
@@ -128,7 +135,13 @@ class ApiKeys:
             unreadable_dkim = tuple(
                 key for key in dkim_keys if not self._resealed_dkim(tx.dkim_keys, key)
             )
+            secrets = tx.secrets.all()
+            carried = tuple(
+                name for name, one in secrets if self._resealed_own(tx.secrets, name, one)
+            )
             rotation = Rotation(
+                secrets=carried,
+                unreadable_secrets=tuple(name for name, _ in secrets if name not in carried),
                 resealed=len(sealed) - len(unreadable),
                 unreadable=unreadable,
                 resealed_dkim=len(dkim_keys) - len(unreadable_dkim),
@@ -170,6 +183,12 @@ class ApiKeys:
         except SecretUnreadable:
             return None
         return self._vault.seal(secret, context=context)
+
+    def _resealed_own(self, secrets: SecretRepository, name: str, sealed: bytes) -> bool:
+        anew = self._sealed_anew(sealed, context=secret_context(name))
+        if anew is not None:
+            secrets.replace(name, anew)
+        return anew is not None
 
     def _waits(self, key: ApiKey) -> bool:
         return key.usable(self._clock.now()) and not self._vault.is_current(key.digest)

@@ -15,6 +15,7 @@ from domain.email.retry import RetryPolicy
 from domain.email.settlement import resent, resolved_as_sent
 from domain.errors import Conflict, FieldError, InvalidInput, NotFound
 from domain.events import Event
+from domain.suppression import is_suppressed
 
 
 class EmailChanges:
@@ -42,7 +43,7 @@ class EmailChanges:
 
         With *account_id* it goes by that account from now on. IllegalTransition, NotFound (no such
         account), InvalidInput (it never fits that account's limits), Conflict (the account that it
-        stays on is gone and no other was named).
+        stays on is gone and no other was named, or the recipient has unsubscribed).
         """
         return self._try_again(
             email_id,
@@ -89,6 +90,7 @@ class EmailChanges:
         caller: Caller,
     ) -> Email:
         def check(tx: Transaction, email: Email) -> None:
+            _check_wanted(tx, email)
             if account_id is None:
                 _check_account_exists(tx.accounts, email)
                 return
@@ -157,6 +159,18 @@ def _check_fits(email: Email, account: Account) -> None:
                 f"its limits never allow so many recipients as the email has ({most} at most)",
             )
         )
+
+
+def _check_wanted(tx: Transaction, email: Email) -> None:
+    """Conflict if its recipient has unsubscribed from its topic."""
+    subscription = tx.topics.of(email.id)
+    if subscription is not None and is_suppressed(
+        subscription,
+        tx.suppressions.of([subscription.address]),
+        account_id=email.account_id if email.pinned else None,
+        now=email.updated_at,
+    ):
+        raise Conflict(f"the recipient of email {email.id} gets no email of its topic any more")
 
 
 def _check_account_exists(accounts: AccountRepository, email: Email) -> None:

@@ -23,7 +23,7 @@ from domain.account.account import Account
 from domain.account.dkim_key import DkimPair, pairs
 from domain.account.limits import Window, WindowLengths, is_urgent
 from domain.email.attempt import Attempt
-from domain.email.detail import Detail
+from domain.email.detail import NOTHING, Detail
 from domain.email.gates import AccountUse, Gate, gates
 from domain.email.lifecycle import Email
 from domain.email.listing import Page
@@ -39,8 +39,8 @@ class EmailView:
     account: Account | None
     attempts: Sequence[Attempt]
     gates: Sequence[Gate]
-    detail: Detail
     now: datetime
+    detail: Detail = NOTHING
 
 
 @attrs.frozen(kw_only=True)
@@ -148,8 +148,8 @@ class Queries:
             account=account,
             attempts=tx.attempts.of(email_id),
             gates=gates(email, account, use, now=now),
-            detail=tx.details.of(email_id),
             now=now,
+            detail=tx.details.of(email_id),
         )
 
     def _account_of(

@@ -23,6 +23,7 @@ LEVELS: Final[Mapping[str, int]] = {
     "process_ended": ERROR,
     "process_not_started": ERROR,
     "result_came_late": WARNING,
+    "secret_unreadable": ERROR,
     "store_unavailable": ERROR,
     "sweep_failed": ERROR,
     "worker_died": ERROR,

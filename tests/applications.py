@@ -14,6 +14,7 @@ from adapters.fakes.sender import FakeSender
 from adapters.fernet_vault import FernetVault
 from adapters.no_locks import NoLocks
 from adapters.observers import ListObserver
+from adapters.siv_cipher import SivCipher
 from application import Application, Ports, ServiceRules, assemble
 from application.api_keys import KeyWish
 from application.delivery import DeliveryRules
@@ -42,6 +43,7 @@ def the_ports(**ports: Any) -> Ports:
         "sender": lambda: FakeSender(vault=vault),
         "dkim": CryptographySigner,
         "entropy": FakeEntropy,
+        "token_cipher": SivCipher,
         "locks": NoLocks,
         "headroom": lambda: lambda: True,
         "wake": lambda: lambda: None,

@@ -20,7 +20,8 @@ OPTIONS = (
 )
 # Nothing is delivered, and no number stands in the way of many calls.
 LIMITS = {"DISPATCHER": "none", "RATE_LIMIT": 100_000, "RATE_BURST": 1_000_000} | {
-    "KEY_DAILY_RECIPIENTS": 10**9
+    "KEY_DAILY_RECIPIENTS": 10**9,
+    "PUBLIC_URL": "https://mail.example.com",
 }
 
 

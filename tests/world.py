@@ -14,6 +14,7 @@ from adapters.fakes.memory_store import MemoryStore
 from adapters.fakes.sender import FakeSender, Script
 from adapters.fakes.vault import FakeVault
 from adapters.observers import ListObserver
+from adapters.siv_cipher import SivCipher
 from application import Application, Ports, ServiceRules, assemble
 from application.delivery import Batch, DeliveryRules
 from application.intake.draft import Draft
@@ -24,7 +25,7 @@ from domain.email.lifecycle import Email
 from tests.builders import an_account, an_address
 from tests.shipped_rules import RULES
 
-SERVICE = ("lease", "max_queue_depth", "max_account_depth")
+SERVICE = ("lease", "max_queue_depth", "max_account_depth", "public_url")
 
 
 class World:
@@ -60,6 +61,7 @@ class World:
                 sender=self.sender,
                 vault=vault or FakeVault(),
                 dkim=CryptographySigner(),
+                token_cipher=SivCipher(),
                 clock=self.clock,
                 entropy=FakeEntropy(),
                 locks=self.locks,

@@ -15,6 +15,8 @@ import attrs
 from adapters.fakes.memory_blobs import MemoryBlobs, MemoryUploads
 from adapters.fakes.memory_details import MemoryDetails
 from adapters.fakes.memory_dkim_keys import MemoryDkimKeys
+from adapters.fakes.memory_secrets import MemorySecrets
+from adapters.fakes.memory_suppressions import MemorySuppressions, MemoryTopics
 from adapters.fakes.memory_tables import Journal, Reservation, Tables
 from application.ports.store import Transaction
 from application.ports.system import Clock
@@ -136,6 +138,9 @@ class _MemoryTransaction:
         self.details = MemoryDetails(tables, journal)
         self.blobs = MemoryBlobs(tables, journal)
         self.uploads = MemoryUploads(tables, journal)
+        self.topics = MemoryTopics(tables, journal)
+        self.suppressions = MemorySuppressions(tables, journal)
+        self.secrets = MemorySecrets(tables, journal)
         self.attempts = _Attempts(tables, journal)
         self.ledger = _Ledger(tables, journal, clock)
         self.instances = _Instances(tables, journal)

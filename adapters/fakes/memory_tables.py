@@ -16,6 +16,7 @@ from domain.email.detail import Detail
 from domain.email.lifecycle import Email
 from domain.message.skeleton import PlacedBlob
 from domain.message.upload import Upload
+from domain.suppression import Subscription, Suppression
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -48,6 +49,9 @@ class Tables:
     emails: dict[int, Email] = attrs.field(factory=dict)
     octets: dict[int, bytes] = attrs.field(factory=dict)
     details: dict[int, Detail] = attrs.field(factory=dict)
+    topics: dict[int, Subscription] = attrs.field(factory=dict)
+    suppressions: dict[tuple[str, str, str], Suppression] = attrs.field(factory=dict)
+    secrets: dict[str, bytes] = attrs.field(factory=dict)
     attempts: dict[tuple[int, int], Attempt] = attrs.field(factory=dict)
     ledger: dict[tuple[int, int], Reservation] = attrs.field(factory=dict)
     blobs: dict[bytes, StoredBlob] = attrs.field(factory=dict)

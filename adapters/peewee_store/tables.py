@@ -170,6 +170,43 @@ class UploadRow(Model):
         table_name = "upload"
 
 
+class TopicRow(Model):
+    """The topic of an email to one recipient, *address*. Most emails have none."""
+
+    email_id = BigIntegerField(primary_key=True)
+    address = TextField()
+    topic = TextField()
+
+    class Meta:
+        table_name = "email_topic"
+        indexes = ((("address", "topic", "email_id"), False),)
+
+
+class SuppressionRow(Model):
+    """An address that gets no mail of a scope."""
+
+    address = TextField()
+    scope = TextField()
+    reason = TextField()
+    email_id = BigIntegerField(null=True)
+    created_at = BigIntegerField()
+    expires_at = BigIntegerField(null=True)
+
+    class Meta:
+        table_name = "suppression"
+        primary_key = CompositeKey("address", "scope", "reason")
+
+
+class SecretRow(Model):
+    """A secret of the service's own."""
+
+    name = TextField(primary_key=True)
+    sealed = BlobField()
+
+    class Meta:
+        table_name = "secret"
+
+
 class RecipientRow(Model):
     """One recipient; *position* counts from 0 in the order of the request."""
 
@@ -349,6 +386,9 @@ TABLES = (
     BlobChunkRow,
     EmailBlobRow,
     UploadRow,
+    TopicRow,
+    SuppressionRow,
+    SecretRow,
     RecipientRow,
     AttemptRow,
     LedgerRow,

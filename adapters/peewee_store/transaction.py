@@ -13,8 +13,10 @@ from adapters.peewee_store.instances import SqlInstances
 from adapters.peewee_store.keys import SqlKeys, SqlKeyUsage
 from adapters.peewee_store.last_sent_times import LastSentTimes
 from adapters.peewee_store.ledger import SqlAttempts, SqlLedger
+from adapters.peewee_store.secrets import SqlSecrets
 from adapters.peewee_store.session import SAVEPOINT, Session
 from adapters.peewee_store.status_counts import StatusCounts
+from adapters.peewee_store.suppressions import SqlSuppressions, SqlTopics
 from adapters.peewee_store.transaction_cache import TransactionCache
 from application.ports.system import Clock
 
@@ -46,6 +48,9 @@ class SqlTransaction:
         self.details = SqlDetails(session)
         self.blobs = SqlBlobs(session)
         self.uploads = SqlUploads(session)
+        self.topics = SqlTopics(session)
+        self.suppressions = SqlSuppressions(session)
+        self.secrets = SqlSecrets(session)
         self.attempts = SqlAttempts(session)
         self.ledger = SqlLedger(session, cache, clock)
         self.instances = SqlInstances(session, cache)

@@ -68,6 +68,7 @@ class Delivery:
             rules=rules,
             scheduler=self.scheduler,
             recovery=self._recovery,
+            observe=observe,
             lease_ends=lease_ends,
         )
         self._probe = LoginProbe(

@@ -15,9 +15,10 @@ from application.delivery.due import next_due
 from application.delivery.recovery import Recovery
 from application.delivery.rules import DeliveryRules
 from application.delivery.scheduler import Plan, Scheduler
+from application.delivery.withdrawn import report_suppressed, without_withdrawn
 from application.ports.sender import Sender
 from application.ports.store import Store, Transaction
-from application.ports.system import Clock, Headroom
+from application.ports.system import Clock, Headroom, Observe
 from domain.account.account import Account
 from domain.email.claim_policy import NO_SUSPECTS, SUSPECT_CRASHES
 from domain.email.lifecycle import Email
@@ -38,6 +39,7 @@ class Claims:
         rules: DeliveryRules,
         scheduler: Scheduler,
         recovery: Recovery,
+        observe: Observe,
         lease_ends: Callable[[int], float] = lambda owner: inf,
     ) -> None:
         self._store = store
@@ -47,6 +49,7 @@ class Claims:
         self._windows = rules.windows
         self._scheduler = scheduler
         self._recovery = recovery
+        self._observe = observe
         self._lease_ends = lease_ends
         self._members: frozenset[int] = frozenset()
 
@@ -56,17 +59,20 @@ class Claims:
             return ()
         now = self._clock.now()
         batches: list[Batch] = []
+        ended: list[Email] = []
 
         def work(tx: Transaction) -> tuple[Sequence[int], Sequence[Batch]]:
             # two workers may claim in one commit: each must see what the other has taken
             self._forget(batches)
+            ended.clear()
             members = tuple(tx.instances.beats())
             free = self._scheduler.order(
                 tx, owner=owner, members=members, now=now, round_robin=round_robin
             )
             while free and len(batches) < places:
                 asked, free = free[: places - len(batches)], free[places - len(batches) :]
-                free = [*free, *self._claim_of(tx, asked, batches, owner=owner, now=now)]
+                more = self._claim_of(tx, asked, batches, ended, owner=owner, now=now)
+                free = [*free, *more]
             return members, tuple(batches)
 
         try:
@@ -77,6 +83,7 @@ class Claims:
             self._forget(batches)
             raise
         self._scheduler.sizes.looked()
+        report_suppressed(self._observe, ended)
         if self._joined(members):
             self._sender.drop_idle()  # idle connections may belong to another process now
         return claimed
@@ -88,10 +95,12 @@ class Claims:
             return
         now = self._clock.now()
         claimed: list[Batch] = []
+        ended: list[Email] = []
         told: Future[Sequence[Email]] = Future()
 
         def work(tx: Transaction) -> Sequence[Email]:
             self._forget_more(claimed)  # it may be run again
+            ended.clear()
             members = tuple(tx.instances.beats())
             account = lock_if_limited(tx, tx.accounts.get(batch.account.id))
             if (
@@ -101,7 +110,7 @@ class Claims:
                 )
             ):
                 return ()
-            more = self._claim_batch(tx, account, owner=batch.owner, now=now, going_on=True)
+            more = self._claim_batch(tx, account, ended, owner=batch.owner, now=now, going_on=True)
             self._scheduler.sizes.looked()
             if more is None or not more.emails:
                 return ()
@@ -117,7 +126,9 @@ class Claims:
                     self._recovery.put_back_if_claimed(tuple(claimed))
                 if error is not None:
                     self._forget_more(claimed)
-                elif more := future.result():
+                    return
+                report_suppressed(self._observe, ended)
+                if more := future.result():
                     on_claimed(attrs.evolve(batch, emails=(last, *more)))
             finally:
                 told.set_result(more)
@@ -166,6 +177,7 @@ class Claims:
         tx: Transaction,
         asked: Sequence[tuple[Account, int]],
         batches: list[Batch],
+        ended: list[Email],
         *,
         owner: int,
         now: datetime,
@@ -174,7 +186,7 @@ class Claims:
         still_free = []
         for account, connections in asked:
             self._scheduler.looked_at(account.id)
-            batch = self._claim_batch(tx, account, owner=owner, now=now, going_on=False)
+            batch = self._claim_batch(tx, account, ended, owner=owner, now=now, going_on=False)
             if batch is None:
                 continue
             # only the first one's dialogue begins now
@@ -186,7 +198,14 @@ class Claims:
         return still_free
 
     def _claim_batch(
-        self, tx: Transaction, account: Account, *, owner: int, now: datetime, going_on: bool
+        self,
+        tx: Transaction,
+        account: Account,
+        ended: list[Email],
+        *,
+        owner: int,
+        now: datetime,
+        going_on: bool,
     ) -> Batch | None:
         account = lock_if_limited(tx, account)
         plan = self._scheduler.plan(tx, account, now=now)
@@ -203,6 +222,7 @@ class Claims:
             return probe if due is not None and due <= now else None
         emails = self._claim_emails(tx, account, plan, owner=owner, now=now, crashes=crashes)
         self._scheduler.sizes.found(account.id, len(emails), asked=plan.limit)
+        emails = without_withdrawn(tx, emails, ended, now=now)
         if not emails:
             return None
         tx.ledger.reserve(emails, units=lambda email: units_of(account, email))

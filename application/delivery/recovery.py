@@ -81,7 +81,7 @@ class Recovery:
         now = self._clock.now()
 
         def work(tx: Transaction) -> None:
-            claimed = [email for email in emails if tx.emails.get(email.id) == email]
+            claimed = [email for email in emails if _is_held(tx.emails.get(email.id), email)]
             self._release_all(tx, claimed, UNTOUCHED, now=now)
 
         self._results.persist(work)
@@ -190,3 +190,8 @@ class Recovery:
         else:
             tx.ledger.free(email.id, email.attempt_no)
         return back
+
+
+def _is_held(current: Email, claimed: Email) -> bool:
+    """Whether the claim stands; who unsubscribes may have withdrawn the email meanwhile."""
+    return current.changed(expires_at=claimed.expires_at) == claimed

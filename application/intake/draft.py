@@ -14,8 +14,10 @@ from domain.intake import LARGEST_BODY, LONGEST_SUBJECT, is_too_large
 from domain.message.attachment import Attachment
 from domain.message.calendar import CalendarPart
 from domain.message.compose import Content
+from domain.suppression import TOPIC, TOPIC_RULE
 
 LONGEST_SCHEDULE: Final = timedelta(days=30)
+_OF_TOPIC: Final = frozenset({"list-unsubscribe", "list-unsubscribe-post"})
 
 
 @attrs.frozen(kw_only=True)
@@ -35,6 +37,7 @@ class Draft:
     It has text, HTML or both. *to* and *cc* are the visible recipients; *envelope* names those who
     get it, whoever is visible, and None stands for everybody in *to*, *cc* and *bcc*. *account_id*
     pins it to an account, *sender* to the accounts with that address; None leaves the choice.
+    *topic* is what its one recipient may unsubscribe from.
     """
 
     subject: str
@@ -53,6 +56,7 @@ class Draft:
     account_id: int | None = None
     send_at: datetime | None = None
     at_most_once: bool = False
+    topic: str | None = None
 
     def recipients(self) -> tuple[Recipient, ...]:
         """Everybody who gets it, once, in order, under the first field that names them."""
@@ -108,3 +112,16 @@ class Draft:
             yield FieldError("send_at", "must be at most 30 days ahead")
         if not (self.envelope or (self.envelope is None and (self.to or self.cc or self.bcc))):
             yield FieldError("to", "must not be empty")
+        if self.topic is not None:
+            yield from self._topic_errors(self.topic)
+
+    def _topic_errors(self, topic: str) -> Iterator[FieldError]:
+        if not TOPIC.fullmatch(topic):
+            yield FieldError("topic", TOPIC_RULE)
+        number = len(self.recipients())
+        if number != 1:  # the others could unsubscribe the one that the link is for
+            message = f"an email with a topic needs exactly one recipient, not {number}"
+            yield FieldError("topic", message)
+        for name, _ in self.headers:
+            if name.lower() in _OF_TOPIC:
+                yield FieldError(f"headers/{name}", "is written by the service where a topic is")

@@ -2,10 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-import attrs
-
 from application.intake.admission import Admission
-from application.intake.message import Composed
+from application.intake.prepared import Prepared
 from application.ports.store import Transaction
 from domain.capability import Capability
 from domain.email.detail import NOTHING
@@ -14,37 +12,36 @@ from domain.errors import FieldError, InvalidInput
 from domain.message.attachment import Blob
 
 
-@attrs.frozen
-class Prepared:
-    """An email that only has to be stored, and its message."""
-
-    email: Email
-    made: Composed = attrs.field(repr=False)
-
-
 def large_of(prepared: Sequence[Prepared]) -> Mapping[Blob, bytes]:
     """What stands apart from the messages, and comes before them."""
-    return {blob: octets for one in prepared for blob, octets in one.made.large.items()}
+    return {blob: octets for one in prepared for blob, octets in one.large.items()}
 
 
 def store_emails(
     tx: Transaction, prepared: Sequence[Prepared], *, admission: Admission
 ) -> Sequence[Email]:
     """The emails with their ids. NotAccepting; InvalidInput if a file is not there any more."""
-    carried = {placed.blob.digest for one in prepared for placed in one.made.message.blobs}
+    carried = {placed.blob.digest for one in prepared for placed in one.blobs}
     if carried:
         _check_blobs(tx, carried, admission)
-    added = tx.emails.add_all([(one.email, one.made.message.octets) for one in prepared])
+    added = tx.emails.add_all([(one.email, one.octets) for one in prepared])
     details = {
-        email.id: one.made.detail
+        email.id: one.detail
         for email, one in zip(added, prepared, strict=True)
-        if one.made.detail is not NOTHING
+        if one.detail is not NOTHING
     }
     if details:
         tx.details.add_all(details)
+        tx.topics.add_all(
+            {
+                email.id: one.subscription
+                for email, one in zip(added, prepared, strict=True)
+                if one.subscription is not None
+            }
+        )
     if carried:
         tx.blobs.place_all(
-            {email.id: one.made.message.blobs for email, one in zip(added, prepared, strict=True)}
+            {email.id: one.blobs for email, one in zip(added, prepared, strict=True)}
         )
     return added
 

@@ -16,17 +16,21 @@ from application.intake.expectation import expect
 from application.intake.files import Files, FilesOfCall
 from application.intake.idempotency import IdempotencyKey, record_of, remembered
 from application.intake.message import composed
+from application.intake.prepared import Prepared
 from application.intake.quota import quota_of, use_quota
 from application.intake.routing import Routing
-from application.intake.storing import Prepared, large_of, store_emails
+from application.intake.storing import large_of, store_emails
+from application.intake.topics import suppress_unwanted, topic_link
 from application.ports.store import Store, Transaction
 from application.ports.system import Clock, Entropy, Observe, Wake
 from application.rate_limit import VainWork
+from application.unsubscribe_links import UnsubscribeLinks
 from domain.access import LOCAL, Caller, Scope
 from domain.account.account import Account
 from domain.account.limits import WindowLengths
 from domain.email.forecast import Forecast
 from domain.email.lifecycle import Email
+from domain.email.recipient import SUPPRESSED
 from domain.email.retry import RetryPolicy
 from domain.email.status import initial
 from domain.errors import Conflict, EmailServiceError, InvalidInput, NotFound, TooMany
@@ -74,6 +78,7 @@ class Submission:
         limits: IntakeLimits,
         retry: RetryPolicy,
         windows: WindowLengths,
+        links: UnsubscribeLinks,
         wake: Wake,
         observe: Observe,
     ) -> None:
@@ -85,6 +90,7 @@ class Submission:
         self._limits = limits
         self._retry = retry
         self._windows = windows
+        self._links = links
         self._wake = wake
         self._observe = observe
         self._in_vain = VainWork(free=FREE_IN_VAIN, rate=IN_VAIN_A_SECOND, clock=clock)
@@ -263,6 +269,7 @@ class Submission:
             tx.accounts.get(account_id)
         named = sum(len(email.recipients) for email in emails)
         use_quota(tx.key_usage, caller, named, now=emails[0].created_at)
+        prepared = suppress_unwanted(tx, prepared)
         return store_emails(tx, prepared, admission=self._admission)
 
     def _announce(self, emails: Sequence[Email]) -> None:
@@ -270,6 +277,8 @@ class Submission:
             self._wake()
         for email in emails:
             self._observe(email_event("email_accepted", email))
+            if email.reason_code == SUPPRESSED:
+                self._observe(email_event("email_suppressed", email))
 
     def _compose(
         self,
@@ -289,6 +298,9 @@ class Submission:
         token = self._entropy.token()
         message_id = f"<{token}@{domain}>"
         content = draft.content()
+        link = topic_link(draft, self._links)  # a template would show link.url
+        if link is not None:
+            content = attrs.evolve(content, headers=(*content.headers, *link.headers))
         made = composed(
             draft,
             content,
@@ -331,7 +343,14 @@ class Submission:
             updated_at=now,
             key_id=caller.key_id,
         )
-        return Prepared(email, made)
+        return Prepared(
+            email,
+            made.message.octets,
+            detail=made.detail if link is None else attrs.evolve(made.detail, topic=draft.topic),
+            subscription=None if link is None else link.subscription,
+            blobs=made.message.blobs,
+            large=made.large,
+        )
 
 
 def _caught(make: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T | Refusal:

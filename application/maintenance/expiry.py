@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 
 from application.delivery.reporting import email_event
+from application.delivery.withdrawn import report_suppressed
 from application.ports.store import Store, Transaction
 from application.ports.system import Clock, Observe
 from domain.email.lifecycle import Email
+from domain.email.recipient import SUPPRESSED
+from domain.email.withdrawal import is_withdrawn, suppress
 
 
 class Expiry:
-    """Expires emails that have waited for too long."""
+    """Ends emails that have waited for too long, or that were withdrawn while they were sent."""
 
     def __init__(self, *, store: Store, clock: Clock, observe: Observe) -> None:
         self._store = store
@@ -26,12 +29,15 @@ class Expiry:
         def work(tx: Transaction) -> Sequence[Email]:
             ended = []
             for email in tx.emails.expired(now=steady, limit=limit):
-                expired = email.expired(now=now)
-                tx.emails.save(expired, was=email)
-                ended.append(expired)
+                over = suppress(email, now=now) if is_withdrawn(email) else email.expired(now=now)
+                tx.emails.save(over, was=email)
+                ended.append(over)
             return ended
 
         ended = self._store.write(work)
         for email in ended:
-            self._observe(email_event("email_expired", email))
+            if email.reason_code == SUPPRESSED:
+                report_suppressed(self._observe, [email])
+            else:
+                self._observe(email_event("email_expired", email))
         return len(ended)

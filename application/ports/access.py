@@ -1,4 +1,4 @@
-"""The repositories of API keys, their usage, the audit trail and remembered answers."""
+"""The repositories of API keys, secrets, their usage, the audit trail and remembered answers."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -40,6 +40,29 @@ class KeyRepository(Protocol):
 
     def save(self, key: ApiKey) -> None:
         """Write what may change of a key that exists: digest and revoked_at. NotFound."""
+        ...
+
+
+class SecretRepository(Protocol):
+    """The service's own secrets, sealed. Each is made once and lives as long as the data."""
+
+    def find(self, name: str) -> bytes | None:
+        """The sealed secret of this name, or None if it was not made yet."""
+        ...
+
+    def add(self, name: str, sealed: bytes) -> bytes:
+        """Store it if there is none of this name; the one that is stored then.
+
+        Of two processes that make one at once both get the same.
+        """
+        ...
+
+    def replace(self, name: str, sealed: bytes) -> None:
+        """The same secret, sealed anew. NotFound."""
+        ...
+
+    def all(self) -> Sequence[tuple[str, bytes]]:
+        """The name and the sealed secret of each, by name."""
         ...
 
 

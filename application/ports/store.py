@@ -4,11 +4,18 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Protocol, TypeVar
 
-from application.ports.access import AuditTrail, IdempotencyRepository, KeyRepository, KeyUsage
+from application.ports.access import (
+    AuditTrail,
+    IdempotencyRepository,
+    KeyRepository,
+    KeyUsage,
+    SecretRepository,
+)
 from application.ports.accounts import AccountRepository, DkimKeyRepository, Ledger
 from application.ports.blobs import BlobRepository, UploadRepository
 from application.ports.cluster import InstanceRepository
 from application.ports.queue import AttemptRepository, DetailRepository, EmailRepository
+from application.ports.suppression import SuppressionRepository, TopicRepository
 
 T = TypeVar("T")
 
@@ -35,6 +42,12 @@ class Transaction(Protocol):
     def uploads(self) -> UploadRepository: ...
 
     @property
+    def topics(self) -> TopicRepository: ...
+
+    @property
+    def suppressions(self) -> SuppressionRepository: ...
+
+    @property
     def attempts(self) -> AttemptRepository: ...
 
     @property
@@ -48,6 +61,9 @@ class Transaction(Protocol):
 
     @property
     def keys(self) -> KeyRepository: ...
+
+    @property
+    def secrets(self) -> SecretRepository: ...
 
     @property
     def key_usage(self) -> KeyUsage: ...

@@ -65,6 +65,21 @@ class Vault(Protocol):
         ...
 
 
+class TokenCipher(Protocol):
+    """Seals what stands in links, so short and so that it is the same each time."""
+
+    def seal(self, plain: bytes, *, key: bytes) -> bytes:
+        """*plain*, encrypted and authenticated; equal for an equal *plain* and *key*.
+
+        ValueError for a key that has not 64 octets.
+        """
+        ...
+
+    def open(self, sealed: bytes, *, key: bytes) -> bytes | None:
+        """What was sealed with *key*; None for anything else. ValueError as for `seal`."""
+        ...
+
+
 class Headroom(Protocol):
     """Whether the store's disk has room left for the results of what is under way."""
 

@@ -5,6 +5,7 @@ the end of an attempt makes of an email is in `settlement`.
 """
 
 from datetime import datetime, timedelta
+from typing import Final
 
 import attrs
 
@@ -24,6 +25,10 @@ from domain.email.status import PHASES, WAITING, Phase, Status, Transition, allo
 from domain.errors import IllegalTransition
 from domain.outcome.handoff import Envelope
 
+_NOT_REACHED: Final = frozenset(
+    {RecipientStatus.REJECTED, RecipientStatus.UNKNOWN, RecipientStatus.SUPPRESSED}
+)
+
 
 # without slots a frozen instance is made a fifth faster, and a claim makes fifty
 @attrs.frozen(kw_only=True, slots=False)
@@ -32,7 +37,8 @@ class Email:
 
     ``account_id`` is the account that holds or last held it (for an unpinned one that waits: the
     one it would go to); only ``pinned`` keeps it there. ``retry_count`` counts the retries that
-    were charged. ``eligible_at`` is when it may be claimed, ``expires_at`` when it is given up.
+    were charged. ``eligible_at`` is when it may be claimed, ``expires_at`` when it is given up
+    (not after ``created_at``: see `withdrawal`).
     ``claim_count`` counts the crashes that met it in its dialogue. ``asides`` counts the attempts
     that ended in trouble for the account which may be this email's fault.
     ``key_id`` is the API key that submitted it, None for the owner at this machine.
@@ -80,8 +86,7 @@ class Email:
     def partial(self) -> bool:
         """Sent, but not to all recipients."""
         return self.status is Status.SENT and any(
-            recipient.status in (RecipientStatus.REJECTED, RecipientStatus.UNKNOWN)
-            for recipient in self.recipients
+            recipient.status in _NOT_REACHED for recipient in self.recipients
         )
 
     def envelope(self, sender: Address) -> Envelope:
@@ -125,13 +130,17 @@ class Email:
     ) -> "Email":
         """Tried again on request, from the start, for the recipients that were not accepted.
 
-        With *account_id* on that account, and on no other from now on.
+        With *account_id* on that account, and on no other from now on. IllegalTransition if none of
+        them may get it.
         """
+        recipients = reopened(self.recipients)
+        if not any(recipient.status is RecipientStatus.OPEN for recipient in recipients):
+            raise IllegalTransition(f"email {self.id} has no recipient that it may be sent to")
         retried = self.moved(
             Status.RETRY,
             Transition.RETRIED,
             now=now,
-            recipients=reopened(self.recipients),
+            recipients=recipients,
             retry_count=0,
             claim_count=0,
             unknown_count=0,

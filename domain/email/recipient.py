@@ -18,8 +18,9 @@ from domain.outcome.verdict import RecipientVerdict, Result
 OUTCOME_UNKNOWN: Final = "outcome_unknown"
 EXPIRED: Final = "expired"
 POISON: Final = "poison"
+SUPPRESSED: Final = "suppressed"
 # The service's own reasons for giving a recipient up: no server has rejected it.
-OUR_REASONS: Final = frozenset({EXPIRED, POISON, OUTCOME_UNKNOWN})
+OUR_REASONS: Final = frozenset({EXPIRED, POISON, OUTCOME_UNKNOWN, SUPPRESSED})
 
 
 class RecipientField(StrEnum):
@@ -37,7 +38,7 @@ class RecipientStatus(StrEnum):
     ACCEPTED = "accepted"
     REJECTED = "rejected"
     UNKNOWN = "unknown"  # the server had the message and did not answer; it is not tried again
-    SUPPRESSED = "suppressed"
+    SUPPRESSED = "suppressed"  # wants no such mail; it is not tried
 
 
 @attrs.frozen(kw_only=True)
@@ -112,6 +113,16 @@ def given_up(recipients: Sequence[Recipient], reason: str) -> tuple[Recipient, .
             else recipient
             for recipient in recipients
         ]
+    )
+
+
+def suppressed(recipients: Sequence[Recipient]) -> tuple[Recipient, ...]:
+    """All *recipients*, none of them open: those that were get no such mail."""
+    return tuple(
+        attrs.evolve(recipient, status=RecipientStatus.SUPPRESSED, reason=SUPPRESSED)
+        if recipient.status is RecipientStatus.OPEN
+        else recipient
+        for recipient in recipients
     )
 
 

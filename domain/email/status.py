@@ -43,6 +43,7 @@ class Transition(StrEnum):
     RELEASED = "released"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
+    SUPPRESSED = "suppressed"
     RETRIED = "retried"
     RESOLVED = "resolved"
 
@@ -69,6 +70,10 @@ TRANSITIONS: Final[Mapping[tuple[Status, Transition], frozenset[Status]]] = Mapp
         (_S.QUEUED, _T.EXPIRED): frozenset({_S.FAILED}),
         (_S.SCHEDULED, _T.EXPIRED): frozenset({_S.FAILED}),
         (_S.RETRY, _T.EXPIRED): frozenset({_S.FAILED, _S.SENT}),
+        (_S.QUEUED, _T.SUPPRESSED): frozenset({_S.FAILED}),
+        (_S.SCHEDULED, _T.SUPPRESSED): frozenset({_S.FAILED}),
+        (_S.RETRY, _T.SUPPRESSED): frozenset({_S.FAILED, _S.SENT}),
+        (_S.SENDING, _T.SUPPRESSED): frozenset({_S.FAILED, _S.SENT}),  # in the claim itself
         (_S.FAILED, _T.RETRIED): frozenset({_S.RETRY}),
         (_S.FAILED, _T.RESOLVED): frozenset({_S.SENT}),
     }

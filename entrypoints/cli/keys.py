@@ -133,12 +133,20 @@ def rotate_secret(context: click.Context) -> None:
             f"The DKIM key {dkim_key.selector} ({dkim_key.algorithm}) of SMTP configuration "
             f"{dkim_key.account_id} opens with neither key: make new ones."
         )
+    for name in rotation.secrets:
+        click.echo(f"The service's secret {name} is sealed with SECRET_KEY.")
+    for name in rotation.unreadable_secrets:
+        click.echo(
+            f"The service's secret {name} opens with neither key: set SECRET_KEY_PREVIOUS to the "
+            "key that sealed it. Without it the links in sent email do not work."
+        )
     for key in rotation.waiting:
         click.echo(
             f"The API key {key.prefix} ({key.name}) still needs SECRET_KEY_PREVIOUS, until it is "
             "next used."
         )
-    context.exit(1 if rotation.unreadable or rotation.unreadable_dkim else 0)
+    left = (*rotation.unreadable, *rotation.unreadable_dkim, *rotation.unreadable_secrets)
+    context.exit(1 if left else 0)
 
 
 @click.command()

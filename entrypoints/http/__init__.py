@@ -28,6 +28,7 @@ from entrypoints.http.requests import ServiceFlask, the_request
 from entrypoints.http.schemas import LARGEST_ID
 from entrypoints.http.smtp_configs import Dkim, SmtpConfigs
 from entrypoints.http.times import RFC_3339
+from entrypoints.http.unsubscribe import UnsubscribePages
 from entrypoints.http.validation import MOST_ERRORS, UNKNOWN_IN_QUERY
 
 MAX_BODY_BYTES: Final = 30 * 1024 * 1024
@@ -88,6 +89,8 @@ def create_http(
         routes = calls.routes()
         routes.before_request(_refuse_unknown_query)
         app.register_blueprint(routes)
+    # without that refusal: what others add to a link must not make it useless
+    app.register_blueprint(UnsubscribePages(application).routes())
     return app
 
 

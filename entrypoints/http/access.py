@@ -31,6 +31,10 @@ OPEN: Final = frozenset(
         "operations.static",
         "docs.page",
         "docs.static",
+        # whoever has a link to unsubscribe may use it: a mail client has nothing else
+        "unsubscribe.page",
+        "unsubscribe.confirm",
+        "unsubscribe.static",
     }
 )
 DOCUMENT: Final = "docs.openapi"

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final, TextIO
 
+from entrypoints.runtime.redacted_links import without_links
 from entrypoints.settings import LogFormat, Settings
 
 # They log every request or command at INFO; our own events say what matters of it.
@@ -93,7 +94,7 @@ class GatheredLines(logging.Handler):
 
     def _line(self, record: logging.LogRecord) -> str:
         try:
-            return self.format(record) + "\n"
+            return without_links(self.format(record)) + "\n"
         except Exception:
             self.handleError(record)
             return ""

@@ -83,6 +83,10 @@ def unsafe(settings: "Settings") -> Iterator[str]:
             yield f"SECRET_KEY must be set in production: {_HOW_TO_MAKE_ONE}"
         elif weak := weakness(settings.secret_key):
             yield f"SECRET_KEY {weak}: {_HOW_TO_MAKE_ONE}"
+        if settings.public_url is not None and not settings.public_url.startswith("https://"):
+            yield (
+                f"PUBLIC_URL must begin with https:// in production, not be {settings.public_url!r}"
+            )
         if settings.allow_test_knobs:
             yield "ALLOW_TEST_KNOBS must be 0 in production: it is for tests"
         if settings.sandbox:

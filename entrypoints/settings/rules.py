@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from domain.account.network import Network
+from domain.address import is_loopback
 from entrypoints import stores
 
 T = TypeVar("T")
@@ -21,6 +22,14 @@ MASK: Final = "***"
 HOST_NAME: Final = re.compile(
     r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
     r"(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
+)
+
+
+# a header with a link must fit a line: see domain/message/headers.py
+LONGEST_PUBLIC_URL: Final = 300
+_PUBLIC_URL: Final = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:(?P<port>[0-9]{1,5}))?"
+    r"(/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)*/?"
 )
 
 
@@ -196,6 +205,31 @@ def without_password(url: str) -> str:
     elif colon and not re.match(r"[0-9]*([/,?]|$)", secret) and "[" not in user:
         rest = f"{user}:{MASK}"
     return f"{scheme}://{rest}"
+
+
+def public_url() -> Rule[str]:
+    """Where strangers reach the service; without a slash at the end."""
+
+    def parse(text: str) -> str:
+        match = _PUBLIC_URL.fullmatch(text)
+        if match is None or len(text) > LONGEST_PUBLIC_URL:
+            raise ValueError
+        host, port = match["host"], match["port"]
+        if port is not None and not 0 < int(port) < 65536:
+            raise ValueError
+        if match["scheme"] == "http" and not is_loopback(host.strip("[]")):
+            raise ValueError  # whoever is on the way could read and change what it shows
+        if host.startswith("["):
+            ipaddress.IPv6Address(host[1:-1])
+        elif not HOST_NAME.fullmatch(host):
+            raise ValueError
+        return text.rstrip("/")
+
+    return Rule(
+        f"a URL such as https://mail.example.com/news of at most {LONGEST_PUBLIC_URL} characters,"
+        " without a query (http:// for this machine only)",
+        parse,
+    )
 
 
 def broker_url() -> Rule[str]:

@@ -94,6 +94,16 @@ class ServiceSettings:
             "are trusted only from these."
         ),
     )
+    public_url: str | None = setting(
+        "PUBLIC_URL",
+        None,
+        rules.optional(rules.public_url()),
+        meaning=(
+            "Where the recipients of email reach this service from the Internet: links to "
+            "unsubscribe begin with it, so email with a topic needs it. Only paths under /u/ have "
+            "to be reachable there. Keep it for as long as sent email is read."
+        ),
+    )
     log_level: str = setting(
         "LOG_LEVEL",
         "INFO",

@@ -12,6 +12,7 @@ from adapters.entropy import SystemEntropy
 from adapters.fernet_vault import FernetVault
 from adapters.no_locks import NoLocks
 from adapters.observers import LogObserver
+from adapters.siv_cipher import SivCipher
 from adapters.thread_dispatcher import Signal, ThreadDispatcher
 from application import Ports, assemble
 from entrypoints.event_levels import level_of
@@ -50,6 +51,7 @@ def build(settings: Settings) -> Service:
         sender=sender_of(settings, vault=vault, clock=clock, network=rules.network),
         vault=vault,
         dkim=CryptographySigner(),
+        token_cipher=SivCipher(),
         clock=clock,
         entropy=SystemEntropy(),
         locks=locks,

@@ -65,6 +65,7 @@ def service_rules(settings: Settings) -> ServiceRules:
             burst=settings.rate_burst,
             daily_recipients=settings.key_daily_recipients,
         ),
+        public_url=settings.public_url,
         network=NetworkPolicy(
             private=not settings.production,
             allowed=settings.smtp_allowed_cidrs,

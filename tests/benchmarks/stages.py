@@ -24,6 +24,7 @@ from adapters.fakes.vault import FakeVault
 from adapters.name_resolver import NameResolver
 from adapters.observers import ListObserver
 from adapters.peewee_store import SqliteStore
+from adapters.siv_cipher import SivCipher
 from adapters.smtp_sender import SmtpSender
 from application import Application, Ports, ServiceRules, assemble
 from application.access import AccessRules
@@ -210,6 +211,7 @@ def _application(store: Any, sender: Any) -> Application:
             sender=sender,
             vault=FakeVault(),
             dkim=CryptographySigner(),
+            token_cipher=SivCipher(),
             clock=SystemClock(),
             entropy=SystemEntropy(),
             locks=FakeLocks(),

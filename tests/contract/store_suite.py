@@ -56,6 +56,7 @@ from tests.builders import (
 from tests.contract.blob_suite import BlobContract
 from tests.contract.detail_suite import DetailContract
 from tests.contract.dkim_key_suite import DkimKeyContract
+from tests.contract.suppression_suite import SuppressionContract
 
 T = TypeVar("T")
 
@@ -68,7 +69,7 @@ class Boom(Exception):
     """What a failing work raises."""
 
 
-class StoreContract(DetailContract, BlobContract, DkimKeyContract):
+class StoreContract(DetailContract, BlobContract, DkimKeyContract, SuppressionContract):
     """The contract of `application.ports.store.Store` and of all its repositories."""
 
     @pytest.fixture

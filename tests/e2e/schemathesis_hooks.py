@@ -45,6 +45,10 @@ def _keep_to_words(body: dict[str, Any]) -> None:
         if field in body:  # some readers would decode =? to something else
             body[field] = [address.replace("=?", "=") for address in body[field]]
     body.pop("domain", None)  # that of the SMTP configuration's address, or one above it
+    if "topic" in body and "recipients" in body:  # such an email has exactly one recipient
+        body["recipients"] = body["recipients"][:1]
+        body.pop("cc", None)
+        body.pop("bcc", None)
     if "email_address" in body:
         body["email_address"] = body["email_address"].replace("=?", "=")
     if "attachments" in body:  # names, types and ids of what is shown have rules of their own

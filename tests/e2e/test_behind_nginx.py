@@ -4,13 +4,15 @@ import json
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from email import message_from_bytes
 from html.parser import HTMLParser
 from http.client import HTTPConnection, HTTPMessage
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
+import apsw
 import pytest
 
 from domain.access import token_of
@@ -19,8 +21,10 @@ from tests.running import ROOT, Running, free_port, wait_until
 
 GUNICORN = (
     str(Path(sys.executable).parent / "gunicorn"),
-    *("--config", str(ROOT / "gunicorn.conf.py"), "entrypoints.wsgi:create_app()"),
+    *("--config", str(ROOT / "gunicorn.conf.py"), "--access-logfile", "-"),
+    "entrypoints.wsgi:create_app()",
 )
+PUBLIC_URL = "https://mail.example.com"
 WRONG = token_of("ffffffff", bytes(32))
 
 
@@ -37,11 +41,20 @@ class Reply(NamedTuple):
 class Outside:
     """Somebody who knows the address of nginx only."""
 
-    def __init__(self, service: Running, *, port: int, chained_port: int, prefix: str) -> None:
+    def __init__(
+        self,
+        service: Running,
+        *,
+        port: int,
+        chained_port: int,
+        prefix: str,
+        keyless: bool = False,
+    ) -> None:
         self.service = service
         self.port = port
         self.chained_port = chained_port
         self.prefix = prefix
+        self.key = None if keyless else service.key
         self.root = f"http://127.0.0.1:{port}{prefix}/"
 
     def ask(
@@ -61,8 +74,8 @@ class Outside:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         if body is not None:
             named["Content-Type"] = "application/json"
-        if key or self.service.key:
-            named["X-API-Key"] = key or self.service.key
+        if key or self.key:
+            named["X-API-Key"] = key or self.key
         connection = HTTPConnection(
             "127.0.0.1", port or self.port, timeout=30, source_address=(address, 0)
         )
@@ -88,7 +101,9 @@ def outside(request, tmp_path_factory) -> Iterator[Outside]:
     command, prefix = request.param
     folder = tmp_path_factory.mktemp("nginx")
     sandbox = {"SANDBOX": "1", "SANDBOX_PORT": free_port()} if command is None else {}
-    service = Running(folder, command=command, TRUSTED_PROXIES="127.0.0.1", **sandbox)
+    service = Running(
+        folder, command=command, TRUSTED_PROXIES="127.0.0.1", PUBLIC_URL=PUBLIC_URL, **sandbox
+    )
     service.with_key("admin")
     with ExitStack() as stack:
         stack.callback(lambda: service.stop() if service.process else None)
@@ -167,6 +182,50 @@ def test_the_pages_load_what_they_need(outside):
             if not link.startswith(("#", "https://www.rfc-editor.org/")):
                 assert outside.ask(urljoin(urljoin(outside.root, path), link)).status == 200, link
         assert str(outside.service.port) not in page.body.decode()
+
+
+def test_recipients_unsubscribe_and_no_log_has_their_links(outside):
+    """Whatever the proxy makes of its path; one click brings no key."""
+    account = {
+        "name": "newsletter",
+        "email_address": "news@example.com",
+        "smtp_host": "127.0.0.1",
+        "smtp_port": free_port(),
+        "active": False,
+    }
+    made = outside.ask("api/smtp-configs", method="POST", body=account).json
+    email = {"subject": "x", "recipients": ["n@example.org"], "html_content": "x", "topic": "news"}
+    email["smtp_config_id"] = made["config_id"]
+    number = outside.ask("api/emails", method="POST", body=email).json["email_id"]
+    token = token_in(outside, number)
+    nobody = Outside(
+        outside.service, port=outside.port, chained_port=0, prefix=outside.prefix, keyless=True
+    )
+
+    page = nobody.ask(f"u/{token}")
+    assert page.status == 200
+    for asset in Loaded(page.body.decode()).assets:
+        assert nobody.ask(urljoin(f"{nobody.root}u/{token}", asset)).status == 200
+    assert nobody.ask(f"u/{token[:-1]}").status == 404
+    assert outside.ask(f"api/emails/{number}").json["status"] == "queued"
+    done = nobody.ask(f"u/{token}", method="POST", Origin="https://webmail.example")
+    assert (done.status, done.headers["Set-Cookie"]) == (200, None)
+    shown = outside.ask(f"api/emails/{number}").json
+    assert (shown["status"], shown["reason_code"]) == ("failed", "suppressed")
+    wait_until(lambda: "unsubscribed" in outside.service.output())
+    logs = "".join(path.read_text("utf-8") for path in outside.service.folder.rglob("*.log"))
+    assert ("/u/***" in logs) == (outside.service.command == GUNICORN)  # it logs every path
+    assert token[:-1] not in logs
+
+
+def token_in(outside, number):
+    """That of the link in this email."""
+    with closing(apsw.Connection(str(outside.service.folder / "service.db"))) as database:
+        found = database.execute("SELECT octets FROM email_body WHERE email_id = ?", (number,))
+        octets = found.fetchone()[0]
+    link = message_from_bytes(octets)["List-Unsubscribe"]
+    assert link.startswith(f"<{PUBLIC_URL}/u/")
+    return link.rstrip(">").rpartition("/")[2]
 
 
 def send_to_the_sandbox(outside):

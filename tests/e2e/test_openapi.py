@@ -40,12 +40,15 @@ def document(client):
 
 
 def routes() -> list[tuple[str, str, str]]:
-    """Method, path and endpoint of whatever the application answers, files aside."""
+    """Method, path and endpoint of whatever the application answers to clients of the API.
+
+    Files are none of it, nor the pages for recipients of email.
+    """
     app = create_http(an_application(), version="1.2.3")
     return [
         (method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), rule.endpoint)
         for rule in app.url_map.iter_rules()
-        if not rule.endpoint.endswith(".static")
+        if not rule.endpoint.endswith(".static") and not rule.endpoint.startswith("unsubscribe.")
         for method in rule.methods - {"HEAD", "OPTIONS"}
     ]
 

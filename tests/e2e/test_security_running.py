@@ -228,16 +228,20 @@ def test_t_sec_1_a_traceback_holds_no_secret(tmp_path):
 def test_t_sec_2_rotate_secret_by_command_and_with_a_wrong_key_the_service_still_starts(tmp_path):
     body = {"username": "me", "password": PASSWORD}
     with SmtpServer(Script(password=PASSWORD)) as server:
-        with running(tmp_path, SECRET_KEY=OLD_KEY, DISPATCHER="none") as service:
+        with running(
+            tmp_path, SECRET_KEY=OLD_KEY, DISPATCHER="none", PUBLIC_URL="http://127.0.0.1"
+        ) as service:
             service.account(server.port, **body)
             status, _ = service.post("/api/smtp-configs/1/dkim", {"selector": "mail"})
             assert status == 201
+            service.submit("News", topic="news")
         changing = Running(tmp_path, SECRET_KEY=KEY, SECRET_KEY_PREVIOUS=OLD_KEY)
         rotated = changing.run("keys", "rotate-secret")
         assert (rotated.returncode, rotated.stderr) == (0, "")
         assert rotated.stdout == (
             "1 SMTP passwords are sealed with SECRET_KEY.\n"
             "2 DKIM keys are sealed with SECRET_KEY.\n"
+            "The service's secret unsubscribe-links is sealed with SECRET_KEY.\n"
         )
         wrong = Running(tmp_path, SECRET_KEY=OLD_KEY).run("keys", "rotate-secret")
         assert wrong.returncode == 1
@@ -246,6 +250,7 @@ def test_t_sec_2_rotate_secret_by_command_and_with_a_wrong_key_the_service_still
         )
         assert unopened in wrong.stdout
         assert "The DKIM key mail (rsa-sha256) of SMTP configuration 1 opens with" in wrong.stdout
+        assert "secret unsubscribe-links opens with neither key" in wrong.stdout
         with running(tmp_path, SECRET_KEY=OLD_KEY) as service:
             service.submit("Waits")
             reason = wait_until(lambda: service.get("/api/smtp-configs/1")[1]["pause_reason"])

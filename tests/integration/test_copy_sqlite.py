@@ -31,6 +31,7 @@ from domain.email.detail import Detail
 from domain.email.status import Status
 from domain.errors import Conflict
 from domain.message.skeleton import PlacedBlob
+from domain.suppression import Subscription, unsubscribed
 from tests.builders import (
     OCTETS,
     a_dkim_key,
@@ -126,6 +127,10 @@ def furnish(store: SqliteStore, emails: int = 5) -> None:
             email = an_email(subject=f"n {number}", recipients=recipients(2))
             added = tx.emails.add(email, OCTETS + bytes([number]))
             tx.details.add_all({added.id: Detail(topic=f"topic {number}")})
+            subscription = Subscription("ada@example.org", f"topic-{number}")
+            tx.topics.add_all({added.id: subscription})
+            tx.suppressions.put(unsubscribed(subscription, now=at(number)))
+        tx.secrets.add("links", b"sealed")
         taken = tx.emails.claim(account, limit=2, units=9, urgent_units=9, now=at(1), owner=3)
         tx.ledger.reserve(taken, units=lambda email: 1)
         tx.idempotency.add(a_record())

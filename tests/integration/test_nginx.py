@@ -76,7 +76,9 @@ def test_no_location_sets_headers_without_the_others():
     """nginx inherits them only where a location sets none of its own."""
     for name in FILES:
         site = (DEPLOY / name).read_text("utf-8")
-        assert len(re.findall("proxy_pass ", site)) == 1
+        locations = re.findall(r"^    location [^{]+{(.*?)^    }", site, re.MULTILINE | re.DOTALL)
+        assert len(locations) >= 4
+        assert not [location for location in locations if "proxy_set_header" in location]
         assert len(re.findall("proxy_set_header Host ", site)) == 1
 
 
@@ -93,10 +95,23 @@ def test_the_two_files_differ_in_the_path_only():
     assert sub[sub.index("upstream email_service {") :] != root[begin:]
     alone = [line for line in root[begin:] if line not in sub]
     assert alone == [
+        '    proxy_set_header X-Forwarded-Prefix "";',
         "    location / {",
         "        proxy_pass http://email_service;",
-        '        proxy_set_header X-Forwarded-Prefix "";',
+        "    location /u/ {",
+        "        proxy_pass http://email_service;",
     ]
+
+
+@pytest.mark.parametrize("prefix", ["", "/mail"])
+def test_links_to_unsubscribe_are_in_no_log(tmp_path, prefix):
+    token = "A" * 60
+    with nginx_in_front_of(free_port(), folder=tmp_path, prefix=prefix) as port:
+        for path in (f"/u/{token}", "/healthz"):
+            assert fetch(f"http://127.0.0.1:{port}{prefix}{path}")[0] == 503
+    logged = "".join(path.read_text("utf-8") for path in tmp_path.rglob("*.log"))
+    assert "/healthz" in logged
+    assert token not in logged
 
 
 # -- what nginx does -------------------------------------------------------------------------------

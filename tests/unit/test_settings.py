@@ -73,6 +73,55 @@ def test_what_is_no_proxy_or_everybody_is_refused(text):
     assert error.startswith("TRUSTED_PROXIES must be addresses and networks of proxies")
 
 
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("https://mail.example.com", "https://mail.example.com"),
+        ("https://mail.example.com/", "https://mail.example.com"),
+        ("https://mail.example.com:8443/news/a~b/", "https://mail.example.com:8443/news/a~b"),
+        ("https://[2001:db8::1]/x", "https://[2001:db8::1]/x"),
+        ("http://127.0.0.1:5000", "http://127.0.0.1:5000"),
+        ("http://localhost:5000/x", "http://localhost:5000/x"),
+        ("http://[::1]:5000", "http://[::1]:5000"),
+    ],
+)
+def test_the_public_url_is_taken_without_a_slash_at_its_end(text, url):
+    assert settings(PUBLIC_URL=text).public_url == url
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mail.example.com",
+        "http://mail.example.com",
+        "ftp://mail.example.com",
+        "https://",
+        "https://user:pw@mail.example.com",
+        "https://mail.example.com?x=1",
+        "https://mail.example.com/#x",
+        "https://mail.example.com/a b",
+        "https://mail.example.com/>,<mailto:x@example.org",
+        "https://mail.example.com//x",
+        "https://mail.example.com/../x",
+        "https://mail.example.com:0",
+        "https://mail.example.com:65536",
+        "https://-mail.example.com",
+        "https://[::g]/",
+        "https://b\u00fccher.example",
+        "https://mail.example.com/" + "p" * 300,
+    ],
+)
+def test_what_is_no_public_url_is_refused(text):
+    [error] = errors(PUBLIC_URL=text)
+    assert error.startswith("PUBLIC_URL must be a URL such as https://")
+
+
+def test_in_production_the_public_url_is_never_plain_http():
+    assert production(PUBLIC_URL="https://mail.example.com").public_url
+    with pytest.raises(SettingsError, match="PUBLIC_URL must begin with https://"):
+        production(PUBLIC_URL="http://127.0.0.1:5000")
+
+
 def test_an_empty_variable_is_as_good_as_none():
     assert settings(QUEUE_WORKERS="", SECRET_KEY=" ") == settings()
 

@@ -106,6 +106,7 @@ SHOWN: Final[Example] = {
     "next_attempt_at": None,
     "message_id": "<5f0c8b0e1d@example.com>",
     "at_most_once": False,
+    "topic": None,
     "partial": False,
     "possibly_delivered": False,
     "rejected_recipients": [],

@@ -35,6 +35,7 @@ def draft_of(wanted: EmailRequest, headers: Headers, files: tuple[Attachment, ..
         account_id=wanted.smtp_config_id,
         send_at=wanted.send_at,
         at_most_once=wanted.at_most_once,
+        topic=wanted.topic,
     )
 
 

@@ -68,6 +68,7 @@ def email_reply(view: EmailView) -> EmailReply:
         next_attempt_at=shown_if_any(next_attempt_at(view.gates, now=view.now)),
         message_id=email.message_id,
         at_most_once=email.at_most_once,
+        topic=view.detail.topic,
         partial=email.partial,
         possibly_delivered=email.possibly_delivered,
         rejected_recipients=[str(recipient.address) for recipient in rejected(email.recipients)],

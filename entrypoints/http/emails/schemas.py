@@ -17,6 +17,7 @@ from pydantic import (
 
 from domain.account.limits import NORMAL, PRIORITIES
 from domain.intake import LARGEST_BODY, LONGEST_SUBJECT, MOST_EMAILS, is_too_large
+from domain.suppression import TOPIC, TOPIC_RULE
 from entrypoints.http.emails.part_schemas import (
     NO_ATTACHMENTS,
     AttachmentReply,
@@ -50,6 +51,12 @@ def _body_text(text: str) -> str:
         raise ValueError("must not contain the character U+0000")
     if is_too_large(text):
         raise ValueError(f"must have at most {LARGEST_BODY} octets")
+    return text
+
+
+def _topic(text: str) -> str:
+    if not TOPIC.fullmatch(text):
+        raise ValueError(TOPIC_RULE)
     return text
 
 
@@ -187,6 +194,18 @@ class EmailRequest(RequestModel):
             description="Never send a second copy, even if it is unknown whether the first arrived."
         ),
     ] = False
+
+    topic: Annotated[
+        Absent[Annotated[str, AfterValidator(_topic), Shown(pattern=f"^{TOPIC.pattern}$")]],
+        Field(
+            description="What the recipient may unsubscribe from, for newsletters and the like: the"
+            " email gets a link for it, in headers that mail clients show as a button. It must have"
+            " exactly one recipient; the service needs PUBLIC_URL. Once the recipient has"
+            " unsubscribed, email of this topic to that address fails with the reason_code"
+            " suppressed.",
+            examples=["newsletter"],
+        ),
+    ] = None
 
     @model_validator(mode="before")
     @classmethod
@@ -341,6 +360,7 @@ class EmailReply(ReplyModel):
     ]
     message_id: str
     at_most_once: bool
+    topic: Annotated[str | None, Field(description="What the recipient may unsubscribe from.")]
     partial: Annotated[bool, Field(description="Sent, but not to every recipient.")]
     possibly_delivered: Annotated[
         bool,

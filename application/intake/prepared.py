@@ -1,0 +1,27 @@
+"""An email on its way into the store."""
+
+from collections.abc import Mapping
+
+import attrs
+
+from domain.email.detail import NOTHING, Detail
+from domain.email.lifecycle import Email
+from domain.message.attachment import Blob
+from domain.message.skeleton import PlacedBlob
+from domain.suppression import Subscription
+
+
+@attrs.frozen
+class Prepared:
+    """An email that only has to be stored, and its message.
+
+    *subscription* is what its recipient may end; most emails have no *detail* and none of that.
+    *large* are the octets of *blobs* that are to be stored before it.
+    """
+
+    email: Email
+    octets: bytes = attrs.field(repr=False)
+    detail: Detail = NOTHING
+    subscription: Subscription | None = None
+    blobs: tuple[PlacedBlob, ...] = ()
+    large: Mapping[Blob, bytes] = attrs.field(factory=dict, repr=False)

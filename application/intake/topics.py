@@ -1,0 +1,76 @@
+"""What a topic does at acceptance: a link to unsubscribe, and an end for who has used it."""
+
+from collections.abc import Sequence
+
+import attrs
+
+from application.intake.draft import Draft
+from application.intake.prepared import Prepared
+from application.ports.store import Transaction
+from application.unsubscribe_links import UnsubscribeLinks
+from domain.email.withdrawal import suppress
+from domain.errors import FieldError, InvalidInput
+from domain.suppression import Subscription, Suppression, address_key, is_suppressed
+
+NO_PUBLIC_URL = "no_public_url"
+
+
+@attrs.frozen
+class TopicLink:
+    """Mail of a topic to one address, and the link that ends it."""
+
+    subscription: Subscription
+    url: str
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """What a mail client makes its button of (RFC 2369, RFC 8058)."""
+        return (
+            ("List-Unsubscribe", f"<{self.url}>"),
+            ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
+        )
+
+
+def topic_link(draft: Draft, links: UnsubscribeLinks) -> TopicLink | None:
+    """The link of a draft that was checked; None without a topic. InvalidInput, Unavailable."""
+    if draft.topic is None:
+        return None
+    if not links.can_be_made:
+        message = (
+            "needs the setting PUBLIC_URL of this service, the address at which recipients reach it"
+        )
+        raise InvalidInput(FieldError("topic", message), code=NO_PUBLIC_URL)
+    [recipient] = draft.recipients()
+    subscription = Subscription(address_key(recipient.address), draft.topic)
+    return TopicLink(subscription, links.url(subscription))
+
+
+def suppress_unwanted(tx: Transaction, prepared: Sequence[Prepared]) -> Sequence[Prepared]:
+    """The same, ended where the recipient has unsubscribed: they are stored and never sent.
+
+    Nothing is asked of the store where no email has a topic.
+    """
+    addresses = {one.subscription.address for one in prepared if one.subscription is not None}
+    if not addresses:
+        return prepared
+    listed: dict[str, list[Suppression]] = {}
+    for suppression in tx.suppressions.of(addresses):
+        listed.setdefault(suppression.address, []).append(suppression)
+    return [
+        attrs.evolve(one, email=suppress(one.email, now=one.email.created_at))
+        if _is_unwanted(one, listed)
+        else one
+        for one in prepared
+    ]
+
+
+def _is_unwanted(prepared: Prepared, listed: dict[str, list[Suppression]]) -> bool:
+    subscription, email = prepared.subscription, prepared.email
+    if subscription is None:
+        return False
+    return is_suppressed(
+        subscription,
+        listed.get(subscription.address, ()),
+        account_id=email.account_id if email.pinned else None,
+        now=email.created_at,
+    )

@@ -1,0 +1,43 @@
+"""The end of email that its recipient does not want any more."""
+
+from datetime import datetime
+from typing import Final
+
+from domain.email.lifecycle import Email
+from domain.email.recipient import SUPPRESSED, any_accepted, suppressed
+from domain.email.status import Status, Transition
+
+_TEXT: Final = "the recipient has unsubscribed, or the address is suppressed for another reason"
+
+
+def suppress(email: Email, *, now: datetime) -> Email:
+    """Ended because none of those that are still open wants it. IllegalTransition if it has ended.
+
+    One that is `sending` must be so by the work that asks, before its attempt has begun.
+    """
+    recipients = suppressed(email.recipients)
+    sent = any_accepted(recipients)
+    return email.moved(
+        Status.SENT if sent else Status.FAILED,
+        Transition.SUPPRESSED,
+        now=now,
+        recipients=recipients,
+        claim_count=0,
+        sent_at=now if sent else None,
+        reason_code=SUPPRESSED,
+        error_message=_TEXT,
+    )
+
+
+def withdraw(email: Email) -> Email:
+    """Not tried any more after the attempt that is under way: its lifetime is over.
+
+    The owner of the attempt writes down what came of it and never its lifetime, so it need not
+    know. Whoever finds the email waiting after that must `suppress` it.
+    """
+    return email.changed(expires_at=min(email.expires_at, email.created_at))
+
+
+def is_withdrawn(email: Email) -> bool:
+    """Whether it must not be tried any more: see `withdraw`. No other email ends as it begins."""
+    return email.expires_at <= email.created_at
