@@ -8,7 +8,9 @@ from entrypoints.http.cursors import cursor_after
 
 ADDRESSES = ("recipients", "cc", "bcc")
 FILE = {"filename": "a.txt", "content": "QUJD"}
-EMAIL_FORM = {"email": '{"subject": "a", "recipients": ["ada@example.org"], "text_content": "b"}'}
+EMAIL_FORM = {
+    "email": {"subject": "a", "recipients": ["ada@example.org"], "text_content": "b"},
+}
 SOON = "2026-01-31T09:30:00+01:00"
 
 
@@ -22,7 +24,7 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
     if "cursor" in (case.query or {}):
         case.query["cursor"] = cursor_after(7)  # only the service makes them
     if case.media_type == "multipart/form-data":
-        case.body = EMAIL_FORM if case.path == "/api/emails" else {"file": b"file"}
+        case.body = EMAIL_FORM if case.path == "/api/emails" else {"file": "file"}
     elif isinstance(case.body, dict):
         case.body = _mended(case.body)
 
