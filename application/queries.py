@@ -25,6 +25,7 @@ from domain.account.limits import Window, WindowLengths, is_urgent
 from domain.email.attempt import Attempt
 from domain.email.detail import NOTHING, Detail
 from domain.email.gates import AccountUse, Gate, gates
+from domain.email.labels import Labels
 from domain.email.lifecycle import Email
 from domain.email.listing import Page
 from domain.email.status import WAITING, Status
@@ -36,6 +37,7 @@ class EmailView:
     """An email with what a reader wants beside it; *account* is None once it was deleted."""
 
     email: Email
+    labels: Labels
     account: Account | None
     attempts: Sequence[Attempt]
     gates: Sequence[Gate]
@@ -145,6 +147,7 @@ class Queries:
         use = self._use(tx, account, urgent=urgent, now=now) if account and waits else None
         return EmailView(
             email=email,
+            labels=tx.labels.of(email_id),
             account=account,
             attempts=tx.attempts.of(email_id),
             gates=gates(email, account, use, now=now),

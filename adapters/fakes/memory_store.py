@@ -14,6 +14,7 @@ import attrs
 
 from adapters.fakes.memory_details import MemoryDetails
 from adapters.fakes.memory_dkim_keys import MemoryDkimKeys
+from adapters.fakes.memory_labels import MemoryLabels
 from adapters.fakes.memory_secrets import MemorySecrets
 from adapters.fakes.memory_suppressions import MemorySuppressions, MemoryTopics
 from adapters.fakes.memory_tables import Journal, Reservation, Tables
@@ -136,6 +137,7 @@ class _MemoryTransaction:
         self.topics = MemoryTopics(tables, journal)
         self.suppressions = MemorySuppressions(tables, journal)
         self.secrets = MemorySecrets(tables, journal)
+        self.labels = MemoryLabels(tables, journal)
         self.attempts = _Attempts(tables, journal)
         self.ledger = _Ledger(tables, journal, clock)
         self.instances = _Instances(tables, journal)

@@ -8,6 +8,7 @@ import attrs
 
 from domain.account.limits import NORMAL, PRIORITIES
 from domain.address import Address
+from domain.email.labels import NO_LABELS, Labels
 from domain.email.recipient import Recipient, RecipientField
 from domain.errors import FieldError, InvalidInput
 from domain.intake import LARGEST_BODY, LONGEST_SUBJECT, is_too_large
@@ -43,6 +44,7 @@ class Draft:
     send_at: datetime | None = None
     at_most_once: bool = False
     topic: str | None = None
+    labels: Labels = NO_LABELS
 
     def recipients(self) -> tuple[Recipient, ...]:
         """Everybody who gets it, once, in order, under the first field that names them."""
@@ -92,6 +94,7 @@ class Draft:
             yield FieldError("priority", f"must be {PRIORITIES[0]} to {PRIORITIES[-1]}")
         if self.send_at is not None and self.send_at > now + LONGEST_SCHEDULE:
             yield FieldError("send_at", "must be at most 30 days ahead")
+        yield from self.labels.errors()
         if not (self.envelope or (self.envelope is None and (self.to or self.cc or self.bcc))):
             yield FieldError("to", "must not be empty")
         if self.topic is not None:

@@ -3,6 +3,7 @@
 import attrs
 
 from domain.email.detail import NOTHING, Detail
+from domain.email.labels import NO_LABELS, Labels
 from domain.email.lifecycle import Email
 from domain.suppression import Subscription
 
@@ -16,5 +17,6 @@ class Prepared:
 
     email: Email
     octets: bytes = attrs.field(repr=False)
+    labels: Labels = NO_LABELS
     detail: Detail = NOTHING
     subscription: Subscription | None = None

@@ -305,14 +305,23 @@ class Submission:
             key_id=caller.key_id,
         )
         if link is None:
-            return Prepared(email, octets)
+            return Prepared(email, octets, labels=draft.labels)
         return Prepared(
-            email, octets, detail=Detail(topic=draft.topic), subscription=link.subscription
+            email,
+            octets,
+            labels=draft.labels,
+            detail=Detail(topic=draft.topic),
+            subscription=link.subscription,
         )
 
 
 def _add_details(tx: Transaction, prepared: Sequence[Prepared], stored: Sequence[Email]) -> None:
     """Rows that most emails do not have."""
+    labelled = {
+        email.id: one.labels for one, email in zip(prepared, stored, strict=True) if one.labels
+    }
+    if labelled:
+        tx.labels.add_all(labelled)
     with_detail = {
         email.id: one.detail
         for one, email in zip(prepared, stored, strict=True)

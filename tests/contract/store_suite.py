@@ -55,6 +55,7 @@ from tests.builders import (
 )
 from tests.contract.detail_suite import DetailContract
 from tests.contract.dkim_key_suite import DkimKeyContract
+from tests.contract.label_suite import LabelContract
 from tests.contract.suppression_suite import SuppressionContract
 
 T = TypeVar("T")
@@ -68,7 +69,7 @@ class Boom(Exception):
     """What a failing work raises."""
 
 
-class StoreContract(DetailContract, DkimKeyContract, SuppressionContract):
+class StoreContract(DetailContract, DkimKeyContract, SuppressionContract, LabelContract):
     """The contract of `application.ports.store.Store` and of all its repositories."""
 
     @pytest.fixture

@@ -89,6 +89,8 @@ def test_an_accepted_email_is_shown_as_published():
         "message_id": "<00000000000000000000000000000001@example.com>",
         "at_most_once": False,
         "topic": None,
+        "tags": [],
+        "metadata": {},
         "partial": False,
         "possibly_delivered": False,
         "rejected_recipients": [],

@@ -22,6 +22,8 @@ MOST: Final[Example] = {
     "smtp_config_id": 1,
     "send_at": "2026-01-31T09:30:00+01:00",
     "at_most_once": True,
+    "tags": ["invoice"],
+    "metadata": {"order": "1042"},
 }
 ROW: Final[Example] = {
     "id": 1,
@@ -54,6 +56,8 @@ SHOWN: Final[Example] = {
     "message_id": "<5f0c8b0e1d@example.com>",
     "at_most_once": False,
     "topic": None,
+    "tags": ["welcome"],
+    "metadata": {},
     "partial": False,
     "possibly_delivered": False,
     "rejected_recipients": [],

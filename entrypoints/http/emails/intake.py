@@ -4,6 +4,7 @@ from typing import Final, TypeAlias
 
 from application.intake.budget import Demand
 from application.intake.draft import Draft
+from domain.email.labels import NO_LABELS, labels
 from entrypoints.http.emails.schemas import EmailRequest
 from entrypoints.http.json_reader import JsonObject
 
@@ -31,6 +32,9 @@ def draft_of(wanted: EmailRequest, headers: Headers) -> Draft:
         send_at=wanted.send_at,
         at_most_once=wanted.at_most_once,
         topic=wanted.topic,
+        labels=labels(wanted.tags, wanted.metadata or {})
+        if wanted.tags or wanted.metadata
+        else NO_LABELS,
     )
 
 

@@ -66,6 +66,8 @@ def email_reply(view: EmailView) -> EmailReply:
         message_id=email.message_id,
         at_most_once=email.at_most_once,
         topic=view.detail.topic,
+        tags=list(view.labels.tags),
+        metadata=dict(view.labels.metadata),
         partial=email.partial,
         possibly_delivered=email.possibly_delivered,
         rejected_recipients=[str(recipient.address) for recipient in rejected(email.recipients)],

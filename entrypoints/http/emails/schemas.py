@@ -16,6 +16,13 @@ from pydantic import (
 )
 
 from domain.account.limits import NORMAL, PRIORITIES
+from domain.email.labels import (
+    LONGEST_KEY,
+    LONGEST_TAG,
+    LONGEST_VALUE,
+    MOST_METADATA,
+    MOST_TAGS,
+)
 from domain.intake import LARGEST_BODY, LONGEST_SUBJECT, MOST_EMAILS, is_too_large
 from domain.suppression import TOPIC, TOPIC_RULE
 from entrypoints.http.schemas import (
@@ -98,6 +105,15 @@ def _unless_text_alone(html: object, check: ValidatorFunctionWrapHandler) -> obj
     return None if html is _TEXT_ALONE else check(html)
 
 
+Tag: TypeAlias = Annotated[
+    str, Field(min_length=1, max_length=LONGEST_TAG), AfterValidator(header_text), NO_CONTROLS
+]
+MetadataKey: TypeAlias = Annotated[
+    str, Field(min_length=1, max_length=LONGEST_KEY), AfterValidator(header_text), NO_CONTROLS
+]
+MetadataValue: TypeAlias = Annotated[
+    str, Field(max_length=LONGEST_VALUE), AfterValidator(header_text), NO_CONTROLS
+]
 _HtmlText: TypeAlias = Annotated[_BodyText, Field(min_length=1)]
 
 
@@ -175,6 +191,22 @@ class EmailRequest(RequestModel):
         Field(
             description="Do not send before this time, at most 30 days ahead. A time in the past"
             " means now. RFC 3339 with an offset, or a time as this API shows it, in UTC."
+        ),
+    ] = None
+    tags: Annotated[
+        list[Tag],
+        Field(
+            max_length=MOST_TAGS,
+            description="Words to find the email by; the same one counts once.",
+            examples=[["welcome"]],
+        ),
+    ] = _NOBODY
+    metadata: Annotated[
+        Absent[dict[MetadataKey, MetadataValue]],
+        Field(
+            max_length=MOST_METADATA,
+            description="Keys and values of your own, to find the email by.",
+            examples=[{"order": "1042"}],
         ),
     ] = None
     at_most_once: Annotated[
@@ -347,6 +379,8 @@ class EmailReply(ReplyModel):
     message_id: str
     at_most_once: bool
     topic: Annotated[str | None, Field(description="What the recipient may unsubscribe from.")]
+    tags: list[str]
+    metadata: dict[str, str]
     partial: Annotated[bool, Field(description="Sent, but not to every recipient.")]
     possibly_delivered: Annotated[
         bool,
