@@ -17,6 +17,7 @@ from application.redaction import (
     redact_attempt,
     redact_email,
     redact_gate,
+    shown_reason,
 )
 from domain.access import LOCAL, Caller, Scope
 from domain.account.account import Account
@@ -27,7 +28,7 @@ from domain.email.detail import NOTHING, Detail
 from domain.email.gates import AccountUse, Gate, gates
 from domain.email.labels import Labels
 from domain.email.lifecycle import Email
-from domain.email.listing import Page
+from domain.email.listing import ANYTHING, Page, Search
 from domain.email.status import WAITING, Status
 from domain.errors import NotFound
 
@@ -89,6 +90,7 @@ class Queries:
 
     def emails(
         self,
+        search: Search = ANYTHING,
         *,
         status: Status | None = None,
         account_id: int | None = None,
@@ -96,10 +98,15 @@ class Queries:
         limit: int,
         caller: Caller = LOCAL,
     ) -> Page:
-        """One page of a list, newest first, of what this caller may see."""
+        """One page of a list, newest first, of what this caller may see.
+
+        With a *search* it may be shorter than *limit* though others follow; its cursor says so.
+        """
         caller.require(Scope.READ)
-        return self._store.read(
-            lambda tx: tx.emails.page(
+
+        def work(tx: Transaction) -> Page:
+            page = tx.emails.page(
+                search,
                 status=status,
                 account_id=account_id,
                 key_id=caller.owned_by,
@@ -107,7 +114,9 @@ class Queries:
                 before=before,
                 limit=limit,
             )
-        )
+            return _as_shown(tx, page, caller)
+
+        return self._store.read(work)
 
     def account(self, account_id: int, *, caller: Caller = LOCAL) -> AccountView:
         """One account. NotFound, also for one that is not this caller's."""
@@ -204,6 +213,20 @@ class Queries:
             used=tx.ledger.used(account.id, self._windows),
             room_at=room_at(tx.ledger, account, self._windows, urgent=urgent, now=now),
         )
+
+
+def _as_shown(tx: Transaction, page: Page, caller: Caller) -> Page:
+    """The page with as much of each reason as this caller may see."""
+    if caller.is_admin and caller.accounts is None:
+        return page
+    reasons = {row.id: row.reason_code for row in page.emails if row.reason_code is not None}
+    attempts = tx.attempts.of_all(tuple(reasons))
+    shown = {
+        email_id: shown_reason(reason, attempts.get(email_id, ()), caller)
+        for email_id, reason in reasons.items()
+    }
+    emails = tuple(attrs.evolve(row, reason_code=shown.get(row.id)) for row in page.emails)
+    return attrs.evolve(page, emails=emails)
 
 
 def _of_its_accounts(view: EmailView, caller: Caller) -> EmailView:

@@ -127,6 +127,9 @@ def test_a_list_by_status_shows_the_published_fields():
             "priority": 3,
             "retry_count": 0,
             "created_at": "2026-01-05T09:00:00.000000",
+            "recipients": ["ada@example.org"],
+            "reason_code": None,
+            "tags": [],
         }
     ]
     assert "Link" not in reply.headers

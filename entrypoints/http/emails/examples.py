@@ -32,6 +32,9 @@ ROW: Final[Example] = {
     "priority": 3,
     "retry_count": 0,
     "created_at": _TIME,
+    "recipients": ["ada@example.org"],
+    "reason_code": "accepted",
+    "tags": ["welcome"],
 }
 SHOWN: Final[Example] = {
     "id": 1,

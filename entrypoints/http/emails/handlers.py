@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from application import Application
 from domain.access import Scope
 from domain.email.lifecycle import Email
-from domain.email.listing import Page
+from domain.email.listing import Page, Search
 from domain.email.status import Status
 from domain.errors import InvalidInput
 from entrypoints.http.access import the_caller
@@ -78,12 +78,15 @@ class Emails:
         ),
     )
     def page(self) -> Response:
-        """List emails.
+        """List emails, or search them.
 
-        Newest first, one page at a time; the Link header has the next page.
+        Newest first, one page at a time; the Link header has the next page. All conditions must
+        hold. If many emails meet each condition, but few all of them, a page may have fewer emails
+        than limit, or none: go on as long as there is a Link header.
         """
         query = parse_query(EmailQuery)
         page = self._queries.emails(
+            _search(query),
             status=None if query.status is None else Status(query.status),
             account_id=query.smtp_config_id,
             before=_before(query.cursor),
@@ -236,6 +239,17 @@ def _status(word: str) -> Status:
     except ValueError:
         known = ", ".join(Status)
         raise InvalidInput(RequestError("/status", f"must be one of {known}")) from None
+
+
+def _search(query: EmailQuery) -> Search:
+    return Search(
+        recipient=query.recipient,
+        tag=query.tag,
+        metadata=tuple(sorted((query.metadata or {}).items())),
+        subject=query.subject,
+        since=query.since,
+        until=query.until,
+    )
 
 
 def _before(cursor: str | None) -> int | None:

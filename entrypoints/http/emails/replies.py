@@ -36,6 +36,9 @@ def email_row(email: EmailSummary, write_time: Callable[[datetime], str]) -> Ema
         priority=email.priority,
         retry_count=email.retry_count,
         created_at=write_time(email.created_at),
+        recipients=[str(address) for address in email.recipients],
+        reason_code=email.reason_code,
+        tags=list(email.tags),
     )
 
 

@@ -69,7 +69,7 @@ def _decimal(text: object) -> object:
     return text
 
 
-_Moment: TypeAlias = Annotated[
+Moment: TypeAlias = Annotated[
     datetime,
     PlainValidator(moment),
     WithJsonSchema(
@@ -187,7 +187,7 @@ class EmailRequest(RequestModel):
         ),
     ] = None
     send_at: Annotated[
-        Absent[_Moment],
+        Absent[Moment],
         Field(
             description="Do not send before this time, at most 30 days ahead. A time in the past"
             " means now. RFC 3339 with an offset, or a time as this API shows it, in UTC."
@@ -306,10 +306,13 @@ class EmailRow(ReplyModel):
 
     id: Id
     subject: str
+    recipients: Annotated[list[str], Field(description="The To line.")]
     status: StatusName
     priority: int
     retry_count: int
     created_at: Time
+    reason_code: Annotated[str | None, Field(description="A stable word for the last result.")]
+    tags: list[str]
 
 
 class AttemptReply(ReplyModel):
@@ -463,8 +466,43 @@ _Cursor: TypeAlias = Annotated[
 ]
 
 
+_METADATA: Final = "metadata"
+
+
 class EmailQuery(RequestModel):
     """Which part of the list of emails; newest first."""
+
+    recipient: Annotated[
+        Absent[EmailAddress],
+        Field(description="Only emails to this address, be it in to, cc or bcc; in any case."),
+    ] = None
+    tag: Annotated[Absent[Tag], Field(description="Only emails with this tag.")] = None
+    metadata: Annotated[
+        Absent[dict[MetadataKey, MetadataValue]],
+        Field(
+            max_length=MOST_METADATA,
+            description="Only emails with this value in their metadata. Each parameter names a key"
+            " of yours behind the dot, and an email must have all of them.",
+        ),
+        WithJsonSchema({"type": "string", "maxLength": LONGEST_VALUE}),
+    ] = None
+    subject: Annotated[
+        Absent[
+            Annotated[
+                str,
+                Field(min_length=1, max_length=LONGEST_SUBJECT),
+                AfterValidator(header_text),
+                NO_CONTROLS,
+            ]
+        ],
+        Field(description="Only emails whose subject begins so; in any case of ASCII letters."),
+    ] = None
+    since: Annotated[
+        Absent[Moment], Field(description="Only emails that were created then or later.")
+    ] = None
+    until: Annotated[Absent[Moment], Field(description="Only emails that were created before.")] = (
+        None
+    )
 
     status: Annotated[Absent[StatusName], Field(description="Only emails with this status.")] = None
     smtp_config_id: Annotated[
@@ -473,6 +511,27 @@ class EmailQuery(RequestModel):
     ] = None
     limit: _PageSize = 100
     cursor: _Cursor = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_metadata(cls, fields: Any) -> Any:
+        """``metadata.order=7`` is the key ``order`` of the metadata."""
+        start = f"{_METADATA}."
+        named = {name: value for name, value in fields.items() if name.startswith(start)}
+        if not named:
+            return fields
+        others = {name: value for name, value in fields.items() if name not in named}
+        pairs = {name.removeprefix(start): value for name, value in named.items()}
+        return {_METADATA: pairs} | others
+
+    def given(self) -> dict[str, Any]:
+        """As in the query, for the address of the next page."""
+        given = super().given()
+        pairs: dict[str, str] = given.pop(_METADATA, None) or {}
+        for name in ("since", "until"):
+            if name in given:
+                given[name] = given[name].isoformat()
+        return given | {f"{_METADATA}.{key}": value for key, value in pairs.items()}
 
 
 class EmailsByStatusQuery(RequestModel):
