@@ -42,6 +42,7 @@ class Draft:
     priority: int = NORMAL
     account_id: int | None = None
     send_at: datetime | None = None
+    expires_at: datetime | None = None
     at_most_once: bool = False
     topic: str | None = None
     labels: Labels = NO_LABELS
@@ -94,6 +95,8 @@ class Draft:
             yield FieldError("priority", f"must be {PRIORITIES[0]} to {PRIORITIES[-1]}")
         if self.send_at is not None and self.send_at > now + LONGEST_SCHEDULE:
             yield FieldError("send_at", "must be at most 30 days ahead")
+        if self.expires_at is not None:
+            yield from _errors_of_expiry(self.expires_at, self.send_at, now=now)
         yield from self.labels.errors()
         if not (self.envelope or (self.envelope is None and (self.to or self.cc or self.bcc))):
             yield FieldError("to", "must not be empty")
@@ -110,3 +113,12 @@ class Draft:
         for name, _ in self.headers:
             if name.lower() in _OF_TOPIC:
                 yield FieldError(f"headers/{name}", "is written by the service where a topic is")
+
+
+def _errors_of_expiry(
+    expires_at: datetime, send_at: datetime | None, *, now: datetime
+) -> Iterator[FieldError]:
+    if expires_at <= now:
+        yield FieldError("expires_at", "must be in the future")
+    elif send_at is not None and expires_at <= send_at:
+        yield FieldError("expires_at", "must be after send_at")

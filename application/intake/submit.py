@@ -299,20 +299,24 @@ class Submission:
             message_id=message_id,
             size=len(octets),
             eligible_at=due,
-            expires_at=due + self._retry.max_age,
+            expires_at=self._retry.expires_at(due, draft.expires_at),
             created_at=now,
             updated_at=now,
             key_id=caller.key_id,
         )
-        if link is None:
-            return Prepared(email, octets, labels=draft.labels)
         return Prepared(
             email,
             octets,
             labels=draft.labels,
-            detail=Detail(topic=draft.topic),
-            subscription=link.subscription,
+            detail=_detail_of(draft),
+            subscription=None if link is None else link.subscription,
         )
+
+
+def _detail_of(draft: Draft) -> Detail:
+    if draft.topic is None and draft.expires_at is None:
+        return NOTHING
+    return Detail(topic=draft.topic, expires_at=draft.expires_at)
 
 
 def _add_details(tx: Transaction, prepared: Sequence[Prepared], stored: Sequence[Email]) -> None:
@@ -330,13 +334,13 @@ def _add_details(tx: Transaction, prepared: Sequence[Prepared], stored: Sequence
     if not with_detail:
         return
     tx.details.add_all(with_detail)
-    tx.topics.add_all(
-        {
-            email.id: one.subscription
-            for one, email in zip(prepared, stored, strict=True)
-            if one.subscription is not None
-        }
-    )
+    subscriptions = {
+        email.id: one.subscription
+        for one, email in zip(prepared, stored, strict=True)
+        if one.subscription is not None
+    }
+    if subscriptions:
+        tx.topics.add_all(subscriptions)
 
 
 def _caught(make: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T | Refusal:

@@ -1,10 +1,12 @@
 """What every store must do with the details of emails: a part of `StoreContract`."""
 
+from datetime import timedelta
+
 import pytest
 
 from application.ports.store import Store, Transaction
 from domain.email.detail import NOTHING, Detail, Mailbox, TemplateUsed
-from tests.builders import OCTETS, an_account, an_email
+from tests.builders import NOW, OCTETS, an_account, an_email
 
 FULL = Detail(
     sender=Mailbox("billing@example.com", 'Ünï "Quoted" <x>'),
@@ -13,6 +15,7 @@ FULL = Detail(
     in_reply_to="<1@example.org>",
     template=TemplateUsed("welcome", 3, "de-AT"),
     topic="news",
+    expires_at=NOW + timedelta(microseconds=1),
 )
 
 

@@ -82,6 +82,7 @@ def test_an_accepted_email_is_shown_as_published():
         "updated_at": "2026-01-05T09:00:00.000000",
         "sent_at": None,
         "send_at": None,
+        "expires_at": "2026-01-08T09:00:00.000000",
         "error_message": None,
         "reason_code": None,
         "waiting_reason": "in_line",

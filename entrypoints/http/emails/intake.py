@@ -30,6 +30,7 @@ def draft_of(wanted: EmailRequest, headers: Headers) -> Draft:
         priority=wanted.priority,
         account_id=wanted.smtp_config_id,
         send_at=wanted.send_at,
+        expires_at=wanted.expires_at,
         at_most_once=wanted.at_most_once,
         topic=wanted.topic,
         labels=labels(wanted.tags, wanted.metadata or {})

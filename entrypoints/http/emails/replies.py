@@ -62,6 +62,7 @@ def email_reply(view: EmailView) -> EmailReply:
         updated_at=shown(email.updated_at),
         sent_at=shown_if_any(email.sent_at),
         send_at=shown(email.eligible_at) if scheduled else None,
+        expires_at=shown(email.expires_at),
         error_message=email.error_message,
         reason_code=email.reason_code,
         waiting_reason=waiting_reason(view.gates),

@@ -193,6 +193,14 @@ class EmailRequest(RequestModel):
             " means now. RFC 3339 with an offset, or a time as this API shows it, in UTC."
         ),
     ] = None
+    expires_at: Annotated[
+        Absent[Moment],
+        Field(
+            description="Do not send after this time: the email fails with the reason expired. At"
+            " the latest it expires MAX_AGE_SECONDS after it is due. A time like send_at, and"
+            " after it."
+        ),
+    ] = None
     tags: Annotated[
         list[Tag],
         Field(
@@ -368,6 +376,7 @@ class EmailReply(ReplyModel):
     updated_at: Time
     sent_at: Time | None
     send_at: Annotated[Time | None, Field(description="Set only while the email is scheduled.")]
+    expires_at: Annotated[Time, Field(description="After this time it is not tried again.")]
     error_message: str | None
     reason_code: Annotated[str | None, Field(description="A stable word for the last result.")]
     waiting_reason: Annotated[
