@@ -1,7 +1,7 @@
 """What every way in makes of what it was sent: a draft."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import attrs
@@ -11,11 +11,10 @@ from domain.address import Address
 from domain.email.labels import NO_LABELS, Labels
 from domain.email.recipient import Recipient, RecipientField
 from domain.errors import FieldError, InvalidInput
-from domain.intake import LARGEST_BODY, LONGEST_SUBJECT, is_too_large
+from domain.intake import LARGEST_BODY, LONGEST_SUBJECT, errors_of_times, is_too_large
 from domain.message.compose import Content
 from domain.suppression import TOPIC, TOPIC_RULE
 
-LONGEST_SCHEDULE: Final = timedelta(days=30)
 _OF_TOPIC: Final = frozenset({"list-unsubscribe", "list-unsubscribe-post"})
 
 
@@ -93,11 +92,9 @@ class Draft:
                 yield FieldError(field, f"must have at most {LARGEST_BODY} octets")
         if self.priority not in PRIORITIES:
             yield FieldError("priority", f"must be {PRIORITIES[0]} to {PRIORITIES[-1]}")
-        if self.send_at is not None and self.send_at > now + LONGEST_SCHEDULE:
-            yield FieldError("send_at", "must be at most 30 days ahead")
-        if self.expires_at is not None:
-            yield from _errors_of_expiry(self.expires_at, self.send_at, now=now)
-        yield from self.labels.errors()
+        yield from errors_of_times(self.send_at, self.expires_at, now=now)
+        if self.labels:
+            yield from self.labels.errors()
         if not (self.envelope or (self.envelope is None and (self.to or self.cc or self.bcc))):
             yield FieldError("to", "must not be empty")
         if self.topic is not None:
@@ -113,12 +110,3 @@ class Draft:
         for name, _ in self.headers:
             if name.lower() in _OF_TOPIC:
                 yield FieldError(f"headers/{name}", "is written by the service where a topic is")
-
-
-def _errors_of_expiry(
-    expires_at: datetime, send_at: datetime | None, *, now: datetime
-) -> Iterator[FieldError]:
-    if expires_at <= now:
-        yield FieldError("expires_at", "must be in the future")
-    elif send_at is not None and expires_at <= send_at:
-        yield FieldError("expires_at", "must be after send_at")

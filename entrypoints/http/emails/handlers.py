@@ -1,4 +1,6 @@
-"""The calls about emails that were submitted: look, list, explain, cancel, retry, resolve."""
+"""The calls about emails that were submitted: look, list, explain, reschedule, cancel, retry,
+resolve.
+"""
 
 from collections.abc import Mapping
 from typing import ClassVar, Final
@@ -23,6 +25,7 @@ from entrypoints.http.emails.schemas import (
     EmailRow,
     EmailsByStatusQuery,
     ExplainReply,
+    RescheduleRequest,
     ResolveRequest,
     RetryRequest,
     StatusChanged,
@@ -162,6 +165,28 @@ class Emails:
         """
         view = self._queries.email(email_id, caller=the_caller())
         return reply(explain_reply(view))
+
+    @operation(
+        "PATCH",
+        "/api/emails/{email_id}",
+        name="rescheduleEmail",
+        tag=Tag.EMAILS,
+        scope=Scope.SEND,
+        body=Body(
+            model=RescheduleRequest, examples={"later": {"send_at": "2026-01-31T09:30:00+01:00"}}
+        ),
+        answer=_new_status({"message": "Email rescheduled successfully", "status": "scheduled"}),
+        refusals=(409,),
+    )
+    def reschedule(self, email_id: int) -> Response:
+        """Send an email at another time.
+
+        Possible while it waits; 409 once it is being sent. One that was tried before stays in
+        retry, and is not tried sooner than it would have been.
+        """
+        wanted = parse(RescheduleRequest, read_object())
+        email = self._changes.reschedule(email_id, wanted.send_at, caller=the_caller())
+        return _changed(email, "Email rescheduled successfully")
 
     @operation(
         "POST",

@@ -433,6 +433,18 @@ class StatusChanged(ReplyModel):
     status: StatusName
 
 
+class RescheduleRequest(RequestModel):
+    """When to send an email that waits."""
+
+    send_at: Annotated[
+        Moment,
+        Field(
+            description="As for POST /api/emails: at most 30 days ahead, before its expires_at; a"
+            " time in the past means now."
+        ),
+    ]
+
+
 class RetryRequest(RequestModel):
     """How to retry a failed email; the body may be left out."""
 
