@@ -6,6 +6,7 @@ from datetime import datetime
 import attrs
 
 from application.delivery.due import room_at
+from application.delivery.whole_message import whole_message
 from application.email_changes import seen_by
 from application.intake.routing import most_headroom
 from application.ports.store import StoreReader, Transaction
@@ -31,6 +32,7 @@ from domain.email.lifecycle import Email
 from domain.email.listing import ANYTHING, Page, Search
 from domain.email.status import WAITING, Status
 from domain.errors import NotFound
+from domain.message.compose import from_line
 
 
 @attrs.frozen(kw_only=True)
@@ -87,6 +89,24 @@ class Queries:
         view = self._store.read(lambda tx: self._email_view(tx, email_id, caller, now=now))
         view = _of_its_accounts(view, caller)
         return view if caller.is_admin else self._redacted(view)
+
+    def message(self, email_id: int, *, caller: Caller = LOCAL) -> bytes:
+        """The message of an email as it was or will be handed off. NotFound as for `email`.
+
+        Its From line is that of the account it was handed off through, or would be now, as this
+        account is now. It has none if there is no such account, or not for this caller. Signatures
+        are made at the hand-off only.
+        """
+        caller.require(Scope.READ)
+        now = self._clock.now()
+
+        def work(tx: Transaction) -> bytes:
+            email = seen_by(caller, tx.emails.get(email_id))
+            account = self._account_of(tx, email, caller, now=now)
+            sender = b"" if account is None else from_line(account.address, account.display_name)
+            return whole_message(tx.emails.octets(email_id), sender)
+
+        return self._store.read(work)
 
     def emails(
         self,

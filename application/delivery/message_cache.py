@@ -5,6 +5,7 @@ from itertools import islice
 from typing import Final
 
 from application.delivery.signing import AccountSigner, Signing
+from application.delivery.whole_message import whole_message
 from application.ports.store import Store
 from domain.account.account import Account
 from domain.email.lifecycle import Email
@@ -39,7 +40,7 @@ class MessageCache:
                 ids = [each.id for each in _together(email, after)]
                 self._read = dict(self._store.read_latest(lambda tx: tx.emails.messages(ids)))
                 self._parcels = {}
-            octets = self._from_header + self._read.pop(email.id)
+            octets = whole_message(self._read.pop(email.id), self._from_header)
             if self._account.signs:
                 octets = self._signed(octets, email)
             self._parcels[attempt] = Parcel(email.envelope(self._account.address), octets)

@@ -39,6 +39,7 @@ from entrypoints.http.schemas import NoFields
 from entrypoints.http.times import writer
 from entrypoints.http.validation import parse, parse_query
 
+MESSAGE: Final = "message/rfc822"
 _ROWS: Final = TypeAdapter(list[EmailRow])
 _RESOLVED: Final = {
     "sent": "Email resolved as sent",
@@ -145,6 +146,30 @@ class Emails:
         Its status, the result for each recipient, and every attempt.
         """
         return reply(email_reply(self._queries.email(email_id, caller=the_caller())))
+
+    @operation(
+        "GET",
+        "/api/emails/{email_id}/raw",
+        name="downloadEmail",
+        tag=Tag.EMAILS,
+        scope=Scope.READ,
+        answer=Answer(
+            description="The message, as a file.",
+            media_type=MESSAGE,
+            headers=("Content-Disposition",),
+        ),
+    )
+    def raw(self, email_id: int) -> Response:
+        """Download the message of an email.
+
+        As it was handed off, or would be now, but for DKIM signatures. The From line is that of the SMTP
+        configuration as it is now; it is missing if there is none, or if it was removed.
+        """
+        response = Response(
+            self._queries.message(email_id, caller=the_caller()), content_type=MESSAGE
+        )
+        response.headers["Content-Disposition"] = f'attachment; filename="email-{email_id}.eml"'
+        return response
 
     @operation(
         "GET",

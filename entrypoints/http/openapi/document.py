@@ -213,7 +213,7 @@ def _answer(row: Operation, by_id: Mapping[str, Operation]) -> JsonSchema:
 
 def _answer_schema(answer: Answer) -> JsonSchema:
     if answer.model is None:
-        return {"type": "string" if answer.media_type == HTML else "object"}
+        return {"type": "object" if answer.media_type == JSON else "string"}
     schema = _ref("schemas", answer.model.__name__)
     return {"type": "array", "items": schema} if answer.many else schema
 
