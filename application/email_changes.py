@@ -14,6 +14,7 @@ from domain.access import LOCAL, Caller, Scope
 from domain.account.account import Account
 from domain.account.limits import is_urgent
 from domain.email.lifecycle import Email
+from domain.email.rescheduling import rescheduled
 from domain.email.retry import RetryPolicy
 from domain.email.settlement import resent, resolved_as_sent
 from domain.errors import Conflict, FieldError, InvalidInput, NotFound
@@ -53,10 +54,10 @@ class EmailChanges:
             asked = tx.details.of(email_id).expires_at
             due = max(send_at, now)
             expires_at = self._retry.expires_at(due, asked)
-            rescheduled = email.rescheduled(due, now=now, expires_at=expires_at)
+            changed = rescheduled(email, due, now=now, expires_at=expires_at)
             for error in errors_of_times(due, asked, now=now):
                 raise InvalidInput(_about_send_at(error))
-            return rescheduled
+            return changed
 
         email = self._change(email_id, "email_rescheduled", step, caller=caller)
         self._wake()

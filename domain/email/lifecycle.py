@@ -21,7 +21,7 @@ from domain.email.recipient import (
     reopened,
 )
 from domain.email.retry import RetryPolicy
-from domain.email.status import PHASES, WAITING, Phase, Status, Transition, allows, initial
+from domain.email.status import PHASES, WAITING, Phase, Status, Transition, allows
 from domain.errors import IllegalTransition
 from domain.outcome.handoff import Envelope
 
@@ -119,23 +119,6 @@ class Email:
     def cancelled(self, *, now: datetime) -> "Email":
         """Taken back by the client before any recipient got it."""
         return self.moved(Status.CANCELLED, Transition.CANCELLED, now=now, reason_code="cancelled")
-
-    def rescheduled(self, due: datetime, *, now: datetime, expires_at: datetime) -> "Email":
-        """Due at another time, or now if that is over; given up at *expires_at*.
-
-        What waits after an attempt is not tried sooner than it would have been.
-        """
-        due = max(due, now)
-        if self.attempt_no and self.status is not Status.SCHEDULED:
-            due = max(due, self.eligible_at)
-        retried = self.status is Status.RETRY
-        return self.moved(
-            Status.RETRY if retried else initial(due=due <= now),
-            Transition.RESCHEDULED,
-            now=now,
-            eligible_at=due,
-            expires_at=expires_at,
-        )
 
     def expired(self, *, now: datetime) -> "Email":
         """Its lifetime ended while it waited."""
