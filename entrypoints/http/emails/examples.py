@@ -21,7 +21,7 @@ MOST: Final[Example] = {
     "priority": 1,
     "smtp_config_id": 1,
     "send_at": "2026-01-31T09:30:00+01:00",
-    "expires_at": "2026-01-31T18:00:00+01:00",
+    "expires_at": "2099-01-31T18:00:00+01:00",
     "at_most_once": True,
     "tags": ["invoice"],
     "metadata": {"order": "1042"},

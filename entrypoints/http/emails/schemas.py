@@ -27,6 +27,7 @@ from domain.intake import LARGEST_BODY, LONGEST_SUBJECT, MOST_EMAILS, is_too_lar
 from domain.suppression import TOPIC, TOPIC_RULE
 from entrypoints.http.schemas import (
     NO_CONTROLS,
+    NO_CONTROLS_PATTERN,
     PUBLISHED_TIME,
     Absent,
     EmailAddress,
@@ -114,6 +115,11 @@ MetadataKey: TypeAlias = Annotated[
 MetadataValue: TypeAlias = Annotated[
     str, Field(max_length=LONGEST_VALUE), AfterValidator(header_text), NO_CONTROLS
 ]
+_VALUE_SCHEMA: Final[dict[str, Any]] = {
+    "type": "string",
+    "maxLength": LONGEST_VALUE,
+    "pattern": NO_CONTROLS_PATTERN,
+}
 _HtmlText: TypeAlias = Annotated[_BodyText, Field(min_length=1)]
 
 
@@ -215,6 +221,18 @@ class EmailRequest(RequestModel):
             max_length=MOST_METADATA,
             description="Keys and values of your own, to find the email by.",
             examples=[{"order": "1042"}],
+        ),
+        WithJsonSchema(
+            {
+                "type": "object",
+                "maxProperties": MOST_METADATA,
+                "propertyNames": {
+                    "minLength": 1,
+                    "maxLength": LONGEST_KEY,
+                    "pattern": NO_CONTROLS_PATTERN,
+                },
+                "additionalProperties": _VALUE_SCHEMA,
+            }
         ),
     ] = None
     at_most_once: Annotated[
@@ -505,7 +523,7 @@ class EmailQuery(RequestModel):
             description="Only emails with this value in their metadata. Each parameter names a key"
             " of yours behind the dot, and an email must have all of them.",
         ),
-        WithJsonSchema({"type": "string", "maxLength": LONGEST_VALUE}),
+        WithJsonSchema(_VALUE_SCHEMA),
     ] = None
     subject: Annotated[
         Absent[
