@@ -162,8 +162,8 @@ class Emails:
     def raw(self, email_id: int) -> Response:
         """Download the message of an email.
 
-        As it was handed off, or would be now, but for DKIM signatures. The From line is that of the SMTP
-        configuration as it is now; it is missing if there is none, or if it was removed.
+        As it was handed off, or would be now, but for DKIM signatures. The From line is that of the
+        SMTP configuration as it is now; it is missing if there is none, or if it was removed.
         """
         response = Response(
             self._queries.message(email_id, caller=the_caller()), content_type=MESSAGE
