@@ -110,7 +110,7 @@ def test_0006_sums_what_was_charged_and_what_the_version_before_still_charges(
         store.close()
 
 
-def test_0012_lets_search_what_was_there_before(tmp_path: Path) -> None:
+def test_0013_lets_search_what_was_there_before(tmp_path: Path) -> None:
     path = tmp_path / "mail.db"
     migrated_to(1, path, tmp_path / "first")
     filled(path, 3)
@@ -126,7 +126,7 @@ def test_0012_lets_search_what_was_there_before(tmp_path: Path) -> None:
         return [row.id for row in page.emails]
 
     try:
-        assert "0012_search" in store.migrate()
+        assert "0013_search" in store.migrate()
         assert found(Search(recipient=Address.parse("ada2@example.org"))) == [2]
         assert found(Search(subject="hel")) == [3, 2, 1]
         assert found(Search(tag="a")) == []
