@@ -1,7 +1,10 @@
-"""What a client does with an accepted email: cancel it, retry it, resolve an unknown outcome."""
+"""What a client does with an accepted email: send it at another time, cancel it, retry it, resolve
+an unknown outcome.
+"""
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import TypeAlias
 
 from application.intake.routing import NO_ACCOUNT
 from application.ports.accounts import AccountRepository
@@ -11,11 +14,16 @@ from domain.access import LOCAL, Caller, Scope
 from domain.account.account import Account
 from domain.account.limits import is_urgent
 from domain.email.lifecycle import Email
+from domain.email.rescheduling import rescheduled
 from domain.email.retry import RetryPolicy
 from domain.email.settlement import resent, resolved_as_sent
 from domain.errors import Conflict, FieldError, InvalidInput, NotFound
 from domain.events import Event
+from domain.intake import errors_of_times
 from domain.suppression import is_suppressed
+
+# what becomes of an email at a time
+Step: TypeAlias = Callable[[Transaction, Email, datetime], Email]
 
 
 class EmailChanges:
@@ -33,8 +41,27 @@ class EmailChanges:
     def cancel(self, email_id: int, *, caller: Caller = LOCAL) -> Email:
         """Take a waiting email back. IllegalTransition while it is being sent or has ended."""
         return self._change(
-            email_id, "email_cancelled", lambda e, now: e.cancelled(now=now), caller=caller
+            email_id, "email_cancelled", lambda tx, e, now: e.cancelled(now=now), caller=caller
         )
+
+    def reschedule(self, email_id: int, send_at: datetime, *, caller: Caller = LOCAL) -> Email:
+        """Send a waiting email at another time; a time in the past means now.
+
+        IllegalTransition while it is being sent or has ended; InvalidInput if it is due too late.
+        """
+
+        def step(tx: Transaction, email: Email, now: datetime) -> Email:
+            asked = tx.details.of(email_id).expires_at
+            due = max(send_at, now)
+            expires_at = self._retry.expires_at(due, asked)
+            changed = rescheduled(email, due, now=now, expires_at=expires_at)
+            for error in errors_of_times(due, asked, now=now):
+                raise InvalidInput(_about_send_at(error))
+            return changed
+
+        email = self._change(email_id, "email_rescheduled", step, caller=caller)
+        self._wake()
+        return email
 
     def retry(
         self, email_id: int, *, account_id: int | None = None, caller: Caller = LOCAL
@@ -48,7 +75,7 @@ class EmailChanges:
         return self._try_again(
             email_id,
             "email_retried",
-            lambda e, now: e.retried(now=now, policy=self._retry, account_id=account_id),
+            lambda tx, e, now: e.retried(now=now, policy=self._retry, account_id=account_id),
             account_id=account_id,
             caller=caller,
         )
@@ -69,13 +96,13 @@ class EmailChanges:
             return self._change(
                 email_id,
                 "email_resolved",
-                lambda e, now: resolved_as_sent(e, now=now),
+                lambda tx, e, now: resolved_as_sent(e, now=now),
                 caller=caller,
             )
         return self._try_again(
             email_id,
             "email_resolved",
-            lambda e, now: resent(e, now=now, policy=self._retry, account_id=account_id),
+            lambda tx, e, now: resent(e, now=now, policy=self._retry, account_id=account_id),
             account_id=account_id,
             caller=caller,
         )
@@ -84,7 +111,7 @@ class EmailChanges:
         self,
         email_id: int,
         name: str,
-        step: Callable[[Email, datetime], Email],
+        step: Step,
         *,
         account_id: int | None,
         caller: Caller,
@@ -105,7 +132,7 @@ class EmailChanges:
         self,
         email_id: int,
         name: str,
-        step: Callable[[Email, datetime], Email],
+        step: Step,
         *,
         check: Callable[[Transaction, Email], None] = lambda tx, email: None,
         caller: Caller,
@@ -119,7 +146,7 @@ class EmailChanges:
 
         def work(tx: Transaction) -> Email:
             email = seen_by(caller, tx.emails.get(email_id))
-            changed = step(email, now)
+            changed = step(tx, email, now)
             check(tx, changed)
             tx.emails.save(changed, was=email)
             status = changed.status.value
@@ -129,6 +156,13 @@ class EmailChanges:
         changed = self._store.write(work)
         self._observe(email_event(name, changed))
         return changed
+
+
+def _about_send_at(error: FieldError) -> FieldError:
+    """The same of the one field that was given; when the email expires was given before."""
+    if error.field == "send_at":
+        return error
+    return FieldError("send_at", "must be before the email's expires_at")
 
 
 def email_event(name: str, email: Email) -> Event:

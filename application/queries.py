@@ -1,11 +1,12 @@
 """What anyone may ask: what became of an email, why it waits, how an account fares."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
 import attrs
 
 from application.delivery.due import room_at
+from application.delivery.whole_message import stored_messages
 from application.email_changes import seen_by
 from application.intake.routing import most_headroom
 from application.ports.store import StoreReader, Transaction
@@ -17,6 +18,7 @@ from application.redaction import (
     redact_attempt,
     redact_email,
     redact_gate,
+    shown_reason,
 )
 from domain.access import LOCAL, Caller, Scope
 from domain.account.account import Account
@@ -25,10 +27,13 @@ from domain.account.limits import Window, WindowLengths, is_urgent
 from domain.email.attempt import Attempt
 from domain.email.detail import NOTHING, Detail
 from domain.email.gates import AccountUse, Gate, gates
+from domain.email.labels import Labels
 from domain.email.lifecycle import Email
-from domain.email.listing import Page
+from domain.email.listing import ANYTHING, Page, Search
 from domain.email.status import WAITING, Status
 from domain.errors import NotFound
+from domain.message.compose import from_line
+from domain.outcome.handoff import LargeParts, pieces_with
 
 
 @attrs.frozen(kw_only=True)
@@ -36,6 +41,7 @@ class EmailView:
     """An email with what a reader wants beside it; *account* is None once it was deleted."""
 
     email: Email
+    labels: Labels
     account: Account | None
     attempts: Sequence[Attempt]
     gates: Sequence[Gate]
@@ -85,8 +91,29 @@ class Queries:
         view = _of_its_accounts(view, caller)
         return view if caller.is_admin else self._redacted(view)
 
+    def message(self, email_id: int, *, caller: Caller = LOCAL) -> Iterator[bytes]:
+        """The message of an email as it was or will be handed off, in pieces of a bounded size.
+
+        NotFound as for `email`.
+
+        Its From line is that of the account it was handed off through, or would be now, as this
+        account is now. It has none if there is no such account, or not for this caller. Signatures
+        are made at the hand-off only.
+        """
+        caller.require(Scope.READ)
+        now = self._clock.now()
+
+        def work(tx: Transaction) -> tuple[bytes, LargeParts | None]:
+            email = seen_by(caller, tx.emails.get(email_id))
+            account = self._account_of(tx, email, caller, now=now)
+            sender = b"" if account is None else from_line(account.address, account.display_name)
+            return stored_messages(tx, [email])[email_id].behind(sender, self._store)
+
+        return pieces_with(*self._store.read(work))
+
     def emails(
         self,
+        search: Search = ANYTHING,
         *,
         status: Status | None = None,
         account_id: int | None = None,
@@ -94,10 +121,15 @@ class Queries:
         limit: int,
         caller: Caller = LOCAL,
     ) -> Page:
-        """One page of a list, newest first, of what this caller may see."""
+        """One page of a list, newest first, of what this caller may see.
+
+        With a *search* it may be shorter than *limit* though others follow; its cursor says so.
+        """
         caller.require(Scope.READ)
-        return self._store.read(
-            lambda tx: tx.emails.page(
+
+        def work(tx: Transaction) -> Page:
+            page = tx.emails.page(
+                search,
                 status=status,
                 account_id=account_id,
                 key_id=caller.owned_by,
@@ -105,7 +137,9 @@ class Queries:
                 before=before,
                 limit=limit,
             )
-        )
+            return _as_shown(tx, page, caller)
+
+        return self._store.read(work)
 
     def account(self, account_id: int, *, caller: Caller = LOCAL) -> AccountView:
         """One account. NotFound, also for one that is not this caller's."""
@@ -145,6 +179,7 @@ class Queries:
         use = self._use(tx, account, urgent=urgent, now=now) if account and waits else None
         return EmailView(
             email=email,
+            labels=tx.labels.of(email_id),
             account=account,
             attempts=tx.attempts.of(email_id),
             gates=gates(email, account, use, now=now),
@@ -201,6 +236,20 @@ class Queries:
             used=tx.ledger.used(account.id, self._windows),
             room_at=room_at(tx.ledger, account, self._windows, urgent=urgent, now=now),
         )
+
+
+def _as_shown(tx: Transaction, page: Page, caller: Caller) -> Page:
+    """The page with as much of each reason as this caller may see."""
+    if caller.is_admin and caller.accounts is None:
+        return page
+    reasons = {row.id: row.reason_code for row in page.emails if row.reason_code is not None}
+    attempts = tx.attempts.of_all(tuple(reasons))
+    shown = {
+        email_id: shown_reason(reason, attempts.get(email_id, ()), caller)
+        for email_id, reason in reasons.items()
+    }
+    emails = tuple(attrs.evolve(row, reason_code=shown.get(row.id)) for row in page.emails)
+    return attrs.evolve(page, emails=emails)
 
 
 def _of_its_accounts(view: EmailView, caller: Caller) -> EmailView:

@@ -8,11 +8,12 @@ Limited to some accounts: anything of the others. An email that names no account
 through one of them.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import attrs
 
+from domain.access import Caller
 from domain.account.account import Account
 from domain.account.health import Pause
 from domain.email.attempt import Attempt
@@ -76,6 +77,18 @@ def _without_text(recipient: Recipient, own: Collection[Reply | None]) -> Recipi
     if recipient.reply is None or recipient.reply in own:
         return recipient
     return attrs.evolve(recipient, reply=attrs.evolve(recipient.reply, text=""))
+
+
+def shown_reason(reason: str | None, attempts: Sequence[Attempt], caller: Caller) -> str | None:
+    """The *reason* of an email's last result as this caller may see it beside its *attempts*, in
+    their order: what `redact_email` and `email_tried_elsewhere` leave of it.
+    """
+    ended = [attempt for attempt in attempts if attempt.ended_at is not None]
+    if ended and not caller.may_use(ended[-1].account_id):
+        return None
+    last = attempts[-1] if attempts else None
+    hidden = last is not None and caller.may_use(last.account_id) and _unreached(last)
+    return REASON if reason and hidden and not caller.is_admin else reason
 
 
 def redact_gate(gate: Gate) -> Gate:

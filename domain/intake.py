@@ -1,7 +1,8 @@
 """How large an email and a call may be, and when two calls are the same: for every way in."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final
 
@@ -11,6 +12,7 @@ from domain.errors import FieldError
 from domain.message.attachment import DENIED
 
 LONGEST_SUBJECT: Final = 989  # characters
+LONGEST_SCHEDULE: Final = timedelta(days=30)
 LARGEST_BODY: Final = 10 * 1024 * 1024  # octets of the HTML, or of the text
 MOST_EMAILS: Final = 500  # of one call
 
@@ -42,6 +44,20 @@ class IntakeLimits:
             return ()
         message = f"at most {most} recipients over all emails, not {all_of_them}"
         return (FieldError("emails", message),)
+
+
+def errors_of_times(
+    send_at: datetime | None, expires_at: datetime | None, *, now: datetime
+) -> Iterator[FieldError]:
+    """What is wrong with the times at which an email is due and expires; None for either."""
+    if send_at is not None and send_at > now + LONGEST_SCHEDULE:
+        yield FieldError("send_at", f"must be at most {LONGEST_SCHEDULE.days} days ahead")
+    if expires_at is None:
+        return
+    if expires_at <= now:
+        yield FieldError("expires_at", "must be in the future")
+    elif send_at is not None and expires_at <= send_at:
+        yield FieldError("expires_at", "must be after send_at")
 
 
 def is_too_large(text: str) -> bool:

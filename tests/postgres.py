@@ -27,6 +27,7 @@ TABLES = (
     *("email_blob", "upload", "blob_chunk", "blob"),
     *("account", "email", "email_body", "recipient", "attempt", "ledger", "ledger_sum", "instance"),
     *("account_dkim", "email_detail", "email_topic", "suppression", "secret"),
+    *("email_tag", "email_metadata"),
     *("idempotency", "tally", "api_key", "key_usage", "audit", "moving"),
 )
 WITH_IDS = ("account", "email", "instance", "api_key", "audit")

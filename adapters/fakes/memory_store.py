@@ -15,6 +15,7 @@ import attrs
 from adapters.fakes.memory_blobs import MemoryBlobs, MemoryUploads
 from adapters.fakes.memory_details import MemoryDetails
 from adapters.fakes.memory_dkim_keys import MemoryDkimKeys
+from adapters.fakes.memory_labels import MemoryLabels
 from adapters.fakes.memory_secrets import MemorySecrets
 from adapters.fakes.memory_suppressions import MemorySuppressions, MemoryTopics
 from adapters.fakes.memory_tables import Journal, Reservation, Tables
@@ -35,8 +36,10 @@ from domain.email.claim_policy import (
     passed_over,
     refuse_unclaimable,
 )
+from domain.email.labels import NO_LABELS, Labels
 from domain.email.lifecycle import Email
-from domain.email.listing import EmailSummary, Page, Waiting
+from domain.email.listing import ANYTHING, EmailSummary, Page, Search, Waiting
+from domain.email.recipient import RecipientField
 from domain.email.settlement import POISON_CRASHES
 from domain.email.status import WAITING, Status
 from domain.errors import (
@@ -141,6 +144,7 @@ class _MemoryTransaction:
         self.topics = MemoryTopics(tables, journal)
         self.suppressions = MemorySuppressions(tables, journal)
         self.secrets = MemorySecrets(tables, journal)
+        self.labels = MemoryLabels(tables, journal)
         self.attempts = _Attempts(tables, journal)
         self.ledger = _Ledger(tables, journal, clock)
         self.instances = _Instances(tables, journal)
@@ -238,6 +242,7 @@ class _Emails:
 
     def page(
         self,
+        search: Search = ANYTHING,
         *,
         status: Status | None = None,
         account_id: int | None = None,
@@ -254,9 +259,10 @@ class _Emails:
             and (key_id is None or email.key_id == key_id)
             and (among is None or email.account_id in among)
             and (before is None or email.id < before)
+            and search.finds(email, self._labels(email))
         ]
         found.sort(key=lambda email: -email.id)
-        shown = tuple(_summary(email) for email in found[:limit])
+        shown = tuple(_summary(email, self._labels(email)) for email in found[:limit])
         more = len(found) > limit and shown
         return Page(shown, next_before=shown[-1].id if more else None)
 
@@ -375,6 +381,9 @@ class _Emails:
         statuses = [email.status for email in self._tables.emails.values()]
         return {status: statuses.count(status) for status in Status}
 
+    def _labels(self, email: Email) -> Labels:
+        return self._tables.labels.get(email.id, NO_LABELS)
+
     def _waiting(self) -> list[Email]:
         return [email for email in self._tables.emails.values() if email.status in WAITING]
 
@@ -449,6 +458,9 @@ class _Attempts:
     def of(self, email_id: int) -> Sequence[Attempt]:
         found = (a for a in self._tables.attempts.values() if a.email_id == email_id)
         return sorted(found, key=lambda attempt: attempt.attempt_no)
+
+    def of_all(self, email_ids: Sequence[int]) -> Mapping[int, Sequence[Attempt]]:
+        return {email_id: found for email_id in email_ids if (found := self.of(email_id))}
 
 
 class _Ledger:
@@ -646,7 +658,7 @@ class _Audit:
         return sorted(self._tables.audit.values(), key=lambda entry: -entry.id)[:limit]
 
 
-def _summary(email: Email) -> EmailSummary:
+def _summary(email: Email, labels: Labels) -> EmailSummary:
     return EmailSummary(
         id=email.id,
         subject=email.subject,
@@ -655,4 +667,9 @@ def _summary(email: Email) -> EmailSummary:
         retry_count=email.retry_count,
         account_id=email.account_id,
         created_at=email.created_at,
+        reason_code=email.reason_code,
+        recipients=tuple(
+            each.address for each in email.recipients if each.field is RecipientField.TO
+        ),
+        tags=labels.tags,
     )

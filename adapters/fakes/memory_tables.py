@@ -13,6 +13,7 @@ from domain.account.dkim_key import DkimKey
 from domain.capability import Capability
 from domain.email.attempt import Attempt
 from domain.email.detail import Detail
+from domain.email.labels import Labels
 from domain.email.lifecycle import Email
 from domain.message.skeleton import PlacedBlob
 from domain.message.upload import Upload
@@ -52,6 +53,7 @@ class Tables:
     topics: dict[int, Subscription] = attrs.field(factory=dict)
     suppressions: dict[tuple[str, str, str], Suppression] = attrs.field(factory=dict)
     secrets: dict[str, bytes] = attrs.field(factory=dict)
+    labels: dict[int, Labels] = attrs.field(factory=dict)
     attempts: dict[tuple[int, int], Attempt] = attrs.field(factory=dict)
     ledger: dict[tuple[int, int], Reservation] = attrs.field(factory=dict)
     blobs: dict[bytes, StoredBlob] = attrs.field(factory=dict)

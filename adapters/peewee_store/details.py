@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 import attrs
 
 from adapters.peewee_store.queries import Prepared, given
+from adapters.peewee_store.rows import micros, moment_or_none
 from adapters.peewee_store.session import Session
 from adapters.peewee_store.tables import DetailRow
 from domain.email.detail import NOTHING, AttachedFile, Detail, Mailbox, TemplateUsed
@@ -36,7 +38,13 @@ class SqlDetails:
 def _json(detail: Detail) -> str:
     """Its fields that are not empty."""
     return json.dumps(
-        attrs.asdict(detail, filter=lambda _, value: value not in (None, (), "")),
+        attrs.asdict(
+            detail,
+            filter=lambda _, value: value not in (None, (), ""),
+            value_serializer=lambda _, __, value: (
+                micros(value) if isinstance(value, datetime) else value
+            ),
+        ),
         ensure_ascii=False,
     )
 
@@ -52,4 +60,5 @@ def _detail(fields: dict[str, Any]) -> Detail:
         template=None if template is None else TemplateUsed(**template),
         topic=fields.get("topic"),
         attachments=tuple([AttachedFile(**one) for one in fields.get("attachments", ())]),
+        expires_at=moment_or_none(fields.get("expires_at")),
     )

@@ -1,6 +1,6 @@
 """Pages of emails for people, newest first."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ from adapters.peewee_store import rows
 from adapters.peewee_store.queries import Prepared, given, literal
 from adapters.peewee_store.session import Session
 from adapters.peewee_store.tables import EmailRow
-from domain.email.listing import Page
+from domain.email.listing import EmailSummary, Page
 from domain.email.status import Status
 
 # by their own names: a plan of the database names what it reads
@@ -19,6 +19,13 @@ _HELD: Final = EmailRow.alias("email")
 _SENDING: Final = _EMAIL.status == literal("sending")
 _ROWS: Final = _EMAIL.select(*[getattr(_EMAIL, name) for name in rows.SUMMARY_COLUMNS]).order_by(
     _EMAIL.id.desc()
+)
+_TO: Final = (
+    "SELECT email_id, address FROM recipient WHERE email_id {among} AND kind = 'to'"
+    " ORDER BY email_id, position"
+)
+_TAGS: Final = (
+    "SELECT email_id, tag FROM email_tag WHERE email_id {among} ORDER BY email_id, position"
 )
 _CONDITIONS: Final[Mapping[str, Any]] = {
     # what is sending is few and has an index of its own; the other one has nothing of it
@@ -53,9 +60,21 @@ def page(
     listed = None if among is None else _numbered(among)
     query = _query(tuple(asked), None if listed is None else len(listed))
     found = query(session.execute, limit=limit + 1, **asked, **(listed or {})).fetchall()
-    shown = tuple([rows.summary_of(row) for row in found[:limit]])
+    shown = summaries(session, found[:limit])
     more = len(found) > limit and shown
     return Page(shown, next_before=shown[-1].id if more else None)
+
+
+def summaries(session: Session, found: Sequence[rows.Row]) -> tuple[EmailSummary, ...]:
+    """What a list shows of rows of SUMMARY_COLUMNS: two more queries for all of them."""
+    if not found:
+        return ()
+    among, ids = session.among([row[0] for row in found])
+    of: dict[int, tuple[list[str], list[str]]] = {row[0]: ([], []) for row in found}
+    for place, query in enumerate((_TO, _TAGS)):
+        for email_id, text in session.execute(query.format(among=among), ids).fetchall():
+            of[email_id][place].append(text)
+    return tuple([rows.summary_of(row, *of[row[0]]) for row in found])
 
 
 def _numbered(ids: Collection[int]) -> dict[str, int]:

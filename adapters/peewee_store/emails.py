@@ -15,7 +15,7 @@ from functools import lru_cache, partial
 from operator import itemgetter
 from typing import Final
 
-from adapters.peewee_store import email_lists, rows
+from adapters.peewee_store import email_lists, email_search, rows
 from adapters.peewee_store.due_rows import DueRows
 from adapters.peewee_store.rows import (
     ACCOUNT_AT,
@@ -42,7 +42,7 @@ from domain.email.claim_policy import (
     refuse_unclaimable,
 )
 from domain.email.lifecycle import Email
-from domain.email.listing import Page, Waiting
+from domain.email.listing import ANYTHING, Page, Search, Waiting
 from domain.email.settlement import POISON_CRASHES
 from domain.email.status import WAITING, Phase, Status
 from domain.errors import NotFound, StaleAttempt
@@ -345,6 +345,7 @@ class SqlEmails:
 
     def page(
         self,
+        search: Search = ANYTHING,
         *,
         status: Status | None = None,
         account_id: int | None = None,
@@ -354,7 +355,8 @@ class SqlEmails:
         limit: int,
     ) -> Page:
         """A list for people."""
-        return email_lists.page(
+        look_up = partial(email_search.page, search=search) if search else email_lists.page
+        return look_up(
             self._session,
             status=status,
             account_id=account_id,

@@ -29,6 +29,10 @@ _OF: Final = (
     f"SELECT {', '.join(records.ATTEMPT_COLUMNS)} FROM attempt"
     " WHERE email_id = ? ORDER BY attempt_no"
 )
+_OF_ALL: Final = (
+    f"SELECT {', '.join(records.ATTEMPT_COLUMNS)} FROM attempt"
+    " WHERE email_id {among} ORDER BY email_id, attempt_no"
+)
 _RESERVE: Final = insertion(LedgerRow, (*_ATTEMPT, "account_id", "units"), key=2)
 _CHARGE: Final = update(LedgerRow, ("ts", "units"), _ATTEMPT, key=2)
 _FREE: Final = removal(LedgerRow, _ATTEMPT, only="ts IS NULL")
@@ -101,6 +105,16 @@ class SqlAttempts:
     def of(self, email_id: int) -> Sequence[Attempt]:
         """All attempts of one email."""
         return [records.attempt_of(row) for row in self._session.execute(_OF, (email_id,))]
+
+    def of_all(self, email_ids: Sequence[int]) -> Mapping[int, Sequence[Attempt]]:
+        """One query."""
+        if not email_ids:
+            return {}
+        among, listed = self._session.among(email_ids)
+        found: dict[int, list[Attempt]] = {}
+        for row in self._session.execute(_OF_ALL.format(among=among), listed):
+            found.setdefault(row[0], []).append(records.attempt_of(row))
+        return found
 
 
 Totals = Mapping[Window, tuple[int, int]]

@@ -135,6 +135,14 @@ class PostgresSession(BufferingSession):
         for counted in all_counted:
             counted.verify()
 
+    def plan_by_values(self) -> None:
+        """Else a statement that came five times is planned for the average value."""
+        self.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+
+    def lower(self, expression: str) -> str:
+        """Whatever language the database was made for."""
+        return f'lower({expression} COLLATE "C")'
+
     def among(self, ids: Sequence[int]) -> tuple[str, Sequence[Any]]:
         """An array of them: one statement is prepared for any number.
 

@@ -315,11 +315,12 @@ SUMMARY_COLUMNS: Final = (
     "retry_count",
     "account_id",
     "created_at",
+    "reason_code",
 )
 
 
-def summary_of(row: Row) -> EmailSummary:
-    """One row of a list, from SUMMARY_COLUMNS."""
+def summary_of(row: Row, addresses: Sequence[str], tags: Sequence[str]) -> EmailSummary:
+    """One row of a list, from SUMMARY_COLUMNS, the addresses of the To line and the tags."""
     return EmailSummary(
         id=row[0],
         subject=row[1],
@@ -328,6 +329,9 @@ def summary_of(row: Row) -> EmailSummary:
         retry_count=row[4],
         account_id=row[5],
         created_at=moment(row[6]),
+        reason_code=row[7],
+        recipients=tuple(map(_address, addresses)),
+        tags=tuple(tags),
     )
 
 

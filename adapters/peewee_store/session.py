@@ -79,6 +79,16 @@ class Session(Protocol):
         """This connection's own rows of the tally; None where there is one writer at a time."""
         ...
 
+    def plan_by_values(self) -> None:
+        """Plan what follows in this transaction by the values of each statement: a status that few
+        emails have is looked up in another way than one that most have.
+        """
+        ...
+
+    def lower(self, expression: str) -> str:
+        """The *expression* with its ASCII letters in lower case, as the indexes have it."""
+        ...
+
     def among(self, ids: Sequence[int]) -> tuple[str, Sequence[Any]]:
         """What follows a column that is one of *ids*, and the parameters of that."""
         ...

@@ -79,6 +79,13 @@ class SqliteSession(BufferingSession):
             self._flush()
         return self._connection.executemany(sql, rows)
 
+    def plan_by_values(self) -> None:
+        """Nothing: it has no statistics of values."""
+
+    def lower(self, expression: str) -> str:
+        """It knows the letters of ASCII only."""
+        return f"lower({expression})"
+
     def among(self, ids: Sequence[int]) -> tuple[str, Sequence[Any]]:
         """A list of them."""
         return f"IN ({marks(len(ids))})", ids

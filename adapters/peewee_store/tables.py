@@ -207,6 +207,30 @@ class SecretRow(Model):
         table_name = "secret"
 
 
+class TagRow(Model):
+    """One tag of an email; *position* counts from 0 in the order of the request."""
+
+    tag = TextField()
+    email_id = BigIntegerField()
+    position = IntegerField()
+
+    class Meta:
+        table_name = "email_tag"
+        primary_key = CompositeKey("tag", "email_id")
+
+
+class MetadataRow(Model):
+    """One pair of an email's metadata; *name* is the key."""
+
+    name = TextField()
+    value = TextField()
+    email_id = BigIntegerField()
+
+    class Meta:
+        table_name = "email_metadata"
+        primary_key = CompositeKey("name", "value", "email_id")
+
+
 class RecipientRow(Model):
     """One recipient; *position* counts from 0 in the order of the request."""
 
@@ -389,6 +413,8 @@ TABLES = (
     TopicRow,
     SuppressionRow,
     SecretRow,
+    TagRow,
+    MetadataRow,
     RecipientRow,
     AttemptRow,
     LedgerRow,

@@ -11,6 +11,7 @@ from adapters.peewee_store.emails import SqlEmails
 from adapters.peewee_store.idempotency import SqlIdempotency
 from adapters.peewee_store.instances import SqlInstances
 from adapters.peewee_store.keys import SqlKeys, SqlKeyUsage
+from adapters.peewee_store.labels import SqlLabels
 from adapters.peewee_store.last_sent_times import LastSentTimes
 from adapters.peewee_store.ledger import SqlAttempts, SqlLedger
 from adapters.peewee_store.secrets import SqlSecrets
@@ -51,6 +52,7 @@ class SqlTransaction:
         self.topics = SqlTopics(session)
         self.suppressions = SqlSuppressions(session)
         self.secrets = SqlSecrets(session)
+        self.labels = SqlLabels(session)
         self.attempts = SqlAttempts(session)
         self.ledger = SqlLedger(session, cache, clock)
         self.instances = SqlInstances(session, cache)

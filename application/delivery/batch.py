@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from datetime import datetime
 from typing import Final
 
 import attrs
@@ -45,6 +46,7 @@ class Turn:
     until: float
     should_yield: Callable[[], bool]
     since: float  # when the emails that are left were claimed
+    checked_until: datetime  # a lifetime that ends later is not over before they are handed off
     emails: deque[Email] = attrs.field(init=False)
     asked: "Future[Sequence[Email]] | None" = None
     _opened: Email | None = attrs.field(init=False)
@@ -56,6 +58,10 @@ class Turn:
     def is_open(self, email: Email) -> bool:
         """Whether the attempt of this email is a row, or about to be one."""
         return email is self._opened
+
+    def may_be_announced(self, email: Email) -> bool:
+        """Whether the server may have been told of this email with the one before."""
+        return self.batch.account.announce_next and email is not self.batch.emails[0]
 
     def not_open(self) -> None:
         """What was to be written down with a result was not."""

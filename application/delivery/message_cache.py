@@ -1,19 +1,17 @@
 """The messages of one account's emails, read from the store some at a time, and signed."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Final
 
-import attrs
-
 from application.delivery.signing import AccountSigner, Signing
-from application.ports.store import Store, Transaction
+from application.delivery.whole_message import StoredMessage, stored_messages
+from application.ports.store import Store
 from domain.account.account import Account
 from domain.email.lifecycle import Email
 from domain.errors import SecretUnreadable, StoreUnavailable
 from domain.message.compose import from_line
-from domain.message.skeleton import PlacedBlob
-from domain.outcome.handoff import LargeParts, Parcel
+from domain.outcome.handoff import Parcel
 
 READ_AHEAD: Final = 1024 * 1024  # octets of the messages that a worker holds at once
 
@@ -27,8 +25,7 @@ class MessageCache:
         self._signing = signing
         self._signer: AccountSigner | None = None
         self._from_header = from_line(account.address, account.display_name)
-        self._read: dict[int, bytes] = {}
-        self._placed: Mapping[int, Sequence[PlacedBlob]] = {}
+        self._read: dict[int, StoredMessage] = {}
         self._parcels: dict[tuple[int, int], Parcel] = {}
 
     def of(self, email: Email, after: Iterable[Email] = ()) -> Parcel:
@@ -41,8 +38,8 @@ class MessageCache:
         if attempt not in self._parcels:
             if email.id not in self._read:
                 some = _together(email, after)
-                stored, self._placed = self._store.read_latest(lambda tx: _messages(tx, some))
-                self._read, self._parcels = dict(stored), {}
+                self._read = self._store.read_latest(lambda tx: stored_messages(tx, some))
+                self._parcels = {}
             self._parcels[attempt] = self._parcel(email, self._read.pop(email.id))
         return self._parcels[attempt]
 
@@ -55,37 +52,18 @@ class MessageCache:
         except (StoreUnavailable, SecretUnreadable):
             return None  # its own turn finds it out
 
-    def _parcel(self, email: Email, octets: bytes) -> Parcel:
-        placed = self._placed.get(email.id, ())
-        parcel = self._with_head(email, self._from_header, octets, placed)
+    def _parcel(self, email: Email, stored: StoredMessage) -> Parcel:
+        parcel = self._behind(email, self._from_header, stored)
         if not self._account.signs:
             return parcel
         if self._signer is None:
             self._signer = self._signing.of(self._account, self._store)
         signatures = self._signer.signatures(parcel.pieces(), created_at=email.created_at)
-        return self._with_head(email, signatures + self._from_header, octets, placed)
+        return self._behind(email, signatures + self._from_header, stored)
 
-    def _with_head(
-        self, email: Email, head: bytes, octets: bytes, placed: Sequence[PlacedBlob]
-    ) -> Parcel:
-        """The places of the parts are in the stored octets; *head* comes before those."""
-        parts = None
-        if placed:
-            moved = [attrs.evolve(one, offset=one.offset + len(head)) for one in placed]
-            parts = LargeParts(tuple(moved), self._chunk)
-        return Parcel(email.envelope(self._account.address), head + octets, parts)
-
-    def _chunk(self, digest: bytes, n: int) -> bytes:
-        return self._store.read_latest(lambda tx: tx.blobs.chunk(digest, n))
-
-
-def _messages(
-    tx: Transaction, emails: Sequence[Email]
-) -> tuple[Mapping[int, bytes], Mapping[int, Sequence[PlacedBlob]]]:
-    """What is stored of them, and what stands apart; that is looked for only if octets lack."""
-    stored = tx.emails.messages([email.id for email in emails])
-    lacking = [email.id for email in emails if len(stored[email.id]) < email.size]
-    return stored, tx.blobs.of(lacking) if lacking else {}
+    def _behind(self, email: Email, head: bytes, stored: StoredMessage) -> Parcel:
+        octets, parts = stored.behind(head, self._store)
+        return Parcel(email.envelope(self._account.address), octets, parts)
 
 
 def _together(email: Email, after: Iterable[Email]) -> Sequence[Email]:

@@ -17,7 +17,7 @@ from application.ports.store import Store, Transaction
 from application.ports.system import Clock, Entropy, Observe
 from domain.email.attempt import CRASHED, AbandonedAttempt
 from domain.email.lifecycle import Email
-from domain.email.recipient import OUTCOME_UNKNOWN
+from domain.email.recipient import EXPIRED, OUTCOME_UNKNOWN
 from domain.email.settlement import Terms, released
 from domain.email.status import Phase, Status
 from domain.errors import StaleAttempt, StoreUnavailable
@@ -27,6 +27,7 @@ from domain.outcome.verdict import Result
 SHUTDOWN = AbandonedAttempt(reason="shutdown", text="the service stopped before it was sent")
 # A claim that nobody heard of, or that others are to take: its emails stay as they were.
 UNTOUCHED = AbandonedAttempt(reason=None)
+TOO_LATE = AbandonedAttempt(reason=EXPIRED, text="its lifetime ended before its turn came")
 OVERDUE = AbandonedAttempt(
     reason="lease_over", text="this process stood still too long to send it without risk"
 )
@@ -59,6 +60,11 @@ class Recovery:
         if emails:
             now = self._clock.now()
             self._results.persist(lambda tx: self._release_all(tx, emails, abandoned, now=now))
+
+    def expire(self, email: Email) -> None:
+        """End a claimed email that was not tried, for its lifetime is over."""
+        self.put_back((email,), TOO_LATE)
+        self._observe(email_event("email_expired", email))
 
     def put_back_begun(self, email: Email, abandoned: AbandonedAttempt) -> None:
         """Release an email whose dialogue was given up before the dot."""

@@ -1,6 +1,7 @@
 """Handing a batch off over one connection, up to each email's final dot and its reply."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from math import inf
 from typing import Final
 
@@ -28,6 +29,8 @@ from domain.outcome.session import excused
 
 # So long a connection may go on claiming for itself before others that wait get their turn.
 TURN_SECONDS: Final = 0.2
+# What was claimed is handed off within this time: whatever lives longer needs no clock.
+LIFETIMES_AHEAD: Final = timedelta(hours=1)
 
 
 class Transmission:
@@ -72,7 +75,13 @@ class Transmission:
     ) -> None:
         """Hand the batch off over one connection, see `Delivery.deliver`."""
         began = self._clock.monotonic()
-        turn = Turn(batch, until=began + TURN_SECONDS, should_yield=should_yield, since=began)
+        turn = Turn(
+            batch,
+            until=began + TURN_SECONDS,
+            should_yield=should_yield,
+            since=began,
+            checked_until=self._clock.steady() + LIFETIMES_AHEAD,
+        )
         messages = MessageCache(self._store, batch.account, self._signing)
         try:
             with self._sender.converse(batch.account) as conversation:
@@ -84,12 +93,16 @@ class Transmission:
                     if slow and self._scheduler.connections.has_free(batch.account.id):
                         self._recovery.put_back(turn.all_but_one(), UNTOUCHED)
                     email = turn.emails.popleft()
+                    if self._is_too_late(email, turn):
+                        self._recovery.expire(email)
+                        continue
                     if on_claimed is not None and not turn.emails and not batch.suspect:
                         self._claims.claim_more(turn, email, on_claimed)
                     gate = self._deliver_one(batch, email, messages, conversation, turn)
                     if turn.asked is not None:
                         turn.gather()
                         turn.since = self._clock.monotonic()
+                        turn.checked_until = self._clock.steady() + LIFETIMES_AHEAD
                     if gate is not None:
                         self._recovery.put_back(tuple(turn.emails), gate)
                         break
@@ -97,6 +110,14 @@ class Transmission:
             # after a bug too: *on_claimed* must know of it before the batch is given up
             turn.gather()
         self._scheduler.release(batch.account.id, batch.emails)
+
+    def _is_too_late(self, email: Email, turn: Turn) -> bool:
+        """Whether its lifetime is over; what the server was told of already is handed off."""
+        return (
+            email.expires_at <= turn.checked_until
+            and not turn.may_be_announced(email)
+            and email.expires_at <= self._clock.steady()
+        )
 
     def _deliver_one(
         self,

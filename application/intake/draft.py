@@ -1,22 +1,22 @@
 """What every way in makes of what it was sent: a draft."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import attrs
 
 from domain.account.limits import NORMAL, PRIORITIES
 from domain.address import Address
+from domain.email.labels import NO_LABELS, Labels
 from domain.email.recipient import Recipient, RecipientField
 from domain.errors import FieldError, InvalidInput
-from domain.intake import LARGEST_BODY, LONGEST_SUBJECT, is_too_large
+from domain.intake import LARGEST_BODY, LONGEST_SUBJECT, errors_of_times, is_too_large
 from domain.message.attachment import Attachment
 from domain.message.calendar import CalendarPart
 from domain.message.compose import Content
 from domain.suppression import TOPIC, TOPIC_RULE
 
-LONGEST_SCHEDULE: Final = timedelta(days=30)
 _OF_TOPIC: Final = frozenset({"list-unsubscribe", "list-unsubscribe-post"})
 
 
@@ -55,8 +55,10 @@ class Draft:
     priority: int = NORMAL
     account_id: int | None = None
     send_at: datetime | None = None
+    expires_at: datetime | None = None
     at_most_once: bool = False
     topic: str | None = None
+    labels: Labels = NO_LABELS
 
     def recipients(self) -> tuple[Recipient, ...]:
         """Everybody who gets it, once, in order, under the first field that names them."""
@@ -108,8 +110,9 @@ class Draft:
                 yield FieldError(field, f"must have at most {LARGEST_BODY} octets")
         if self.priority not in PRIORITIES:
             yield FieldError("priority", f"must be {PRIORITIES[0]} to {PRIORITIES[-1]}")
-        if self.send_at is not None and self.send_at > now + LONGEST_SCHEDULE:
-            yield FieldError("send_at", "must be at most 30 days ahead")
+        yield from errors_of_times(self.send_at, self.expires_at, now=now)
+        if self.labels:
+            yield from self.labels.errors()
         if not (self.envelope or (self.envelope is None and (self.to or self.cc or self.bcc))):
             yield FieldError("to", "must not be empty")
         if self.topic is not None:

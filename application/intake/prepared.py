@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import attrs
 
 from domain.email.detail import NOTHING, Detail
+from domain.email.labels import NO_LABELS, Labels
 from domain.email.lifecycle import Email
 from domain.message.attachment import Blob
 from domain.message.skeleton import PlacedBlob
@@ -21,6 +22,7 @@ class Prepared:
 
     email: Email
     octets: bytes = attrs.field(repr=False)
+    labels: Labels = NO_LABELS
     detail: Detail = NOTHING
     subscription: Subscription | None = None
     blobs: tuple[PlacedBlob, ...] = ()

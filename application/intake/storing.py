@@ -25,6 +25,11 @@ def store_emails(
     if carried:
         _check_blobs(tx, carried, admission)
     added = tx.emails.add_all([(one.email, one.octets) for one in prepared])
+    labelled = {
+        email.id: one.labels for email, one in zip(added, prepared, strict=True) if one.labels
+    }
+    if labelled:
+        tx.labels.add_all(labelled)
     details = {
         email.id: one.detail
         for email, one in zip(added, prepared, strict=True)

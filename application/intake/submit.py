@@ -28,6 +28,7 @@ from application.unsubscribe_links import UnsubscribeLinks
 from domain.access import LOCAL, Caller, Scope
 from domain.account.account import Account
 from domain.account.limits import WindowLengths
+from domain.email.detail import Detail
 from domain.email.forecast import Forecast
 from domain.email.lifecycle import Email
 from domain.email.recipient import SUPPRESSED
@@ -338,7 +339,7 @@ class Submission:
             message_id=message_id,
             size=made.message.size,
             eligible_at=due,
-            expires_at=due + self._retry.max_age,
+            expires_at=self._retry.expires_at(due, draft.expires_at),
             created_at=now,
             updated_at=now,
             key_id=caller.key_id,
@@ -346,11 +347,18 @@ class Submission:
         return Prepared(
             email,
             made.message.octets,
-            detail=made.detail if link is None else attrs.evolve(made.detail, topic=draft.topic),
+            labels=draft.labels,
+            detail=_detail_of(draft, made.detail),
             subscription=None if link is None else link.subscription,
             blobs=made.message.blobs,
             large=made.large,
         )
+
+
+def _detail_of(draft: Draft, detail: Detail) -> Detail:
+    if draft.topic is None and draft.expires_at is None:
+        return detail
+    return attrs.evolve(detail, topic=draft.topic, expires_at=draft.expires_at)
 
 
 def _caught(make: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T | Refusal:

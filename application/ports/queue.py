@@ -8,7 +8,7 @@ from domain.account.account import Account
 from domain.email.attempt import Attempt
 from domain.email.detail import Detail
 from domain.email.lifecycle import Email
-from domain.email.listing import Page, Waiting
+from domain.email.listing import ANYTHING, Page, Search, Waiting
 from domain.email.settlement import POISON_CRASHES
 from domain.email.status import Status
 
@@ -38,6 +38,7 @@ class EmailRepository(Protocol):
 
     def page(
         self,
+        search: Search = ANYTHING,
         *,
         status: Status | None = None,
         account_id: int | None = None,
@@ -49,6 +50,8 @@ class EmailRepository(Protocol):
         """Newest first (id falling), ids below *before*, at most *limit*.
 
         With *key_id* only what that API key submitted, with *among* only emails of these accounts.
+        With a *search* the page may end before *limit* emails are found, even without any, so that
+        its cost has a bound: *next_before* says whether to go on.
         """
         ...
 
@@ -164,4 +167,8 @@ class AttemptRepository(Protocol):
 
     def of(self, email_id: int) -> Sequence[Attempt]:
         """The attempts of one email, oldest first."""
+        ...
+
+    def of_all(self, email_ids: Sequence[int]) -> Mapping[int, Sequence[Attempt]]:
+        """The attempts of several emails, oldest first; of those that have some."""
         ...

@@ -14,6 +14,7 @@ from application.ports.access import (
 from application.ports.accounts import AccountRepository, DkimKeyRepository, Ledger
 from application.ports.blobs import BlobRepository, UploadRepository
 from application.ports.cluster import InstanceRepository
+from application.ports.labels import LabelRepository
 from application.ports.queue import AttemptRepository, DetailRepository, EmailRepository
 from application.ports.suppression import SuppressionRepository, TopicRepository
 
@@ -46,6 +47,9 @@ class Transaction(Protocol):
 
     @property
     def suppressions(self) -> SuppressionRepository: ...
+
+    @property
+    def labels(self) -> LabelRepository: ...
 
     @property
     def attempts(self) -> AttemptRepository: ...

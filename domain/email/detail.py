@@ -1,5 +1,6 @@
 """What an email was submitted with, beyond what its delivery needs."""
 
+from datetime import datetime
 from typing import Final
 
 import attrs
@@ -37,7 +38,8 @@ class Detail:
     """What is kept of an email for people: delivery never reads it, and most emails have none.
 
     *sender* is the From that the client chose, None for the account's own. *names* are those of
-    recipients, by their position in the email.
+    recipients, by their position in the email. *expires_at* is what the client asked for; the email
+    itself has when it does expire.
     """
 
     sender: Mailbox | None = None
@@ -47,6 +49,7 @@ class Detail:
     template: TemplateUsed | None = None
     topic: str | None = None
     attachments: tuple[AttachedFile, ...] = ()
+    expires_at: datetime | None = None
 
     def __bool__(self) -> bool:
         """Whether it says anything."""

@@ -1,15 +1,22 @@
-"""What lists and counts show of emails."""
+"""What lists and counts show of emails, and what a list is searched for."""
 
 from datetime import datetime
+from string import ascii_lowercase, ascii_uppercase
+from typing import Final
 
 import attrs
 
+from domain.address import Address
+from domain.email.labels import Labels
+from domain.email.lifecycle import Email
 from domain.email.status import Status
+
+_LOWER_ASCII: Final = str.maketrans(ascii_uppercase, ascii_lowercase)
 
 
 @attrs.frozen(kw_only=True)
 class EmailSummary:
-    """One row of a list."""
+    """One row of a list; *recipients* are those of the To line."""
 
     id: int
     subject: str
@@ -18,6 +25,9 @@ class EmailSummary:
     retry_count: int
     account_id: int | None
     created_at: datetime
+    reason_code: str | None
+    recipients: tuple[Address, ...]
+    tags: tuple[str, ...] = ()
 
 
 @attrs.frozen
@@ -26,6 +36,57 @@ class Page:
 
     emails: tuple[EmailSummary, ...]
     next_before: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Search:
+    """What emails have in common; None and () stand for anything.
+
+    *recipient* is any of to, cc and bcc, *subject* the beginning of a subject; of both the case of
+    ASCII letters does not matter. *metadata* are pairs of a key and a value, all of which an email
+    must have. An email is found if it was created at *since* or later, and before *until*.
+    """
+
+    recipient: Address | None = None
+    tag: str | None = None
+    metadata: tuple[tuple[str, str], ...] = ()
+    subject: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def __bool__(self) -> bool:
+        """Whether anything is searched for."""
+        return self != ANYTHING
+
+    def finds(self, email: Email, labels: Labels) -> bool:
+        """Whether *email* with these *labels* is one of them."""
+        return (
+            (self.recipient is None or self._is_to(email))
+            and (self.tag is None or self.tag in labels.tags)
+            and all(pair in labels.metadata for pair in self.metadata)
+            and (
+                self.subject is None
+                or lower_ascii(email.subject).startswith(lower_ascii(self.subject))
+            )
+            and (self.since is None or email.created_at >= self.since)
+            and (self.until is None or email.created_at < self.until)
+        )
+
+    def _is_to(self, email: Email) -> bool:
+        wanted = lower_ascii(str(self.recipient))
+        return any(lower_ascii(str(each.address)) == wanted for each in email.recipients)
+
+
+ANYTHING: Final = Search()
+
+
+def lower_ascii(text: str) -> str:
+    """*text* with its ASCII letters in lower case: that is how texts are compared in a search.
+
+    Other letters stay as they are: what their lower case is depends on the language, and no two
+    databases agree on it.
+    """
+    return text.translate(_LOWER_ASCII)
 
 
 @attrs.frozen(kw_only=True)

@@ -1,6 +1,6 @@
 """When a deferred email is tried again."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import attrs
@@ -18,6 +18,11 @@ class RetryPolicy:
     delays: tuple[timedelta, ...] = DEFAULT_DELAYS
     jitter: float = 0.2
     max_age: timedelta = timedelta(hours=72)
+
+    def expires_at(self, due: datetime, asked: datetime | None) -> datetime:
+        """When an email that is *due* then is given up: at the latest when its client *asked*."""
+        latest = due + self.max_age
+        return latest if asked is None else min(asked, latest)
 
     def delay(self, retry: int, *, jitter: float) -> timedelta:
         """The wait before retry number *retry* (from 1); *jitter* in [-1, 1] spreads it by ±20 %.

@@ -82,13 +82,15 @@ def settled(email: Email, verdict: Verdict, terms: Terms, *, aside: Aside | None
 def released(email: Email, abandoned: AbandonedAttempt, terms: Terms, *, began: bool) -> Email:
     """Given up by its owner, or taken from a dead one, without a result.
 
-    Before the mark nothing can have been accepted and it goes back uncharged; after the mark the
-    outcome is unknown. A crash counts against it only if its dialogue *began*: an email that was
-    merely claimed keeps its count.
+    Before the mark nothing can have been accepted and it goes back uncharged, or ends if its
+    lifetime is over; after the mark the outcome is unknown. A crash counts against it only if its
+    dialogue *began*: an email that was merely claimed keeps its count.
     """
     if email.phase is Phase.COMMITTING:
         text = "the process died while the server had the message"
         return _of_unknown_outcome(email, text, terms)
+    if abandoned.reason == EXPIRED:
+        return email.given_up(EXPIRED, abandoned.text, now=terms.now)
     crashes = email.claim_count + (abandoned.crashed and began)
     if crashes >= POISON_CRASHES:
         text = f"the process died {crashes} times in its dialogue"

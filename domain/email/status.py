@@ -42,6 +42,7 @@ class Transition(StrEnum):
     REFUSED = "refused"
     RELEASED = "released"
     CANCELLED = "cancelled"
+    RESCHEDULED = "rescheduled"
     EXPIRED = "expired"
     SUPPRESSED = "suppressed"
     RETRIED = "retried"
@@ -67,6 +68,9 @@ TRANSITIONS: Final[Mapping[tuple[Status, Transition], frozenset[Status]]] = Mapp
         (_S.QUEUED, _T.CANCELLED): frozenset({_S.CANCELLED}),
         (_S.SCHEDULED, _T.CANCELLED): frozenset({_S.CANCELLED}),
         (_S.RETRY, _T.CANCELLED): frozenset({_S.CANCELLED}),
+        (_S.QUEUED, _T.RESCHEDULED): frozenset({_S.QUEUED, _S.SCHEDULED}),
+        (_S.SCHEDULED, _T.RESCHEDULED): frozenset({_S.QUEUED, _S.SCHEDULED}),
+        (_S.RETRY, _T.RESCHEDULED): frozenset({_S.RETRY}),
         (_S.QUEUED, _T.EXPIRED): frozenset({_S.FAILED}),
         (_S.SCHEDULED, _T.EXPIRED): frozenset({_S.FAILED}),
         (_S.RETRY, _T.EXPIRED): frozenset({_S.FAILED, _S.SENT}),

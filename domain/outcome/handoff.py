@@ -151,10 +151,15 @@ class Parcel:
 
         No line goes beyond the end of a piece. StoreUnavailable.
         """
-        if self.parts is None:
-            yield self.octets
-        else:
-            yield from pieces_of(Skeleton(self.octets, self.parts.blobs), self.parts.read)
+        return pieces_with(self.octets, self.parts)
+
+
+def pieces_with(octets: bytes, parts: LargeParts | None) -> Iterator[bytes]:
+    """A message in pieces, as `Parcel.pieces` has them."""
+    if parts is None:
+        yield octets
+    else:
+        yield from pieces_of(Skeleton(octets, parts.blobs), parts.read)
 
 
 @attrs.frozen

@@ -96,9 +96,10 @@ class Shown:
 
 
 # ECMA-262; half characters are left out, for no JSON that is read has them
-NO_CONTROLS: Final = Shown(
-    pattern=r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]*$"
+NO_CONTROLS_PATTERN: Final = (
+    r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]*$"
 )
+NO_CONTROLS: Final = Shown(pattern=NO_CONTROLS_PATTERN)
 
 
 def header_text(text: str) -> str:

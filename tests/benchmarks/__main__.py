@@ -39,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--peers", action="store_true", help="also what others reach")
     parser.add_argument("--quick", action="store_true", help="small sizes, one run")
+    parser.add_argument("--emails", type=int, default=0, help="how many the benchmark search has")
     parser.add_argument("--runs", type=int, help="how many runs of each (3; 1 if quick)")
     options = parser.parse_args(arguments)
     unknown = set(options.names) - set(BY_NAME)
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen += [each for each in peers.BENCHMARKS if each not in chosen]
     runs = options.runs or (1 if options.quick else 3)
     before = machine()
-    done = run(chosen, runs=runs, quick=options.quick)
+    done = run(chosen, runs=runs, quick=options.quick, emails=options.emails)
     if options.json:
         found = [
             line.as_json(each.benchmark.name)
@@ -68,23 +69,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def run(chosen: Sequence[Benchmark], *, runs: int, quick: bool) -> list[_Runs]:
+def run(chosen: Sequence[Benchmark], *, runs: int, quick: bool, emails: int = 0) -> list[_Runs]:
     """Every benchmark so often, in turns, so that a noisy minute does not spoil one of them."""
     done = [_Runs(benchmark) for benchmark in chosen]
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
         shared = Path(folder)
         for _ in range(runs):
             for each in done:
-                each.reached.append(_run_once(each.benchmark, shared, quick=quick))
+                each.reached.append(_run_once(each.benchmark, shared, quick=quick, emails=emails))
     return done
 
 
-def _run_once(benchmark: Benchmark, shared: Path, *, quick: bool) -> Reached:
+def _run_once(benchmark: Benchmark, shared: Path, *, quick: bool, emails: int) -> Reached:
     """What it reached; nothing if it broke, which must not lose what the others reached."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix=f"{benchmark.name}-") as folder:
         try:
-            reached = benchmark.run(Scene(folder=Path(folder), shared=shared, quick=quick))
+            scene = Scene(folder=Path(folder), shared=shared, quick=quick, emails=emails)
+            reached = benchmark.run(scene)
         except Exception:
             traceback.print_exc()
             reached = {}

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from typing import Final
 
-from tests.benchmarks import fleet, million, peers, plain, serving, stages
+from tests.benchmarks import fleet, million, peers, plain, searching, serving, stages
 from tests.benchmarks.figures import Benchmark
 
 BENCHMARKS: Final[tuple[Benchmark, ...]] = (
     *serving.BENCHMARKS,
     *million.BENCHMARKS,
     *plain.BENCHMARKS,
+    *searching.BENCHMARKS,
     *fleet.BENCHMARKS,
     *peers.BENCHMARKS,
     *stages.BENCHMARKS,

@@ -39,11 +39,15 @@ class Figure:
 
 @attrs.frozen(kw_only=True)
 class Scene:
-    """What a run is given: a folder of its own, and whether sizes are to be those of a test."""
+    """What a run is given: a folder of its own, and whether sizes are to be those of a test.
+
+    *emails* is how many are wanted where a benchmark lets one choose, 0 what it thinks right.
+    """
 
     folder: Path
     shared: Path
     quick: bool
+    emails: int = 0
 
     def size(self, full: int, quick: int) -> int:
         """The one that is wanted now."""

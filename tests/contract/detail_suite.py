@@ -1,10 +1,12 @@
 """What every store must do with the details of emails: a part of `StoreContract`."""
 
+from datetime import timedelta
+
 import pytest
 
 from application.ports.store import Store, Transaction
 from domain.email.detail import NOTHING, AttachedFile, Detail, Mailbox, TemplateUsed
-from tests.builders import OCTETS, an_account, an_email
+from tests.builders import NOW, OCTETS, an_account, an_email
 
 FULL = Detail(
     sender=Mailbox("billing@example.com", 'Ünï "Quoted" <x>'),
@@ -17,6 +19,7 @@ FULL = Detail(
         AttachedFile(filename="ü.png", content_type="image/png", size=0, content_id="logo"),
         AttachedFile(filename="b", content_type="application/pdf", size=9),
     ),
+    expires_at=NOW + timedelta(microseconds=1),
 )
 
 

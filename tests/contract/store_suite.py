@@ -56,6 +56,8 @@ from tests.builders import (
 from tests.contract.blob_suite import BlobContract
 from tests.contract.detail_suite import DetailContract
 from tests.contract.dkim_key_suite import DkimKeyContract
+from tests.contract.label_suite import LabelContract
+from tests.contract.search_suite import SearchContract
 from tests.contract.suppression_suite import SuppressionContract
 
 T = TypeVar("T")
@@ -69,7 +71,14 @@ class Boom(Exception):
     """What a failing work raises."""
 
 
-class StoreContract(DetailContract, BlobContract, DkimKeyContract, SuppressionContract):
+class StoreContract(
+    DetailContract,
+    BlobContract,
+    DkimKeyContract,
+    SuppressionContract,
+    LabelContract,
+    SearchContract,
+):
     """The contract of `application.ports.store.Store` and of all its repositories."""
 
     @pytest.fixture
@@ -1063,6 +1072,9 @@ class StoreContract(DetailContract, BlobContract, DkimKeyContract, SuppressionCo
             "retry_count": 3,
             "account_id": 4,
             "created_at": NOW,
+            "reason_code": None,
+            "recipients": ({"local": "ada", "domain": "example.org"},),
+            "tags": (),
         }
 
     def test_counts_name_every_status(self, store: Store) -> None:

@@ -83,6 +83,7 @@ def test_an_accepted_email_is_shown_as_published():
         "updated_at": "2026-01-05T09:00:00.000000",
         "sent_at": None,
         "send_at": None,
+        "expires_at": "2026-01-08T09:00:00.000000",
         "error_message": None,
         "reason_code": None,
         "waiting_reason": "in_line",
@@ -90,6 +91,8 @@ def test_an_accepted_email_is_shown_as_published():
         "message_id": "<00000000000000000000000000000001@example.com>",
         "at_most_once": False,
         "topic": None,
+        "tags": [],
+        "metadata": {},
         "partial": False,
         "possibly_delivered": False,
         "rejected_recipients": [],
@@ -126,6 +129,9 @@ def test_a_list_by_status_shows_the_published_fields():
             "priority": 3,
             "retry_count": 0,
             "created_at": "2026-01-05T09:00:00.000000",
+            "recipients": ["ada@example.org"],
+            "reason_code": None,
+            "tags": [],
         }
     ]
     assert "Link" not in reply.headers

@@ -9,6 +9,7 @@ from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
+from tests.applications import a_config_body
 from tests.dkim_oracle import verified_signatures
 from tests.running import ROOT, Running, free_port, running, wait_until
 
@@ -26,6 +27,7 @@ README, SENDING, DKIM, ATTACHMENTS = (
     )
 )
 CLIENTS = (ROOT / "docs/using/clients.md").read_text("utf-8")
+PYTHON = re.findall(r"```python\n(.*?)```", CLIENTS, re.DOTALL)
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}")
 
 
@@ -73,7 +75,7 @@ def test_the_readme_leads_from_nothing_to_an_email_that_was_sent(tmp_path: Path)
 
 
 def test_the_python_example_sends_one_email_however_often_it_is_run(tmp_path: Path) -> None:
-    [example] = re.findall(r"```python\n(.*?)```", CLIENTS, re.DOTALL)
+    example, _ = PYTHON
     sandbox_port = free_port()
     with running(tmp_path, SANDBOX="1", SANDBOX_PORT=sandbox_port) as service:
         walk(README[:1], service, sandbox_port)
@@ -86,6 +88,24 @@ def test_the_python_example_sends_one_email_however_often_it_is_run(tmp_path: Pa
         ]
 
     assert printed == [b"1\n", b"1\n"]
+
+
+def test_the_python_example_finds_the_emails_that_have_its_labels(tmp_path: Path) -> None:
+    _, example = PYTHON
+    with running(tmp_path, SANDBOX="1", SANDBOX_PORT=free_port()) as service:
+        labels = {"tags": ["invoice"], "metadata": {"order": "1042"}}
+        for changes in (labels, {}):
+            body = {"subject": "Hi", "recipients": ["ada@example.org"], "text_content": "Hi"}
+            service.call("POST", "/api/smtp-configs", a_config_body())
+            assert service.call("POST", "/api/emails", body | changes)[0] == 201
+        code = example.replace("127.0.0.1:5000", f"127.0.0.1:{service.port}")
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, check=True, timeout=60
+        )
+
+    [line] = done.stdout.decode().splitlines()
+    assert line.split()[0] == "1"
+    assert line.endswith("['ada@example.org']")
 
 
 def test_every_call_of_the_page_about_sending_gives_the_answer_it_shows(tmp_path: Path) -> None:

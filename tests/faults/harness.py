@@ -10,7 +10,6 @@ import json
 import math
 import queue
 import socket
-import sqlite3  # noqa: TID251 - it is another process that has the file open
 import subprocess
 import sys
 import threading
@@ -21,6 +20,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import apsw
 import attrs
 
 from tests.faults.measures import extra_copies
@@ -261,22 +261,31 @@ _WRONG_SUMS = (
 
 
 class Database:
-    """What stands in the service's SQLite file, read beside it."""
+    """What stands in the service's SQLite file, read beside it.
+
+    Read with the library of the store: where the service runs in this very process, a second SQLite
+    would drop the locks that the first one has on the file.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
+    def _open(self) -> apsw.Connection:
+        database = apsw.Connection(str(self._path), flags=apsw.SQLITE_OPEN_READONLY)
+        database.set_busy_timeout(5000)
+        return database
+
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """The rows of a query."""
-        with closing(sqlite3.connect(f"file:{self._path}?mode=ro", uri=True)) as database:
+        with closing(self._open()) as database:
             return database.execute(sql).fetchall()
 
     @contextmanager
     def watched(self) -> Iterator[Callable[[], bool]]:
         """Tells whether anybody has committed since."""
-        with closing(sqlite3.connect(f"file:{self._path}?mode=ro", uri=True)) as database:
-            (before,) = database.execute("PRAGMA data_version").fetchone()
-            yield lambda: database.execute("PRAGMA data_version").fetchone() != (before,)
+        with closing(self._open()) as database:
+            before = database.execute("PRAGMA data_version").fetchall()
+            yield lambda: database.execute("PRAGMA data_version").fetchall() != before
 
     def statuses(self) -> Counter[str]:
         """How many emails stand in each status."""

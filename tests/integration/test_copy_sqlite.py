@@ -28,6 +28,7 @@ from adapters.peewee_store.copy import (
 )
 from application.ports.store import Transaction
 from domain.email.detail import Detail
+from domain.email.labels import labels
 from domain.email.status import Status
 from domain.errors import Conflict
 from domain.message.skeleton import PlacedBlob
@@ -130,6 +131,7 @@ def furnish(store: SqliteStore, emails: int = 5) -> None:
             subscription = Subscription("ada@example.org", f"topic-{number}")
             tx.topics.add_all({added.id: subscription})
             tx.suppressions.put(unsubscribed(subscription, now=at(number)))
+            tx.labels.add_all({added.id: labels(["a", "b"], {"n": str(number)})})
         tx.secrets.add("links", b"sealed")
         taken = tx.emails.claim(account, limit=2, units=9, urgent_units=9, now=at(1), owner=3)
         tx.ledger.reserve(taken, units=lambda email: 1)

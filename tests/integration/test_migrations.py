@@ -12,6 +12,8 @@ from playhouse.migrations import Migration, Runner
 from adapters.fakes.clock import FakeClock
 from adapters.peewee_store import SqliteStore, sqlite
 from domain.account.limits import Window, WindowLengths
+from domain.address import Address
+from domain.email.listing import Search
 from domain.email.status import Status
 from domain.errors import SchemaTooNew
 from tests.builders import OCTETS, a_key_row, an_email
@@ -104,6 +106,30 @@ def test_0006_sums_what_was_charged_and_what_the_version_before_still_charges(
         assert totals() == [(3, 1), (3, 1), (10, 3)]
         _execute(path, "DELETE FROM ledger WHERE email_id = 1")
         assert totals() == [(3, 1), (3, 1), (8, 2)]
+    finally:
+        store.close()
+
+
+def test_0013_lets_search_what_was_there_before(tmp_path: Path) -> None:
+    path = tmp_path / "mail.db"
+    migrated_to(1, path, tmp_path / "first")
+    filled(path, 3)
+    _execute(
+        path,
+        "INSERT INTO recipient (email_id, position, address, kind, fate)"
+        " SELECT id, 0, 'Ada' || id || '@example.org', 'to', 'open' FROM email",
+    )
+    store = SqliteStore(path, clock=FakeClock())
+
+    def found(search: Search) -> list[int]:
+        page = store.read(lambda tx: tx.emails.page(search, limit=9))
+        return [row.id for row in page.emails]
+
+    try:
+        assert "0013_search" in store.migrate()
+        assert found(Search(recipient=Address.parse("ada2@example.org"))) == [2]
+        assert found(Search(subject="hel")) == [3, 2, 1]
+        assert found(Search(tag="a")) == []
     finally:
         store.close()
 

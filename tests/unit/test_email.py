@@ -14,6 +14,7 @@ from domain.account.account import OnUnknown
 from domain.email.attempt import AbandonedAttempt
 from domain.email.lifecycle import Email
 from domain.email.recipient import RecipientStatus, rejected
+from domain.email.rescheduling import rescheduled
 from domain.email.retry import RetryPolicy
 from domain.email.settlement import (
     POISON_CRASHES,
@@ -28,7 +29,7 @@ from domain.email.settlement import (
 from domain.email.status import TERMINAL, TRANSITIONS, WAITING, Phase, Status, Transition
 from domain.errors import IllegalTransition
 from domain.outcome.verdict import AccountEffect, RecipientVerdict, Result, Subject, Verdict
-from tests.builders import a_recipient, a_reply, an_address, an_email, at, recipients
+from tests.builders import NOW, a_recipient, a_reply, an_address, an_email, at, recipients
 
 POLICY = RetryPolicy(max_retries=3)
 CRASH = AbandonedAttempt(reason="crashed", text="its process died", crashed=True)
@@ -438,3 +439,33 @@ def test_no_status_and_no_phase_is_changed_but_by_a_transition():
 
     # of recipients, whose statuses are their own; and `Email.moved` itself
     assert set(found) == {"domain/email/recipient.py", "domain/email/lifecycle.py"}
+
+
+@pytest.mark.parametrize(
+    ("status", "due", "expected", "eligible_at"),
+    [
+        (Status.QUEUED, 60, Status.SCHEDULED, 60),
+        (Status.QUEUED, -60, Status.QUEUED, 0),
+        (Status.SCHEDULED, 60, Status.SCHEDULED, 60),
+        (Status.SCHEDULED, 0, Status.QUEUED, 0),
+        (Status.RETRY, 0, Status.RETRY, 30),
+        (Status.RETRY, 60, Status.RETRY, 60),
+    ],
+)
+def test_what_waits_is_due_at_another_time(status, due, expected, eligible_at):
+    tried = status is Status.RETRY
+    email = an_email(status=status, eligible_at=at(30), attempt_no=int(tried))
+
+    after = rescheduled(email, at(due), now=NOW, expires_at=at(99))
+
+    assert (after.status, after.eligible_at, after.expires_at) == (
+        expected,
+        at(eligible_at),
+        at(99),
+    )
+
+
+@pytest.mark.parametrize("status", sorted(set(Status) - WAITING))
+def test_what_does_not_wait_keeps_its_time(status):
+    with pytest.raises(IllegalTransition):
+        rescheduled(an_email(status=status), at(60), now=NOW, expires_at=at(99))

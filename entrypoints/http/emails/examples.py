@@ -51,7 +51,10 @@ MOST: Final[Example] = {
     "priority": 1,
     "smtp_config_id": 1,
     "send_at": "2026-01-31T09:30:00+01:00",
+    "expires_at": "2099-01-31T18:00:00+01:00",
     "at_most_once": True,
+    "tags": ["invoice"],
+    "metadata": {"order": "1042"},
 }
 # a form: the email as JSON, and its files
 FORM: Final[Example] = {
@@ -75,6 +78,9 @@ ROW: Final[Example] = {
     "priority": 3,
     "retry_count": 0,
     "created_at": _TIME,
+    "recipients": ["ada@example.org"],
+    "reason_code": "accepted",
+    "tags": ["welcome"],
 }
 SHOWN: Final[Example] = {
     "id": 1,
@@ -100,6 +106,7 @@ SHOWN: Final[Example] = {
     "updated_at": "2026-01-31T09:30:01.250000",
     "sent_at": "2026-01-31T09:30:01.250000",
     "send_at": None,
+    "expires_at": "2026-02-03T09:30:00.000000",
     "error_message": None,
     "reason_code": "accepted",
     "waiting_reason": None,
@@ -107,6 +114,8 @@ SHOWN: Final[Example] = {
     "message_id": "<5f0c8b0e1d@example.com>",
     "at_most_once": False,
     "topic": None,
+    "tags": ["welcome"],
+    "metadata": {},
     "partial": False,
     "possibly_delivered": False,
     "rejected_recipients": [],

@@ -1,4 +1,6 @@
-"""The calls about emails that were submitted: look, list, explain, cancel, retry, resolve."""
+"""The calls about emails that were submitted: look, list, explain, reschedule, cancel, retry,
+resolve.
+"""
 
 from collections.abc import Mapping
 from typing import ClassVar, Final
@@ -10,7 +12,7 @@ from pydantic import TypeAdapter
 from application import Application
 from domain.access import Scope
 from domain.email.lifecycle import Email
-from domain.email.listing import Page
+from domain.email.listing import Page, Search
 from domain.email.status import Status
 from domain.errors import InvalidInput
 from entrypoints.http.access import the_caller
@@ -23,6 +25,7 @@ from entrypoints.http.emails.schemas import (
     EmailRow,
     EmailsByStatusQuery,
     ExplainReply,
+    RescheduleRequest,
     ResolveRequest,
     RetryRequest,
     StatusChanged,
@@ -36,6 +39,7 @@ from entrypoints.http.schemas import NoFields
 from entrypoints.http.times import writer
 from entrypoints.http.validation import parse, parse_query
 
+MESSAGE: Final = "message/rfc822"
 _ROWS: Final = TypeAdapter(list[EmailRow])
 _RESOLVED: Final = {
     "sent": "Email resolved as sent",
@@ -78,12 +82,15 @@ class Emails:
         ),
     )
     def page(self) -> Response:
-        """List emails.
+        """List emails, or search them.
 
-        Newest first, one page at a time; the Link header has the next page.
+        Newest first, one page at a time; the Link header has the next page. All conditions must
+        hold. If many emails meet each condition, but few all of them, a page may have fewer emails
+        than limit, or none: go on as long as there is a Link header.
         """
         query = parse_query(EmailQuery)
         page = self._queries.emails(
+            _search(query),
             status=None if query.status is None else Status(query.status),
             account_id=query.smtp_config_id,
             before=_before(query.cursor),
@@ -142,6 +149,30 @@ class Emails:
 
     @operation(
         "GET",
+        "/api/emails/{email_id}/raw",
+        name="downloadEmail",
+        tag=Tag.EMAILS,
+        scope=Scope.READ,
+        answer=Answer(
+            description="The message, as a file.",
+            media_type=MESSAGE,
+            headers=("Content-Disposition",),
+        ),
+    )
+    def raw(self, email_id: int) -> Response:
+        """Download the message of an email.
+
+        As it was handed off, or would be now, but for DKIM signatures. The From line is that of the
+        SMTP configuration as it is now; it is missing if there is none, or if it was removed.
+        """
+        response = Response(
+            self._queries.message(email_id, caller=the_caller()), content_type=MESSAGE
+        )
+        response.headers["Content-Disposition"] = f'attachment; filename="email-{email_id}.eml"'
+        return response
+
+    @operation(
+        "GET",
         "/api/emails/{email_id}/explain",
         name="explainEmail",
         tag=Tag.EMAILS,
@@ -159,6 +190,28 @@ class Emails:
         """
         view = self._queries.email(email_id, caller=the_caller())
         return reply(explain_reply(view))
+
+    @operation(
+        "PATCH",
+        "/api/emails/{email_id}",
+        name="rescheduleEmail",
+        tag=Tag.EMAILS,
+        scope=Scope.SEND,
+        body=Body(
+            model=RescheduleRequest, examples={"later": {"send_at": "2026-01-31T09:30:00+01:00"}}
+        ),
+        answer=_new_status({"message": "Email rescheduled successfully", "status": "scheduled"}),
+        refusals=(409,),
+    )
+    def reschedule(self, email_id: int) -> Response:
+        """Send an email at another time.
+
+        Possible while it waits; 409 once it is being sent. One that was tried before stays in
+        retry, and is not tried sooner than it would have been.
+        """
+        wanted = parse(RescheduleRequest, read_object())
+        email = self._changes.reschedule(email_id, wanted.send_at, caller=the_caller())
+        return _changed(email, "Email rescheduled successfully")
 
     @operation(
         "POST",
@@ -236,6 +289,17 @@ def _status(word: str) -> Status:
     except ValueError:
         known = ", ".join(Status)
         raise InvalidInput(RequestError("/status", f"must be one of {known}")) from None
+
+
+def _search(query: EmailQuery) -> Search:
+    return Search(
+        recipient=query.recipient,
+        tag=query.tag,
+        metadata=tuple(sorted((query.metadata or {}).items())),
+        subject=query.subject,
+        since=query.since,
+        until=query.until,
+    )
 
 
 def _before(cursor: str | None) -> int | None:

@@ -4,6 +4,7 @@ from typing import Final, TypeAlias
 
 from application.intake.budget import Demand
 from application.intake.draft import Draft, UploadedFile
+from domain.email.labels import NO_LABELS, labels
 from domain.message.attachment import Attachment, type_of
 from domain.message.calendar import CalendarMethod, CalendarPart
 from entrypoints.http.emails.part_schemas import AttachmentRequest, CalendarRequest
@@ -34,8 +35,12 @@ def draft_of(wanted: EmailRequest, headers: Headers, files: tuple[Attachment, ..
         priority=wanted.priority,
         account_id=wanted.smtp_config_id,
         send_at=wanted.send_at,
+        expires_at=wanted.expires_at,
         at_most_once=wanted.at_most_once,
         topic=wanted.topic,
+        labels=labels(wanted.tags, wanted.metadata or {})
+        if wanted.tags or wanted.metadata
+        else NO_LABELS,
     )
 
 

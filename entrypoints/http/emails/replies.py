@@ -38,6 +38,9 @@ def email_row(email: EmailSummary, write_time: Callable[[datetime], str]) -> Ema
         priority=email.priority,
         retry_count=email.retry_count,
         created_at=write_time(email.created_at),
+        recipients=[str(address) for address in email.recipients],
+        reason_code=email.reason_code,
+        tags=list(email.tags),
     )
 
 
@@ -62,6 +65,7 @@ def email_reply(view: EmailView) -> EmailReply:
         updated_at=shown(email.updated_at),
         sent_at=shown_if_any(email.sent_at),
         send_at=shown(email.eligible_at) if scheduled else None,
+        expires_at=shown(email.expires_at),
         error_message=email.error_message,
         reason_code=email.reason_code,
         waiting_reason=waiting_reason(view.gates),
@@ -69,6 +73,8 @@ def email_reply(view: EmailView) -> EmailReply:
         message_id=email.message_id,
         at_most_once=email.at_most_once,
         topic=view.detail.topic,
+        tags=list(view.labels.tags),
+        metadata=dict(view.labels.metadata),
         partial=email.partial,
         possibly_delivered=email.possibly_delivered,
         rejected_recipients=[str(recipient.address) for recipient in rejected(email.recipients)],

@@ -16,6 +16,13 @@ from pydantic import (
 )
 
 from domain.account.limits import NORMAL, PRIORITIES
+from domain.email.labels import (
+    LONGEST_KEY,
+    LONGEST_TAG,
+    LONGEST_VALUE,
+    MOST_METADATA,
+    MOST_TAGS,
+)
 from domain.intake import LARGEST_BODY, LONGEST_SUBJECT, MOST_EMAILS, is_too_large
 from domain.suppression import TOPIC, TOPIC_RULE
 from entrypoints.http.emails.part_schemas import (
@@ -26,6 +33,7 @@ from entrypoints.http.emails.part_schemas import (
 )
 from entrypoints.http.schemas import (
     NO_CONTROLS,
+    NO_CONTROLS_PATTERN,
     PUBLISHED_TIME,
     Absent,
     EmailAddress,
@@ -68,7 +76,7 @@ def _decimal(text: object) -> object:
     return text
 
 
-_Moment: TypeAlias = Annotated[
+Moment: TypeAlias = Annotated[
     datetime,
     PlainValidator(moment),
     WithJsonSchema(
@@ -104,6 +112,20 @@ def _unless_text_alone(html: object, check: ValidatorFunctionWrapHandler) -> obj
     return None if html is _TEXT_ALONE else check(html)
 
 
+Tag: TypeAlias = Annotated[
+    str, Field(min_length=1, max_length=LONGEST_TAG), AfterValidator(header_text), NO_CONTROLS
+]
+MetadataKey: TypeAlias = Annotated[
+    str, Field(min_length=1, max_length=LONGEST_KEY), AfterValidator(header_text), NO_CONTROLS
+]
+MetadataValue: TypeAlias = Annotated[
+    str, Field(max_length=LONGEST_VALUE), AfterValidator(header_text), NO_CONTROLS
+]
+_VALUE_SCHEMA: Final[dict[str, Any]] = {
+    "type": "string",
+    "maxLength": LONGEST_VALUE,
+    "pattern": NO_CONTROLS_PATTERN,
+}
 _HtmlText: TypeAlias = Annotated[_BodyText, Field(min_length=1)]
 
 
@@ -182,10 +204,46 @@ class EmailRequest(RequestModel):
         ),
     ] = None
     send_at: Annotated[
-        Absent[_Moment],
+        Absent[Moment],
         Field(
             description="Do not send before this time, at most 30 days ahead. A time in the past"
             " means now. RFC 3339 with an offset, or a time as this API shows it, in UTC."
+        ),
+    ] = None
+    expires_at: Annotated[
+        Absent[Moment],
+        Field(
+            description="Do not send after this time: the email fails with the reason expired. At"
+            " the latest it expires MAX_AGE_SECONDS after it is due. A time like send_at, and"
+            " after it."
+        ),
+    ] = None
+    tags: Annotated[
+        list[Tag],
+        Field(
+            max_length=MOST_TAGS,
+            description="Words to find the email by; the same one counts once.",
+            examples=[["welcome"]],
+        ),
+    ] = _NOBODY
+    metadata: Annotated[
+        Absent[dict[MetadataKey, MetadataValue]],
+        Field(
+            max_length=MOST_METADATA,
+            description="Keys and values of your own, to find the email by.",
+            examples=[{"order": "1042"}],
+        ),
+        WithJsonSchema(
+            {
+                "type": "object",
+                "maxProperties": MOST_METADATA,
+                "propertyNames": {
+                    "minLength": 1,
+                    "maxLength": LONGEST_KEY,
+                    "pattern": NO_CONTROLS_PATTERN,
+                },
+                "additionalProperties": _VALUE_SCHEMA,
+            }
         ),
     ] = None
     at_most_once: Annotated[
@@ -285,10 +343,13 @@ class EmailRow(ReplyModel):
 
     id: Id
     subject: str
+    recipients: Annotated[list[str], Field(description="The To line.")]
     status: StatusName
     priority: int
     retry_count: int
     created_at: Time
+    reason_code: Annotated[str | None, Field(description="A stable word for the last result.")]
+    tags: list[str]
 
 
 class AttemptReply(ReplyModel):
@@ -347,6 +408,7 @@ class EmailReply(ReplyModel):
     updated_at: Time
     sent_at: Time | None
     send_at: Annotated[Time | None, Field(description="Set only while the email is scheduled.")]
+    expires_at: Annotated[Time, Field(description="After this time it is not tried again.")]
     error_message: str | None
     reason_code: Annotated[str | None, Field(description="A stable word for the last result.")]
     waiting_reason: Annotated[
@@ -361,6 +423,8 @@ class EmailReply(ReplyModel):
     message_id: str
     at_most_once: bool
     topic: Annotated[str | None, Field(description="What the recipient may unsubscribe from.")]
+    tags: list[str]
+    metadata: dict[str, str]
     partial: Annotated[bool, Field(description="Sent, but not to every recipient.")]
     possibly_delivered: Annotated[
         bool,
@@ -399,6 +463,18 @@ class StatusChanged(ReplyModel):
 
     message: str
     status: StatusName
+
+
+class RescheduleRequest(RequestModel):
+    """When to send an email that waits."""
+
+    send_at: Annotated[
+        Moment,
+        Field(
+            description="As for POST /api/emails: at most 30 days ahead, before its expires_at; a"
+            " time in the past means now."
+        ),
+    ]
 
 
 class RetryRequest(RequestModel):
@@ -443,8 +519,43 @@ _Cursor: TypeAlias = Annotated[
 ]
 
 
+_METADATA: Final = "metadata"
+
+
 class EmailQuery(RequestModel):
     """Which part of the list of emails; newest first."""
+
+    recipient: Annotated[
+        Absent[EmailAddress],
+        Field(description="Only emails to this address, be it in to, cc or bcc; in any case."),
+    ] = None
+    tag: Annotated[Absent[Tag], Field(description="Only emails with this tag.")] = None
+    metadata: Annotated[
+        Absent[dict[MetadataKey, MetadataValue]],
+        Field(
+            max_length=MOST_METADATA,
+            description="Only emails with this value in their metadata. Each parameter names a key"
+            " of yours behind the dot, and an email must have all of them.",
+        ),
+        WithJsonSchema(_VALUE_SCHEMA),
+    ] = None
+    subject: Annotated[
+        Absent[
+            Annotated[
+                str,
+                Field(min_length=1, max_length=LONGEST_SUBJECT),
+                AfterValidator(header_text),
+                NO_CONTROLS,
+            ]
+        ],
+        Field(description="Only emails whose subject begins so; in any case of ASCII letters."),
+    ] = None
+    since: Annotated[
+        Absent[Moment], Field(description="Only emails that were created then or later.")
+    ] = None
+    until: Annotated[Absent[Moment], Field(description="Only emails that were created before.")] = (
+        None
+    )
 
     status: Annotated[Absent[StatusName], Field(description="Only emails with this status.")] = None
     smtp_config_id: Annotated[
@@ -453,6 +564,27 @@ class EmailQuery(RequestModel):
     ] = None
     limit: _PageSize = 100
     cursor: _Cursor = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_metadata(cls, fields: Any) -> Any:
+        """``metadata.order=7`` is the key ``order`` of the metadata."""
+        start = f"{_METADATA}."
+        named = {name: value for name, value in fields.items() if name.startswith(start)}
+        if not named:
+            return fields
+        others = {name: value for name, value in fields.items() if name not in named}
+        pairs = {name.removeprefix(start): value for name, value in named.items()}
+        return {_METADATA: pairs} | others
+
+    def given(self) -> dict[str, Any]:
+        """As in the query, for the address of the next page."""
+        given = super().given()
+        pairs: dict[str, str] = given.pop(_METADATA, None) or {}
+        for name in ("since", "until"):
+            if name in given:
+                given[name] = given[name].isoformat()
+        return given | {f"{_METADATA}.{key}": value for key, value in pairs.items()}
 
 
 class EmailsByStatusQuery(RequestModel):

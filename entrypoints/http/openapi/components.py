@@ -15,6 +15,12 @@ HEADERS: Final[dict[str, Any]] = {
         "schema": {"type": "string", "format": "uri-reference"},
         "example": "/api/emails/1",
     },
+    "Content-Disposition": {
+        "description": "That it is a file, and its name (RFC 6266).",
+        "required": True,
+        "schema": {"type": "string"},
+        "example": 'attachment; filename="email-1.eml"',
+    },
     "Link": {
         "description": 'The next page, with rel="next"; absent on the last one (RFC 8288).',
         "schema": {"type": "string"},

@@ -176,7 +176,9 @@ def _in_query(model: type[RequestModel] | None, schemas: JsonSchema) -> Iterator
         return
     for name, schema in schemas[model.__name__]["properties"].items():
         bare = {key: value for key, value in schema.items() if key != "description"}
-        found = {"name": name, "in": "query", "schema": bare}
+        # no parameter of OpenAPI is a family of names: this one stands for all of them
+        shown = "metadata.key" if name == "metadata" else name
+        found = {"name": shown, "in": "query", "schema": bare}
         if "description" in schema:
             found["description"] = schema["description"]
         yield found
@@ -213,7 +215,7 @@ def _answer(row: Operation, by_id: Mapping[str, Operation]) -> JsonSchema:
 
 def _answer_schema(answer: Answer) -> JsonSchema:
     if answer.model is None:
-        return {"type": "string" if answer.media_type == HTML else "object"}
+        return {"type": "object" if answer.media_type == JSON else "string"}
     schema = _ref("schemas", answer.model.__name__)
     return {"type": "array", "items": schema} if answer.many else schema
 
