@@ -1,5 +1,6 @@
 """The message of an email as a file."""
 
+from base64 import b64encode
 from email import message_from_bytes, policy
 
 from adapters.fakes.sender import FakeSender
@@ -84,3 +85,14 @@ def test_a_key_of_other_accounts_does_not_learn_the_sender():
     limited.post("/api/emails", json=an_email_body())
 
     assert b"shop@example.com" not in limited.get("/api/emails/1/raw").data
+
+
+def test_large_files_stand_in_the_download_as_they_were_handed_off():
+    sender = FakeSender()
+    application = an_application(sender=sender)
+    client = a_client_with_config(application)
+    file = {"filename": "a.bin", "content": b64encode(bytes(range(256)) * 2000).decode()}
+    client.post("/api/emails", json=an_email_body(attachments=[file]))
+    deliver(application)
+
+    assert client.get("/api/emails/1/raw").data == sender.accepted[0].octets
