@@ -14,6 +14,7 @@ from domain.email.attempt import Attempt
 from domain.email.detail import Detail
 from domain.email.labels import Labels
 from domain.email.lifecycle import Email
+from domain.message.template import Template
 from domain.suppression import Subscription, Suppression
 
 K = TypeVar("K")
@@ -42,6 +43,7 @@ class Tables:
     suppressions: dict[tuple[str, str, str], Suppression] = attrs.field(factory=dict)
     secrets: dict[str, bytes] = attrs.field(factory=dict)
     labels: dict[int, Labels] = attrs.field(factory=dict)
+    templates: dict[int, Template] = attrs.field(factory=dict)
     attempts: dict[tuple[int, int], Attempt] = attrs.field(factory=dict)
     ledger: dict[tuple[int, int], Reservation] = attrs.field(factory=dict)
     instances: dict[int, int] = attrs.field(factory=dict)

@@ -16,6 +16,7 @@ from application.ports.cluster import InstanceRepository
 from application.ports.labels import LabelRepository
 from application.ports.queue import AttemptRepository, DetailRepository, EmailRepository
 from application.ports.suppression import SuppressionRepository, TopicRepository
+from application.ports.templates import TemplateRepository
 
 T = TypeVar("T")
 
@@ -43,6 +44,9 @@ class Transaction(Protocol):
 
     @property
     def labels(self) -> LabelRepository: ...
+
+    @property
+    def templates(self) -> TemplateRepository: ...
 
     @property
     def attempts(self) -> AttemptRepository: ...

@@ -74,14 +74,34 @@ class TemplateSource:
 
 @attrs.frozen(kw_only=True)
 class Template:
-    """One version of a template. ``locale=""`` is the default one."""
+    """One version of a template. ``locale=""`` is the default one.
 
-    id: int
+    *published_at* is when it was published last; None for a draft.
+    """
+
+    id: int = 0
     name: str
     locale: str
     version: int
     source: TemplateSource
     created_at: datetime
+    published_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True)
+class TemplateSummary:
+    """A template in a list: its newest version, and the published one that is sent, if any.
+
+    *id* is that of its first version, *created_at* the time of its newest one.
+    """
+
+    id: int
+    name: str
+    locale: str
+    version: int
+    subject: str
+    created_at: datetime
+    published_version: int | None = None
     published_at: datetime | None = None
 
 

@@ -44,6 +44,7 @@ from tests.builders import (
     a_recipient,
     a_record,
     a_reply,
+    a_template,
     an_account,
     an_address,
     an_attempt,
@@ -58,6 +59,7 @@ from tests.contract.dkim_key_suite import DkimKeyContract
 from tests.contract.label_suite import LabelContract
 from tests.contract.search_suite import SearchContract
 from tests.contract.suppression_suite import SuppressionContract
+from tests.contract.template_suite import TemplateContract
 
 T = TypeVar("T")
 
@@ -71,7 +73,12 @@ class Boom(Exception):
 
 
 class StoreContract(
-    DetailContract, DkimKeyContract, SuppressionContract, LabelContract, SearchContract
+    DetailContract,
+    DkimKeyContract,
+    SuppressionContract,
+    LabelContract,
+    SearchContract,
+    TemplateContract,
 ):
     """The contract of `application.ports.store.Store` and of all its repositories."""
 
@@ -1725,6 +1732,7 @@ def _furnish(tx: Transaction, account: Account) -> None:
     tx.idempotency.add(a_record())
     tx.keys.add(a_key_row())
     tx.key_usage.add(1, hour=NOW, recipients=1)
+    tx.templates.add(a_template())
 
 
 def _then_fail(
@@ -1755,6 +1763,7 @@ def _everything(tx: Transaction) -> object:
         tx.keys.all(),
         tx.key_usage.hours(1, since=NOW),
         tx.audit.latest(limit=10),
+        tx.templates.page(limit=10),
     )
 
 

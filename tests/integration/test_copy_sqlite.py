@@ -37,6 +37,7 @@ from tests.builders import (
     a_dkim_key,
     a_key_row,
     a_record,
+    a_template,
     an_account,
     an_email,
     at,
@@ -136,6 +137,7 @@ def furnish(store: SqliteStore, emails: int = 5) -> None:
         tx.idempotency.add(a_record())
         key = tx.keys.add(a_key_row())
         tx.key_usage.add(key.id, hour=at(0), recipients=7)
+        tx.templates.add(a_template())
 
     store.write(work)
 
@@ -191,6 +193,8 @@ def table_rows(name: str, emails: list[int]) -> st.SearchStrategy[list[tuple[Any
         for column in table.columns
     ]
     unique = [itemgetter(slice(len(keys)))]
+    if name == "template":
+        unique.append(itemgetter(*map(table.columns.index, ("name", "locale", "version"))))
     for column in ("name", "prefix"):
         if column in fields and fields[column].unique:
             unique.append(itemgetter(table.columns.index(column)))
@@ -253,7 +257,7 @@ def test_ids_go_on_after_those_of_the_source_even_where_their_rows_are_gone(
 
     assert target.write(lambda tx: tx.accounts.add(an_account(name="next"))).id == last + 1
     assert target.write(lambda tx: tx.emails.add(an_email(), OCTETS)).id == 6
-    assert set(COUNTED) == {"account", "email", "api_key", "audit", "instance"}
+    assert set(COUNTED) == {"account", "email", "template", "api_key", "audit", "instance"}
 
 
 def test_large_messages_travel_a_few_at_a_time(folder: Folder) -> None:
