@@ -6,6 +6,7 @@ template is saved; style sheets are copied to the elements after the rendering, 
 the parser would move ``{% for %}`` out of tables.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
@@ -24,81 +25,98 @@ FUEL: Final = 50_000
 MAX_RENDERED: Final = 1_000_000  # characters
 MAX_MATCHES: Final = 500_000  # selectors times elements: 14 million of them take a second
 
+_MOST_NAMED: Final = 10
+_FUNCTIONS: Final = frozenset({"dict", "namespace", "range"})  # of the engine
+_ESCAPED: Final = frozenset(SourceKind)  # subjects and texts are no HTML
+
 
 class MinijinjaTemplates:
-    """Checks and renders templates; see `application.ports.message.TemplateEngine`."""
+    """Checks and compiles templates; see `application.ports.message.TemplateEngine`."""
 
     def __init__(self) -> None:
-        self._html = _environment(escaped=True)
-        self._text = _environment(escaped=False)
         self._inliner = css_inline.CSSInliner(load_remote_stylesheets=False, keep_at_rules=True)
 
     def check(self, source: TemplateSource) -> None:
         """Nothing, or InvalidInput with the code ``template_error`` that points to the field."""
-        self._check_text(source.subject, "subject")
+        check_source(source.subject, field="subject", html=False)
         if source.text is not None:
-            self._check_text(source.text, "text")
-        check_source(source.body, field=source.kind.value, html=source.kind is SourceKind.HTML)
-        html = self._html_of(source)
-        if source.kind is SourceKind.MJML:
-            check_source(html, field="mjml", html=True)
-        self._compile(self._html, html, source.kind.value)
+            check_source(source.text, field="text", html=False)
+        kind = source.kind
+        check_source(source.body, field=kind.value, html=kind is SourceKind.HTML)
+        if kind is SourceKind.MJML:
+            check_source(_html_of(source), field="mjml", html=True)
+        self.compile(source)
 
-    def _check_text(self, text: str, field: str) -> None:
-        check_source(text, field=field, html=False)
-        self._compile(self._text, text, field)
+    def compile(self, source: TemplateSource) -> "CompiledTemplate":
+        """The template, for any number of renderings by one thread at a time."""
+        return CompiledTemplate(source, self._inliner)
 
-    @staticmethod
-    def _compile(environment: minijinja.Environment, text: str, field: str) -> None:
+
+class CompiledTemplate:
+    """A template whose parts are compiled: for one call, since none is used by two threads."""
+
+    def __init__(self, source: TemplateSource, inliner: css_inline.CSSInliner) -> None:
+        self._field = source.kind.value
+        self._has_text = source.text is not None
+        self._inliner = inliner
+        self._environment = _environment()
+        self._sources: dict[str, str] = {}
+        self._add(self._field, _html_of(source))
+        self._add("subject", source.subject)
+        if source.text is not None:
+            self._add("text", source.text)
+
+    def _add(self, field: str, text: str) -> None:
+        self._sources[field] = text
         try:
-            environment.undeclared_variables_in_str(text)
+            self._environment.add_template(field, text)
         except minijinja.TemplateError as error:
             raise _refused(error, field) from None
 
-    def render(self, source: TemplateSource, variables: Mapping[str, Value]) -> Rendered:
-        """What *source* comes to with *variables*. InvalidInput ``template_error`` if it fails."""
-        body = source.kind.value
-        html = self._rendered(self._html, self._html_of(source), variables, body)
+    def render(self, variables: Mapping[str, Value]) -> Rendered:
+        """What it comes to with *variables*. InvalidInput ``template_error`` if it fails."""
+        html = self._rendered(self._field, variables)
         if depth(html) > MAX_DEPTH:
-            raise _error(body, f"more than {MAX_DEPTH} elements within one another")
-        html = self._with_inline_styles(html, body)
-        text = (
-            text_from_html(html)
-            if source.text is None
-            else self._rendered(self._text, source.text, variables, "text")
-        )
-        subject = self._rendered(self._text, source.subject, variables, "subject")
-        return Rendered(subject=subject, html=html, text=text)
+            raise _error(self._field, f"more than {MAX_DEPTH} elements within one another")
+        html = self._with_inline_styles(html)
+        text = self._rendered("text", variables) if self._has_text else text_from_html(html)
+        return Rendered(subject=self._rendered("subject", variables), html=html, text=text)
 
-    def _with_inline_styles(self, html: str, field: str) -> str:
+    def _failed(
+        self, error: minijinja.TemplateError, field: str, variables: Mapping[str, Value]
+    ) -> InvalidInput:
+        """The engine does not name what is undefined: tell which variables were not given."""
+        refused = _refused(error, field)
+        if error.kind != "UndefinedError":
+            return refused
+        used = self._environment.undeclared_variables_in_str(self._sources[field])
+        missing = ", ".join(sorted(used - variables.keys() - _FUNCTIONS)[:_MOST_NAMED])
+        message = refused.errors[0].message
+        return _error(field, f"{message}: {missing}" if missing else message)
+
+    def _with_inline_styles(self, html: str) -> str:
         selectors = sum(style.count("{") + style.count(",") for style in _styles(html))
         if not selectors:
             return html
         if selectors * html.count("<") > MAX_MATCHES:
-            raise _error(field, "too many rules of style for so many elements")
+            raise _error(self._field, "too many rules of style for so many elements")
         inlined: str = self._inliner.inline(html)
         return inlined
 
-    @staticmethod
-    def _rendered(
-        environment: minijinja.Environment,
-        source: str,
-        variables: Mapping[str, Value],
-        field: str,
-    ) -> str:
+    def _rendered(self, field: str, variables: Mapping[str, Value]) -> str:
         try:
-            rendered: str = environment.render_str(source, **variables)
+            rendered: str = self._environment.render_template(field, **variables)
         except minijinja.TemplateError as error:
-            raise _refused(error, field) from None
+            raise self._failed(error, field, variables) from None
         except _IsNull:
             raise _error(field, "a variable that is null has no text") from None
         if len(rendered) > MAX_RENDERED:
             raise _error(field, f"more than {MAX_RENDERED} characters come of it")
         return rendered
 
-    @staticmethod
-    def _html_of(source: TemplateSource) -> str:
-        return _html_from_mjml(source.body) if source.kind is SourceKind.MJML else source.body
+
+def _html_of(source: TemplateSource) -> str:
+    return _html_from_mjml(source.body) if source.kind is SourceKind.MJML else source.body
 
 
 def _styles(html: str) -> Iterator[str]:
@@ -110,14 +128,14 @@ def _styles(html: str) -> Iterator[str]:
         yield html[start:at]
 
 
-def _environment(*, escaped: bool) -> minijinja.Environment:
+def _environment() -> minijinja.Environment:
     environment = minijinja.Environment(
         undefined_behavior="strict",
         # methods of Python's strings ignore the fuel: '{:>1000000000}'.format(1) takes 1.9 GB
         pycompat=False,
         fuel=FUEL,
         debug=False,
-        auto_escape_callback=lambda _name: escaped,
+        auto_escape_callback=lambda name: name in _ESCAPED,
         finalizer=_refuse_null,
         keep_trailing_newline=True,
     )
@@ -150,7 +168,9 @@ def _html_from_mjml(source: str) -> str:
 def _refused(error: minijinja.TemplateError, field: str) -> InvalidInput:
     message = (error.message or "").splitlines()[:1]
     line = "" if error.line is None else f"line {error.line}: "
-    return _error(field, f"{line}{error.kind}: {message[0] if message else ''}")
+    # its end repeats the place
+    text = re.sub(r" \(in [^()]*\)$", "", message[0]) if message else ""
+    return _error(field, f"{line}{error.kind}: {text}")
 
 
 def _error(field: str, message: str) -> InvalidInput:

@@ -26,6 +26,7 @@ from entrypoints.http.proxies import install_proxies
 from entrypoints.http.requests import ServiceFlask, the_request
 from entrypoints.http.schemas import LARGEST_ID
 from entrypoints.http.smtp_configs import Dkim, SmtpConfigs
+from entrypoints.http.templates import Templates
 from entrypoints.http.times import RFC_3339
 from entrypoints.http.unsubscribe import UnsubscribePages
 from entrypoints.http.validation import MOST_ERRORS, UNKNOWN_IN_QUERY
@@ -34,6 +35,7 @@ MAX_BODY_BYTES: Final = 30 * 1024 * 1024
 OPERATIONS: Final = (
     *operations_of(Submissions),
     *operations_of(Emails),
+    *operations_of(Templates),
     *operations_of(SmtpConfigs),
     *operations_of(Dkim),
     *operations_of(Operations),
@@ -81,6 +83,7 @@ def create_http(
         Dkim(application),
         Submissions(application, test_ids=test_ids),
         Emails(application),
+        Templates(application),
         Docs(OPERATIONS, version=version, rfc3339_times=rfc3339_times),
     ):
         routes = calls.routes()

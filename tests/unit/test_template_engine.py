@@ -23,7 +23,7 @@ def mjml(body: str) -> TemplateSource:
 
 def rendered(source: TemplateSource, **variables: Value) -> Rendered:
     ENGINE.check(source)
-    return ENGINE.render(source, variables)
+    return ENGINE.compile(source).render(variables)
 
 
 def test_html_is_escaped_and_subject_and_text_are_not() -> None:
@@ -78,6 +78,18 @@ def test_what_fails_is_told_with_its_place(body: str, said: str) -> None:
     assert refused.value.code == "template_error"
     assert refused.value.errors[0].field == "html"
     assert said in refused.value.errors[0].message
+
+
+def test_what_was_not_given_is_named() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        rendered(html("{% for i in range(2) %}{{ i }}{{ name }}{{ given }}{% endfor %}"), given=1)
+    assert refused.value.errors[0].message == "line 1: UndefinedError: undefined value: name"
+
+
+def test_a_compiled_template_is_rendered_with_the_values_of_each_time() -> None:
+    compiled = ENGINE.compile(html("<p>{{ name }}</p>", subject="For {{ name }}"))
+    subjects = [compiled.render({"name": name}).subject for name in ("Ada", "Grace")]
+    assert subjects == ["For Ada", "For Grace"]
 
 
 HOSTILE = {

@@ -3,7 +3,7 @@
 from typing import Final, TypeAlias
 
 from application.intake.budget import Demand
-from application.intake.draft import Draft
+from application.intake.draft import Draft, TemplateChoice
 from domain.email.labels import NO_LABELS, labels
 from entrypoints.http.emails.schemas import EmailRequest
 from entrypoints.http.json_reader import JsonObject
@@ -19,6 +19,7 @@ CHEAP_TEXT: Final = 20_000
 
 def draft_of(wanted: EmailRequest, headers: Headers) -> Draft:
     """An email of the API as the application takes it."""
+    used = wanted.template
     return Draft(
         subject=wanted.subject,
         html=wanted.html_content,
@@ -36,6 +37,8 @@ def draft_of(wanted: EmailRequest, headers: Headers) -> Draft:
         labels=labels(wanted.tags, wanted.metadata or {})
         if wanted.tags or wanted.metadata
         else NO_LABELS,
+        template=None if used is None else TemplateChoice(used.name, used.version, used.locale),
+        variables=wanted.variables or {},
     )
 
 

@@ -45,7 +45,7 @@ REFUSALS: Final = {
         meaning="The input is invalid; `errors` names every fault. Nothing was stored.",
         codes=(
             *("invalid_input", "unknown_field", "invalid_json", "invalid_idempotency_key"),
-            *("unsafe_message", "bad_request"),
+            *("template_error", "template_not_found", "unsafe_message", "bad_request"),
         ),
         detail="must be an email address such as ada@example.com",
         pointer="/recipients/0",
