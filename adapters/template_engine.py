@@ -7,7 +7,7 @@ the parser would move ``{% for %}`` out of tables.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -25,6 +25,8 @@ FUEL: Final = 50_000
 MAX_RENDERED: Final = 1_000_000  # characters
 MAX_MATCHES: Final = 500_000  # selectors times elements: 14 million of them take a second
 
+# The declarations that `domain.message.html_to_text` looks at; "\\" writes any of them otherwise.
+_HIDES: Final = re.compile(r"display|visibility|max-height|overflow|white-space|\\", re.I)
 _MOST_NAMED: Final = 10
 _FUNCTIONS: Final = frozenset({"dict", "namespace", "range"})  # of the engine
 _ESCAPED: Final = frozenset(SourceKind)  # subjects and texts are no HTML
@@ -61,7 +63,12 @@ class CompiledTemplate:
         self._inliner = inliner
         self._environment = _environment()
         self._sources: dict[str, str] = {}
-        self._add(self._field, _html_of(source))
+        html = _html_of(source)
+        # what an expression prints is escaped: it opens no element, only statements repeat some
+        self._deepens = "{%" in html
+        if depth(html) > MAX_DEPTH:
+            raise _too_deep(self._field)
+        self._add(self._field, html)
         self._add("subject", source.subject)
         if source.text is not None:
             self._add("text", source.text)
@@ -76,11 +83,16 @@ class CompiledTemplate:
     def render(self, variables: Mapping[str, Value]) -> Rendered:
         """What it comes to with *variables*. InvalidInput ``template_error`` if it fails."""
         html = self._rendered(self._field, variables)
-        if depth(html) > MAX_DEPTH:
-            raise _error(self._field, f"more than {MAX_DEPTH} elements within one another")
-        html = self._with_inline_styles(html)
-        text = self._rendered("text", variables) if self._has_text else text_from_html(html)
-        return Rendered(subject=self._rendered("subject", variables), html=html, text=text)
+        if self._deepens and depth(html) > MAX_DEPTH:
+            raise _too_deep(self._field)
+        styles = list(_styles(html))
+        inlined = self._with_inline_styles(html, styles)
+        if self._has_text:
+            text = self._rendered("text", variables)
+        else:
+            # style sheets that cannot hide anything change nothing but the time that it takes
+            text = text_from_html(inlined if any(map(_HIDES.search, styles)) else html)
+        return Rendered(subject=self._rendered("subject", variables), html=inlined, text=text)
 
     def _failed(
         self, error: minijinja.TemplateError, field: str, variables: Mapping[str, Value]
@@ -94,8 +106,8 @@ class CompiledTemplate:
         message = refused.errors[0].message
         return _error(field, f"{message}: {missing}" if missing else message)
 
-    def _with_inline_styles(self, html: str) -> str:
-        selectors = sum(style.count("{") + style.count(",") for style in _styles(html))
+    def _with_inline_styles(self, html: str, styles: Sequence[str]) -> str:
+        selectors = sum(style.count("{") + style.count(",") for style in styles)
         if not selectors:
             return html
         if selectors * html.count("<") > MAX_MATCHES:
@@ -113,6 +125,10 @@ class CompiledTemplate:
         if len(rendered) > MAX_RENDERED:
             raise _error(field, f"more than {MAX_RENDERED} characters come of it")
         return rendered
+
+
+def _too_deep(field: str) -> InvalidInput:
+    return _error(field, f"more than {MAX_DEPTH} elements within one another")
 
 
 def _html_of(source: TemplateSource) -> str:
@@ -157,7 +173,7 @@ def _refuse_null(value: Any) -> Any:
 @lru_cache(maxsize=64)
 def _html_from_mjml(source: str) -> str:
     if depth(source) > MAX_DEPTH:
-        raise _error("mjml", f"more than {MAX_DEPTH} elements within one another")
+        raise _too_deep("mjml")
     try:
         html: str = mrml.to_html(source).content
     except OSError as error:

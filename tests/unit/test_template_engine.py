@@ -46,6 +46,18 @@ def test_styles_are_copied_to_the_elements_after_the_rendering() -> None:
     assert result.count('<td style="color: red;">') == 2
 
 
+@pytest.mark.parametrize("rule", ["display:none", "DISPLAY: none", "visibility:hidden"])
+def test_what_a_style_sheet_hides_is_not_in_the_text(rule: str) -> None:
+    source = html(f"<style>.a {{ {rule} }}</style><p class=a>hidden</p><p>{{{{ name }}}}</p>")
+    assert rendered(source, name="Ada").text == "Ada"
+
+
+def test_the_text_is_the_same_with_a_style_sheet_that_hides_nothing() -> None:
+    body = "<h1>{{ name }}</h1><ul><li>a<li>b</ul><table><tr><td>1<td>2</table>"
+    style = "<style>td { color: red; padding: 1px } h1 { margin: 0 }</style>"
+    assert rendered(html(style + body), name="Ada").text == rendered(html(body), name="Ada").text
+
+
 def test_media_queries_stay() -> None:
     source = html("<style>p{color:red} @media (max-width:9px){p{color:blue}}</style><p>x</p>")
     assert "@media (max-width:9px)" in rendered(source).html
