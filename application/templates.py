@@ -73,6 +73,19 @@ class Templates:
         self._engine = engine
         self._submission = submission
 
+    def check(self, source: TemplateSource) -> None:
+        """InvalidInput ``template_error`` for what could never be rendered."""
+        check_variables(source.variables)
+        for field, text in (
+            ("subject", source.subject),
+            (source.kind.value, source.body),
+            ("text", source.text),
+        ):
+            if text is not None and "\0" in text:
+                message = "must not contain the character U+0000"
+                raise InvalidInput(FieldError(field, message), code="template_error")
+        self._engine.check(source)
+
     def create(
         self, name: str, source: TemplateSource, *, locale: str = "", caller: Caller = LOCAL
     ) -> Template:
@@ -81,7 +94,7 @@ class Templates:
         check_name(name)
         if locale:
             check_locale(locale)
-        self._check(source)
+        self.check(source)
 
         def work(tx: Transaction) -> Template:
             if tx.templates.latest(name, locale) is not None:
@@ -96,7 +109,7 @@ class Templates:
     ) -> Template:
         """The next version, a draft; the newest one if nothing would change. NotFound."""
         caller.require(Scope.ADMIN)
-        self._check(source)
+        self.check(source)
 
         def work(tx: Transaction) -> Template:
             latest = _latest(tx, name, locale)
@@ -202,7 +215,7 @@ class Templates:
         self, name: str, source: TemplateSource, variables: Mapping[str, Value], *, locale: str = ""
     ) -> Preview:
         """The same of what was not saved. InvalidInput."""
-        self._check(source)
+        self.check(source)
         return self._preview(self._draft(name, locale, source, version=1), variables)
 
     def test(
@@ -234,19 +247,6 @@ class Templates:
             size=size_of(rendered.html),
             warnings=warnings(source, rendered),
         )
-
-    def _check(self, source: TemplateSource) -> None:
-        """InvalidInput ``template_error`` for what could never be rendered."""
-        check_variables(source.variables)
-        for field, text in (
-            ("subject", source.subject),
-            (source.kind.value, source.body),
-            ("text", source.text),
-        ):
-            if text is not None and "\0" in text:
-                message = "must not contain the character U+0000"
-                raise InvalidInput(FieldError(field, message), code="template_error")
-        self._engine.check(source)
 
     def _draft(self, name: str, locale: str, source: TemplateSource, *, version: int) -> Template:
         return Template(
