@@ -19,6 +19,7 @@ from domain.errors import FieldError, InvalidInput
 from domain.message.html_to_text import text_from_html
 from domain.message.template import Rendered, SourceKind, TemplateSource, Value
 from domain.message.template_source import MAX_DEPTH, check_source, depth
+from domain.message.text_skeleton import TextSkeleton, skeleton_of
 
 # Steps and characters of output: a table of 1,000 rows takes 10,000; 12 MB end it at the latest.
 FUEL: Final = 50_000
@@ -27,6 +28,7 @@ MAX_MATCHES: Final = 500_000  # selectors times elements: 14 million of them tak
 
 # The declarations that `domain.message.html_to_text` looks at; "\\" writes any of them otherwise.
 _HIDES: Final = re.compile(r"display|visibility|max-height|overflow|white-space|\\", re.I)
+_VALUES: Final = "values"  # the template of what the other one prints
 _MOST_NAMED: Final = 10
 _FUNCTIONS: Final = frozenset({"dict", "namespace", "range"})  # of the engine
 _ESCAPED: Final = frozenset(SourceKind)  # subjects and texts are no HTML
@@ -70,8 +72,13 @@ class CompiledTemplate:
             raise _too_deep(self._field)
         self._add(self._field, html)
         self._add("subject", source.subject)
+        self._skeleton: TextSkeleton | None = None
         if source.text is not None:
             self._add("text", source.text)
+        elif not any(map(_HIDES.search, _styles(html))):
+            self._skeleton = skeleton_of(html)
+        if self._skeleton is not None:
+            self._add(_VALUES, "\0".join(self._skeleton.expressions))
 
     def _add(self, field: str, text: str) -> None:
         self._sources[field] = text
@@ -90,9 +97,14 @@ class CompiledTemplate:
         if self._has_text:
             text = self._rendered("text", variables)
         else:
-            # style sheets that cannot hide anything change nothing but the time that it takes
-            text = text_from_html(inlined if any(map(_HIDES.search, styles)) else html)
+            text = self._filled(variables) or _text_of(html, inlined, styles)
         return Rendered(subject=self._rendered("subject", variables), html=inlined, text=text)
+
+    def _filled(self, variables: Mapping[str, Value]) -> str | None:
+        """The text, if it can be told without looking at the rendered HTML."""
+        if self._skeleton is None:
+            return None
+        return self._skeleton.filled(self._rendered(_VALUES, variables).split("\0"))
 
     def _failed(
         self, error: minijinja.TemplateError, field: str, variables: Mapping[str, Value]
@@ -125,6 +137,11 @@ class CompiledTemplate:
         if len(rendered) > MAX_RENDERED:
             raise _error(field, f"more than {MAX_RENDERED} characters come of it")
         return rendered
+
+
+def _text_of(html: str, inlined: str, styles: Sequence[str]) -> str:
+    """Style sheets that cannot hide anything change nothing but the time that it takes."""
+    return text_from_html(inlined if any(map(_HIDES.search, styles)) else html)
 
 
 def _too_deep(field: str) -> InvalidInput:

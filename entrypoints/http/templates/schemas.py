@@ -4,6 +4,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
+from domain.message.template import MAX_VARIABLES, VARIABLE
 from domain.message.template_source import MAX_SOURCE
 from entrypoints.http.emails.schemas import Locale, TemplateName, TemplateVersion, Variables
 from entrypoints.http.paging import Cursor, PageSize, decimal
@@ -77,6 +78,10 @@ class TemplateChanges(RequestModel):
         Field(
             description="The variables by name, at most 50. If left out, an email may have any.",
             examples=[{"name": {"type": "string", "sample": "Ada"}}],
+            json_schema_extra={
+                "propertyNames": {"pattern": f"^{VARIABLE.pattern}$"},
+                "maxProperties": MAX_VARIABLES,
+            },
         ),
     ] = None
 
