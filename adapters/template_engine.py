@@ -29,6 +29,7 @@ MAX_MATCHES: Final = 500_000  # selectors times elements: 14 million of them tak
 # The declarations that `domain.message.html_to_text` looks at; "\\" writes any of them otherwise.
 _HIDES: Final = re.compile(r"display|visibility|max-height|overflow|white-space|\\", re.I)
 _VALUES: Final = "values"  # the template of what the other one prints
+_SECOND: Final = 2
 _MOST_NAMED: Final = 10
 _FUNCTIONS: Final = frozenset({"dict", "namespace", "range"})  # of the engine
 _ESCAPED: Final = frozenset(SourceKind)  # subjects and texts are no HTML
@@ -72,13 +73,10 @@ class CompiledTemplate:
             raise _too_deep(self._field)
         self._add(self._field, html)
         self._add("subject", source.subject)
+        self._renderings = 0
         self._skeleton: TextSkeleton | None = None
         if source.text is not None:
             self._add("text", source.text)
-        elif not any(map(_HIDES.search, _styles(html))):
-            self._skeleton = skeleton_of(html)
-        if self._skeleton is not None:
-            self._add(_VALUES, "\0".join(self._skeleton.expressions))
 
     def _add(self, field: str, text: str) -> None:
         self._sources[field] = text
@@ -101,10 +99,24 @@ class CompiledTemplate:
         return Rendered(subject=self._rendered("subject", variables), html=inlined, text=text)
 
     def _filled(self, variables: Mapping[str, Value]) -> str | None:
-        """The text, if it can be told without looking at the rendered HTML."""
+        """The text, if it can be told without looking at the rendered HTML.
+
+        To prepare that costs as much as one text does: it is for those who render many.
+        """
+        self._renderings += 1
+        if self._renderings == _SECOND:
+            self._prepare_text()
         if self._skeleton is None:
             return None
         return self._skeleton.filled(self._rendered(_VALUES, variables).split("\0"))
+
+    def _prepare_text(self) -> None:
+        html = self._sources[self._field]
+        if any(map(_HIDES.search, _styles(html))):
+            return
+        self._skeleton = skeleton_of(html)
+        if self._skeleton is not None:
+            self._add(_VALUES, "\0".join(self._skeleton.expressions))
 
     def _failed(
         self, error: minijinja.TemplateError, field: str, variables: Mapping[str, Value]

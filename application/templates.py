@@ -19,6 +19,7 @@ from application.ports.system import Clock
 from domain.access import LOCAL, AuditEntry, Caller, Scope
 from domain.address import Address
 from domain.errors import Conflict, FieldError, InvalidInput, NotFound
+from domain.message.headers import unsafe_character
 from domain.message.template import (
     Rendered,
     Template,
@@ -76,6 +77,10 @@ class Templates:
     def check(self, source: TemplateSource) -> None:
         """InvalidInput ``template_error`` for what could never be rendered."""
         check_variables(source.variables)
+        character = unsafe_character(source.subject)
+        if character is not None:
+            message = f"must not contain the character {character}"
+            raise InvalidInput(FieldError("subject", message), code="template_error")
         for field, text in (
             ("subject", source.subject),
             (source.kind.value, source.body),

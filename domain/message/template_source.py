@@ -9,7 +9,7 @@ The syntax is that of Jinja: ``{{ expression }}``, ``{% statement %}``, ``{# com
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import Enum, auto
 from typing import Final
 
@@ -129,6 +129,19 @@ def _error(field: str, message: str) -> InvalidInput:
     return InvalidInput(FieldError(field, message), code="template_error")
 
 
+def places(found: Sequence[Part]) -> Iterator[str | None]:
+    """For each expression of HTML where it stands: "" in text, in a tag the name of its attribute.
+
+    None elsewhere: in a comment, say. The source was checked before.
+    """
+    where = _Place()
+    for part in found:
+        if part.piece is Piece.TEXT:
+            where.read(part.text)
+        elif part.piece is Piece.EXPRESSION:
+            yield where.attribute()
+
+
 class _Place:
     """Where in a page a text has come to, as far as it matters for escaping (HTML 13.2.5)."""
 
@@ -155,6 +168,12 @@ class _Place:
         if self._attribute.startswith("on"):
             return f"in {self._attribute}"
         return None
+
+    def attribute(self) -> str | None:
+        """As `places` has it."""
+        if self._in_comment or self._raw:
+            return None
+        return (self._attribute or None) if self._element else ""
 
     def read(self, text: str) -> None:
         """Go on to the end of *text*."""

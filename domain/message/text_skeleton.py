@@ -13,19 +13,12 @@ from typing import Final
 import attrs
 
 from domain.message.html_to_text import text_from_html
-from domain.message.template_source import Part, Piece, parts
+from domain.message.template_source import Part, Piece, parts, places
 
 _MARK: Final = "x0mark"
 _MARKS: Final = re.compile(rf"{_MARK}(\d+)x")
-# Attributes whose values hide nothing and lay out nothing. A link is shown by its scheme, so that
-# must stand there.
-_HARMLESS: Final = re.compile(
-    rf"""\s(?:alt|title|src|class|id|width|height|href)\s*=\s*
-    (?:"(?!\s*{_MARK})[^"]*"|'(?!\s*{_MARK})[^']*')""",
-    re.VERBOSE | re.IGNORECASE,
-)
-_TAG: Final = re.compile(r"<[^>]*>")
-_IN_TAG: Final = re.compile(rf"<[^>]*{_MARK}")
+# Attributes whose values hide nothing and lay out nothing.
+_HARMLESS: Final = frozenset({"", "alt", "class", "height", "href", "id", "src", "title", "width"})
 _IN_REFERENCE: Final = re.compile(rf"&[#\w]*{_MARK}")
 
 
@@ -71,20 +64,35 @@ def skeleton_of(html: str) -> TextSkeleton | None:
     found = list(parts(html))
     if _MARK in html.lower() or not all(map(_only_prints, found)):
         return None
+    stands_in = list(places(found))
+    if not _HARMLESS.issuperset(stands_in) or _begins_a_link(found, stands_in):
+        return None
     printed = [part.text for part in found if part.piece is Piece.EXPRESSION]
     # what stands twice has one mark: a link is not shown beside a text that says the same
     expressions = tuple(dict.fromkeys(printed))
     marked = _marked(found, expressions)
-    if _IN_TAG.search(_HARMLESS.sub("", marked)) or _IN_REFERENCE.search(marked):
+    if _IN_REFERENCE.search(marked):
         return None
     pieces = _MARKS.split(text_from_html(marked))
-    in_tags = _MARKS.findall("".join(_TAG.findall(marked)))
+    in_tags = {one for one, place in zip(printed, stands_in, strict=True) if place}
     return TextSkeleton(
         expressions=expressions,
         pieces=tuple(pieces[::2]),
         places=tuple(map(int, pieces[1::2])),
-        in_tags=tuple(map(int, in_tags)),
+        in_tags=tuple([place for place, one in enumerate(expressions) if one in in_tags]),
     )
+
+
+def _begins_a_link(found: Sequence[Part], stands_in: Sequence[str | None]) -> bool:
+    """Whether a value has the scheme of a link, by which it is shown or not."""
+    attributes = iter(stands_in)
+    before = ""
+    for part in found:
+        in_link = part.piece is Piece.EXPRESSION and next(attributes) == "href"
+        if in_link and before.rstrip().endswith(("'", '"')):
+            return True
+        before = part.text
+    return False
 
 
 def _only_prints(part: Part) -> bool:

@@ -22,7 +22,7 @@ TEMPLATE: Final[dict[str, Any]] = {
     + "</table><p>"
     + "You get this mail because you asked for it. " * 4
     + "</p></body></html>",
-    "variables": {f"v{n}": {"sample": f"value {n}"} for n in range(VARIABLES)},
+    "variables": {f"v{n}": {"sample": f"value{n}"} for n in range(VARIABLES)},
 }
 
 

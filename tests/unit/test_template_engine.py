@@ -100,8 +100,10 @@ def test_what_was_not_given_is_named() -> None:
 
 def test_a_compiled_template_is_rendered_with_the_values_of_each_time() -> None:
     compiled = ENGINE.compile(html("<p>{{ name }}</p>", subject="For {{ name }}"))
-    subjects = [compiled.render({"name": name}).subject for name in ("Ada", "Grace")]
-    assert subjects == ["For Ada", "For Grace"]
+    names = ("Ada", "Grace & Co", "<Bob>", "", "Eve")
+    found = [compiled.render({"name": name}) for name in names]
+    assert [one.subject for one in found] == [f"For {name}" for name in names]
+    assert [one.text for one in found] == list(names)
 
 
 HOSTILE = {

@@ -211,6 +211,7 @@ def test_what_makes_no_message_is_refused(
         (html(subject="{% if %}"), "subject"),
         (html(text="{{"), "text"),
         (html("a\0"), "html"),
+        (html(subject="a\nb"), "subject"),
         (html(variables=(Variable(name="a b"),)), "variables/a b"),
         (html(variables=(Variable(name="a", default=1),)), "variables/a"),
         (html(variables=(Variable(name="a", type=VariableType.LIST, sample="x"),)), "variables/a"),

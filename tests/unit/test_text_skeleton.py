@@ -89,6 +89,8 @@ def test_what_is_no_plain_word_is_not_filled_in(value: str) -> None:
         "&{{ a }};",
         "<!-- {{ a }} -->",
         "x0mark {{ a }}",
+        """<p title=">" style="display:{{ a }}">x</p>""",
+        "<p title='<' style='display:{{ a }}'>x</p>",
     ],
 )
 def test_what_may_be_laid_out_by_its_values_has_no_skeleton(html: str) -> None:

@@ -2,19 +2,21 @@
 
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
 from domain.message.template import MAX_VARIABLES, VARIABLE
 from domain.message.template_source import MAX_SOURCE
 from entrypoints.http.emails.schemas import Locale, TemplateName, TemplateVersion, Variables
 from entrypoints.http.paging import Cursor, PageSize, decimal
 from entrypoints.http.schemas import (
+    NO_CONTROLS,
     Absent,
     EmailAddress,
     Id,
     Instant,
     ReplyModel,
     RequestModel,
+    header_text,
     without_defaults,
 )
 
@@ -56,7 +58,12 @@ class TemplateChanges(RequestModel):
     model_config = ConfigDict(json_schema_extra=_of_html_or_mjml)
 
     locale: _LocaleField = None
-    subject: Annotated[_Source, Field(examples=["Welcome, {{ name }}"])]
+    subject: Annotated[
+        _Source,
+        Field(examples=["Welcome, {{ name }}"]),
+        AfterValidator(header_text),
+        NO_CONTROLS,
+    ]
     html: Annotated[
         Absent[_Source],
         Field(
