@@ -18,7 +18,7 @@ import mrml
 from domain.errors import FieldError, InvalidInput
 from domain.message.html_to_text import text_from_html
 from domain.message.template import Rendered, SourceKind, TemplateSource, Value
-from domain.message.template_source import MAX_DEPTH, check_source, depth
+from domain.message.template_source import MAX_DEPTH, MAX_SOURCE, check_source, depth
 from domain.message.text_skeleton import TextSkeleton, skeleton_of
 
 # Steps and characters of output: a table of 1,000 rows takes 10,000; 12 MB end it at the latest.
@@ -47,6 +47,8 @@ class MinijinjaTemplates:
         if source.text is not None:
             check_source(source.text, field="text", html=False)
         kind = source.kind
+        if len(source.body) <= MAX_SOURCE and depth(source.body) > MAX_DEPTH:
+            raise _too_deep(kind.value)  # before a scanner goes through all of it
         check_source(source.body, field=kind.value, html=kind is SourceKind.HTML)
         if kind is SourceKind.MJML:
             check_source(_html_of(source), field="mjml", html=True)

@@ -254,7 +254,8 @@ _LONGEST_START_TAG: Final = 4096  # looked through for "/>", which ends an eleme
 
 
 def depth(markup: str) -> int:
-    """How deep the elements of *markup* lie within one another at most: never too low a number.
+    """How deep the elements of *markup* lie within one another at most: never too low a number, up
+    to the first that is more than `MAX_DEPTH`.
 
     An end tag that does not belong to the innermost open element is not counted, as a parser may
     ignore it.
@@ -271,6 +272,8 @@ def depth(markup: str) -> int:
         elif not (name.startswith("mj-") and _is_empty(markup, found.end())):
             opened.append(name)
             deepest = max(deepest, len(opened))
+            if deepest > MAX_DEPTH:
+                break
     return deepest
 
 

@@ -1,6 +1,8 @@
 """Templates are rendered as they were written, and none can take the process with it."""
 
 import json
+import time
+from contextlib import suppress
 
 import pytest
 
@@ -137,6 +139,31 @@ def test_a_hostile_template_is_refused(name: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         rendered(html(HOSTILE[name]))
     assert refused.value.code == "template_error"
+
+
+def seconds_of(body: str, *, times: int = 1) -> float:
+    """Processor time of a template that is saved and rendered so often; the least of three."""
+
+    def once() -> float:
+        started = time.process_time()
+        with suppress(InvalidInput):
+            ENGINE.check(html(body))
+            compiled = ENGINE.compile(html(body))
+            for _ in range(times):
+                compiled.render({})
+        return time.process_time() - started
+
+    return min(once() for _ in range(3))
+
+
+LARGE = {"brackets of tags": "<" * 250_000, "tags without an end": "<a " * 80_000}
+
+
+@pytest.mark.parametrize("body", [*HOSTILE.values(), *LARGE.values()], ids=[*HOSTILE, *LARGE])
+def test_a_hostile_template_takes_no_longer_than_some_tables(body: str) -> None:
+    table = seconds_of("{% for i in range(10000) %}<td>{{ i }}</td>{% endfor %}")
+
+    assert seconds_of(body, times=2) < 60 * table
 
 
 @pytest.mark.parametrize("body", ["<mj-wrapper>" * 10_000, "<mj-text>" + "<b>" * 10_000])
