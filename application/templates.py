@@ -11,7 +11,7 @@ from typing import Final
 import attrs
 
 from application.intake.draft import Draft
-from application.intake.renderings import rendered_for_email, written
+from application.intake.renderings import UNSUBSCRIBE_URL, rendered_for_email, written
 from application.intake.submit import Submission
 from application.ports.message import TemplateEngine
 from application.ports.store import Store, Transaction
@@ -34,6 +34,7 @@ from domain.message.template import (
 )
 from domain.message.template_warnings import size_of, warnings
 
+_NO_LINK: Final = "https://example.com/unsubscribe"
 _TICK: Final = timedelta(microseconds=1)
 
 
@@ -245,6 +246,7 @@ class Templates:
     def _preview(self, template: Template, variables: Mapping[str, Value]) -> Preview:
         source = template.source
         values = complete(source.variables, samples(source.variables, variables))
+        values.setdefault(UNSUBSCRIBE_URL, _NO_LINK)  # only a topic has one
         rendered = rendered_for_email(self._engine.compile(source), values)
         return Preview(
             template=template,

@@ -17,6 +17,7 @@ from domain.message.template import Rendered, Template, Value, complete, fallbac
 
 # What one call's emails may come to together, in characters: as much as one call may send as HTML.
 MOST_RENDERED: Final = 30 * 1024 * 1024
+UNSUBSCRIBE_URL: Final = "unsubscribe_url"
 ERROR: Final = "template_error"
 
 
@@ -30,8 +31,10 @@ class Renderings:
         self._compiled: dict[int, CompiledTemplate] = {}
         self._left = MOST_RENDERED
 
-    def of(self, draft: Draft) -> Draft:
+    def of(self, draft: Draft, *, unsubscribe_url: str | None = None) -> Draft:
         """The draft with subject and contents; as it is if no template writes it.
+
+        The template may print *unsubscribe_url*, which no client has to give.
 
         InvalidInput: ``template_not_found``, or ``template_error``, which points to a variable or
         to the template.
@@ -42,6 +45,8 @@ class Renderings:
         if template is None:
             raise _not_found(draft.template)
         values = complete(template.source.variables, draft.variables)
+        if unsubscribe_url is not None:
+            values[UNSUBSCRIBE_URL] = unsubscribe_url
         rendered = rendered_for_email(self._compile(template), values)
         self._left -= len(rendered.html) + len(rendered.text)
         if self._left < 0:

@@ -284,7 +284,8 @@ class Submission:
         renderings: Renderings,
         now: datetime,
     ) -> "Prepared":
-        draft = renderings.of(draft)
+        link = topic_link(draft, self._links)
+        draft = renderings.of(draft, unsubscribe_url=None if link is None else link.url)
         recipients = draft.recipients()
         errors = self._limits.errors_of_email(len(recipients))
         if errors:
@@ -293,7 +294,6 @@ class Submission:
         token = self._entropy.token()
         message_id = f"<{token}@{domain}>"
         content = draft.content()
-        link = topic_link(draft, self._links)  # a template would show link.url
         if link is not None:
             content = attrs.evolve(content, headers=(*content.headers, *link.headers))
         octets = compose(content, message_id=message_id, date=now, boundary=f"=_{token}")

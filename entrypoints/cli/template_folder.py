@@ -22,8 +22,8 @@ from domain.message.template import (
     TemplateSource,
     Variable,
 )
-from entrypoints.http.templates.replies import source_of
-from entrypoints.http.templates.schemas import TemplateChanges
+from entrypoints.http.email_templates.replies import source_of
+from entrypoints.http.email_templates.schemas import TemplateChanges
 from entrypoints.http.validation import parse
 
 FIELDS: Final = "template.json"

@@ -15,6 +15,7 @@ from domain.account.network import Network
 from domain.errors import InvalidInput
 from entrypoints.http.access import install_access
 from entrypoints.http.docs import Docs
+from entrypoints.http.email_templates import Templates
 from entrypoints.http.emails import Emails, Submissions
 from entrypoints.http.fields import RequestError, pointer
 from entrypoints.http.headers import install_headers
@@ -26,7 +27,6 @@ from entrypoints.http.proxies import install_proxies
 from entrypoints.http.requests import ServiceFlask, the_request
 from entrypoints.http.schemas import LARGEST_ID
 from entrypoints.http.smtp_configs import Dkim, SmtpConfigs
-from entrypoints.http.templates import Templates
 from entrypoints.http.times import RFC_3339
 from entrypoints.http.unsubscribe import UnsubscribePages
 from entrypoints.http.validation import MOST_ERRORS, UNKNOWN_IN_QUERY

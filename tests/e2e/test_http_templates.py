@@ -2,6 +2,7 @@
 
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from html import unescape
 from typing import Any
 
 import pytest
@@ -10,12 +11,13 @@ from werkzeug.test import TestResponse
 
 from adapters.fakes.sender import FakeSender
 from adapters.fernet_vault import FernetVault
-from application import Application
+from application import Application, ServiceRules
 from tests.applications import (
     a_client_with_config,
     a_keyed_client,
     an_application,
     deliver,
+    delivery_rules,
     pointers,
 )
 
@@ -28,7 +30,8 @@ class Service:
     def __init__(self) -> None:
         vault = FernetVault("a secret key for tests only")
         self.sender = FakeSender(vault=vault)
-        self.application: Application = an_application(sender=self.sender, vault=vault)
+        rules = ServiceRules(delivery=delivery_rules(), public_url="https://mail.example.com")
+        self.application: Application = an_application(rules=rules, sender=self.sender, vault=vault)
         self.client: FlaskClient = a_client_with_config(self.application)
 
     def save(self, html: str = HTML, *, publish: bool = True, **changes: Any) -> None:
@@ -220,6 +223,25 @@ def test_each_recipient_gets_an_email_of_its_own(service: Service) -> None:
         "<p>Ada in June</p>",
         "<p>Grace in May</p>",
     ]
+
+
+def test_a_newsletter_shows_each_recipient_a_link_of_its_own(service: Service) -> None:
+    service.save('<p>{{ name }}</p><a href="{{ unsubscribe_url }}">Unsubscribe</a>')
+
+    accepted = service.batch(
+        *[{"recipient": f"{name}@example.org", "variables": {"name": name}} for name in "abc"],
+        common={"topic": "news"},
+    )
+
+    assert accepted.status_code == 201, accepted.text
+    messages = service.delivered()
+    links = [one["List-Unsubscribe"].strip("<>") for one in messages]
+    assert len(set(links)) == 3
+    for message, link in zip(messages, links, strict=True):
+        assert f'<a href="{link}">' in unescape(part(message, "html"))
+        assert f"Unsubscribe ({link})" in part(message, "plain")
+    shown = service.client.get(f"/api/emails/{accepted.json['email_ids'][0]}").json
+    assert (shown["topic"], shown["template"]["name"]) == ("news", "welcome")
 
 
 @pytest.mark.parametrize(

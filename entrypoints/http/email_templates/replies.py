@@ -13,8 +13,7 @@ from domain.message.template import (
     Variable,
     VariableType,
 )
-from entrypoints.http.fields import RequestError, pointer
-from entrypoints.http.templates.schemas import (
+from entrypoints.http.email_templates.schemas import (
     PreviewReply,
     TemplateChanges,
     TemplateReply,
@@ -22,6 +21,7 @@ from entrypoints.http.templates.schemas import (
     VariableReply,
     VersionRow,
 )
+from entrypoints.http.fields import RequestError, pointer
 from entrypoints.http.times import rfc3339, rfc3339_if_any
 
 # The domain's names of fields that are called otherwise here.

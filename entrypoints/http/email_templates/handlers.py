@@ -10,14 +10,8 @@ from domain.access import Scope
 from domain.message.template import Template
 from entrypoints.http.access import the_caller
 from entrypoints.http.cursors import email_id_before
-from entrypoints.http.emails.schemas import EmailAccepted
-from entrypoints.http.json_reader import read_object, read_optional_object
-from entrypoints.http.openapi import Answer, Body, Tag, add_routes, operation
-from entrypoints.http.paging import link_next
-from entrypoints.http.replies import reply, reply_list
-from entrypoints.http.schemas import Done
-from entrypoints.http.templates import examples
-from entrypoints.http.templates.replies import (
+from entrypoints.http.email_templates import examples
+from entrypoints.http.email_templates.replies import (
     preview_reply,
     source_of,
     template_reply,
@@ -25,7 +19,7 @@ from entrypoints.http.templates.replies import (
     told_by_field,
     version_row,
 )
-from entrypoints.http.templates.schemas import (
+from entrypoints.http.email_templates.schemas import (
     PreviewReply,
     PreviewRequest,
     PublishRequest,
@@ -41,6 +35,12 @@ from entrypoints.http.templates.schemas import (
     VersionRow,
     VersionsQuery,
 )
+from entrypoints.http.emails.schemas import EmailAccepted
+from entrypoints.http.json_reader import read_object, read_optional_object
+from entrypoints.http.openapi import Answer, Body, Tag, add_routes, operation
+from entrypoints.http.paging import link_next
+from entrypoints.http.replies import reply, reply_list
+from entrypoints.http.schemas import Done
 from entrypoints.http.validation import parse, parse_query
 
 _ROWS: Final = TypeAdapter(list[TemplateRow])

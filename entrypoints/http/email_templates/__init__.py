@@ -1,5 +1,5 @@
 """The calls under /api/templates."""
 
-from entrypoints.http.templates.handlers import Templates
+from entrypoints.http.email_templates.handlers import Templates
 
 __all__ = ["Templates"]
