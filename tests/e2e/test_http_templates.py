@@ -244,6 +244,24 @@ def test_a_newsletter_shows_each_recipient_a_link_of_its_own(service: Service) -
     assert (shown["topic"], shown["template"]["name"]) == ("news", "welcome")
 
 
+def test_metadata_of_a_recipient_is_added_to_that_of_all(service: Service) -> None:
+    service.save()
+
+    accepted = service.batch(
+        *[
+            {"recipient": f"{name}@example.org", "variables": {"name": name}, **more}
+            for name, more in (("a", {"metadata": {"k": "1", "n": "2"}}), ("b", {}))
+        ],
+        common={"tags": ["news"], "metadata": {"k": "0"}},
+    )
+
+    shown = [service.client.get(f"/api/emails/{one}").json for one in accepted.json["email_ids"]]
+    assert [(one["tags"], one["metadata"]) for one in shown] == [
+        (["news"], {"k": "1", "n": "2"}),
+        (["news"], {"k": "0"}),
+    ]
+
+
 @pytest.mark.parametrize(
     ("to", "changes", "found"),
     [
