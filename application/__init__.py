@@ -19,7 +19,7 @@ from application.intake.files import Files
 from application.intake.submit import Submission
 from application.maintenance.sweep import Maintenance
 from application.ports.cluster import Locks
-from application.ports.message import DkimSigner
+from application.ports.message import DkimSigner, TemplateEngine
 from application.ports.sender import Sender
 from application.ports.store import Store
 from application.ports.system import (
@@ -32,6 +32,7 @@ from application.ports.system import (
     Wake,
 )
 from application.queries import Queries
+from application.templates import Templates
 from application.unsubscribe import Unsubscribe
 from application.unsubscribe_links import UnsubscribeLinks
 from domain.account.network import NetworkPolicy
@@ -49,6 +50,7 @@ class Ports:
     token_cipher: TokenCipher
     clock: Clock
     entropy: Entropy
+    engine: TemplateEngine
     locks: Locks
     headroom: Headroom
     wake: Wake
@@ -84,6 +86,7 @@ class Application:
     email_changes: EmailChanges
     account_service: AccountService
     dkim_keys: DkimKeys
+    templates: Templates
     queries: Queries
     delivery: Delivery
     membership: Membership
@@ -127,6 +130,20 @@ def assemble(ports: Ports, rules: ServiceRules, *, host: str, pid: int) -> Appli
         observe=ports.observe,
         lease_ends=membership.lease_ends,
     )
+    submission = Submission(
+        store=ports.store,
+        clock=ports.clock,
+        entropy=ports.entropy,
+        engine=ports.engine,
+        admission=admission,
+        files=files,
+        limits=rules.intake,
+        retry=rules.delivery.retry,
+        windows=windows,
+        links=links,
+        wake=ports.wake,
+        observe=ports.observe,
+    )
     return Application(
         access=Access(
             store=ports.store,
@@ -144,19 +161,7 @@ def assemble(ports: Ports, rules: ServiceRules, *, host: str, pid: int) -> Appli
         ),
         admission=admission,
         files=files,
-        submission=Submission(
-            store=ports.store,
-            clock=ports.clock,
-            entropy=ports.entropy,
-            admission=admission,
-            files=files,
-            limits=rules.intake,
-            retry=rules.delivery.retry,
-            windows=windows,
-            links=links,
-            wake=ports.wake,
-            observe=ports.observe,
-        ),
+        submission=submission,
         email_changes=EmailChanges(
             store=ports.store,
             clock=ports.clock,
@@ -180,6 +185,9 @@ def assemble(ports: Ports, rules: ServiceRules, *, host: str, pid: int) -> Appli
             signer=ports.dkim,
             wake=ports.wake,
             observe=ports.observe,
+        ),
+        templates=Templates(
+            store=ports.store, clock=ports.clock, engine=ports.engine, submission=submission
         ),
         queries=Queries(
             store=ports.store,

@@ -15,6 +15,7 @@ from adapters.fernet_vault import FernetVault
 from adapters.no_locks import NoLocks
 from adapters.observers import ListObserver
 from adapters.siv_cipher import SivCipher
+from adapters.template_engine import MinijinjaTemplates
 from application import Application, Ports, ServiceRules, assemble
 from application.api_keys import KeyWish
 from application.delivery import DeliveryRules
@@ -44,6 +45,7 @@ def the_ports(**ports: Any) -> Ports:
         "dkim": CryptographySigner,
         "entropy": FakeEntropy,
         "token_cipher": SivCipher,
+        "engine": MinijinjaTemplates,
         "locks": NoLocks,
         "headroom": lambda: lambda: True,
         "wake": lambda: lambda: None,

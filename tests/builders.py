@@ -15,6 +15,7 @@ from domain.email.attempt import Attempt
 from domain.email.lifecycle import Email
 from domain.email.recipient import Recipient
 from domain.message.dkim import Algorithm
+from domain.message.template import SourceKind, Template, TemplateSource
 from domain.outcome.handoff import Envelope, Handoff, Reply, Stage
 from domain.outcome.verdict import AccountEffect, Result, Subject, Verdict
 
@@ -156,3 +157,17 @@ def a_verdict(**changes: Any) -> Verdict:
         result=Result.SENT, subject=Subject.NOBODY, reason="accepted", effect=AccountEffect.HEALTHY
     )
     return attrs.evolve(verdict, **changes)
+
+
+def a_template(**changes: Any) -> Template:
+    """A draft that greets somebody."""
+    template = Template(
+        name="welcome",
+        locale="",
+        version=1,
+        source=TemplateSource(
+            subject="Welcome, {{ name }}", kind=SourceKind.HTML, body="<p>Hello {{ name }}</p>"
+        ),
+        created_at=NOW,
+    )
+    return attrs.evolve(template, **changes)

@@ -11,7 +11,7 @@ SEED = 20260105
 IN_TIME_S = 240
 # In one run over all chapters the bad keys that it tries would be more than an address is allowed
 # in a minute.
-CHAPTERS = (("Emails",), ("SMTP configurations",), ("DKIM", "Operations"))
+CHAPTERS = (("Emails",), ("Templates",), ("SMTP configurations",), ("DKIM", "Operations"))
 OPTIONS = (
     *("--checks", "all", "--exclude-operation-id", "verifySmtpConfig"),  # it opens connections
     *("--generation-with-security-parameters", "false"),  # the key is given; all others are bad

@@ -26,11 +26,11 @@ PATIENCE_S = 60
 TABLES = (
     *("email_blob", "upload", "blob_chunk", "blob"),
     *("account", "email", "email_body", "recipient", "attempt", "ledger", "ledger_sum", "instance"),
-    *("account_dkim", "email_detail", "email_topic", "suppression", "secret"),
+    *("account_dkim", "email_detail", "email_topic", "suppression", "secret", "template"),
     *("email_tag", "email_metadata"),
     *("idempotency", "tally", "api_key", "key_usage", "audit", "moving"),
 )
-WITH_IDS = ("account", "email", "instance", "api_key", "audit")
+WITH_IDS = ("account", "email", "instance", "api_key", "audit", "template")
 
 
 class NoPostgres(Exception):

@@ -15,6 +15,7 @@ from adapters.fakes.sender import FakeSender, Script
 from adapters.fakes.vault import FakeVault
 from adapters.observers import ListObserver
 from adapters.siv_cipher import SivCipher
+from adapters.template_engine import MinijinjaTemplates
 from application import Application, Ports, ServiceRules, assemble
 from application.delivery import Batch, DeliveryRules
 from application.intake.draft import Draft
@@ -64,6 +65,7 @@ class World:
                 token_cipher=SivCipher(),
                 clock=self.clock,
                 entropy=FakeEntropy(),
+                engine=MinijinjaTemplates(),
                 locks=self.locks,
                 headroom=self.headroom,
                 wake=wake or (lambda: self.wakes.append(None)),

@@ -19,6 +19,7 @@ from adapters.fakes.memory_labels import MemoryLabels
 from adapters.fakes.memory_secrets import MemorySecrets
 from adapters.fakes.memory_suppressions import MemorySuppressions, MemoryTopics
 from adapters.fakes.memory_tables import Journal, Reservation, Tables
+from adapters.fakes.memory_templates import MemoryTemplates
 from application.ports.store import Transaction
 from application.ports.system import Clock
 from domain.access import ApiKey, AuditEntry, IdempotencyRecord
@@ -145,6 +146,7 @@ class _MemoryTransaction:
         self.suppressions = MemorySuppressions(tables, journal)
         self.secrets = MemorySecrets(tables, journal)
         self.labels = MemoryLabels(tables, journal)
+        self.templates = MemoryTemplates(tables, journal)
         self.attempts = _Attempts(tables, journal)
         self.ledger = _Ledger(tables, journal, clock)
         self.instances = _Instances(tables, journal)

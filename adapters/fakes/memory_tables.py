@@ -16,6 +16,7 @@ from domain.email.detail import Detail
 from domain.email.labels import Labels
 from domain.email.lifecycle import Email
 from domain.message.skeleton import PlacedBlob
+from domain.message.template import Template
 from domain.message.upload import Upload
 from domain.suppression import Subscription, Suppression
 
@@ -54,6 +55,7 @@ class Tables:
     suppressions: dict[tuple[str, str, str], Suppression] = attrs.field(factory=dict)
     secrets: dict[str, bytes] = attrs.field(factory=dict)
     labels: dict[int, Labels] = attrs.field(factory=dict)
+    templates: dict[int, Template] = attrs.field(factory=dict)
     attempts: dict[tuple[int, int], Attempt] = attrs.field(factory=dict)
     ledger: dict[tuple[int, int], Reservation] = attrs.field(factory=dict)
     blobs: dict[bytes, StoredBlob] = attrs.field(factory=dict)

@@ -333,6 +333,26 @@ class IdempotencyRow(Model):
         primary_key = CompositeKey("scope", "key")
 
 
+class TemplateRow(Model):
+    """One version of a template; *variables* is a JSON list, *locale* "" is the default one."""
+
+    id = BigAutoField()
+    name = TextField()
+    locale = TextField()
+    version = IntegerField()
+    subject = TextField()
+    kind = TextField()
+    body = TextField()
+    text = TextField(null=True)
+    variables = TextField()
+    created_at = BigIntegerField()
+    published_at = BigIntegerField(null=True)
+
+    class Meta:
+        table_name = "template"
+        indexes = ((("name", "locale", "version"), True),)
+
+
 class KeyRow(Model):
     """An API key; *scopes* and *accounts* are JSON lists, *accounts* NULL is every account."""
 
@@ -422,6 +442,7 @@ TABLES = (
     InstanceRow,
     IdempotencyRow,
     StatusCountRow,
+    TemplateRow,
     KeyRow,
     KeyUsageRow,
     AuditRow,

@@ -18,6 +18,7 @@ from adapters.peewee_store.secrets import SqlSecrets
 from adapters.peewee_store.session import SAVEPOINT, Session
 from adapters.peewee_store.status_counts import StatusCounts
 from adapters.peewee_store.suppressions import SqlSuppressions, SqlTopics
+from adapters.peewee_store.templates import SqlTemplates
 from adapters.peewee_store.transaction_cache import TransactionCache
 from application.ports.system import Clock
 
@@ -53,6 +54,7 @@ class SqlTransaction:
         self.suppressions = SqlSuppressions(session)
         self.secrets = SqlSecrets(session)
         self.labels = SqlLabels(session)
+        self.templates = SqlTemplates(session)
         self.attempts = SqlAttempts(session)
         self.ledger = SqlLedger(session, cache, clock)
         self.instances = SqlInstances(session, cache)

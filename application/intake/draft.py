@@ -1,6 +1,6 @@
 """What every way in makes of what it was sent: a draft."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -8,6 +8,7 @@ import attrs
 
 from domain.account.limits import NORMAL, PRIORITIES
 from domain.address import Address
+from domain.email.detail import TemplateUsed
 from domain.email.labels import NO_LABELS, Labels
 from domain.email.recipient import Recipient, RecipientField
 from domain.errors import FieldError, InvalidInput
@@ -15,9 +16,19 @@ from domain.intake import LARGEST_BODY, LONGEST_SUBJECT, errors_of_times, is_too
 from domain.message.attachment import Attachment
 from domain.message.calendar import CalendarPart
 from domain.message.compose import Content
+from domain.message.template import Value
 from domain.suppression import TOPIC, TOPIC_RULE
 
 _OF_TOPIC: Final = frozenset({"list-unsubscribe", "list-unsubscribe-post"})
+
+
+@attrs.frozen
+class TemplateChoice:
+    """Which template writes an email: what is published of it, or that *version* of the locale."""
+
+    name: str
+    version: int | None = None
+    locale: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -34,10 +45,11 @@ class UploadedFile:
 class Draft:
     """An email as a client asks for it, parsed.
 
-    It has text, HTML or both. *to* and *cc* are the visible recipients; *envelope* names those who
-    get it, whoever is visible, and None stands for everybody in *to*, *cc* and *bcc*. *account_id*
-    pins it to an account, *sender* to the accounts with that address; None leaves the choice.
-    *topic* is what its one recipient may unsubscribe from.
+    It has text, HTML or both, unless a *template* writes them and the subject, with *variables*;
+    *template_used* says which version did. *to* and *cc* are the visible recipients; *envelope*
+    names those who get it, whoever is visible, and None stands for everybody in *to*, *cc* and
+    *bcc*. *account_id* pins it to an account, *sender* to the accounts with that address; None
+    leaves the choice. *topic* is what its one recipient may unsubscribe from.
     """
 
     subject: str
@@ -59,6 +71,9 @@ class Draft:
     at_most_once: bool = False
     topic: str | None = None
     labels: Labels = NO_LABELS
+    template: TemplateChoice | None = None
+    variables: Mapping[str, Value] = attrs.field(factory=dict, repr=False)
+    template_used: TemplateUsed | None = None
 
     def recipients(self) -> tuple[Recipient, ...]:
         """Everybody who gets it, once, in order, under the first field that names them."""

@@ -18,9 +18,11 @@ from application.intake.idempotency import IdempotencyKey, record_of, remembered
 from application.intake.message import composed
 from application.intake.prepared import Prepared
 from application.intake.quota import quota_of, use_quota
+from application.intake.renderings import Renderings
 from application.intake.routing import Routing
 from application.intake.storing import large_of, store_emails
 from application.intake.topics import suppress_unwanted, topic_link
+from application.ports.message import TemplateEngine
 from application.ports.store import Store, Transaction
 from application.ports.system import Clock, Entropy, Observe, Wake
 from application.rate_limit import VainWork
@@ -74,6 +76,7 @@ class Submission:
         store: Store,
         clock: Clock,
         entropy: Entropy,
+        engine: TemplateEngine,
         admission: Admission,
         files: Files,
         limits: IntakeLimits,
@@ -86,6 +89,7 @@ class Submission:
         self._store = store
         self._clock = clock
         self._entropy = entropy
+        self._engine = engine
         self._admission = admission
         self._files = files
         self._limits = limits
@@ -140,7 +144,7 @@ class Submission:
         if self._store.read_latest(lambda tx: tx.idempotency.find(key, scope=scope)) is None:
             return None
         idempotency = IdempotencyKey(key=key, scope=scope, digest=digest())
-        return self._store.read_latest(lambda tx: remembered(tx.idempotency, idempotency))
+        return _known(self._store, idempotency)
 
     def submit(
         self,
@@ -158,7 +162,22 @@ class Submission:
         """
         if not drafts:
             return Accepted((), Forecast())
-        self._check_number(drafts)
+        _check_number(drafts, self._limits)
+        try:
+            right = self._prepare_all(drafts, caller)
+        except (InvalidInput, NotFound, Conflict):
+            # an account or a template may have changed since the call was made for the first time
+            known = None if idempotency is None else _known(self._store, idempotency)
+            if known is None:
+                raise
+            return Accepted(known, Forecast())
+        self._files.store(large_of(right))
+        now = right[0].email.created_at
+        forecast = self._expect(right, now=now) if with_forecast else Forecast()
+        ids, stored = self._store_all(right, idempotency=idempotency, caller=caller)
+        return Accepted(ids, forecast if stored else Forecast())
+
+    def _prepare_all(self, drafts: Sequence[Draft], caller: Caller) -> Sequence[Prepared]:
         now = self._clock.now()
         chosen = self._choose(drafts, caller, now=now)
         if any(isinstance(one, Refusal) for one in chosen.accounts):
@@ -167,16 +186,13 @@ class Submission:
         right = [one for one in prepared if isinstance(one, Prepared)]
         if len(right) < len(prepared):
             raise _batch_error(prepared)
-        self._files.store(large_of(right))
-        forecast = self._expect(right, now=now) if with_forecast else Forecast()
-        ids, stored = self._store_all(right, idempotency=idempotency, caller=caller)
-        return Accepted(ids, forecast if stored else Forecast())
+        return right
 
     def submit_each(
         self, drafts: Sequence[Draft], *, caller: Caller = LOCAL
     ) -> tuple[Sequence[int | EmailServiceError], Forecast]:
         """For each draft its id, or the error of `submit` for it alone; and when they go."""
-        self._check_number(drafts)
+        _check_number(drafts, self._limits)
         answers: list[EmailServiceError | Future[Sequence[Email]]] = []
         now = self._clock.now()
         chosen = self._choose(drafts, caller, now=now)
@@ -218,23 +234,26 @@ class Submission:
         now: datetime,
     ) -> Sequence["Prepared | Refusal"]:
         files = self._files.of_call(caller)
+        renderings = Renderings(self._store, self._engine, drafts)
         return [
             account
             if isinstance(account, Refusal)
-            else _caught(self._compose, draft, account, choice.size, caller, files, now=now)
+            else _caught(
+                self._compose,
+                draft,
+                account,
+                choice.size,
+                caller,
+                files,
+                renderings=renderings,
+                now=now,
+            )
             for draft, account in zip(drafts, choice.accounts, strict=True)
         ]
 
     def _expect(self, prepared: Sequence[Prepared], *, now: datetime) -> Forecast:
         emails = [one.email for one in prepared]
         return expect(self._store, emails, windows=self._windows, now=now)
-
-    def _check_number(self, drafts: Sequence[Draft]) -> None:
-        """InvalidInput for more emails or recipients than one call may have."""
-        if len(drafts) > 1:
-            errors = self._limits.errors_of_call([len(draft.recipients()) for draft in drafts])
-            if errors:
-                raise InvalidInput(*errors)
 
     def _store_all(
         self,
@@ -289,8 +308,11 @@ class Submission:
         caller: Caller,
         files: FilesOfCall,
         *,
+        renderings: Renderings,
         now: datetime,
     ) -> "Prepared":
+        link = topic_link(draft, self._links)
+        draft = renderings.of(draft, unsubscribe_url=None if link is None else link.url)
         recipients = draft.recipients()
         errors = self._limits.errors_of_email(len(recipients))
         if errors:
@@ -299,7 +321,6 @@ class Submission:
         token = self._entropy.token()
         message_id = f"<{token}@{domain}>"
         content = draft.content()
-        link = topic_link(draft, self._links)  # a template would show link.url
         if link is not None:
             content = attrs.evolve(content, headers=(*content.headers, *link.headers))
         made = composed(
@@ -356,9 +377,24 @@ class Submission:
 
 
 def _detail_of(draft: Draft, detail: Detail) -> Detail:
-    if draft.topic is None and draft.expires_at is None:
+    if draft.topic is None and draft.expires_at is None and draft.template_used is None:
         return detail
-    return attrs.evolve(detail, topic=draft.topic, expires_at=draft.expires_at)
+    return attrs.evolve(
+        detail, topic=draft.topic, expires_at=draft.expires_at, template=draft.template_used
+    )
+
+
+def _check_number(drafts: Sequence[Draft], limits: IntakeLimits) -> None:
+    """InvalidInput for more emails or recipients than one call may have."""
+    if len(drafts) > 1:
+        errors = limits.errors_of_call([len(draft.recipients()) for draft in drafts])
+        if errors:
+            raise InvalidInput(*errors)
+
+
+def _known(store: Store, idempotency: IdempotencyKey) -> tuple[int, ...] | None:
+    """The ids that the same call got before."""
+    return store.read_latest(lambda tx: remembered(tx.idempotency, idempotency))
 
 
 def _caught(make: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T | Refusal:

@@ -7,17 +7,25 @@ from domain.message.dkim import Algorithm, SigningKey
 from domain.message.template import Rendered, TemplateSource, Value
 
 
+class CompiledTemplate(Protocol):
+    """A template that is rendered many times, by one thread at a time."""
+
+    def render(self, variables: Mapping[str, Value]) -> Rendered:
+        """What it comes to. InvalidInput ``template_error`` if a variable is missing or null, or if
+        it takes too much.
+        """
+        ...
+
+
 class TemplateEngine(Protocol):
-    """Checks and renders templates. It never takes more than a bounded time and memory."""
+    """Checks and compiles templates. It never takes more than a bounded time and memory."""
 
     def check(self, source: TemplateSource) -> None:
         """InvalidInput with the code ``template_error`` if nothing could be rendered from it."""
         ...
 
-    def render(self, source: TemplateSource, variables: Mapping[str, Value]) -> Rendered:
-        """What it comes to. InvalidInput ``template_error`` if a variable is missing or null, or if
-        it takes too much.
-        """
+    def compile(self, source: TemplateSource) -> CompiledTemplate:
+        """The template, ready to be rendered; it was checked before. InvalidInput."""
         ...
 
 

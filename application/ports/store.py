@@ -17,6 +17,7 @@ from application.ports.cluster import InstanceRepository
 from application.ports.labels import LabelRepository
 from application.ports.queue import AttemptRepository, DetailRepository, EmailRepository
 from application.ports.suppression import SuppressionRepository, TopicRepository
+from application.ports.templates import TemplateRepository
 
 T = TypeVar("T")
 
@@ -50,6 +51,9 @@ class Transaction(Protocol):
 
     @property
     def labels(self) -> LabelRepository: ...
+
+    @property
+    def templates(self) -> TemplateRepository: ...
 
     @property
     def attempts(self) -> AttemptRepository: ...

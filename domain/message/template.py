@@ -5,7 +5,7 @@ what was promised to a client is what goes out.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, TypeAlias
@@ -74,14 +74,34 @@ class TemplateSource:
 
 @attrs.frozen(kw_only=True)
 class Template:
-    """One version of a template. ``locale=""`` is the default one."""
+    """One version of a template. ``locale=""`` is the default one.
 
-    id: int
+    *published_at* is when it was published last; None for a draft.
+    """
+
+    id: int = 0
     name: str
     locale: str
     version: int
     source: TemplateSource
     created_at: datetime
+    published_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True)
+class TemplateSummary:
+    """A template in a list: its newest version, and the published one that is sent, if any.
+
+    *id* is that of its first version, *created_at* the time of its newest one.
+    """
+
+    id: int
+    name: str
+    locale: str
+    version: int
+    subject: str
+    created_at: datetime
+    published_version: int | None = None
     published_at: datetime | None = None
 
 
@@ -105,6 +125,38 @@ def check_locale(locale: str, *, field: str = "locale") -> None:
     """InvalidInput if *locale* is no language tag such as ``de``, ``de-AT`` or ``zh-Hant-TW``."""
     if not LOCALE.fullmatch(locale):
         raise InvalidInput(FieldError(field, "must be a language tag such as de or de-AT"))
+
+
+def check_variables(declared: Sequence[Variable], *, field: str = "variables") -> None:
+    """InvalidInput ``template_error`` for names and values that cannot be those of variables."""
+    errors = [FieldError(field, problem) for problem in _problems_of_all(declared)] or [
+        FieldError(f"{field}/{variable.name}", problem)
+        for variable in declared
+        for problem in _problems_of(variable)
+    ]
+    if errors:
+        raise InvalidInput(*errors, code="template_error")
+    for variable in declared:
+        _check_size({"default": variable.default, "sample": variable.sample}, field)
+
+
+def _problems_of_all(declared: Sequence[Variable]) -> Iterator[str]:
+    if len(declared) > MAX_VARIABLES:
+        yield f"must have at most {MAX_VARIABLES} variables"
+
+
+def _problems_of(variable: Variable) -> Iterator[str]:
+    if not VARIABLE.fullmatch(variable.name):
+        yield "must be called by 1 to 64 letters of ASCII, digits and _, and not begin with a digit"
+    for word, value in (("default", variable.default), ("sample", variable.sample)):
+        if value is not None and not _is_a(value, variable.type):
+            yield f"its {word} must be a {variable.type}"
+
+
+def samples(declared: Sequence[Variable], given: Mapping[str, Value]) -> dict[str, Value]:
+    """*given*, and the sample of each variable that has one and is not given: for previews."""
+    found = {one.name: one.sample for one in declared if one.sample is not None}
+    return {**found, **given}
 
 
 def fallbacks(locale: str | None) -> tuple[str, ...]:

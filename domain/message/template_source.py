@@ -9,7 +9,7 @@ The syntax is that of Jinja: ``{{ expression }}``, ``{% statement %}``, ``{# com
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import Enum, auto
 from typing import Final
 
@@ -129,6 +129,19 @@ def _error(field: str, message: str) -> InvalidInput:
     return InvalidInput(FieldError(field, message), code="template_error")
 
 
+def places(found: Sequence[Part]) -> Iterator[str | None]:
+    """For each expression of HTML where it stands: "" in text, in a tag the name of its attribute.
+
+    None elsewhere: in a comment, say. The source was checked before.
+    """
+    where = _Place()
+    for part in found:
+        if part.piece is Piece.TEXT:
+            where.read(part.text)
+        elif part.piece is Piece.EXPRESSION:
+            yield where.attribute()
+
+
 class _Place:
     """Where in a page a text has come to, as far as it matters for escaping (HTML 13.2.5)."""
 
@@ -155,6 +168,12 @@ class _Place:
         if self._attribute.startswith("on"):
             return f"in {self._attribute}"
         return None
+
+    def attribute(self) -> str | None:
+        """As `places` has it."""
+        if self._in_comment or self._raw:
+            return None
+        return (self._attribute or None) if self._element else ""
 
     def read(self, text: str) -> None:
         """Go on to the end of *text*."""
@@ -235,7 +254,8 @@ _LONGEST_START_TAG: Final = 4096  # looked through for "/>", which ends an eleme
 
 
 def depth(markup: str) -> int:
-    """How deep the elements of *markup* lie within one another at most: never too low a number.
+    """How deep the elements of *markup* lie within one another at most: never too low a number, up
+    to the first that is more than `MAX_DEPTH`.
 
     An end tag that does not belong to the innermost open element is not counted, as a parser may
     ignore it.
@@ -252,6 +272,8 @@ def depth(markup: str) -> int:
         elif not (name.startswith("mj-") and _is_empty(markup, found.end())):
             opened.append(name)
             deepest = max(deepest, len(opened))
+            if deepest > MAX_DEPTH:
+                break
     return deepest
 
 

@@ -14,6 +14,7 @@ from entrypoints.cli.copy import copy
 from entrypoints.cli.explain import explain_reply
 from entrypoints.cli.keys import audit, keys
 from entrypoints.cli.service import opened, read_settings, told_plainly
+from entrypoints.cli.templates import templates
 from entrypoints.runtime import listening, logs
 from entrypoints.runtime.stopping import Stop, run_worker
 from entrypoints.settings import MOST_PROCESSES, Dispatcher, Settings
@@ -134,6 +135,7 @@ cli.add_command(copy)
 cli.add_command(explain_reply)
 cli.add_command(keys)
 cli.add_command(audit)
+cli.add_command(templates)
 
 
 def main() -> None:

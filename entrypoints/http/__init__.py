@@ -16,6 +16,7 @@ from domain.errors import InvalidInput
 from entrypoints.http.access import install_access
 from entrypoints.http.attachments import Attachments
 from entrypoints.http.docs import Docs
+from entrypoints.http.email_templates import Templates
 from entrypoints.http.emails import Emails, Submissions
 from entrypoints.http.fields import RequestError, pointer
 from entrypoints.http.headers import install_headers
@@ -36,6 +37,7 @@ OPERATIONS: Final = (
     *operations_of(Submissions),
     *operations_of(Emails),
     *operations_of(Attachments),
+    *operations_of(Templates),
     *operations_of(SmtpConfigs),
     *operations_of(Dkim),
     *operations_of(Operations),
@@ -84,6 +86,7 @@ def create_http(
         Submissions(application, test_ids=test_ids),
         Emails(application),
         Attachments(application),
+        Templates(application),
         Docs(OPERATIONS, version=version, rfc3339_times=rfc3339_times),
     ):
         routes = calls.routes()

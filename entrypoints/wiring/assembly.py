@@ -13,6 +13,7 @@ from adapters.fernet_vault import FernetVault
 from adapters.no_locks import NoLocks
 from adapters.observers import LogObserver
 from adapters.siv_cipher import SivCipher
+from adapters.template_engine import MinijinjaTemplates
 from adapters.thread_dispatcher import Signal, ThreadDispatcher
 from application import Ports, assemble
 from entrypoints.event_levels import level_of
@@ -54,6 +55,7 @@ def build(settings: Settings) -> Service:
         token_cipher=SivCipher(),
         clock=clock,
         entropy=SystemEntropy(),
+        engine=MinijinjaTemplates(),
         locks=locks,
         headroom=headroom_of(settings),
         wake=celery_signal or wake,

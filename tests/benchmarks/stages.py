@@ -26,6 +26,7 @@ from adapters.observers import ListObserver
 from adapters.peewee_store import SqliteStore
 from adapters.siv_cipher import SivCipher
 from adapters.smtp_sender import SmtpSender
+from adapters.template_engine import MinijinjaTemplates
 from application import Application, Ports, ServiceRules, assemble
 from application.access import AccessRules
 from application.delivery import DeliveryRules
@@ -214,6 +215,7 @@ def _application(store: Any, sender: Any) -> Application:
             token_cipher=SivCipher(),
             clock=SystemClock(),
             entropy=SystemEntropy(),
+            engine=MinijinjaTemplates(),
             locks=FakeLocks(),
             headroom=lambda: True,
             wake=lambda: None,

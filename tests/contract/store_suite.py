@@ -44,6 +44,7 @@ from tests.builders import (
     a_recipient,
     a_record,
     a_reply,
+    a_template,
     an_account,
     an_address,
     an_attempt,
@@ -59,6 +60,7 @@ from tests.contract.dkim_key_suite import DkimKeyContract
 from tests.contract.label_suite import LabelContract
 from tests.contract.search_suite import SearchContract
 from tests.contract.suppression_suite import SuppressionContract
+from tests.contract.template_suite import TemplateContract
 
 T = TypeVar("T")
 
@@ -78,6 +80,7 @@ class StoreContract(
     SuppressionContract,
     LabelContract,
     SearchContract,
+    TemplateContract,
 ):
     """The contract of `application.ports.store.Store` and of all its repositories."""
 
@@ -1731,6 +1734,7 @@ def _furnish(tx: Transaction, account: Account) -> None:
     tx.idempotency.add(a_record())
     tx.keys.add(a_key_row())
     tx.key_usage.add(1, hour=NOW, recipients=1)
+    tx.templates.add(a_template())
 
 
 def _then_fail(
@@ -1761,6 +1765,7 @@ def _everything(tx: Transaction) -> object:
         tx.keys.all(),
         tx.key_usage.hours(1, since=NOW),
         tx.audit.latest(limit=10),
+        tx.templates.page(limit=10),
     )
 
 

@@ -11,6 +11,8 @@ FILE = {"filename": "a.txt", "content": "QUJD"}
 EMAIL_FORM = {
     "email": {"subject": "a", "recipients": ["ada@example.org"], "text_content": "b"},
 }
+SOURCES = {"subject", "html", "text"}
+TEMPLATE = "welcome"
 SOON = "2026-01-31T09:30:00+01:00"
 FAR = "2099-01-31T09:30:00+01:00"
 
@@ -37,10 +39,26 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
 
 def _mended(body: dict[str, Any]) -> dict[str, Any]:
     mended = {name: _literally(value) for name, value in body.items()}
-    if isinstance(mended.get("emails"), list):
-        mended["emails"] = [_mended(email) for email in mended["emails"]]
+    for many in ("emails", "to"):
+        if isinstance(mended.get(many), list):
+            mended[many] = [_mended(email) for email in mended[many]]
+    if isinstance(mended.get("common"), dict):
+        mended["common"] = _mended(mended["common"])
     _keep_to_words(mended)
+    _keep_to_templates(mended)
     return mended
+
+
+def _keep_to_templates(body: dict[str, Any]) -> None:
+    if "template" in body:
+        body["template"] = {"name": TEMPLATE}  # the one that is published
+    if "mjml" in body:
+        body["mjml"] = "<mjml><mj-body></mj-body></mjml>"
+    if "html" in body or "mjml" in body:
+        for field in SOURCES & body.keys():  # no schema knows the syntax
+            body[field] = body[field].replace("{", "(").replace("\0", "0")
+    if "variables" in body:
+        body["variables"] = {}  # which there are is the template's to say
 
 
 def _literally(value: Any) -> Any:
@@ -57,6 +75,8 @@ def _keep_to_words(body: dict[str, Any]) -> None:
         body["recipients"] = body["recipients"][:1]
         body.pop("cc", None)
         body.pop("bcc", None)
+    if "recipient" in body:
+        body["recipient"] = body["recipient"].replace("=?", "=")
     if "email_address" in body:
         body["email_address"] = body["email_address"].replace("=?", "=")
     if "attachments" in body:  # names, types and ids of what is shown have rules of their own

@@ -73,6 +73,7 @@ def test_the_help_names_every_command():
         "keys",
         "migrate",
         "serve",
+        "templates",
         "worker",
     ]
 

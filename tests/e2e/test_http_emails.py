@@ -89,6 +89,7 @@ def test_an_accepted_email_is_shown_as_published():
         "waiting_reason": "in_line",
         "next_attempt_at": "2026-01-05T09:00:00.000000",
         "message_id": "<00000000000000000000000000000001@example.com>",
+        "template": None,
         "at_most_once": False,
         "topic": None,
         "tags": [],

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import urllib.request
@@ -11,9 +12,10 @@ from typing import Any
 
 from tests.applications import a_config_body
 from tests.dkim_oracle import verified_signatures
+from tests.missing import missing
 from tests.running import ROOT, Running, free_port, running, wait_until
 
-README, SENDING, DKIM, ATTACHMENTS = (
+README, SENDING, DKIM, ATTACHMENTS, TEMPLATES = (
     re.findall(
         r"```sh\n((?:printf .*? \| )?curl .*?)```\n```json\n(.*?)```",
         document.read_text("utf-8"),
@@ -24,8 +26,10 @@ README, SENDING, DKIM, ATTACHMENTS = (
         ROOT / "docs/using/sending.md",
         ROOT / "docs/using/dkim.md",
         ROOT / "docs/using/attachments.md",
+        ROOT / "docs/using/templates.md",
     )
 )
+TEMPLATES_PAGE = (ROOT / "docs/using/templates.md").read_text("utf-8")
 CLIENTS = (ROOT / "docs/using/clients.md").read_text("utf-8")
 PYTHON = re.findall(r"```python\n(.*?)```", CLIENTS, re.DOTALL)
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}")
@@ -173,3 +177,34 @@ def test_every_call_of_the_page_about_attachments_gives_the_answer_it_shows(
             shown(json.loads(expected.replace(UPLOAD, upload_id)), got, sandbox_port)
 
     assert len(ATTACHMENTS) == 7
+
+
+def test_every_example_of_the_page_about_templates_runs(tmp_path: Path) -> None:
+    [python] = re.findall(r"```python\n(.*?)```", TEMPLATES_PAGE, re.DOTALL)
+    [node] = re.findall(r"```js\n(.*?)```", TEMPLATES_PAGE, re.DOTALL)
+    if shutil.which("node") is None:
+        missing("node is not installed: apt-get install nodejs")
+    sandbox_port = free_port()
+    with running(tmp_path, SANDBOX="1", SANDBOX_PORT=sandbox_port) as service:
+        walk(SENDING[:1], service, sandbox_port)
+        walk(TEMPLATES, service, sandbox_port)
+        printed = [
+            subprocess.run(
+                [*command, code.replace("127.0.0.1:5000", f"127.0.0.1:{service.port}")],
+                capture_output=True,
+                check=True,
+                timeout=60,
+            ).stdout
+            for command, code in (
+                ([sys.executable, "-c"], python),
+                (["node", "--input-type=module", "-e"], node),
+            )
+        ]
+        wait_until(lambda: len(service.get("/sandbox/messages.json")[1]) == 7)
+        _, messages = service.get("/sandbox/messages.json")
+        _, first = service.get("/api/emails/1")
+
+    assert len(TEMPLATES) == 6
+    assert printed == [b"2 emails created and queued successfully\n"] * 2
+    assert first["template"] == {"name": "welcome", "version": 1, "locale": None}
+    assert {message["subject"] for message in messages} == {"Welcome, Ada", "Welcome, Grace"}

@@ -82,7 +82,7 @@ def test_a_strict_client_compiles_the_readmes_example_and_its_call_is_answered(
 @pytest.mark.parametrize(
     ("changes", "names"),
     [
-        ({"email": {"subject": ...}}, "subject"),
+        ({"email": {"recipients": ...}}, "recipients"),
         ({"email": {"priority": "high"}}, "Type 'string' is not assignable to type 'number'"),
         ({"email": {"colour": "red"}}, "colour"),
         ({"config": {"smtp_host": ...}}, "smtp_host"),

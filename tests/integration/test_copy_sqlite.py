@@ -38,6 +38,7 @@ from tests.builders import (
     a_dkim_key,
     a_key_row,
     a_record,
+    a_template,
     an_account,
     an_email,
     at,
@@ -144,6 +145,7 @@ def furnish(store: SqliteStore, emails: int = 5) -> None:
         tx.blobs.complete(blob)
         tx.blobs.place_all({added.id: [PlacedBlob(offset=7, blob=blob)]})
         tx.uploads.add(an_upload(blob=blob, key_id=key.id))
+        tx.templates.add(a_template())
 
     store.write(work)
 
@@ -211,6 +213,8 @@ def table_rows(
         for column in table.columns
     ]
     unique = [itemgetter(slice(len(keys)))]
+    if name == "template":
+        unique.append(itemgetter(*map(table.columns.index, ("name", "locale", "version"))))
     for column in ("name", "prefix"):
         if column in fields and fields[column].unique:
             unique.append(itemgetter(table.columns.index(column)))
@@ -276,7 +280,7 @@ def test_ids_go_on_after_those_of_the_source_even_where_their_rows_are_gone(
 
     assert target.write(lambda tx: tx.accounts.add(an_account(name="next"))).id == last + 1
     assert target.write(lambda tx: tx.emails.add(an_email(), OCTETS)).id == 6
-    assert set(COUNTED) == {"account", "email", "api_key", "audit", "instance"}
+    assert set(COUNTED) == {"account", "email", "template", "api_key", "audit", "instance"}
 
 
 def test_large_messages_travel_a_few_at_a_time(folder: Folder) -> None:

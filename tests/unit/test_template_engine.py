@@ -1,6 +1,8 @@
 """Templates are rendered as they were written, and none can take the process with it."""
 
 import json
+import time
+from contextlib import suppress
 
 import pytest
 
@@ -23,7 +25,7 @@ def mjml(body: str) -> TemplateSource:
 
 def rendered(source: TemplateSource, **variables: Value) -> Rendered:
     ENGINE.check(source)
-    return ENGINE.render(source, variables)
+    return ENGINE.compile(source).render(variables)
 
 
 def test_html_is_escaped_and_subject_and_text_are_not() -> None:
@@ -44,6 +46,18 @@ def test_styles_are_copied_to_the_elements_after_the_rendering() -> None:
     )
     result = rendered(source, rows=["1", "2"]).html
     assert result.count('<td style="color: red;">') == 2
+
+
+@pytest.mark.parametrize("rule", ["display:none", "DISPLAY: none", "visibility:hidden"])
+def test_what_a_style_sheet_hides_is_not_in_the_text(rule: str) -> None:
+    source = html(f"<style>.a {{ {rule} }}</style><p class=a>hidden</p><p>{{{{ name }}}}</p>")
+    assert rendered(source, name="Ada").text == "Ada"
+
+
+def test_the_text_is_the_same_with_a_style_sheet_that_hides_nothing() -> None:
+    body = "<h1>{{ name }}</h1><ul><li>a<li>b</ul><table><tr><td>1<td>2</table>"
+    style = "<style>td { color: red; padding: 1px } h1 { margin: 0 }</style>"
+    assert rendered(html(style + body), name="Ada").text == rendered(html(body), name="Ada").text
 
 
 def test_media_queries_stay() -> None:
@@ -80,6 +94,20 @@ def test_what_fails_is_told_with_its_place(body: str, said: str) -> None:
     assert said in refused.value.errors[0].message
 
 
+def test_what_was_not_given_is_named() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        rendered(html("{% for i in range(2) %}{{ i }}{{ name }}{{ given }}{% endfor %}"), given=1)
+    assert refused.value.errors[0].message == "line 1: UndefinedError: undefined value: name"
+
+
+def test_a_compiled_template_is_rendered_with_the_values_of_each_time() -> None:
+    compiled = ENGINE.compile(html("<p>{{ name }}</p>", subject="For {{ name }}"))
+    names = ("Ada", "Grace & Co", "<Bob>", "", "Eve")
+    found = [compiled.render({"name": name}) for name in names]
+    assert [one.subject for one in found] == [f"For {name}" for name in names]
+    assert [one.text for one in found] == list(names)
+
+
 HOSTILE = {
     "nested loops": "{% for a in range(3000) %}{% for b in range(3000) %}x{% endfor %}{% endfor %}",
     "a long string": "{{ 'x' * 1000000000 }}",
@@ -111,6 +139,31 @@ def test_a_hostile_template_is_refused(name: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         rendered(html(HOSTILE[name]))
     assert refused.value.code == "template_error"
+
+
+def seconds_of(body: str, *, times: int = 1) -> float:
+    """Processor time of a template that is saved and rendered so often; the least of three."""
+
+    def once() -> float:
+        started = time.process_time()
+        with suppress(InvalidInput):
+            ENGINE.check(html(body))
+            compiled = ENGINE.compile(html(body))
+            for _ in range(times):
+                compiled.render({})
+        return time.process_time() - started
+
+    return min(once() for _ in range(3))
+
+
+LARGE = {"brackets of tags": "<" * 250_000, "tags without an end": "<a " * 80_000}
+
+
+@pytest.mark.parametrize("body", [*HOSTILE.values(), *LARGE.values()], ids=[*HOSTILE, *LARGE])
+def test_a_hostile_template_takes_no_longer_than_some_tables(body: str) -> None:
+    table = seconds_of("{% for i in range(10000) %}<td>{{ i }}</td>{% endfor %}")
+
+    assert seconds_of(body, times=2) < 60 * table
 
 
 @pytest.mark.parametrize("body", ["<mj-wrapper>" * 10_000, "<mj-text>" + "<b>" * 10_000])

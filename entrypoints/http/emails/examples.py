@@ -71,6 +71,19 @@ FORM: Final[Example] = {
         },
     },
 }
+BY_TEMPLATE: Final[Example] = {
+    "template": {"name": "welcome", "locale": "de-AT"},
+    "variables": {"name": "Ada"},
+    "recipients": ["ada@example.org"],
+}
+BATCH_BY_TEMPLATE: Final[Example] = {
+    "template": {"name": "welcome"},
+    "common": {"priority": 5, "variables": {"month": "January"}},
+    "to": [
+        {"recipient": "ada@example.org", "variables": {"name": "Ada"}},
+        {"recipient": "grace@example.org", "variables": {"name": "Grace"}},
+    ],
+}
 ROW: Final[Example] = {
     "id": 1,
     "subject": "Welcome",
@@ -112,6 +125,7 @@ SHOWN: Final[Example] = {
     "waiting_reason": None,
     "next_attempt_at": None,
     "message_id": "<5f0c8b0e1d@example.com>",
+    "template": None,
     "at_most_once": False,
     "topic": None,
     "tags": ["welcome"],

@@ -4,7 +4,6 @@ resolve.
 
 from collections.abc import Mapping
 from typing import ClassVar, Final
-from urllib.parse import urlencode
 
 from flask import Blueprint, Response
 from pydantic import TypeAdapter
@@ -16,7 +15,7 @@ from domain.email.listing import Page, Search
 from domain.email.status import Status
 from domain.errors import InvalidInput
 from entrypoints.http.access import the_caller
-from entrypoints.http.cursors import cursor_after, email_id_before
+from entrypoints.http.cursors import email_id_before
 from entrypoints.http.emails import examples
 from entrypoints.http.emails.replies import email_reply, email_row, explain_reply
 from entrypoints.http.emails.schemas import (
@@ -33,8 +32,8 @@ from entrypoints.http.emails.schemas import (
 from entrypoints.http.fields import RequestError
 from entrypoints.http.json_reader import read_object, read_optional_object
 from entrypoints.http.openapi import NO_FIELDS, Answer, Body, Tag, add_routes, operation
+from entrypoints.http.paging import link_next
 from entrypoints.http.replies import reply, reply_list
-from entrypoints.http.requests import the_request
 from entrypoints.http.schemas import NoFields
 from entrypoints.http.times import writer
 from entrypoints.http.validation import parse, parse_query
@@ -309,11 +308,7 @@ def _before(cursor: str | None) -> int | None:
 def _page_reply(page: Page, query: Mapping[str, object]) -> Response:
     write_time = writer()
     response = reply_list(_ROWS, [email_row(email, write_time) for email in page.emails])
-    if page.next_before is not None:
-        asked = the_request()
-        following = urlencode({**query, "cursor": cursor_after(page.next_before)})
-        response.headers["Link"] = f'<{asked.script_root}{asked.path}?{following}>; rel="next"'
-    return response
+    return link_next(response, query, page.next_before)
 
 
 def _changed(email: Email, message: str) -> Response:

@@ -3,7 +3,7 @@
 from typing import Final, TypeAlias
 
 from application.intake.budget import Demand
-from application.intake.draft import Draft, UploadedFile
+from application.intake.draft import Draft, TemplateChoice, UploadedFile
 from domain.email.labels import NO_LABELS, labels
 from domain.message.attachment import Attachment, type_of
 from domain.message.calendar import CalendarMethod, CalendarPart
@@ -22,6 +22,7 @@ CHEAP_TEXT: Final = 20_000
 
 def draft_of(wanted: EmailRequest, headers: Headers, files: tuple[Attachment, ...] = ()) -> Draft:
     """An email of the API as the application takes it; *files* come after its own."""
+    used = wanted.template
     return Draft(
         subject=wanted.subject,
         html=wanted.html_content,
@@ -41,6 +42,8 @@ def draft_of(wanted: EmailRequest, headers: Headers, files: tuple[Attachment, ..
         labels=labels(wanted.tags, wanted.metadata or {})
         if wanted.tags or wanted.metadata
         else NO_LABELS,
+        template=None if used is None else TemplateChoice(used.name, used.version, used.locale),
+        variables=wanted.variables or {},
     )
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from application.queries import EmailView
 from domain.email.attempt import Attempt
-from domain.email.detail import AttachedFile
+from domain.email.detail import AttachedFile, TemplateUsed
 from domain.email.gates import Gate, next_attempt_at, waiting_reason
 from domain.email.lifecycle import Email
 from domain.email.listing import EmailSummary
@@ -23,6 +23,7 @@ from entrypoints.http.emails.schemas import (
     ExplainReply,
     GateReply,
     RecipientReply,
+    TemplateUsedReply,
 )
 from entrypoints.http.fields import pointer_of
 from entrypoints.http.schemas import FieldProblem
@@ -71,6 +72,7 @@ def email_reply(view: EmailView) -> EmailReply:
         waiting_reason=waiting_reason(view.gates),
         next_attempt_at=shown_if_any(next_attempt_at(view.gates, now=view.now)),
         message_id=email.message_id,
+        template=_template_used(view.detail.template),
         at_most_once=email.at_most_once,
         topic=view.detail.topic,
         tags=list(view.labels.tags),
@@ -117,6 +119,12 @@ def _attachment_reply(file: AttachedFile) -> AttachmentReply:
         size=file.size,
         content_id=file.content_id,
     )
+
+
+def _template_used(used: TemplateUsed | None) -> TemplateUsedReply | None:
+    if used is None:
+        return None
+    return TemplateUsedReply(name=used.name, version=used.version, locale=used.locale or None)
 
 
 def _addresses(email: Email, field: RecipientField) -> list[str]:

@@ -24,6 +24,7 @@ from domain.email.labels import (
     MOST_TAGS,
 )
 from domain.intake import LARGEST_BODY, LONGEST_SUBJECT, MOST_EMAILS, is_too_large
+from domain.message.template import LOCALE, NAME
 from domain.suppression import TOPIC, TOPIC_RULE
 from entrypoints.http.emails.part_schemas import (
     NO_ATTACHMENTS,
@@ -31,6 +32,7 @@ from entrypoints.http.emails.part_schemas import (
     Attachments,
     CalendarRequest,
 )
+from entrypoints.http.paging import Cursor, PageSize, decimal
 from entrypoints.http.schemas import (
     NO_CONTROLS,
     NO_CONTROLS_PATTERN,
@@ -68,14 +70,6 @@ def _topic(text: str) -> str:
     return text
 
 
-def _decimal(text: object) -> object:
-    """A query parameter as an integer; left as it is if it is none."""
-    # digits of ASCII only, and so few that int() is quick
-    if isinstance(text, str) and text.isascii() and text.isdecimal() and len(text) < len("9" * 20):
-        return int(text)
-    return text
-
-
 Moment: TypeAlias = Annotated[
     datetime,
     PlainValidator(moment),
@@ -106,10 +100,13 @@ def _without_account_if_sent(schema: dict[str, Any]) -> None:
 # as the default of a list: pydantic copies one that could be changed, for every email
 _NOBODY: Final[Any] = ()
 _TEXT_ALONE: Final = object()  # in the place of the HTML of an email that has none
+_BY_TEMPLATE: Final = object()  # in the place of what a template writes
+_BESIDE_TEMPLATE: Final = object()  # in the place of what was given though a template writes it
+_WITHOUT_TEMPLATE: Final = object()  # in the place of variables that nothing takes
 
 
 def _unless_text_alone(html: object, check: ValidatorFunctionWrapHandler) -> object:
-    return None if html is _TEXT_ALONE else check(html)
+    return None if html is _TEXT_ALONE else _unless_misplaced(html, check)
 
 
 Tag: TypeAlias = Annotated[
@@ -133,27 +130,173 @@ _WITH_TEXT: Final[dict[str, Any]] = {
     "required": ["text_content"],
     "properties": {"text_content": {"minLength": 1}},
 }
+_WRITTEN: Final = ("subject", "html_content", "text_content")  # by a template, where there is one
 
 
-def _of_html_or_text(schema: dict[str, Any]) -> None:
-    """One of the two is needed. Of an `anyOf` beside the properties generators of strict clients
+def _of_template_html_or_text(schema: dict[str, Any]) -> None:
+    """One of the three is needed. Of an `anyOf` beside the properties generators of strict clients
     make a type that nothing can be assigned to; `if` they leave out.
     """
     without_defaults(schema)
-    schema["required"].remove("html_content")
-    schema |= {"if": {"required": ["html_content"]}, "else": _WITH_TEXT}
+    schema["required"] = ["recipients"]
+    schema |= {
+        "if": {"required": ["template"]},
+        "then": {"properties": dict.fromkeys(_WRITTEN, False)},
+        "else": {
+            "required": ["subject"],
+            "properties": {"variables": False},
+            "if": {"required": ["html_content"]},
+            "else": _WITH_TEXT,
+        },
+    }
+
+
+def _locale(text: str) -> str:
+    if not LOCALE.fullmatch(text):
+        raise ValueError("must be a language tag such as de or de-AT")
+    return text
+
+
+def _template_name(text: str) -> str:
+    if not NAME.fullmatch(text):
+        raise ValueError("must be 1 to 64 of a-z, 0-9, _ and -, and begin with a letter or a digit")
+    return text
+
+
+TemplateName: TypeAlias = Annotated[
+    str,
+    AfterValidator(_template_name),
+    Shown(pattern=f"^{NAME.pattern}$"),
+    Field(examples=["welcome"]),
+]
+TemplateVersion: TypeAlias = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Locale: TypeAlias = Annotated[
+    str,
+    AfterValidator(_locale),
+    Shown(pattern=f"^{LOCALE.pattern}$"),
+    Field(examples=["de-AT"]),
+]
+
+
+class TemplateUse(RequestModel):
+    """The template that writes an email."""
+
+    name: TemplateName
+    version: Annotated[
+        Absent[TemplateVersion],
+        Field(
+            description="A version that was published, of exactly this locale. If left out: the"
+            " one that was published last."
+        ),
+    ] = None
+    locale: Annotated[
+        Absent[Locale],
+        Field(
+            description="The recipient's language. Of de-AT, de and the template without a locale"
+            " the first one that is published is taken."
+        ),
+    ] = None
+
+
+def _unless_misplaced(value: object, check: ValidatorFunctionWrapHandler) -> object:
+    if value is _BY_TEMPLATE:
+        return None
+    if value is _BESIDE_TEMPLATE:
+        raise ValueError("must be left out: the template has it")
+    if value is _WITHOUT_TEMPLATE:
+        raise ValueError("needs a template")
+    return check(value)
+
+
+Variables: TypeAlias = Annotated[dict[str, Any], Field(examples=[{"name": "Ada", "items": [1, 2]}])]
+
+
+def _subject_unless_misplaced(subject: object, check: ValidatorFunctionWrapHandler) -> object:
+    return "" if subject is _BY_TEMPLATE else _unless_misplaced(subject, check)
+
+
+# what an email and the common part of a batch have both
+_TopicField: TypeAlias = Annotated[
+    Absent[Annotated[str, AfterValidator(_topic), Shown(pattern=f"^{TOPIC.pattern}$")]],
+    Field(
+        description="What the recipient may unsubscribe from, for newsletters and the like: the"
+        " email gets a link for it, in headers that mail clients show as a button. It must have"
+        " exactly one recipient; the service needs PUBLIC_URL. Once the recipient has"
+        " unsubscribed, email of this topic to that address fails with the reason_code"
+        " suppressed.",
+        examples=["newsletter"],
+    ),
+]
+_Priority: TypeAlias = Annotated[
+    int, Field(ge=PRIORITIES[0], le=PRIORITIES[-1], description="1 is the most urgent.")
+]
+_AccountId: TypeAlias = Annotated[
+    Absent[Id],
+    Field(
+        description="The SMTP configuration that sends it. If left out: the active one with"
+        " the most room within its limits."
+    ),
+]
+_SendAt: TypeAlias = Annotated[
+    Absent[Moment],
+    Field(
+        description="Do not send before this time, at most 30 days ahead. A time in the past"
+        " means now. RFC 3339 with an offset, or a time as this API shows it, in UTC."
+    ),
+]
+_ExpiresAt: TypeAlias = Annotated[
+    Absent[Moment],
+    Field(
+        description="Do not send after this time: the email fails with the reason expired. At"
+        " the latest it expires MAX_AGE_SECONDS after it is due. A time like send_at, and"
+        " after it."
+    ),
+]
+_Tags: TypeAlias = Annotated[
+    list[Tag],
+    Field(
+        max_length=MOST_TAGS,
+        description="Words to find the email by; the same one counts once.",
+        examples=[["welcome"]],
+    ),
+]
+_Metadata: TypeAlias = Annotated[
+    Absent[dict[MetadataKey, MetadataValue]],
+    Field(
+        max_length=MOST_METADATA,
+        description="Keys and values of your own, to find the email by.",
+        examples=[{"order": "1042"}],
+    ),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "maxProperties": MOST_METADATA,
+            "propertyNames": {
+                "minLength": 1,
+                "maxLength": LONGEST_KEY,
+                "pattern": NO_CONTROLS_PATTERN,
+            },
+            "additionalProperties": _VALUE_SCHEMA,
+        }
+    ),
+]
+_AtMostOnce: TypeAlias = Annotated[
+    bool,
+    Field(description="Never send a second copy, even if it is unknown whether the first arrived."),
+]
 
 
 class EmailRequest(RequestModel):
     """An email to send."""
 
-    model_config = ConfigDict(json_schema_extra=_of_html_or_text)
+    model_config = ConfigDict(json_schema_extra=_of_template_html_or_text)
 
     subject: Annotated[
         str,
         Field(min_length=1, max_length=LONGEST_SUBJECT, examples=["Welcome"]),
         AfterValidator(header_text),
         NO_CONTROLS,
+        WrapValidator(_subject_unless_misplaced),
     ]
     recipients: Annotated[
         list[EmailAddress],
@@ -168,7 +311,7 @@ class EmailRequest(RequestModel):
         NotNull(),
         Field(
             repr=False,
-            description="The HTML part. An email needs it, text_content or both.",
+            description="The HTML part. An email needs it, text_content or both, or a template.",
             examples=["<h1>Hello</h1>"],
         ),
         WrapValidator(_unless_text_alone),
@@ -180,6 +323,19 @@ class EmailRequest(RequestModel):
             description="The plain text part. If left out, it is made from the HTML; without"
             " html_content it is the whole email.",
         ),
+        WrapValidator(_unless_misplaced),
+    ] = None
+    template: Annotated[
+        Absent[TemplateUse],
+        Field(
+            description="Writes subject, HTML and text, which are left out then. It is rendered"
+            " now: what is published later changes nothing."
+        ),
+    ] = None
+    variables: Annotated[
+        Absent[Variables],
+        Field(repr=False, description="The values for the template."),
+        WrapValidator(_unless_misplaced),
     ] = None
     cc: Annotated[
         list[EmailAddress], Field(description="The Cc line: every recipient sees these addresses.")
@@ -192,83 +348,26 @@ class EmailRequest(RequestModel):
         Absent[CalendarRequest],
         Field(description="An invitation that recipients can answer with one click."),
     ] = None
-    priority: Annotated[
-        int,
-        Field(ge=PRIORITIES[0], le=PRIORITIES[-1], description="1 is the most urgent."),
-    ] = NORMAL
-    smtp_config_id: Annotated[
-        Absent[Id],
-        Field(
-            description="The SMTP configuration that sends it. If left out: the active one with"
-            " the most room within its limits."
-        ),
-    ] = None
-    send_at: Annotated[
-        Absent[Moment],
-        Field(
-            description="Do not send before this time, at most 30 days ahead. A time in the past"
-            " means now. RFC 3339 with an offset, or a time as this API shows it, in UTC."
-        ),
-    ] = None
-    expires_at: Annotated[
-        Absent[Moment],
-        Field(
-            description="Do not send after this time: the email fails with the reason expired. At"
-            " the latest it expires MAX_AGE_SECONDS after it is due. A time like send_at, and"
-            " after it."
-        ),
-    ] = None
-    tags: Annotated[
-        list[Tag],
-        Field(
-            max_length=MOST_TAGS,
-            description="Words to find the email by; the same one counts once.",
-            examples=[["welcome"]],
-        ),
-    ] = _NOBODY
-    metadata: Annotated[
-        Absent[dict[MetadataKey, MetadataValue]],
-        Field(
-            max_length=MOST_METADATA,
-            description="Keys and values of your own, to find the email by.",
-            examples=[{"order": "1042"}],
-        ),
-        WithJsonSchema(
-            {
-                "type": "object",
-                "maxProperties": MOST_METADATA,
-                "propertyNames": {
-                    "minLength": 1,
-                    "maxLength": LONGEST_KEY,
-                    "pattern": NO_CONTROLS_PATTERN,
-                },
-                "additionalProperties": _VALUE_SCHEMA,
-            }
-        ),
-    ] = None
-    at_most_once: Annotated[
-        bool,
-        Field(
-            description="Never send a second copy, even if it is unknown whether the first arrived."
-        ),
-    ] = False
-
-    topic: Annotated[
-        Absent[Annotated[str, AfterValidator(_topic), Shown(pattern=f"^{TOPIC.pattern}$")]],
-        Field(
-            description="What the recipient may unsubscribe from, for newsletters and the like: the"
-            " email gets a link for it, in headers that mail clients show as a button. It must have"
-            " exactly one recipient; the service needs PUBLIC_URL. Once the recipient has"
-            " unsubscribed, email of this topic to that address fails with the reason_code"
-            " suppressed.",
-            examples=["newsletter"],
-        ),
-    ] = None
+    priority: _Priority = NORMAL
+    smtp_config_id: _AccountId = None
+    send_at: _SendAt = None
+    expires_at: _ExpiresAt = None
+    tags: _Tags = _NOBODY
+    metadata: _Metadata = None
+    at_most_once: _AtMostOnce = False
+    topic: _TopicField = None
 
     @model_validator(mode="before")
     @classmethod
     def _html_is_required_unless_there_is_text(cls, fields: Any) -> Any:
-        if isinstance(fields, dict) and "html_content" not in fields and fields.get("text_content"):
+        if not isinstance(fields, dict):
+            return fields
+        if "template" in fields:
+            written = {one: _BESIDE_TEMPLATE if one in fields else _BY_TEMPLATE for one in _WRITTEN}
+            return {**fields, **written}
+        if "variables" in fields:
+            fields = {**fields, "variables": _WITHOUT_TEMPLATE}
+        if "html_content" not in fields and fields.get("text_content"):
             return {**fields, "html_content": _TEXT_ALONE}
         return fields
 
@@ -280,19 +379,92 @@ class EmailAccepted(ReplyModel):
     email_id: Id
 
 
+_Emails: TypeAlias = Annotated[
+    list[EmailRequest],
+    Field(min_length=1, max_length=MOST_EMAILS, description="Each as for POST /api/emails."),
+]
+_Mode: TypeAlias = Annotated[
+    Literal["all", "each"],
+    Field(description="all: accept every email or none. each: accept the valid ones; see results."),
+]
+
+
 class BatchRequest(RequestModel):
     """Many emails in one call."""
 
-    emails: Annotated[
-        list[EmailRequest],
-        Field(min_length=1, max_length=MOST_EMAILS, description="Each as for POST /api/emails."),
-    ]
-    mode: Annotated[
-        Literal["all", "each"],
+    emails: _Emails
+    mode: _Mode = "all"
+
+
+class CommonFields(RequestModel):
+    """What all emails of a batch have in common, as for POST /api/emails."""
+
+    priority: _Priority = NORMAL
+    smtp_config_id: _AccountId = None
+    send_at: _SendAt = None
+    at_most_once: _AtMostOnce = False
+    expires_at: _ExpiresAt = None
+    tags: _Tags = _NOBODY
+    metadata: _Metadata = None
+    topic: _TopicField = None
+    variables: Annotated[
+        Absent[Variables],
         Field(
-            description="all: accept every email or none. each: accept the valid ones; see results."
+            repr=False,
+            description="Values for the template; those of a recipient come first.",
         ),
-    ] = "all"
+    ] = None
+
+
+class TemplateRecipient(RequestModel):
+    """One email of a batch that a template writes."""
+
+    recipient: Annotated[EmailAddress, Field(examples=["ada@example.com"])]
+    variables: Annotated[
+        Absent[Variables], Field(repr=False, description="The values for the template.")
+    ] = None
+    metadata: _Metadata = None
+
+
+_To: TypeAlias = Annotated[
+    list[TemplateRecipient],
+    Field(
+        min_length=1,
+        max_length=MOST_EMAILS,
+        description="One email for each; no recipient sees another one.",
+    ),
+]
+_Template: TypeAlias = Annotated[TemplateUse, Field(description="Writes every email.")]
+_NOTHING_IN_COMMON: Final = CommonFields()
+
+
+class TemplatedBatch(RequestModel):
+    """One template for many recipients."""
+
+    template: _Template
+    common: CommonFields = _NOTHING_IN_COMMON
+    to: _To
+
+
+def _either_form(schema: dict[str, Any]) -> None:
+    without_defaults(schema)
+    schema |= {
+        "if": {"required": ["to"]},
+        "then": {"required": ["template"], "properties": {"emails": False, "mode": False}},
+        "else": {"required": ["emails"], "properties": {"template": False, "common": False}},
+    }
+
+
+class BatchBody(RequestModel):
+    """Many emails in one call: `emails`, or one `template` for all recipients in `to`."""
+
+    model_config = ConfigDict(json_schema_extra=_either_form)
+
+    emails: Absent[_Emails] = None
+    mode: _Mode = "all"
+    template: Absent[_Template] = None
+    common: Absent[CommonFields] = None
+    to: Absent[_To] = None
 
 
 class LooseBatch(RequestModel):
@@ -387,6 +559,14 @@ class RecipientReply(ReplyModel):
     text: str | None
 
 
+class TemplateUsedReply(ReplyModel):
+    """The version of a template that wrote an email; *locale* null is the default one."""
+
+    name: str
+    version: int
+    locale: str | None
+
+
 class EmailReply(ReplyModel):
     """An email with everything that is known about it."""
 
@@ -421,6 +601,9 @@ class EmailReply(ReplyModel):
         Time | None, Field(description="An estimate; null if a person must act first.")
     ]
     message_id: str
+    template: Annotated[
+        TemplateUsedReply | None, Field(description="What wrote it; null without a template.")
+    ]
     at_most_once: bool
     topic: Annotated[str | None, Field(description="What the recipient may unsubscribe from.")]
     tags: list[str]
@@ -512,13 +695,6 @@ class ResolveRequest(RequestModel):
         return self
 
 
-_PageSize: TypeAlias = Annotated[int, Field(ge=1, le=500), BeforeValidator(_decimal)]
-_Cursor: TypeAlias = Annotated[
-    Absent[Annotated[str, Field(max_length=64), Shown(pattern="^[A-Za-z0-9_-]{16}$")]],
-    Field(description="From the Link header of the previous page."),
-]
-
-
 _METADATA: Final = "metadata"
 
 
@@ -559,11 +735,11 @@ class EmailQuery(RequestModel):
 
     status: Annotated[Absent[StatusName], Field(description="Only emails with this status.")] = None
     smtp_config_id: Annotated[
-        Absent[Annotated[Id, BeforeValidator(_decimal)]],
+        Absent[Annotated[Id, BeforeValidator(decimal)]],
         Field(description="Only emails of this SMTP configuration."),
     ] = None
-    limit: _PageSize = 100
-    cursor: _Cursor = None
+    limit: PageSize = 100
+    cursor: Cursor = None
 
     @model_validator(mode="before")
     @classmethod
@@ -590,5 +766,5 @@ class EmailQuery(RequestModel):
 class EmailsByStatusQuery(RequestModel):
     """Which part of the list of emails of one status; newest first."""
 
-    limit: _PageSize = 100
-    cursor: _Cursor = None
+    limit: PageSize = 100
+    cursor: Cursor = None

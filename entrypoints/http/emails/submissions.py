@@ -14,20 +14,28 @@ from application.intake.idempotency import IdempotencyKey
 from domain.access import Scope
 from domain.email.forecast import Forecast
 from domain.errors import EmailServiceError, FieldError, InvalidInput, NotAccepting, TooMany
-from domain.intake import digest
+from domain.intake import MOST_EMAILS, digest
 from entrypoints.http.access import the_caller
 from entrypoints.http.emails import examples
 from entrypoints.http.emails.intake import Headers, count_named, demand_of, draft_of, is_costly
 from entrypoints.http.emails.replies import batch_result
 from entrypoints.http.emails.schemas import (
     BatchAccepted,
+    BatchBody,
     BatchRequest,
     BatchResult,
     EmailAccepted,
     EmailRequest,
     LooseBatch,
+    TemplatedBatch,
 )
 from entrypoints.http.emails.submitted import read_submitted
+from entrypoints.http.emails.templated import (
+    about_the_template,
+    emails_asked_for,
+    is_templated,
+    templated_drafts,
+)
 from entrypoints.http.fields import RequestError, about_one_email
 from entrypoints.http.json_reader import BATCH, JsonObject, read_object
 from entrypoints.http.multipart import FORM
@@ -69,7 +77,11 @@ class Submissions:
         idempotent=True,
         body=Body(
             model=EmailRequest,
-            examples={"shortest": examples.LEAST, "everything": examples.MOST},
+            examples={
+                "shortest": examples.LEAST,
+                "everything": examples.MOST,
+                "template": examples.BY_TEMPLATE,
+            },
             others={FORM: examples.FORM},
         ),
         answer=Answer(
@@ -120,8 +132,11 @@ class Submissions:
         scope=Scope.SEND,
         idempotent=True,
         body=Body(
-            model=BatchRequest,
-            examples={"two": {"emails": [examples.LEAST, examples.MOST], "mode": "all"}},
+            model=BatchBody,
+            examples={
+                "two": {"emails": [examples.LEAST, examples.MOST], "mode": "all"},
+                "template": examples.BATCH_BY_TEMPLATE,
+            },
         ),
         answer=Answer(
             status=201,
@@ -143,10 +158,15 @@ class Submissions:
         Up to 500 emails in one call, with up to 10,000 recipients in all (MAX_CALL_RECIPIENTS).
         Mode all (the default) accepts every email, or none and names every invalid field. Mode each
         accepts the valid emails, and results has one entry for each email, in order.
+
+        With template, common and to instead of emails, a template writes one email for each entry
+        of to; all are accepted or none, and email_ids is in their order.
         """
         self._admission.check()
         headers = self._passed_on()
         body = read_object(times=BATCH)
+        if is_templated(body):
+            return self._submit_templated(body, headers)
         emails = body.get("emails")
         fields = emails if isinstance(emails, list) else []
         self._refuse_too_many(self._too_many_in_call(fields))
@@ -164,6 +184,25 @@ class Submissions:
             caller=the_caller(),
             with_forecast=True,
         )
+        return _batch_reply(list(accepted.ids), None, accepted.forecast)
+
+    def _submit_templated(self, body: JsonObject, headers: Headers) -> Response:
+        emails = emails_asked_for(body)
+        if len(emails) <= MOST_EMAILS:  # else the models say so
+            known = self._judged_early(body, emails)
+            if known is not None:
+                return _batch_reply(list(known), None, Forecast())
+        with self._counting(emails):
+            wanted = parse(TemplatedBatch, body)
+        try:
+            accepted = self._submission.submit(
+                templated_drafts(wanted, headers),
+                idempotency=_idempotency(body),
+                caller=the_caller(),
+                with_forecast=True,
+            )
+        except InvalidInput as error:
+            raise about_the_template(error) from None
         return _batch_reply(list(accepted.ids), None, accepted.forecast)
 
     def _submit_each(self, emails: list[object], headers: Headers) -> Response:

@@ -37,6 +37,7 @@ not described is a 405.
 """
 _TAGS: Final = {
     Tag.EMAILS: "Send, list, explain, retry and cancel emails.",
+    Tag.TEMPLATES: "Emails that are written once and filled in for each recipient.",
     Tag.ACCOUNTS: "The servers and logins that email is handed off through.",
     Tag.DKIM: "The keys that email is signed with, and what to publish of them in the DNS.",
     Tag.OPERATIONS: "For the person who runs the service.",

@@ -8,12 +8,14 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Any, ClassVar, Final, Protocol, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Protocol, TypeVar
 
 import attrs
 from flask import Blueprint, Response
+from pydantic import Field
 
 from domain.access import Scope
+from domain.message.template import NAME
 from entrypoints.http.schemas import Id, NoFields, ReplyModel, RequestModel, Selector, StatusName
 
 H = TypeVar("H", bound=Callable[..., Response])
@@ -28,6 +30,7 @@ class Tag(StrEnum):
     """The chapters of the document."""
 
     EMAILS = "Emails"
+    TEMPLATES = "Templates"
     ACCOUNTS = "SMTP configurations"
     DKIM = "DKIM"
     OPERATIONS = "Operations"
@@ -45,6 +48,11 @@ class PathParameter:
 PATH_PARAMETERS: Final = {
     "email_id": PathParameter(converter="id", type=Id, example=1),
     "config_id": PathParameter(converter="id", type=Id, example=1),
+    "name": PathParameter(
+        converter="string",
+        type=Annotated[str, Field(pattern=f"^{NAME.pattern}$")],
+        example="welcome",
+    ),
     "selector": PathParameter(converter="string", type=Selector, example="mail"),
     "status": PathParameter(converter="string", type=StatusName, example="queued"),
 }

@@ -45,8 +45,9 @@ REFUSALS: Final = {
         meaning="The input is invalid; `errors` names every fault. Nothing was stored.",
         codes=(
             *("invalid_input", "unknown_field", "invalid_json", "invalid_idempotency_key"),
-            *("unsafe_message", "cid_unknown", "cid_unused", "calendar_invalid"),
-            *("attachment_unknown", "invalid_form", "bad_request"),
+            *("template_error", "template_not_found", "unsafe_message", "cid_unknown"),
+            *("cid_unused", "calendar_invalid", "attachment_unknown", "invalid_form"),
+            "bad_request",
         ),
         detail="must be an email address such as ada@example.com",
         pointer="/recipients/0",
