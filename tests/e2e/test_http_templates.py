@@ -244,6 +244,41 @@ def test_a_newsletter_shows_each_recipient_a_link_of_its_own(service: Service) -
     assert (shown["topic"], shown["template"]["name"]) == ("news", "welcome")
 
 
+def test_a_file_that_all_have_in_common_is_attached_to_each(service: Service) -> None:
+    service.save('<p>{{ name }}</p><img src="cid:logo" alt="Logo">')
+    files = [
+        {"filename": "price-list.pdf", "content": "JVBERg=="},
+        {"filename": "logo.png", "content": "iVBORw==", "content_id": "logo"},
+    ]
+
+    accepted = service.batch(
+        *[{"recipient": f"{name}@example.org", "variables": {"name": name}} for name in "ab"],
+        common={"attachments": files},
+    )
+
+    assert accepted.status_code == 201, accepted.text
+    for message in service.delivered():
+        parts = {
+            each.get_filename(): each.get_content()
+            for each in message.walk()
+            if not each.is_multipart()
+        }
+        assert parts["price-list.pdf"] == b"%PDF"
+        assert parts["logo.png"] == b"\x89PNG"
+
+
+def test_a_fault_of_a_file_is_told_once_where_it_stands(service: Service) -> None:
+    service.save()
+
+    refused = service.batch(
+        *[{"recipient": f"{name}@example.org", "variables": {"name": name}} for name in "ab"],
+        common={"attachments": [{"filename": "run.exe", "content": "QUJD"}]},
+    )
+
+    assert refused.status_code == 400
+    assert pointers(refused) == ["/common/attachments/0/filename"]
+
+
 def test_metadata_of_a_recipient_is_added_to_that_of_all(service: Service) -> None:
     service.save()
 

@@ -227,6 +227,10 @@ _TopicField: TypeAlias = Annotated[
         examples=["newsletter"],
     ),
 ]
+_Calendar: TypeAlias = Annotated[
+    Absent[CalendarRequest],
+    Field(description="An invitation that recipients can answer with one click."),
+]
 _Priority: TypeAlias = Annotated[
     int, Field(ge=PRIORITIES[0], le=PRIORITIES[-1], description="1 is the most urgent.")
 ]
@@ -344,10 +348,7 @@ class EmailRequest(RequestModel):
         list[EmailAddress], Field(description="Recipients that no other recipient sees.")
     ] = _NOBODY
     attachments: Attachments = NO_ATTACHMENTS
-    calendar: Annotated[
-        Absent[CalendarRequest],
-        Field(description="An invitation that recipients can answer with one click."),
-    ] = None
+    calendar: _Calendar = None
     priority: _Priority = NORMAL
     smtp_config_id: _AccountId = None
     send_at: _SendAt = None
@@ -399,6 +400,8 @@ class BatchRequest(RequestModel):
 class CommonFields(RequestModel):
     """What all emails of a batch have in common, as for POST /api/emails."""
 
+    attachments: Attachments = NO_ATTACHMENTS
+    calendar: _Calendar = None
     priority: _Priority = NORMAL
     smtp_config_id: _AccountId = None
     send_at: _SendAt = None
