@@ -23,6 +23,8 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
     if isinstance(case.body, dict) and case.body.get("mode") == "each":
         case.body["mode"] = "all"  # with each, what is wrong is answered one by one, and with 201
     if case.meta is None or case.meta.generation.mode.is_negative:
+        if case.path == "/api/attachments" and case.media_type == "*/*":
+            case.body = b""  # any octets are a file: none at all is what can be wrong
         return
     if "cursor" in (case.query or {}):
         case.query["cursor"] = cursor_after(7)  # only the service makes them
