@@ -5,8 +5,8 @@ from datetime import datetime
 import attrs
 
 from application.delivery.accounts import find_locked
+from application.delivery.rows import AccountRows
 from application.delivery.rules import DeliveryRules
-from application.ports.store import Transaction
 from domain.account.account import Account
 from domain.account.suspicion import Witness
 from domain.account.weighing import Weighed, window_of
@@ -49,7 +49,7 @@ class AccountHealth:
 
     def save(
         self,
-        tx: Transaction,
+        tx: AccountRows,
         current: Account,
         weighed: Weighed,
         verdict: Verdict,
@@ -68,7 +68,7 @@ class AccountHealth:
         tx.accounts.save_health(attrs.evolve(current, health=health, last_sent_at=sent_at))
 
     def settle(
-        self, tx: Transaction, account: Account, verdict: Verdict, *, now: datetime, jitter: float
+        self, tx: AccountRows, account: Account, verdict: Verdict, *, now: datetime, jitter: float
     ) -> None:
         """A success forgives what the account has been blamed for, as it stands now.
 
@@ -80,7 +80,7 @@ class AccountHealth:
             if sent:
                 tx.accounts.touch(account.id, sent_at=now)
             return
-        current = find_locked(tx, account)
+        current = find_locked(tx.accounts, account)
         if current is not None:
             weighed = self.weighed(current, verdict, None, Evidence.CERTAIN, now, jitter)
             self.save(tx, current, weighed, verdict, now=now)

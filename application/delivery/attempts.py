@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from application.ports.store import Transaction
+from application.ports.queue import AttemptRepository
 from domain.account.account import Account
 from domain.email.attempt import Attempt
 from domain.email.lifecycle import Email
@@ -47,15 +47,14 @@ def ended_attempt(
     )
 
 
-def has_begun(tx: Transaction, email: Email) -> bool:
+def has_begun(attempts: AttemptRepository, email: Email) -> bool:
     """Whether the dialogue of its current attempt has begun, as far as the rows can tell."""
-    attempts = tx.attempts.of(email.id)
-    return any(attempt.attempt_no == email.attempt_no for attempt in attempts)
+    return any(attempt.attempt_no == email.attempt_no for attempt in attempts.of(email.id))
 
 
-def others_passed(tx: Transaction, account: Account, email: Email) -> bool:
+def others_passed(attempts: AttemptRepository, account: Account, email: Email) -> bool:
     """Whether the account has sent other mail since the last attempt of this email."""
     if not email.asides or account.last_sent_at is None:
         return False
-    ends = [attempt.ended_at for attempt in tx.attempts.of(email.id) if attempt.ended_at]
+    ends = [attempt.ended_at for attempt in attempts.of(email.id) if attempt.ended_at]
     return not ends or account.last_sent_at >= ends[-1]

@@ -13,11 +13,13 @@ from application.delivery.attempts import open_attempt
 from application.delivery.batch import Batch, Turn
 from application.delivery.due import next_due
 from application.delivery.recovery import Recovery
+from application.delivery.rows import ClaimRows, QueueRows, ResultRows
 from application.delivery.rules import DeliveryRules
 from application.delivery.scheduler import Plan, Scheduler
 from application.delivery.withdrawn import report_suppressed, without_withdrawn
+from application.ports.queue import EmailRepository
 from application.ports.sender import Sender
-from application.ports.store import Store, Transaction
+from application.ports.store import Store
 from application.ports.system import Clock, Headroom, Observe
 from domain.account.account import Account
 from domain.email.claim_policy import NO_SUSPECTS, SUSPECT_CRASHES
@@ -61,7 +63,7 @@ class Claims:
         batches: list[Batch] = []
         ended: list[Email] = []
 
-        def work(tx: Transaction) -> tuple[Sequence[int], Sequence[Batch]]:
+        def work(tx: ClaimRows) -> tuple[Sequence[int], Sequence[Batch]]:
             # two workers may claim in one commit: each must see what the other has taken
             self._forget(batches)
             ended.clear()
@@ -98,11 +100,11 @@ class Claims:
         ended: list[Email] = []
         told: Future[Sequence[Email]] = Future()
 
-        def work(tx: Transaction) -> Sequence[Email]:
+        def work(tx: ClaimRows) -> Sequence[Email]:
             self._forget_more(claimed)  # it may be run again
             ended.clear()
             members = tuple(tx.instances.beats())
-            account = lock_if_limited(tx, tx.accounts.get(batch.account.id))
+            account = lock_if_limited(tx.accounts, tx.accounts.get(batch.account.id))
             if (
                 account.version != batch.account.version
                 or not self._scheduler.connections.may_go_on(
@@ -155,13 +157,13 @@ class Claims:
         """
         return self._store.read(lambda tx: self._is_due(tx) or tx.emails.waiting().sending > 0)
 
-    def _is_due(self, tx: Transaction) -> bool:
+    def _is_due(self, tx: QueueRows) -> bool:
         now = self._clock.now()
         due = self._next_due(tx, owner=0, members=(), now=now)
         return due is not None and due <= now
 
     def _next_due(
-        self, tx: Transaction, *, owner: int, members: Sequence[int], now: datetime
+        self, tx: QueueRows, *, owner: int, members: Sequence[int], now: datetime
     ) -> datetime | None:
         return next_due(
             tx,
@@ -174,7 +176,7 @@ class Claims:
 
     def _claim_of(
         self,
-        tx: Transaction,
+        tx: ResultRows,
         asked: Sequence[tuple[Account, int]],
         batches: list[Batch],
         ended: list[Email],
@@ -199,7 +201,7 @@ class Claims:
 
     def _claim_batch(
         self,
-        tx: Transaction,
+        tx: QueueRows,
         account: Account,
         ended: list[Email],
         *,
@@ -207,8 +209,8 @@ class Claims:
         now: datetime,
         going_on: bool,
     ) -> Batch | None:
-        account = lock_if_limited(tx, account)
-        plan = self._scheduler.plan(tx, account, now=now)
+        account = lock_if_limited(tx.accounts, account)
+        plan = self._scheduler.plan(tx.ledger, account, now=now)
         if plan is None:
             return None
         crashes = POISON_CRASHES if self._scheduler.may_take_suspects() else SUSPECT_CRASHES - 1
@@ -220,9 +222,9 @@ class Claims:
             due = tx.emails.next_due([account.id])
             probe = Batch(account=account, owner=owner, emails=())
             return probe if due is not None and due <= now else None
-        emails = self._claim_emails(tx, account, plan, owner=owner, now=now, crashes=crashes)
+        emails = self._claim_emails(tx.emails, account, plan, owner=owner, now=now, crashes=crashes)
         self._scheduler.sizes.found(account.id, len(emails), asked=plan.limit)
-        emails = without_withdrawn(tx, emails, ended, now=now)
+        emails = without_withdrawn(tx.emails, emails, ended, now=now)
         if not emails:
             return None
         tx.ledger.reserve(emails, units=lambda email: units_of(account, email))
@@ -230,7 +232,7 @@ class Claims:
 
     def _claim_emails(
         self,
-        tx: Transaction,
+        emails: EmailRepository,
         account: Account,
         plan: Plan,
         *,
@@ -240,7 +242,7 @@ class Claims:
     ) -> Sequence[Email]:
         """The most urgent, and in the fair places those that are due the longest."""
         strict = plan.limit - plan.fair
-        taken = tx.emails.claim(
+        taken = emails.claim(
             account,
             limit=strict,
             units=plan.units,

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from application.delivery.connections import Connections
+from application.delivery.rows import QueueRows
 from application.ports.accounts import Ledger
-from application.ports.store import Transaction
 from domain.account.account import Account
 from domain.account.limits import WindowLengths
 
 
 def next_due(
-    tx: Transaction,
+    tx: QueueRows,
     connections: Connections,
     windows: WindowLengths,
     *,
@@ -38,7 +38,7 @@ def next_due(
 
 
 def _due(
-    tx: Transaction, account: Account, windows: WindowLengths, *, now: datetime
+    tx: QueueRows, account: Account, windows: WindowLengths, *, now: datetime
 ) -> datetime | None:
     """When one of its emails is due and there is room for it; the reserve is for some only."""
     due = tx.emails.next_due([account.id])

@@ -11,9 +11,10 @@ from application.delivery.attempts import has_begun, open_attempt
 from application.delivery.batch import Batch
 from application.delivery.reporting import email_event
 from application.delivery.result_writer import ResultWriter
+from application.delivery.rows import ResultRows
 from application.delivery.rules import DeliveryRules
 from application.delivery.scheduler import Scheduler
-from application.ports.store import Store, Transaction
+from application.ports.store import Store
 from application.ports.system import Clock, Entropy, Observe
 from domain.email.attempt import CRASHED, AbandonedAttempt
 from domain.email.lifecycle import Email
@@ -70,7 +71,7 @@ class Recovery:
         """Release an email whose dialogue was given up before the dot."""
         now = self._clock.now()
 
-        def work(tx: Transaction) -> None:
+        def work(tx: ResultRows) -> None:
             with suppress(StaleAttempt):
                 self._release(tx, email, abandoned, now=now, began=True)
 
@@ -86,7 +87,7 @@ class Recovery:
             return
         now = self._clock.now()
 
-        def work(tx: Transaction) -> None:
+        def work(tx: ResultRows) -> None:
             claimed = [email for email in emails if _is_held(tx.emails.get(email.id), email)]
             self._release_all(tx, claimed, UNTOUCHED, now=now)
 
@@ -105,13 +106,13 @@ class Recovery:
         now = self._clock.now()
         abandoned = AbandonedAttempt(reason=CRASHED, text="its worker ended", crashed=True)
 
-        def work(tx: Transaction) -> bool:
+        def work(tx: ResultRows) -> bool:
             unknown = False
             for email in batch.emails:
                 current = tx.emails.get(email.id)
                 if current.status is Status.SENDING and current.attempt_no == email.attempt_no:
                     unknown |= current.phase is Phase.COMMITTING
-                    began = has_begun(tx, current)
+                    began = has_begun(tx.attempts, current)
                     self._release(tx, current, abandoned, now=now, began=began)
             return unknown
 
@@ -130,10 +131,10 @@ class Recovery:
         now = self._clock.now()
         abandoned = AbandonedAttempt(reason=CRASHED, text="its process died", crashed=True)
 
-        def work(tx: Transaction) -> Sequence[Email]:
+        def work(tx: ResultRows) -> Sequence[Email]:
             held = tx.emails.held_by(owner, limit=limit)
             return [
-                self._release(tx, email, abandoned, now=now, began=has_begun(tx, email))
+                self._release(tx, email, abandoned, now=now, began=has_begun(tx.attempts, email))
                 for email in held
             ]
 
@@ -144,7 +145,7 @@ class Recovery:
 
     def _release_all(
         self,
-        tx: Transaction,
+        tx: ResultRows,
         emails: Sequence[Email],
         abandoned: AbandonedAttempt,
         *,
@@ -159,14 +160,14 @@ class Recovery:
 
     def _release(
         self,
-        tx: Transaction,
+        tx: ResultRows,
         email: Email,
         abandoned: AbandonedAttempt,
         *,
         now: datetime,
         began: bool,
     ) -> Email:
-        account = find(tx, email.account_id)
+        account = find(tx.accounts, email.account_id)
         policy = (account.on_unknown if account else None) or self._rules.on_unknown
         terms = Terms(
             now=now,

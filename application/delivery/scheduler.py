@@ -13,8 +13,9 @@ import attrs
 
 from application.delivery.batch_size import BatchSizes
 from application.delivery.connections import Connections
+from application.delivery.rows import QueueRows
 from application.delivery.shared_mail import SharedMail
-from application.ports.store import Transaction
+from application.ports.accounts import Ledger
 from domain.account.account import Account
 from domain.account.limits import WindowLengths
 from domain.email import claim_policy as claiming
@@ -50,7 +51,7 @@ class Scheduler:
 
     def order(
         self,
-        tx: Transaction,
+        tx: QueueRows,
         *,
         owner: int,
         members: Sequence[int],
@@ -67,7 +68,7 @@ class Scheduler:
             if _is_open(account, now)
             and (left := self.connections.free(account, owner=owner, members=members)) > 0
         ]
-        headroom = {account.id: self._headroom(tx, account, now=now) for account, _ in free}
+        headroom = {account.id: self._headroom(tx.ledger, account, now=now) for account, _ in free}
         rivals = {a.id: headroom[a.id] for a, _ in free if not a.health.breaker.failures}
         if self._shared.compete(rivals) > 1:
             self._shared.expect(tx.emails.depth(None))
@@ -87,12 +88,12 @@ class Scheduler:
         with self._lock:
             self._looked_at[account_id] = next(self._looks)
 
-    def plan(self, tx: Transaction, account: Account, *, now: datetime) -> Plan | None:
+    def plan(self, ledger: Ledger, account: Account, *, now: datetime) -> Plan | None:
         """What one more connection of this account may claim, or None if it may not."""
         if not _is_open(account, now):
             return None
         limits = account.limits_at(now)
-        used = tx.ledger.used(account.id, self._windows) if limits.finite() else {}
+        used = ledger.used(account.id, self._windows) if limits.finite() else {}
         urgent = limits.room(used)
         if urgent <= 0:
             return None
@@ -163,12 +164,12 @@ class Scheduler:
             limit, before=self._claimed[account_id], every=self._fairness_every
         )
 
-    def _headroom(self, tx: Transaction, account: Account, *, now: datetime) -> int:
+    def _headroom(self, ledger: Ledger, account: Account, *, now: datetime) -> int:
         """What its limits leave; of those without, the one comes first that was given the least."""
         limits = account.limits_at(now)
         if not limits.finite():
             return limits.room({}) - self._shared.given(account.id)
-        return limits.room(tx.ledger.used(account.id, self._windows))
+        return limits.room(ledger.used(account.id, self._windows))
 
 
 def _grave(emails: Sequence[Email]) -> int:

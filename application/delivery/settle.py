@@ -13,8 +13,9 @@ from application.delivery.attempts import ended_attempt, open_attempt, others_pa
 from application.delivery.batch import Turn
 from application.delivery.reporting import email_event, report_settled
 from application.delivery.result_writer import ResultWriter
+from application.delivery.rows import AccountRows, ResultRows
 from application.delivery.rules import DeliveryRules
-from application.ports.store import Transaction
+from application.ports.accounts import Ledger
 from application.ports.system import Clock, Entropy, Observe
 from domain.account.account import Account
 from domain.account.suspicion import Witness
@@ -72,12 +73,12 @@ class Settlement:
         settled = self._settled(account, email, verdict, now=now, jitter=jitter)
         following = turn.open_next()
 
-        def work(tx: Transaction) -> None:
+        def work(tx: ResultRows) -> None:
             tx.emails.save(settled, was=email)
             tx.attempts.close(attempt)
             if following is not None:  # its dialogue begins now
                 tx.attempts.open((open_attempt(following, account, now=now),))
-            self._settle_ledger(tx, account, email, verdict)
+            self._settle_ledger(tx.ledger, account, email, verdict)
             self._health.settle(tx, account, verdict, now=now, jitter=jitter)
 
         def done(error: BaseException | None) -> None:
@@ -133,10 +134,10 @@ class Settlement:
         answered = Answered()
         told: list[tuple[Email, Verdict]] = []
 
-        def work(tx: Transaction) -> None:
+        def work(tx: ResultRows) -> None:
             told.clear()  # it may be run again
-            current = find_locked(tx, account)
-            passed = others_passed(tx, current or account, email)
+            current = find_locked(tx.accounts, account)
+            passed = others_passed(tx.attempts, current or account, email)
             weighed = self._health.weighed(
                 current or account,
                 verdict,
@@ -156,7 +157,7 @@ class Settlement:
             told.append((settled, applied))
             tx.emails.save(settled, was=email)
             tx.attempts.close(attempt)
-            self._settle_ledger(tx, account, email, verdict)
+            self._settle_ledger(tx.ledger, account, email, verdict)
             if current is not None:
                 self._health.save(tx, current, weighed, verdict, now=now)
 
@@ -180,15 +181,15 @@ class Settlement:
         return AbandonedAttempt(reason=verdict.reason, text=verdict.text)
 
     def _settle_ledger(
-        self, tx: Transaction, account: Account, email: Email, verdict: Verdict
+        self, ledger: Ledger, account: Account, email: Email, verdict: Verdict
     ) -> None:
         if not verdict.charged:
-            tx.ledger.free(email.id, email.attempt_no)
+            ledger.free(email.id, email.attempt_no)
             return
         results = [recipient.result for recipient in verdict.recipients]
         taken = results.count(Result.SENT) + results.count(Result.UNKNOWN)
         units = account.limits.units(taken or len(email.open_recipients))
-        tx.ledger.charge(email.id, email.attempt_no, units=units)
+        ledger.charge(email.id, email.attempt_no, units=units)
 
     def _settle_late(
         self, account: Account, email: Email, attempt: Attempt, verdict: Verdict
@@ -196,7 +197,7 @@ class Settlement:
         """The attempt was taken from us meanwhile; what the server said is still the truth."""
         now = self._clock.now()
 
-        def work(tx: Transaction) -> Email | None:
+        def work(tx: ResultRows) -> Email | None:
             tx.attempts.close(attempt)
             if verdict.result is not Result.SENT:
                 return None
@@ -224,8 +225,8 @@ class Settlement:
         if account.health.max_octets == most:
             return
 
-        def work(tx: Transaction) -> None:
-            current = find_locked(tx, account)
+        def work(tx: AccountRows) -> None:
+            current = find_locked(tx.accounts, account)
             if current is not None:
                 health = attrs.evolve(current.health, max_octets=most)
                 tx.accounts.save_health(attrs.evolve(current, health=health))
@@ -235,7 +236,7 @@ class Settlement:
     def stop_announcing(self, account: Account, handoff: Handoff) -> None:
         """For good: its server breaks on an envelope that comes together with a final dot."""
 
-        def work(tx: Transaction) -> None:
+        def work(tx: AccountRows) -> None:
             with suppress(NotFound):
                 current = tx.accounts.lock(account.id)
                 if current.version == account.version and current.announce_next:
