@@ -30,7 +30,7 @@ ENCODED_WORDS = [
     "a =?utf-8?q?x=0D=0ABcc=3A_evil=40e.com?= b",
     "a =?utf-8?q?not closed",
 ]
-reproducible = settings(derandomize=True, deadline=None, max_examples=100)
+reproducible = settings(derandomize=True, deadline=None, max_examples=50)
 
 
 def content(**said: object) -> Content:

@@ -11,7 +11,6 @@ from tests.benchmarks.scaling import (
     PAPER,
     VOLUMES,
     Numbers,
-    measure_storage,
     need,
     rounded,
     simulate,
@@ -119,10 +118,3 @@ def test_behind_a_campaign_mail_waits_as_long_as_the_campaign_takes() -> None:
 
     assert day.most_waiting == pytest.approx(900_000 + 60 * peak)
     assert day.longest_wait_s == pytest.approx((900_000 + 60 * peak) / 1e4 - 60)
-
-
-def test_storage_is_measured_on_a_store_that_has_sent(tmp_path) -> None:
-    measured = measure_storage(f"sqlite:///{tmp_path / 'empty.db'}", emails=200)
-
-    assert measured["body_bytes"] == pytest.approx(GIVEN.measured["body_bytes"], rel=0.05)
-    assert measured["row_bytes"] == pytest.approx(GIVEN.measured["row_bytes"], rel=0.3)

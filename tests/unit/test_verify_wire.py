@@ -152,7 +152,7 @@ FRAGMENTS = [
 ]
 
 
-@settings(reproducible, max_examples=700)
+@settings(reproducible, max_examples=300)
 @given(st.lists(st.sampled_from(FRAGMENTS), max_size=12))
 def test_what_passes_has_for_a_parser_the_headers_that_were_expected(parts: list[bytes]) -> None:
     octets = b"Subject: x" + b"".join(parts)
