@@ -25,7 +25,7 @@ class ClockContract:
         """Let some time pass, at least a microsecond."""
         raise NotImplementedError
 
-    def test_the_wall_and_the_steady_clock_tell_aware_utc(self, clock: Clock) -> None:
+    def test_the_wall_and_the_steady_clock_give_aware_utc_times(self, clock: Clock) -> None:
         assert clock.now().tzinfo is UTC
         assert clock.steady().tzinfo is UTC
 

@@ -69,21 +69,21 @@ class DispatcherContract:
         with self.opened() as house:
             yield house
 
-    def test_what_is_submitted_is_sent(self, house: House) -> None:
+    def test_a_submitted_email_is_sent(self, house: House) -> None:
         house.world.account()
         house.start()
         ids = [house.world.submit() for _ in range(20)]
 
         wait_until(lambda: sent(house.world, *ids))
 
-    def test_what_waited_before_the_start_is_sent(self, house: House) -> None:
+    def test_mail_that_waited_before_the_start_is_sent(self, house: House) -> None:
         house.world.account()
         ids = [house.world.submit() for _ in range(3)]
         house.start()
 
         wait_until(lambda: sent(house.world, *ids))
 
-    def test_a_lost_ring_costs_a_moment_and_no_email(self, house: House) -> None:
+    def test_a_lost_signal_delays_mail_and_loses_none(self, house: House) -> None:
         house.world.account()
         house.start()
         first = house.world.submit()
@@ -151,7 +151,7 @@ class DispatcherContract:
         assert len(world.heard.named("worker_died")) == 3
         assert all(world.email(email_id).retry_count == 0 for email_id in ids)
 
-    def test_it_outlives_a_store_that_goes_away(self, house: House) -> None:
+    def test_it_continues_after_the_store_was_unavailable(self, house: House) -> None:
         world = house.world
         world.account()
         house.start()
@@ -174,7 +174,7 @@ class DispatcherContract:
 
         wait_until(lambda: sent(world, email_id))
 
-    def test_a_drain_lets_the_dialogue_under_way_end_and_puts_the_rest_back(
+    def test_a_drain_finishes_the_current_dialogue_and_releases_the_rest(
         self, house: House
     ) -> None:
         world = house.world
@@ -193,7 +193,9 @@ class DispatcherContract:
         assert left == [False]
         assert statuses == [Status.QUEUED, Status.QUEUED, Status.SENT]
 
-    def test_a_dialogue_behind_the_dot_when_the_drain_ends_is_unknown(self, house: House) -> None:
+    def test_a_dialogue_after_the_final_dot_at_the_end_of_the_drain_is_unknown(
+        self, house: House
+    ) -> None:
         world = house.world
         world.account()
         marked, never = Event(), Event()

@@ -35,7 +35,7 @@ class HeadroomContract:
         disk.fill()
         assert disk.headroom() is False
 
-    def test_it_comes_back_by_itself(self, disk: Disk) -> None:
+    def test_room_is_noticed_again_after_the_disk_was_full(self, disk: Disk) -> None:
         disk.fill()
         assert disk.headroom() is False
         disk.empty()

@@ -42,7 +42,7 @@ class LocksContract:
         assert process.acquire("dispatcher")
         assert process.acquire("dispatcher")
 
-    def test_what_is_given_back_can_be_taken(self, machine: Machine) -> None:
+    def test_a_released_lock_can_be_acquired(self, machine: Machine) -> None:
         first, second = machine.process(), machine.process()
         first.acquire("dispatcher")
         first.release("dispatcher")
@@ -103,7 +103,7 @@ class LocksContract:
         assert not second.abandoned("instance-1")
         assert not second.abandoned("instance-2")
 
-    def test_ones_own_lock_is_not_abandoned(self, machine: Machine) -> None:
+    def test_a_lock_of_this_process_is_not_abandoned(self, machine: Machine) -> None:
         process = machine.process()
         process.acquire("instance-1")
 

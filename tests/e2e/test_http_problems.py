@@ -1,4 +1,4 @@
-"""Every error is told in one shape, and every reply carries its headers."""
+"""Every error has one shape, and every reply carries its headers."""
 
 import logging
 
@@ -111,7 +111,7 @@ def test_other_problems_have_no_errors():
     assert "errors" not in a_client().get("/nothing").json
 
 
-def test_an_unexpected_error_tells_nothing_and_is_logged(caplog):
+def test_an_unexpected_error_shows_no_detail_and_is_logged(caplog):
     store = BrokenStore(RuntimeError("secret: /var/lib/db"))
     client = a_client(an_application(store=store))
     with caplog.at_level(logging.ERROR, logger="email_service.http"):
@@ -141,7 +141,7 @@ def test_a_store_that_is_away_is_unavailable_for_now(path):
     assert "sqlite" not in reply.text
 
 
-def test_what_changed_under_ones_hands_is_a_conflict():
+def test_a_concurrent_change_is_a_conflict():
     store = BrokenStore(StaleAttempt("email 1 is no longer queued in attempt 0"))
     reply = a_client(an_application(store=store)).post("/api/emails/1/cancel")
     assert is_a_problem(reply, 409, "conflict")
@@ -188,14 +188,14 @@ def test_a_disk_that_is_almost_full_takes_no_email():
 # -- operations -----
 
 
-def test_it_says_that_it_is_alive_and_ready():
+def test_health_and_readiness_are_reported():
     client = a_client()
     alive, ready = client.get("/healthz"), client.get("/readyz")
     assert (alive.status_code, alive.json) == (200, {"status": "ok"})
     assert (ready.status_code, ready.json) == (200, {"status": "ready"})
 
 
-def test_the_front_door_names_the_service_and_where_to_go():
+def test_the_root_names_the_service_and_links_its_pages():
     client = a_client()
     reply = client.get("/")
     assert reply.content_type == "application/json"
@@ -214,7 +214,7 @@ def test_the_front_door_names_the_service_and_where_to_go():
         *[("GET", "/api/emails"), ("POST", "/api/emails"), ("GET", "/nothing"), ("PUT", "/")],
     ],
 )
-def test_every_reply_tells_browsers_to_keep_out(client, method, path):
+def test_every_reply_has_the_security_headers(client, method, path):
     headers = client.open(path, method=method).headers
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"

@@ -48,7 +48,7 @@ def client():
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("headers", PROXY_HEADERS, ids="".join)
 @pytest.mark.parametrize("trusted", [(), TRUSTED], ids=["nobody", "trusted"])
-def test_while_the_api_is_open_nobody_comes_through_a_proxy(path, headers, trusted):
+def test_an_open_api_refuses_every_request_through_a_proxy(path, headers, trusted):
     client = a_client(trusted_proxies=trusted)
     reply = client.get(path, headers=headers)
     assert reply.status_code == 403
@@ -58,7 +58,7 @@ def test_while_the_api_is_open_nobody_comes_through_a_proxy(path, headers, trust
 
 @pytest.mark.parametrize("headers", PROXY_HEADERS[:-1], ids="".join)
 @pytest.mark.parametrize("trusted", [(), TRUSTED], ids=["nobody", "trusted"])
-def test_with_a_key_what_comes_through_a_proxy_is_served(headers, trusted):
+def test_a_request_with_a_key_through_a_proxy_is_served(headers, trusted):
     client = a_keyed_client(an_application(), "read", rules={"trusted_proxies": trusted})
     assert client.get("/api/emails", headers=headers).status_code == 200
 
@@ -73,7 +73,7 @@ def test_with_a_key_what_comes_through_a_proxy_is_served(headers, trusted):
     ],
     ids="".join,
 )
-def test_what_a_trusted_proxy_writes_wrongly_is_refused_and_named(client, headers):
+def test_a_malformed_header_of_a_trusted_proxy_is_refused_and_named(client, headers):
     reply = client.get("/api/emails", headers=headers)
     assert (reply.status_code, reply.json["code"]) == (400, "invalid_input")
     assert reply.json["detail"].startswith(f"{next(iter(headers))} must")
@@ -139,7 +139,7 @@ def test_the_pages_carry_the_prefix_and_the_outer_address(client):
     assert client.get("/", headers=OUTER).json["links"]["docs"] == "/mail/docs"
 
 
-def test_t_xss_what_a_proxy_says_is_no_way_into_a_page(client):
+def test_t_xss_a_proxys_headers_cannot_inject_into_a_page(client):
     for name in ("X-Forwarded-Host", "X-Forwarded-Prefix"):
         reply = client.get("/docs", headers={**OUTER, name: "/x'><script>alert(1)</script>"})
         assert reply.status_code == 400
@@ -147,7 +147,7 @@ def test_t_xss_what_a_proxy_says_is_no_way_into_a_page(client):
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:5000"])
-def test_a_name_that_was_pointed_here_cannot_play_a_trusted_proxy(sandboxed, host):
+def test_a_rebound_name_cannot_pose_as_a_trusted_proxy(sandboxed, host):
     """A page of such a name may send any header from this machine, but not another Host."""
     told = {"X-Forwarded-Host": "localhost", "X-Forwarded-For": "127.0.0.1"}
     assert sandboxed.get("/sandbox", headers={**told, "Host": host}).status_code == 403
@@ -193,7 +193,7 @@ def test_the_sandbox_carries_the_prefix(sandboxed, path):
         assert link.startswith("/mail/sandbox"), link
 
 
-def test_a_wrong_header_is_no_way_to_ask_without_a_key():
+def test_a_malformed_header_does_not_bypass_the_key():
     closed = a_client(an_application(closed=True), trusted_proxies=TRUSTED)
     reply = closed.get("/api/emails", headers={"X-Forwarded-For": "127.0.0.1"})
     assert reply.status_code == 401

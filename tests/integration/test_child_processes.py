@@ -1,4 +1,4 @@
-"""The processes beside this one: they are rung, begun again, stopped, and never left behind."""
+"""The child processes: they get signals, are restarted and stopped, and are never left behind."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ from adapters.observers import ListObserver
 from entrypoints.runtime.child_processes import ChildProcesses
 from tests.running import ROOT, wait_until
 
-# Writes down that it lives, and each ring; ends with the code of its second argument.
+# Writes down that it lives, and each signal; ends with the code of its second argument.
 CHILD = """
     import os, signal, sys, threading
     from entrypoints.runtime.child_processes import watch_parent
@@ -29,7 +29,7 @@ CHILD = """
         os._exit(int(sys.argv[2]))
 
     signal.signal(signal.SIGTERM, end)
-    watch_parent(sys.stdin.buffer, notify=lambda: note("rung"), ended=end)
+    watch_parent(sys.stdin.buffer, notify=lambda: note("notified"), ended=end)
     note(f"number-{sys.argv[3]}")
     note("begun")
     threading.Event().wait()
@@ -68,18 +68,18 @@ def some(
         children.join()
 
 
-def test_all_of_them_hear_a_ring(tmp_path: Path) -> None:
+def test_every_child_gets_the_signal(tmp_path: Path) -> None:
     with some(tmp_path) as (children, _):
         children.notify()
-        wait_until(lambda: noted(tmp_path, "rung") == set(children.pids))
+        wait_until(lambda: noted(tmp_path, "notified") == set(children.pids))
 
 
-def test_what_comes_right_behind_a_ring_is_rung_for_too(tmp_path: Path) -> None:
+def test_a_signal_right_after_another_one_is_delivered_too(tmp_path: Path) -> None:
     with some(tmp_path, number=1) as (children, _):
 
         def heard() -> int:
             with suppress(FileNotFoundError):
-                return (tmp_path / "notes").read_text().count("rung")
+                return (tmp_path / "notes").read_text().count("notified")
             return 0
 
         for _ in range(50):
@@ -110,9 +110,7 @@ def test_each_child_gets_its_own_number(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("exit_code", [0, 1])
-def test_when_they_are_stopped_it_is_known_whether_something_was_left(
-    tmp_path: Path, exit_code: int
-) -> None:
+def test_stopping_reports_whether_a_child_left_work_undone(tmp_path: Path, exit_code: int) -> None:
     with some(tmp_path, exit_code=exit_code) as (children, heard):
         pids = set(children.pids)
         children.ask_to_stop()
@@ -124,7 +122,7 @@ def test_when_they_are_stopped_it_is_known_whether_something_was_left(
         assert heard.events == []
 
 
-def test_when_the_first_process_is_killed_they_end(tmp_path: Path) -> None:
+def test_children_end_when_the_first_process_is_killed(tmp_path: Path) -> None:
     first = """
         import sys, threading
         from entrypoints.runtime.child_processes import ChildProcesses

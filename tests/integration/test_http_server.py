@@ -75,7 +75,7 @@ def answer_to(server: HttpServer, request: bytes) -> tuple[int, dict[str, str], 
 # -- the interface of uvicorn that is used ---------------------------------------------------------
 
 
-def test_uvicorn_takes_a_protocol_class_and_makes_it_with_what_its_own_takes():
+def test_uvicorn_constructs_a_given_protocol_class_like_its_own():
     """The class form of `http` is in the signature only: if it goes, this fails first."""
     annotation = str(inspect.signature(uvicorn.Config).parameters["http"].annotation)
     assert "type[asyncio.Protocol]" in annotation
@@ -106,7 +106,7 @@ def test_uvicorn_takes_a_protocol_class_and_makes_it_with_what_its_own_takes():
     assert "app_state" in wanted
 
 
-def test_httptools_calls_what_the_front_listens_to():
+def test_httptools_calls_the_callbacks_of_the_front():
     heard: list[str] = []
 
     class Listener:
@@ -188,13 +188,13 @@ def drip(client: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("sent", [b"", b"\r\n", b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n"])
-def test_t_dos_1_a_connection_that_asks_nothing_more_is_closed(sent):
+def test_t_dos_1_an_idle_connection_is_closed(sent):
     with a_server(header_s=0.5, idle_s=1) as server, connected(server) as client:
         client.sendall(sent)
         assert statuses(all_that_comes(client)) == [200] * sent.startswith(b"GET")
 
 
-def test_a_connection_that_is_kept_may_rest_between_its_requests():
+def test_a_kept_connection_may_idle_between_requests():
     with a_server(header_s=0.5) as server:
         connection = HTTPConnection("127.0.0.1", server.port, timeout=20)
         answers: list[Any] = []
@@ -265,7 +265,7 @@ def test_a_slow_reader_gets_all_of_both_answers(path):
     assert received.count(b"x") >= 2 * int(path.rpartition("/")[2]) * 2**20
 
 
-def test_t_dos_1_reads_that_hang_hold_no_other_read_up():
+def test_t_dos_1_hanging_reads_do_not_delay_other_reads():
     """A disk that is slow: the others read on."""
     app, go = Flask(__name__), threading.Event()
     app.add_url_rule("/hangs", view_func=lambda: str(go.wait(60)), endpoint="hangs")
@@ -297,7 +297,7 @@ def test_a_new_connection_takes_the_place_of_the_one_that_has_rested_longest():
             assert statuses(client.recv(2**16)) == [200]
 
 
-def test_a_connection_whose_request_is_answered_gives_no_place_away():
+def test_a_connection_with_a_request_in_progress_is_not_closed_for_a_new_one():
     app, go = Flask(__name__), threading.Event()
     app.add_url_rule("/hangs", view_func=lambda: str(go.wait(60)), endpoint="hangs")
     with a_server(app, most_of_address=1) as server, connected(server) as busy:
@@ -492,7 +492,7 @@ def test_calls_without_a_key_are_not_counted():
         held.go.set()
 
 
-def test_health_is_answered_whatever_the_workers_do():
+def test_health_is_answered_while_all_workers_are_busy():
     held = Holding()
     with a_server(held.app(), threads=2) as server, ExitStack() as stack:
         for _ in range(20):
@@ -549,14 +549,14 @@ def test_a_body_that_begins_with_the_last_octet_of_the_headers_is_no_long_header
         assert statuses(all_that_comes(client)) == [400]
 
 
-def test_a_client_that_sends_no_more_gets_its_answer():
+def test_a_client_that_half_closes_gets_its_answer():
     with a_server() as server, connected(server) as client:
         client.sendall(b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n")
         client.shutdown(socket.SHUT_WR)
         assert statuses(all_that_comes(client)) == [200]
 
 
-def test_what_comes_after_a_bad_request_is_answered_after_what_came_before_it():
+def test_replies_before_and_to_a_bad_request_keep_their_order():
     held = Holding()
     with a_server(held.app()) as server, connected(server) as client:
         client.sendall(b"GET /hold HTTP/1.1\r\n" + HOST + b"\r\n")

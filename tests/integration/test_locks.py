@@ -78,7 +78,7 @@ def test_a_killed_holder_has_abandoned_its_lock_until_it_is_taken_and_given_back
     assert not locks.abandoned("instance-1")
 
 
-def test_what_is_given_back_can_be_taken_and_leaves_no_file(prefix, kind):
+def test_a_released_lock_can_be_acquired_and_leaves_no_file(prefix, kind):
     first, second = kind(prefix), kind(prefix)
     assert first.acquire("dispatcher")
     first.release("dispatcher")
@@ -102,7 +102,7 @@ def test_a_directory_that_cannot_be_written_is_an_error_and_not_a_lock(tmp_path,
         kind(tmp_path / "missing" / "db").acquire("dispatcher")
 
 
-def test_however_many_come_and_go_only_one_is_inside(prefix, kind):
+def test_at_most_one_process_holds_the_lock_at_any_time(prefix, kind):
     inside = threading.Semaphore(1)
     entered: list[bool] = []
 

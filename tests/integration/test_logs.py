@@ -40,9 +40,9 @@ def said(script: str) -> list[str]:
     return done.stderr.splitlines()
 
 
-def test_after_a_fork_the_childs_lines_leave_too():
+def test_after_a_fork_the_childs_lines_are_written_too():
     assert said(FORKING) == ["parent", "child"]
 
 
-def test_a_process_that_ends_leaves_no_line_behind():
+def test_a_process_writes_every_line_before_it_ends():
     assert said(LEAVING) == ["last words"]

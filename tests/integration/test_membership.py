@@ -63,7 +63,7 @@ def test_a_process_that_could_not_join_releases_its_lock(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_dead_process_is_known_as_dead_until_it_is_buried(tmp_path: Path) -> None:
+def test_a_dead_process_is_listed_as_dead_until_it_is_removed(tmp_path: Path) -> None:
     store = MemoryStore(clock=FakeClock())
     dead = store.write(lambda tx: tx.instances.join(host="here", pid=2, now=FakeClock().now()))
     command = [sys.executable, "-c", KILLED, str(tmp_path / "db"), f"instance-{dead}"]

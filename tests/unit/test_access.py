@@ -126,7 +126,7 @@ def test_keys_are_made_and_revoked_by_an_admin_only():
 # -- without a key ---------------------------------------------------------------------------------
 
 
-def test_without_a_key_all_is_open_until_there_is_one_if_the_owner_allows_it():
+def test_an_open_api_is_open_until_the_first_key_is_made():
     application = an_application()
     assert application.access.authenticate(None, remote=HERE) is LOCAL
     token = a_key(application, "send")
@@ -135,7 +135,7 @@ def test_without_a_key_all_is_open_until_there_is_one_if_the_owner_allows_it():
     assert enters(application, None)
 
 
-def test_the_passing_of_time_opens_no_door():
+def test_an_expired_last_key_does_not_open_the_api():
     clock = FakeClock()
     application = an_application(clock=clock)
     a_key(application, "send", lifetime=timedelta(hours=1))
@@ -143,11 +143,11 @@ def test_the_passing_of_time_opens_no_door():
     assert not enters(application, None)
 
 
-def test_a_wrong_key_is_wrong_even_where_all_is_open():
+def test_a_wrong_key_is_refused_even_by_an_open_api():
     assert not enters(an_application(), "null")
 
 
-def test_only_a_usable_key_counts_for_a_start():
+def test_only_a_usable_key_lets_the_service_start():
     clock = FakeClock()
     application = an_application(clock=clock, closed=True)
     assert not application.access.has_usable_key()
@@ -160,7 +160,7 @@ def test_only_a_usable_key_counts_for_a_start():
 # -- a new SECRET_KEY ------------------------------------------------------------------------------
 
 
-def test_keys_live_through_a_change_of_the_secret_key_and_forget_the_old_one_when_used():
+def test_keys_stay_valid_after_a_change_of_the_secret_key_and_are_digested_anew_when_used():
     store = MemoryStore(clock=FakeClock())
 
     def with_vault(*keys: str) -> Application:
@@ -198,7 +198,7 @@ def test_passwords_are_sealed_anew_with_the_new_secret_key():
     assert [account.version for account in accounts] == [1, 1]
 
 
-def test_a_password_that_no_key_opens_is_named_and_left():
+def test_a_password_that_no_key_opens_is_reported_and_kept():
     store = MemoryStore(clock=FakeClock())
     account = store.write(lambda tx: tx.accounts.add(an_account(sealed_password=b"sealed")))
     rotation = an_application(store=store).api_keys.rotate_secret()
@@ -257,7 +257,7 @@ def test_t_auth_6_the_log_has_the_prefix_only():
     ]
 
 
-def test_no_key_at_all_is_no_bad_key():
+def test_a_missing_key_is_not_counted_as_a_wrong_one():
     application = closed(strikes=1)
     assert [enters(application, None) for _ in range(9)] == [False] * 9
 
@@ -285,7 +285,7 @@ def test_addresses_seen_longest_ago_are_forgotten_first():
     assert strikes.add(f"address {MOST_ADDRESSES - 1}") is not None
 
 
-def test_a_bucket_holds_a_burst_and_fills_up_again():
+def test_a_token_bucket_allows_a_burst_and_refills():
     clock = FakeClock()
     buckets = TokenBuckets(rate=2, burst=3, clock=clock)
     taken = [buckets.take(1) for _ in range(4)]
@@ -307,5 +307,5 @@ def test_t_dos_2_one_keys_bucket_is_not_anothers():
     assert buckets.take(2).retry_after is None
 
 
-def test_the_owner_at_this_machine_takes_no_turns():
+def test_local_commands_are_not_rate_limited():
     assert an_application().access.take_turn(LOCAL) is None

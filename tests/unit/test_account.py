@@ -33,7 +33,7 @@ from tests.builders import an_account, at
         (Security.PLAIN, {"use_tls": True}, Security.STARTTLS),
     ],
 )
-def test_the_two_switches_name_one_protection(current, switches, wanted):
+def test_use_tls_and_use_ssl_together_name_one_security(current, switches, wanted):
     assert security_of(current, **switches) is wanted
 
 
@@ -53,7 +53,7 @@ def test_the_two_switches_name_one_protection(current, switches, wanted):
         (587, {"use_tls": False}, Security.PLAIN),
     ],
 )
-def test_the_port_decides_only_what_no_switch_says(port, switches, wanted):
+def test_the_port_decides_the_security_only_if_no_switch_does(port, switches, wanted):
     assert initial_security(port, **switches) is wanted
 
 
@@ -64,7 +64,7 @@ def test_both_switches_at_once_are_refused():
     assert [error.field for error in caught.value.errors] == ["use_ssl"]
 
 
-def test_a_password_is_not_sent_in_the_open():
+def test_a_password_without_tls_is_refused():
     with pytest.raises(InvalidInput):
         check(an_account(security=Security.PLAIN))
 
@@ -135,7 +135,7 @@ def test_the_same_server_and_user_again_keep_the_password_and_the_pause():
     assert account.changed(now=account.updated_at, **same) == account
 
 
-def test_a_relay_without_login_has_no_password_to_forget():
+def test_changing_a_relay_without_login_never_misses_a_password():
     relay = an_account(username="", sealed_password=None)
 
     changed = check(relay.changed(now=at(1), host="elsewhere.example.com"))
@@ -164,28 +164,28 @@ def forgetful() -> Account:
 
 
 @pytest.mark.parametrize("changes", [{"display_name": "Other"}, *MOVES[1:], {"host": "third.de"}])
-def test_a_missing_password_is_missed_until_it_comes(forgetful, changes):
+def test_a_missing_password_pauses_the_account_until_it_is_set(forgetful, changes):
     changed = check(forgetful.changed(now=at(2), **changes))
 
     assert changed.awaits_password
     assert changed.state(at(2)) is AccountState.PAUSED
 
 
-def test_the_password_cures_a_missing_one(forgetful):
+def test_setting_the_password_ends_the_pause_for_a_missing_one(forgetful):
     cured = check(forgetful.changed(now=at(2), sealed_password=b"new"))
 
     assert (cured.state(at(2)), cured.awaits_password) == (AccountState.OPEN, False)
     assert cured.version == forgetful.version + 1
 
 
-def test_without_its_username_nothing_is_missed_any_more(forgetful):
+def test_removing_the_username_ends_the_pause_for_a_missing_password(forgetful):
     cured = check(forgetful.changed(now=at(2), username=""))
 
     assert cured.state(at(2)) is AccountState.OPEN
 
 
 @pytest.mark.parametrize("account", [an_account(), an_account().changed(now=at(1), port=25)])
-def test_no_password_is_no_cure(account):
+def test_setting_no_password_is_refused(account):
     with pytest.raises(InvalidInput):
         check(account.changed(now=at(2), sealed_password=None))
 
@@ -195,7 +195,7 @@ def test_an_account_without_its_password_cannot_be_resumed(forgetful):
         forgetful.resumed()
 
 
-def test_a_pause_by_hand_does_not_hide_that_the_password_is_missing(forgetful):
+def test_a_manual_pause_does_not_hide_a_missing_password(forgetful):
     assert forgetful.paused_by_hand(now=at(2)) == forgetful
 
 
@@ -208,7 +208,7 @@ def test_a_new_limit_keeps_sessions_and_pauses():
     assert changed.state(at(1)) is AccountState.PAUSED
 
 
-def test_an_inactive_account_never_opens_by_itself():
+def test_an_inactive_account_never_becomes_active_by_itself():
     account = an_account(active=False)
 
     assert account.state(at(0)) is AccountState.INACTIVE

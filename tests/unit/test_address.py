@@ -1,4 +1,4 @@
-"""An address that reaches the wire can be read in one way only."""
+"""An address has exactly one reading on the wire."""
 
 import pytest
 from hypothesis import given
@@ -17,17 +17,17 @@ from domain.address import Address, address_literal
         "a\x00@b.c", "=?utf-8?q?x?=@b.c", "a\ud800@b.c", "a" * 60 + "@" + "b." * 100 + "c",
     ],
 )  # fmt: skip
-def test_what_could_be_read_in_two_ways_is_no_address(text):
+def test_an_ambiguous_address_is_refused(text):
     with pytest.raises(ValueError, match=r"\S"):
         Address.parse(text)
 
 
 @pytest.mark.parametrize("text", ["o'brien@x.com", "a+b@c.co", "ü@x.de", "a@xn--bcher-kva.de"])
-def test_unusual_addresses_are_addresses(text):
+def test_unusual_valid_addresses_are_accepted(text):
     assert str(Address.parse(text)) == text
 
 
-def test_the_domain_has_no_case_and_the_local_part_has():
+def test_the_domain_is_case_insensitive_and_the_local_part_is_not():
     assert Address.parse("Bob@Example.COM") == Address.parse("Bob@example.com")
     assert Address.parse("Bob@example.com") != Address.parse("bob@example.com")
 
@@ -38,7 +38,7 @@ def test_only_a_local_part_beyond_ascii_needs_smtputf8():
 
 
 @given(st.text(max_size=80))
-def test_no_text_becomes_an_address_with_a_character_the_envelope_uses(text):
+def test_no_address_contains_a_delimiter_of_the_envelope(text):
     try:
         address = str(Address.parse(text))
     except ValueError:
@@ -57,5 +57,5 @@ def test_no_text_becomes_an_address_with_a_character_the_envelope_uses(text):
         ("::ffff:192.0.2.7", "[192.0.2.7]"),
     ],
 )
-def test_a_literal_is_written_as_a_server_reads_it(host, literal):
+def test_an_address_literal_has_the_form_of_rfc_5321(host, literal):
     assert address_literal(host) == literal

@@ -16,14 +16,14 @@ from application.delivery.batch_size import LARGEST_BATCH, BatchSizes
         (3.0, 1),
     ],
 )
-def test_a_batch_is_as_much_as_an_urgent_email_may_wait_for(pace_s: float, emails: int) -> None:
+def test_a_batch_takes_no_longer_than_an_urgent_email_may_wait(pace_s: float, emails: int) -> None:
     sizes = BatchSizes()
     sizes.record_latency(1, pace_s, of_server=pace_s)
 
     assert sizes.of(1, busy=0, allowed=0) == emails
 
 
-def test_where_many_connections_take_turns_each_may_claim_more() -> None:
+def test_more_connections_allow_larger_batches() -> None:
     """A new urgent email waits for the first of them to be through, not for a certain one."""
     sizes = BatchSizes()
     sizes.record_latency(1, 0.01, of_server=0.01)
@@ -32,7 +32,7 @@ def test_where_many_connections_take_turns_each_may_claim_more() -> None:
     assert sizes.of(1, busy=9, allowed=9) == 15
 
 
-def test_a_slow_store_does_not_make_the_claims_smaller_that_keep_it_busy() -> None:
+def test_a_slow_store_does_not_shrink_the_batches() -> None:
     sizes = BatchSizes()
     sizes.record_latency(1, 0.5, of_server=0.02)
 

@@ -1,4 +1,4 @@
-"""No email, reply or recipient can hold up mail that would go."""
+"""No email, reply or recipient can delay mail that could be sent."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -89,7 +89,7 @@ def test_a_bad_recipient_is_charged_at_the_third_time_and_fails_in_the_end():
     assert world.email(bad).reason_code == "server_busy"
 
 
-def test_a_server_that_refuses_two_emails_alike_is_left_alone():
+def test_two_emails_with_the_same_refusal_open_the_breaker():
     world = World(congestion=CongestionPolicy(jitter=0))
     account = world.account(limits=ONE_CONNECTION)
     ids = [world.submit(f"r{n}@example.org") for n in range(9)]
@@ -102,7 +102,7 @@ def test_a_server_that_refuses_two_emails_alike_is_left_alone():
     assert {world.email(n).retry_count for n in ids} == {0}
 
 
-def test_a_success_of_another_process_stands_between_two_witnesses():
+def test_a_success_in_another_process_clears_the_first_witness():
     world = World(congestion=CongestionPolicy(jitter=0))
     other = World(store=world.store, clock=world.clock, sender=world.sender, pid=2)
     account = world.account(limits=Limits(daily=None, hourly=None, max_connections=2))
@@ -162,7 +162,7 @@ def test_the_email_that_opened_a_breaker_is_its_probe_if_there_is_no_other():
     assert world.email(email_id).status is Status.SENT
 
 
-def test_a_session_that_one_email_ends_again_and_again_is_that_emails_fault():
+def test_an_email_that_ends_every_session_is_blamed_itself():
     """The rule of a used connection lets an email go on at once: but not for ever."""
     world = World(congestion=CongestionPolicy(jitter=0))
     world.account(limits=ONE_CONNECTION)
@@ -178,7 +178,7 @@ def test_a_session_that_one_email_ends_again_and_again_is_that_emails_fault():
     assert world.email(bad).status is not Status.SENT
 
 
-def test_the_streak_of_a_server_that_refuses_now_and_then_never_comes_together():
+def test_occasional_refusals_never_make_a_streak():
     """Every fourth of 200 refused as spam, never two in a row, on one claimed batch."""
     world = World()
     account = world.account(limits=ONE_CONNECTION)
@@ -199,7 +199,7 @@ def test_the_streak_of_a_server_that_refuses_now_and_then_never_comes_together()
     assert state(world, account) is AccountState.OPEN
 
 
-def test_five_refused_as_spam_in_a_row_do_pause_the_account():
+def test_five_spam_refusals_in_a_row_pause_the_account():
     world = World()
     account = world.account(limits=ONE_CONNECTION)
     for n in range(9):
@@ -215,7 +215,7 @@ def test_five_refused_as_spam_in_a_row_do_pause_the_account():
 # -- mail that any account may send --------------------------------------------------------------
 
 
-def test_one_unpinned_email_takes_no_account_down():
+def test_one_unpinned_email_pauses_no_account():
     world = World(congestion=CongestionPolicy(jitter=0))
     accounts = [world.account(name) for name in "abc"]
     world.submit(BAD)
@@ -227,7 +227,7 @@ def test_one_unpinned_email_takes_no_account_down():
     assert {state(world, account) for account in accounts} == {AccountState.OPEN}
 
 
-def test_it_goes_to_a_second_account_only_after_another_email_got_through_there():
+def test_a_refused_email_moves_to_a_second_account_only_after_a_success_there():
     world = World(congestion=CongestionPolicy(jitter=0))
     first, second = world.account("first"), world.account("second")
     bad = world.submit(BAD)
@@ -277,7 +277,7 @@ def test_a_dead_account_is_probed_by_a_login_and_not_by_an_email():
     assert world.account_now(account).health.breaker.failures >= 5
 
 
-def test_a_server_that_is_not_asked_for_anything_is_not_probed():
+def test_a_server_without_waiting_mail_is_not_probed():
     world = World(congestion=CongestionPolicy(jitter=0))
     world.account(limits=ONE_CONNECTION)
     email_id = world.submit()
@@ -369,7 +369,7 @@ def test_only_the_email_in_whose_dialogue_the_process_dies_is_poison(place):
     assert crashes == POISON_CRASHES
 
 
-def test_a_suspect_is_claimed_alone_and_takes_nothing_with_it():
+def test_a_suspect_is_claimed_alone():
     world = World()
     account = world.account(limits=ONE_CONNECTION)
     for n in range(4):
@@ -384,7 +384,7 @@ def test_a_suspect_is_claimed_alone_and_takes_nothing_with_it():
     assert batches_of(world) == [[1]]
 
 
-def test_two_that_several_crashes_have_met_are_not_tried_side_by_side():
+def test_two_suspects_are_never_in_flight_together():
     world = World()
     account = world.account(limits=Limits(daily=None, hourly=None, max_connections=4))
     for n in range(2):
@@ -402,7 +402,7 @@ def test_two_that_several_crashes_have_met_are_not_tried_side_by_side():
     assert batches_of(world) == [[2]]
 
 
-def test_attempts_that_were_never_made_are_no_rows():
+def test_an_attempt_that_was_not_made_has_no_row():
     world = World()
     account = world.account(limits=ONE_CONNECTION)
     ids = [world.submit(f"r{n}@example.org") for n in range(5)]
@@ -418,7 +418,7 @@ def test_attempts_that_were_never_made_are_no_rows():
 
 
 @pytest.mark.parametrize("how", ["drain", "crash", "worker"])
-def test_what_was_claimed_and_never_begun_leaves_no_attempt(how):
+def test_a_released_claim_leaves_no_attempt(how):
     world = World()
     account = world.account(limits=ONE_CONNECTION)
     ids = [world.submit(f"r{n}@example.org") for n in range(3)]
@@ -476,7 +476,7 @@ def test_a_process_that_has_not_beaten_for_a_lease_claims_nothing():
 # -- time ----------------------------------------------------------------------------------------
 
 
-def test_a_clock_set_back_over_a_restart_keeps_nothing_waiting_that_was_never_scheduled():
+def test_after_a_restart_with_a_clock_set_back_unscheduled_mail_goes_out():
     world = World(retry=RetryPolicy(jitter=0))
     account = world.account(limits=ONE_CONNECTION)
     world.play(Rule(Stage.DOT, "451 4.3.0 later", times=1))
@@ -531,7 +531,7 @@ def test_a_breaker_does_not_wait_for_a_clock_that_was_set_back():
 
 
 @pytest.mark.parametrize(("deaths", "paused"), [(1, False), (2, False), (3, True)])
-def test_a_server_that_dies_with_four_emails_after_their_dots_has_died_once(deaths, paused):
+def test_four_outcomes_lost_together_count_as_one_failure(deaths, paused):
     world = World()
     account = world.account(limits=Limits(daily=None, hourly=None, max_connections=4))
     world.play(Rule(Stage.DOT, Fault.CLOSE))
@@ -562,7 +562,7 @@ def deliver_together(world: World, batches: Sequence[Batch]) -> None:
 # -- a batch and the connections that stand free ---------------------------------------------------
 
 
-def test_what_little_waits_for_a_slow_server_is_dealt_out():
+def test_few_emails_for_a_slow_server_are_spread_over_its_connections():
     world = World()
     account = world.account(limits=Limits(daily=None, hourly=None, max_connections=4))
     for n in range(8):
@@ -575,7 +575,7 @@ def test_what_little_waits_for_a_slow_server_is_dealt_out():
     assert sorted(len(emails) for emails in batches_of(world)) == [2, 2, 2, 2]
 
 
-def test_a_batch_that_turns_out_to_be_slow_is_dealt_out():
+def test_the_rest_of_a_slow_batch_goes_to_free_connections():
     world = World()
     account = world.account(limits=Limits(daily=None, hourly=None, max_connections=4))
     ids = [world.submit(f"r{n}@example.org") for n in range(20)]
@@ -633,7 +633,7 @@ def test_no_recipient_is_rejected_without_a_reply_of_the_server_about_it():
 # -- a server that finds us too fast -------------------------------------------------------------
 
 
-def test_a_rate_word_slows_the_account_down_and_charges_nothing():
+def test_a_rate_limit_reply_slows_the_account_down_and_charges_nothing():
     world = World(congestion=CongestionPolicy(jitter=0))
     account = world.account(limits=ONE_CONNECTION)
     ids = [world.submit(f"r{n}@example.org") for n in range(140)]
@@ -659,7 +659,7 @@ def test_a_rate_word_slows_the_account_down_and_charges_nothing():
     assert {world.email(n).retry_count for n in ids} == {0}
 
 
-def test_a_quota_that_was_met_is_remembered_with_what_was_sent_before_it():
+def test_an_observed_quota_is_stored_with_the_number_sent_before_it():
     world = World(congestion=CongestionPolicy(jitter=0))
     account = world.account(limits=ONE_CONNECTION)
     for n in range(60):

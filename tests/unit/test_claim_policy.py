@@ -52,7 +52,7 @@ def test_of_those_that_any_account_may_take_no_more_are_chosen_than_are_shared()
     assert chosen(policy, *(due(n, queue=ANY_ACCOUNT) for n in (1, 2)), due(3)) == [1]
 
 
-def test_the_longest_due_get_places_of_their_own_and_none_twice() -> None:
+def test_the_longest_due_get_the_fair_places_and_no_email_is_taken_twice() -> None:
     policy = a_policy(limit=1)
     candidates = [due(1, priority=1, at=5), due(2, priority=5, at=1), due(3, priority=4, at=2)]
     assert chosen(policy, *candidates) == [1]
@@ -63,7 +63,7 @@ def test_the_longest_due_get_places_of_their_own_and_none_twice() -> None:
     assert list(policy.chosen) == [1, 2]
 
 
-def test_a_long_due_email_that_does_not_fit_keeps_no_other_one_from_the_place() -> None:
+def test_a_fair_place_skips_an_email_that_does_not_fit() -> None:
     limits = Limits(daily=9, unit=LimitUnit.RECIPIENTS)
     policy = a_policy(limits=limits, limit=0, units=2, urgent_units=2)
 
@@ -73,7 +73,7 @@ def test_a_long_due_email_that_does_not_fit_keeps_no_other_one_from_the_place() 
 
 
 @pytest.mark.parametrize(("unit", "largest"), [(LimitUnit.RECIPIENTS, 4), (LimitUnit.MESSAGES, 5)])
-def test_what_could_never_fit_is_no_candidate(unit: LimitUnit, largest: int) -> None:
+def test_an_email_that_can_never_fit_is_no_candidate(unit: LimitUnit, largest: int) -> None:
     limits = Limits(daily=5, hourly=None, unit=unit, priority_reserve=20)
     policy = a_policy(limits=limits)
 
@@ -85,7 +85,7 @@ def test_what_could_never_fit_is_no_candidate(unit: LimitUnit, largest: int) -> 
 @pytest.mark.parametrize(
     "changes", [{"priority": 0}, {"priority": 6}, {"pinned": True, "account_id": None}]
 )
-def test_what_no_claim_would_ever_take_is_refused(changes: dict[str, object]) -> None:
+def test_an_email_that_no_claim_could_take_is_refused(changes: dict[str, object]) -> None:
     with pytest.raises(Conflict):
         refuse_unclaimable(attrs.evolve(an_email(), **changes))
     refuse_unclaimable(an_email())

@@ -45,7 +45,7 @@ def results(verdict: Verdict) -> list[Result]:
     return [recipient.result for recipient in verdict.recipients]
 
 
-def test_taken_for_everybody():
+def test_all_recipients_accepted_is_sent():
     verdict = judge(OK, OK, said="250 2.0.0 queued")
 
     assert results(verdict) == [Result.SENT, Result.SENT]
@@ -54,7 +54,7 @@ def test_taken_for_everybody():
     )  # fmt: skip
 
 
-def test_taken_for_some_deferred_and_refused_for_others():
+def test_each_recipient_gets_the_verdict_of_its_own_reply():
     verdict = judge(OK, GREYLISTED, UNKNOWN_USER, said="250 2.0.0 queued")
 
     assert results(verdict) == [Result.SENT, Result.RETRY, Result.FAILED]
@@ -80,7 +80,7 @@ def test_452_for_the_first_recipient_is_an_ordinary_deferral():
     assert results(judge("452 4.5.3 Too many recipients", stage=Stage.RCPT)) == [Result.RETRY]
 
 
-def test_everybody_refused_is_failed_without_a_charge():
+def test_all_recipients_refused_is_failed_without_a_charge():
     verdict = judge(UNKNOWN_USER, UNKNOWN_USER, stage=Stage.RCPT, said=UNKNOWN_USER)
 
     assert results(verdict) == [Result.FAILED, Result.FAILED]
@@ -139,7 +139,7 @@ def test_a_connection_that_has_delivered_is_distinguished_from_a_new_one():
     assert verdict.retry_after == timedelta(0)
 
 
-def test_the_subject_of_the_email_is_no_word_of_the_server():
+def test_a_subject_quoted_in_a_reply_matches_no_rule():
     handoff = Handoff(
         stage=Stage.DOT, reply=reply("550 5.7.1 Unwanted: Sending paused for this account")
     )
@@ -149,7 +149,7 @@ def test_the_subject_of_the_email_is_no_word_of_the_server():
     assert (told.subject, told.result) == (Subject.MESSAGE, Result.FAILED)
 
 
-def test_the_verdict_states_what_the_server_asked_for_whatever_follows():
+def test_the_verdict_states_the_wait_that_the_server_asked_for():
     assert judge(stage=Stage.MAIL, said="451 try again in 3 minutes").wait == timedelta(minutes=3)
     assert judge(stage=Stage.MAIL, said="451 try again").wait is None
 
@@ -168,7 +168,7 @@ def test_a_refusal_at_the_dot_leaves_refused_recipients_their_own_reply():
 
 
 @pytest.mark.parametrize("problem", [Problem.TIMEOUT, Problem.CLOSED, Problem.PROTOCOL])
-def test_silence_after_the_dot_is_unknown_and_charged(problem):
+def test_no_reply_after_the_final_dot_is_unknown_and_charged(problem):
     verdict = judge(OK, UNKNOWN_USER, problem=problem)
 
     assert results(verdict) == [Result.UNKNOWN, Result.FAILED]
@@ -183,7 +183,7 @@ def test_a_3xx_after_the_dot_is_unknown():
 
 @pytest.mark.parametrize("stage", [stage for stage in Stage if stage is not Stage.DOT])
 @pytest.mark.parametrize("problem", [Problem.TIMEOUT, Problem.CLOSED, Problem.STOPPED])
-def test_silence_before_the_dot_is_known_and_not_charged(stage, problem):
+def test_no_reply_before_the_final_dot_is_a_retry_and_not_charged(stage, problem):
     verdict = judge(stage=stage, problem=problem, recipients=2)
 
     assert verdict.result in (Result.WAIT, Result.RETRY)
@@ -219,7 +219,7 @@ def test_an_enhanced_status_of_another_class_is_ignored():
         ("try again in 99 hours", 6 * 3600),
     ],
 )
-def test_what_the_server_asks_for_is_honoured_within_reason(text, wait):
+def test_a_wait_that_the_server_asks_for_is_kept_within_bounds(text, wait):
     verdict = judge(f"450 4.2.0 {text}", stage=Stage.RCPT)
 
     assert verdict.retry_after == timedelta(seconds=wait)
@@ -231,7 +231,7 @@ def test_a_throttle_that_names_a_time_pauses_for_it():
     assert verdict.pause_for == timedelta(minutes=20)
 
 
-def test_our_own_bug_behind_the_mark_is_unknown_and_before_it_is_a_retry():
+def test_an_internal_error_is_unknown_after_the_mark_and_a_retry_before_it():
     assert judge(problem=Problem.INTERNAL).result is Result.UNKNOWN
     assert judge(stage=Stage.BODY, problem=Problem.INTERNAL).result is Result.RETRY
 
@@ -250,9 +250,7 @@ REPLIES = st.builds(
     st.lists(st.none() | REPLIES, max_size=4),
     st.integers(1, 5),
 )
-def test_whatever_happened_there_is_one_verdict_for_every_recipient(
-    stage, said, problem, answers, count
-):
+def test_every_handoff_gives_one_verdict_for_each_recipient(stage, said, problem, answers, count):
     handoff = Handoff(
         stage=stage,
         reply=said,
@@ -268,7 +266,7 @@ def test_whatever_happened_there_is_one_verdict_for_every_recipient(
         assert handoff.accepted or handoff.unknown
 
 
-def test_an_email_that_all_took_asks_no_rule():
+def test_a_success_evaluates_no_rule():
     handoff = Handoff(
         stage=Stage.DOT,
         reply=reply("250 2.0.0 queued"),

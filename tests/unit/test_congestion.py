@@ -1,4 +1,4 @@
-"""Pauses, the breaker and the window of connections."""
+"""Pauses, the breaker and the concurrency of an account."""
 
 from datetime import timedelta
 
@@ -64,7 +64,7 @@ def test_congestion_halves_the_connections_down_to_one():
     assert seen == [4, 2, 1, 1]
 
 
-def test_a_window_of_successes_adds_one_connection():
+def test_as_many_successes_as_connections_add_one_connection():
     health = Health(concurrency=Concurrency(limit=2))
     health = judge(health, effect=AccountEffect.HEALTHY)
     assert health.connections(8) == 2
@@ -73,7 +73,7 @@ def test_a_window_of_successes_adds_one_connection():
     assert health.connections(8) == 3
 
 
-def test_a_window_that_has_grown_to_the_limit_is_forgotten():
+def test_concurrency_that_has_grown_to_the_limit_is_forgotten():
     health = Health(concurrency=Concurrency(limit=7))
     for _ in range(7):
         health = judge(health, effect=AccountEffect.HEALTHY)
@@ -81,7 +81,7 @@ def test_a_window_that_has_grown_to_the_limit_is_forgotten():
     assert health.untroubled
 
 
-def test_a_throttle_pauses_for_as_long_as_was_asked():
+def test_a_rate_limit_pauses_for_as_long_as_the_server_asked():
     health = judge(Health(), effect=AccountEffect.SLOW, pause_for=timedelta(seconds=60))
 
     assert health.paused(at(59))
@@ -136,14 +136,14 @@ def test_a_quota_pause_doubles_until_something_succeeds():
     assert well.untroubled
 
 
-def test_replies_of_one_burst_double_nothing():
+def test_replies_of_one_burst_do_not_double_the_pause():
     once = judge(Health(), effect=AccountEffect.PAUSE, pause_for=HOUR)
     twice = judge(once, effect=AccountEffect.PAUSE, pause_for=HOUR, second=1)
 
     assert twice.pause == once.pause
 
 
-def test_a_streak_pauses_only_when_it_is_long_enough():
+def test_only_a_streak_of_the_full_length_pauses():
     health = Health()
     for _ in range(2):
         health = judge(health, effect=AccountEffect.STREAK, after=3)
@@ -196,7 +196,7 @@ def test_the_last_reply_outlives_a_success():
 
 @pytest.mark.parametrize("effect", [AccountEffect.UNREACHABLE, AccountEffect.SLOW,
                                     AccountEffect.PAUSE])  # fmt: skip
-def test_circumstantial_evidence_takes_a_second_witness(effect):
+def test_circumstantial_evidence_needs_a_second_witness(effect):
     first = weigh(Health(), the_email(1), effect=effect)
     assert (first.effect, first.aside, first.health.opens_at(at(0))) == ("none", True, at(0))
 
@@ -227,13 +227,13 @@ def test_a_success_between_two_witnesses_clears_the_account():
     assert weigh(health, the_email(2), effect=AccountEffect.UNREACHABLE).effect == "none"
 
 
-def test_two_witnesses_of_different_things_are_not_two_of_one():
+def test_witnesses_of_different_faults_do_not_add_up():
     health = weigh(Health(), the_email(1), effect=AccountEffect.PAUSE, reason="quota").health
 
     assert weigh(health, the_email(2), effect=AccountEffect.PAUSE, reason="spam").effect == "none"
 
 
-def test_an_email_that_others_have_overtaken_is_no_evidence_about_the_account():
+def test_an_email_that_others_have_passed_is_no_witness():
     health = weigh(Health(), the_email(1), effect=AccountEffect.UNREACHABLE).health
 
     again = weigh(health, the_email(2), effect=AccountEffect.UNREACHABLE, discredited=True)
@@ -241,7 +241,7 @@ def test_an_email_that_others_have_overtaken_is_no_evidence_about_the_account():
     assert (again.effect, again.aside, again.health) == ("none", True, health)
 
 
-def test_certain_evidence_takes_no_second_witness():
+def test_certain_evidence_needs_no_second_witness():
     paused = weigh(Health(), the_email(1), effect=AccountEffect.PAUSE, evidence=Evidence.CERTAIN)
 
     assert paused.effect is AccountEffect.PAUSE
@@ -258,7 +258,7 @@ def test_a_streak_counts_distinct_emails_and_never_attempts():
     assert health.paused(at(0))
 
 
-def test_what_a_server_takes_for_somebody_is_no_trouble_for_the_account():
+def test_a_partial_success_is_a_success_of_the_account():
     known = weigh(Health(), the_email(1), effect=AccountEffect.PAUSE).health
 
     partly = weigh(known, the_email(2), effect=AccountEffect.PAUSE, result=Result.SENT)
@@ -266,7 +266,7 @@ def test_what_a_server_takes_for_somebody_is_no_trouble_for_the_account():
     assert (partly.effect, partly.aside, partly.health) == ("healthy", True, Health())
 
 
-def test_the_emails_that_brought_the_trouble_are_remembered_until_a_success():
+def test_suspect_emails_are_remembered_until_a_success():
     health = Health()
     for number in (1, 2, 3):
         health = weigh(health, the_email(number), effect=AccountEffect.UNREACHABLE).health
@@ -275,7 +275,7 @@ def test_the_emails_that_brought_the_trouble_are_remembered_until_a_success():
     assert judge(health, effect=AccountEffect.HEALTHY).suspects == frozenset()
 
 
-def test_a_breaker_that_emails_opened_is_soon_tried_with_others():
+def test_a_breaker_opened_by_emails_is_probed_soon_with_other_emails():
     health = weigh(Health(), the_email(0), effect=AccountEffect.UNREACHABLE).health
     waits, now = [], 0.0
     for number in range(1, MANY_FAILURES + 4):
@@ -309,7 +309,7 @@ def test_an_email_that_ends_every_session_steps_aside():
         (a_handoff(stage=Stage.MAIL, reply=a_reply(530, "login first")), "pause", "certain"),
     ],
 )  # fmt: skip
-def test_before_mail_no_email_can_be_to_blame(handoff, effect, evidence):
+def test_a_failure_before_the_mail_command_is_never_blamed_on_an_email(handoff, effect, evidence):
     assert evidence_of(handoff, a_verdict(effect=AccountEffect(effect))) == evidence
 
 
@@ -351,7 +351,7 @@ def test_outcomes_lost_again_and_again_pause_the_account(spans):
     assert unknown_outcomes(*spans).paused(at(700))
 
 
-def test_emails_that_one_event_has_met_are_all_remembered():
+def test_all_emails_of_one_event_are_suspects():
     assert unknown_outcomes((0, 1), (0.5, 1.1)).suspects == {0, 1}
 
 
@@ -388,7 +388,7 @@ def too_many(health: Health, *, second: float = 0, most: int = 8, **changes: obj
     ).health  # fmt: skip
 
 
-def test_one_connection_too_many_holds_up_none_of_the_others():
+def test_a_refused_extra_connection_does_not_pause_the_others():
     health = too_many(Health())
 
     assert (health.connections(8), health.opens_at(at(0))) == (4, at(0))
@@ -411,7 +411,7 @@ def test_a_server_without_room_for_one_connection_is_asked_again_in_seconds_and_
     assert waits == [5, 10, 20, 40, 60, 60]
 
 
-def test_a_wait_that_a_full_server_asks_for_is_kept():
+def test_a_full_server_is_left_alone_for_as_long_as_it_asks():
     asked = timedelta(minutes=5)
     health = too_many(Health(concurrency=Concurrency(limit=1)), pause_for=asked, wait=asked)
 
@@ -434,7 +434,7 @@ def test_connections_that_a_server_has_room_for_are_not_given_up_for_one_too_man
     assert too_many(health).connections(8) == 4
 
 
-def test_below_the_refused_number_connections_grow_as_ever():
+def test_below_the_refused_number_connections_grow_as_usual():
     health = too_many(too_many(Health()), second=1)
     for _ in range(2):
         health = judge(health, effect=AccountEffect.HEALTHY)
@@ -459,7 +459,7 @@ def test_a_success_does_not_resume_what_a_person_has_paused():
     assert judge(paused, effect=AccountEffect.HEALTHY).paused(at(9))
 
 
-def test_a_clock_that_is_set_back_makes_no_wait_longer():
+def test_a_clock_set_back_makes_no_wait_longer():
     health = judge(Health(), effect=AccountEffect.PAUSE, pause_for=HOUR, second=7200)
     health = judge(health, effect=AccountEffect.UNREACHABLE, second=7200)
 
@@ -470,7 +470,7 @@ def test_a_clock_that_is_set_back_makes_no_wait_longer():
     assert health.clock_set_back(at(7201)) == health
 
 
-def test_a_clock_that_is_set_back_makes_no_two_events_one():
+def test_a_clock_set_back_does_not_merge_two_events():
     health = too_many(unknown_outcomes((7199, 7200)), second=7200)
 
     back = health.clock_set_back(at(0))
@@ -505,7 +505,7 @@ def test_a_success_does_not_lift_the_pace():
     assert health.pace is not None
 
 
-def test_what_a_provider_refused_is_remembered():
+def test_the_number_at_which_a_provider_refused_is_remembered():
     health = Health().learnt(Window.HOUR, 101, now=at(0)).learnt(Window.HOUR, 98, now=at(9))
 
     [limit] = health.learned

@@ -1,4 +1,4 @@
-"""An account's connections are shared out evenly, and every process comes to the same answer."""
+"""An account's connections are divided evenly, and every process computes the same answer."""
 
 import pytest
 
@@ -29,7 +29,7 @@ def test_a_process_that_is_no_member_has_none() -> None:
     assert share(1, 5, owner=3, members=(1, 2)) == 0
 
 
-def test_when_one_goes_the_accounts_of_one_connection_move_only_from_it() -> None:
+def test_when_a_process_leaves_only_its_own_connections_move() -> None:
     before, after = (1, 2, 3, 4), (1, 2, 4)
 
     for account_id in ACCOUNTS:

@@ -1,4 +1,4 @@
-"""One processor: which one is chosen, and when the process moves."""
+"""CPU affinity: which processor is chosen, and when the process moves to another one."""
 
 import os
 import subprocess
@@ -50,21 +50,21 @@ class Machine:
         self.own += own
 
 
-def test_it_settles_on_one_of_those_that_are_allowed():
+def test_it_binds_to_one_of_the_allowed_processors():
     machine = Machine(number=4)
     CpuAffinity(machine).settle(4711)
     [here] = machine.confined
     assert here in range(4)
 
 
-def test_those_that_follow_each_other_settle_on_different_processors():
+def test_processes_with_consecutive_numbers_bind_to_different_processors():
     machine = Machine(number=4)
     for turn in range(4711, 4715):
         CpuAffinity(machine).settle(turn)
     assert sorted(machine.confined) == [0, 1, 2, 3]
 
 
-def test_where_there_is_one_processor_nothing_is_asked_of_the_system():
+def test_with_one_processor_the_affinity_is_left_alone():
     machine = Machine(number=1)
     one = CpuAffinity(machine)
     one.start(0)
@@ -72,7 +72,7 @@ def test_where_there_is_one_processor_nothing_is_asked_of_the_system():
     assert machine.confined == []
 
 
-def test_it_moves_away_from_what_others_keep_busy():
+def test_it_moves_away_from_a_busy_processor():
     machine = Machine()
     one = CpuAffinity(machine)
     one.settle(0)
@@ -82,7 +82,7 @@ def test_it_moves_away_from_what_others_keep_busy():
     assert {first, second} == {0, 1}
 
 
-def test_its_own_work_does_not_drive_it_away():
+def test_its_own_load_does_not_make_it_move():
     machine = Machine()
     one = CpuAffinity(machine)
     one.settle(0)
@@ -112,7 +112,7 @@ def test_the_systems_figures_are_read_by_processor():
     assert _busy_s(text) == {0: 156 / ticks, 1: 15 / ticks}
 
 
-def test_every_thread_of_a_real_process_is_confined_those_that_come_later_too():
+def test_every_thread_of_a_real_process_is_bound_including_later_ones():
     before = os.sched_getaffinity(0)
     waiting, seen = threading.Event(), []
     thread = threading.Thread(target=waiting.wait, daemon=True)
@@ -157,7 +157,7 @@ print(os.sched_getaffinity(0) == {there}, os.sched_getaffinity(free.native_id) =
 # -- what it begins --------------------------------------------------------------------------------
 
 
-def test_what_is_begun_unbound_may_choose_for_itself():
+def test_an_unbound_thread_may_set_its_own_affinity():
     machine = Machine(number=4)
     one = CpuAffinity(machine)
     one.settle(0)
@@ -166,14 +166,14 @@ def test_what_is_begun_unbound_may_choose_for_itself():
     assert machine.threads[1:] == [frozenset(machine.confined)]
 
 
-def test_before_it_has_settled_nothing_has_to_be_unbound():
+def test_before_it_is_bound_nothing_has_to_be_unbound():
     machine = Machine()
     with CpuAffinity(machine).unbound():
         pass
     assert machine.threads == []
 
 
-def test_a_child_of_a_process_that_has_settled_has_all_processors():
+def test_a_child_of_a_bound_process_may_use_all_processors():
     code = """
 import os, subprocess, sys
 from entrypoints.runtime.cpu_affinity import CpuAffinity
@@ -209,10 +209,10 @@ def policies_of_threads(*begun_with: int) -> list[int]:
     return found
 
 
-def test_a_thread_that_gives_way_is_scheduled_so_and_no_other_one():
+def test_only_the_threads_that_ask_for_it_run_under_sched_batch():
     assert policies_of_threads(os.SCHED_OTHER) == [os.SCHED_BATCH]
     assert os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
-def test_a_policy_of_somebodys_choice_is_kept():
+def test_a_scheduling_policy_set_from_outside_is_kept():
     assert policies_of_threads(os.SCHED_IDLE) == [os.SCHED_IDLE]

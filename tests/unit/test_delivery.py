@@ -1,4 +1,4 @@
-"""Claim, hand off, write down: what the worker's use cases promise."""
+"""Claim, hand off, settle: what the worker's use cases promise."""
 
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -225,7 +225,7 @@ def test_the_limit_is_reserved_at_the_claim_and_charged_at_completion():
     assert world.claim()
 
 
-def test_what_was_surely_not_accepted_frees_its_reservation():
+def test_a_refused_email_frees_its_reservation():
     world = World()
     account = world.account(limits=Limits(hourly=1, daily=None))
     world.submit()
@@ -273,7 +273,7 @@ def test_a_limit_changed_by_its_owner_holds_from_the_next_claim():
     assert len(world.sender.accepted) == 2
 
 
-def test_a_full_account_does_not_hold_up_another():
+def test_a_full_account_does_not_delay_another_one():
     world = World()
     full = world.account("full", limits=Limits(hourly=1, daily=None))
     world.account("free")
@@ -318,7 +318,7 @@ def test_unpinned_mail_moves_to_an_account_that_can_send():
         Rule(Stage.RCPT, "450 4.2.0 later", recipient="b@example.org", times=1),
     ],
 )
-def test_mail_stays_with_its_account_once_something_passed_the_dot(rule):
+def test_mail_stays_with_its_account_after_a_final_dot(rule):
     world = World()
     first = world.account("first", limits=Limits(hourly=500, daily=None))
     world.account("second", limits=Limits(hourly=5, daily=None))
@@ -413,7 +413,7 @@ def test_a_stale_holder_sends_nothing():
     assert world.email(email_id).status is Status.QUEUED
 
 
-def test_a_crash_before_the_mark_costs_nothing():
+def test_a_crash_before_the_mark_is_not_charged():
     world = World()
     account = world.account(limits=Limits(hourly=5, daily=None))
     email_id = world.submit()
@@ -433,7 +433,7 @@ def mark(world: World, email_id: int) -> None:
     )
 
 
-def test_a_crash_behind_the_mark_is_unknown_and_charged():
+def test_a_crash_after_the_mark_is_unknown_and_charged():
     world = World()
     account = world.account(limits=Limits(hourly=5, daily=None))
     email_id = world.submit()
@@ -448,7 +448,7 @@ def test_a_crash_behind_the_mark_is_unknown_and_charged():
 
 
 @pytest.mark.parametrize("hold", ["account", "email"])
-def test_hold_leaves_an_unknown_outcome_to_a_person(hold):
+def test_the_policy_hold_leaves_an_unknown_outcome_to_a_person(hold):
     world = World()
     world.account(on_unknown=OnUnknown.HOLD if hold == "account" else None)
     email_id = world.submit(at_most_once=hold == "email")
@@ -516,7 +516,7 @@ def test_a_dead_process_is_recognised_by_its_lock():
     assert world.email(email_id).status is Status.SENT
 
 
-def test_a_silent_process_is_given_a_whole_lease_by_the_monotonic_clock():
+def test_a_silent_process_keeps_its_emails_for_one_lease_of_the_monotonic_clock():
     world = World(lease=LeaseRules(lease=timedelta(seconds=60)))
     world.account(limits=Limits(daily=None, hourly=None, max_connections=1))
     email_id = world.submit()
@@ -553,7 +553,7 @@ def test_a_process_that_beats_keeps_its_emails():
     assert world.email(email_id).status is Status.SENDING
 
 
-def test_a_process_that_was_declared_dead_gets_a_new_name():
+def test_a_process_that_was_declared_dead_joins_as_a_new_instance():
     world = World()
     other = World(beside=world, pid=2)
     other.locks.die()
@@ -575,7 +575,7 @@ def test_the_connections_of_an_account_are_shared_by_the_processes():
     assert sum(claimed) == 5
 
 
-def test_what_is_too_old_ends_visibly():
+def test_an_email_past_its_lifetime_fails_with_a_reason():
     world = World(retry=RetryPolicy(max_age=timedelta(hours=72)))
     world.account(active=False)
     email_id = world.submit()
@@ -604,7 +604,7 @@ def test_scheduled_mail_is_not_handed_off_before_its_time():
     assert world.email(email_id).status is Status.SENT
 
 
-def test_shutdown_puts_back_what_was_not_begun():
+def test_shutdown_puts_back_emails_that_were_not_begun():
     world = World()
     world.account()
     ids = [world.submit() for _ in range(2)]
@@ -744,7 +744,7 @@ def test_a_claim_that_was_written_although_its_answer_was_lost_goes_back_uncharg
     assert world.email(email_id).status is Status.SENT
 
 
-def test_a_claim_that_was_not_written_takes_nothing_from_the_next_one():
+def test_a_claim_that_failed_takes_no_room_from_the_next_one():
     world = World()
     world.account(limits=ONE_CONNECTION)
     email_id = world.submit()
@@ -842,7 +842,7 @@ class Refusing(FakeSender):
         (Rule(Stage.DOT, "503 5.5.1 out of sequence", times=1),),
     ],
 )
-def test_a_server_that_breaks_on_an_announcement_is_never_announced_to_again(rules):
+def test_a_server_that_breaks_on_an_announced_envelope_gets_no_more_of_them(rules):
     world = World(sender=Refusing(Script(rules)))
     account = world.account(announce_next=True)
     email_id = world.submit()
@@ -858,7 +858,7 @@ def test_a_server_that_breaks_on_an_announcement_is_never_announced_to_again(rul
     assert len(world.heard.named("announcing_stopped")) == 1
 
 
-def test_an_email_that_an_announcement_got_refused_goes_again_at_once_and_is_not_charged():
+def test_an_email_refused_because_of_an_announcement_is_sent_again_uncharged():
     rule = Rule(Stage.DOT, "503 5.5.1 out of sequence", times=1)
     world = World(sender=Refusing(Script((rule,))))
     account = world.account(announce_next=True)
@@ -871,7 +871,7 @@ def test_an_email_that_an_announcement_got_refused_goes_again_at_once_and_is_not
     assert (email.status, email.retry_count, used(world, account)) == (Status.SENT, 0, 1)
 
 
-def test_a_change_of_the_account_meanwhile_overrides_the_pause():
+def test_a_change_of_the_account_during_the_handoff_prevents_the_pause():
     world = World(sender=Refusing())
     account = world.account(announce_next=True)
     world.submit()

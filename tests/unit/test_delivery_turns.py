@@ -1,4 +1,4 @@
-"""A connection goes on with its account's mail for a while, and no other account loses by it."""
+"""A connection continues with its account's mail for a turn, and delays no other account."""
 
 from concurrent.futures import Future
 
@@ -52,19 +52,19 @@ def statuses(world: World, emails: int = 5) -> list[Status]:
     return [world.email(number).status for number in range(1, emails + 1)]
 
 
-def test_it_goes_on_with_what_waits_for_the_same_account():
+def test_a_connection_continues_with_mail_of_its_account():
     world = World()
     Worker(world).deliver(a_batch(world))
     assert statuses(world) == [Status.SENT] * 5
 
 
-def test_without_a_holder_the_turn_ends_with_the_batch():
+def test_without_a_claim_listener_the_turn_ends_with_the_batch():
     world = World()
     world.deliver(a_batch(world))
     assert statuses(world) == [Status.SENT, *[Status.QUEUED] * 4]
 
 
-def test_the_held_emails_are_reported_with_the_email_under_way():
+def test_claimed_emails_are_reported_together_with_the_email_in_flight():
     world = World()
     worker = Worker(world)
     batch = a_batch(world)
@@ -85,7 +85,7 @@ def so_slow(world: World, seconds: float) -> None:
     world.sender.send = slow
 
 
-def test_after_its_turn_it_lets_others_come():
+def test_after_its_turn_a_connection_yields_to_other_accounts():
     world = World()
     batch = a_batch(world)
     so_slow(world, TURN_SECONDS / 1.5)  # one is claimed at a time
@@ -119,7 +119,7 @@ def test_an_urgent_email_that_comes_meanwhile_is_the_next_one():
     assert world.sent_subjects().index("urgent@example.org") <= 2
 
 
-def test_limits_hold_for_what_is_claimed_on_the_way():
+def test_limits_hold_for_emails_claimed_during_a_turn():
     world = World()
     batch = a_batch(world, limits=Limits(hourly=3, daily=None, max_connections=1))
     Worker(world).deliver(batch)
@@ -128,7 +128,7 @@ def test_limits_hold_for_what_is_claimed_on_the_way():
 
 
 @pytest.mark.parametrize("field", ["password", "active"])
-def test_with_new_settings_the_old_connection_takes_nothing_more(field):
+def test_after_a_change_of_the_account_the_old_connection_claims_no_more(field):
     world = World()
     batch = a_batch(world)
     change = {"password": "another"} if field == "password" else {"active": False}
@@ -137,7 +137,7 @@ def test_with_new_settings_the_old_connection_takes_nothing_more(field):
     assert statuses(world) == [Status.SENT, *[Status.QUEUED] * 4]
 
 
-def test_when_the_account_is_paused_what_was_claimed_on_the_way_goes_back_uncharged():
+def test_emails_claimed_during_a_turn_go_back_uncharged_when_the_account_is_paused():
     world = World()
     batch = a_batch(world)
     world.play(Rule(Stage.AUTH, "535 5.7.8 no", times=1))
@@ -155,7 +155,7 @@ def test_while_the_disk_is_low_nothing_more_is_claimed():
     assert statuses(world) == [Status.SENT, *[Status.QUEUED] * 4]
 
 
-def test_a_stop_puts_back_what_was_claimed_on_the_way():
+def test_a_stop_puts_back_emails_claimed_during_the_turn():
     world = World()
     batch = a_batch(world)
     worker = Worker(world)
@@ -171,7 +171,7 @@ def test_a_stop_puts_back_what_was_claimed_on_the_way():
     assert len(world.sender.accepted) == 1
 
 
-def test_a_bug_leaves_no_email_claimed_without_a_holder():
+def test_after_a_bug_every_claimed_email_has_been_reported():
     world = World()
     batch = a_batch(world)
     worker = Worker(world)
@@ -186,7 +186,7 @@ def test_a_bug_leaves_no_email_claimed_without_a_holder():
     assert Status.SENDING not in statuses(world)
 
 
-def test_without_a_store_there_is_nothing_more_and_no_error():
+def test_without_a_store_the_turn_ends_without_an_error():
     world = World()
     batch = a_batch(world)
     post, calls = world.store.post, []
@@ -262,7 +262,7 @@ def a_long_batch(world: World, emails: int = 5, *, max_connections: int = 1) -> 
     return batch
 
 
-def test_a_connection_that_goes_on_for_long_is_not_taken_for_a_slow_one():
+def test_a_long_turn_is_not_mistaken_for_a_slow_server():
     clock = FakeClock()
     store = SlowStore(clock)
     world = World(store=store, clock=clock)

@@ -36,7 +36,7 @@ def last_hand_off(world: World) -> Any:
     return max(world.email(row.id).sent_at for row in page.emails)
 
 
-def test_what_fits_the_limits_goes_now():
+def test_emails_within_the_limits_go_now():
     world = World()
     world.account(limits=NEWSLETTER)
     assert told(world, 20) == Forecast(go_now=20, last_due_at=world.clock.now())
@@ -69,7 +69,7 @@ def test_the_last_is_due_when_it_is_handed_off(number):
 
 
 @pytest.mark.parametrize(("before", "go_now"), [(10, 35), (44, 1), (45, 0), (100, 0)])
-def test_what_waits_before_it_goes_before_it(before, go_now):
+def test_mail_that_waited_before_is_sent_first(before, go_now):
     world = World()
     world.account(limits=NEWSLETTER)
     told(world, before)
@@ -79,7 +79,7 @@ def test_what_waits_before_it_goes_before_it(before, go_now):
     assert timedelta(0) <= difference <= timedelta(minutes=5)
 
 
-def test_what_was_sent_before_counts():
+def test_mail_sent_before_counts_against_the_limits():
     world = World()
     world.account(limits=NEWSLETTER)
     told(world, 30)
@@ -144,7 +144,7 @@ def test_recipients_are_counted_where_the_limits_count_them():
     )  # the recipients of the earlier ones were not counted
 
 
-def test_a_normal_email_for_more_than_is_not_reserved_is_refused_and_an_urgent_one_is_not():
+def test_a_normal_email_may_not_need_the_reserve_and_an_urgent_one_may():
     world = World()
     world.account(limits=attrs.evolve(NEWSLETTER, unit=LimitUnit.RECIPIENTS))
     to = tuple(an_address(f"{n}@example.org") for n in range(46))
@@ -153,7 +153,7 @@ def test_a_normal_email_for_more_than_is_not_reserved_is_refused_and_an_urgent_o
     assert told(world, 1, to=to, account_id=1, priority=2).go_now == 1
 
 
-def test_normal_mail_before_a_reserve_is_not_looked_for_again_and_again():
+def test_normal_mail_that_only_the_reserve_could_send_causes_no_busy_loop():
     world = World()
     world.account(limits=NEWSLETTER)
     told(world, 60)

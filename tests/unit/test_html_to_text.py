@@ -91,7 +91,7 @@ def test_a_link_shows_where_it_leads_unless_its_text_does(html: str, text: str) 
         "Seen<style>no</styles>no",
     ],
 )
-def test_what_a_reader_would_not_see_is_left_out(html: str) -> None:
+def test_scripts_styles_and_comments_are_left_out(html: str) -> None:
     assert text_from_html(html) == "Seen"
 
 
@@ -105,7 +105,7 @@ def test_what_a_reader_would_not_see_is_left_out(html: str) -> None:
         ("1 < 2 <3 a<>b </ gone>", "1 < 2 <3 a<>b"),
     ],
 )
-def test_entities_are_characters_and_stray_marks_stay(html: str, text: str) -> None:
+def test_entities_are_decoded_and_stray_marks_stay(html: str, text: str) -> None:
     assert text_from_html(html) == text
 
 
@@ -159,7 +159,7 @@ def test_numbered_lists_are_numbered(html: str, text: str) -> None:
         ("<blockquote><ul><li>a<li>b</ul></blockquote>", "> - a\n> - b"),
     ],
 )
-def test_what_is_nested_in_a_list_is_indented(html: str, text: str) -> None:
+def test_nested_blocks_of_a_list_are_indented(html: str, text: str) -> None:
     assert text_from_html(html) == text
 
 
@@ -203,7 +203,7 @@ def test_an_image_is_its_alternative_text(html: str, text: str) -> None:
         '<p class="hidden">Seen</p>',
     ],
 )
-def test_what_is_hidden_and_padding_are_left_out(html: str) -> None:
+def test_hidden_elements_and_padding_are_left_out(html: str) -> None:
     assert text_from_html(html) == "Seen"
 
 
@@ -261,7 +261,7 @@ def test_every_link_that_can_be_followed_keeps_its_target(html: str, text: str) 
         ("<blockquote><table><tr><td>a<td>b<tr><td>c</table></blockquote>", "> a\tb\n> c"),
     ],
 )
-def test_the_cells_of_a_row_are_apart_and_empty_ones_stay(html: str, text: str) -> None:
+def test_cells_of_a_row_are_separated_and_empty_ones_stay(html: str, text: str) -> None:
     assert text_from_html(html) == text
 
 
@@ -325,7 +325,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("piece", HOSTILE)
-def test_hostile_html_costs_no_more_than_its_length(piece: str) -> None:
+def test_hostile_html_takes_time_proportional_to_its_length(piece: str) -> None:
     start = process_time()
     text_from_html("<p>" + piece * (SIZE // len(piece)))
     text_from_html("<a " + piece * (SIZE // len(piece)))

@@ -1,4 +1,4 @@
-"""Rooms, reserves and retries."""
+"""The room that limits leave, reserves, and the delays of retries."""
 
 from datetime import timedelta
 
@@ -14,12 +14,12 @@ def test_the_room_is_what_the_tightest_window_leaves():
     assert Limits(hourly=50, daily=500).room(USED) == 5
 
 
-def test_a_window_without_a_limit_leaves_everything():
+def test_a_window_without_a_limit_has_unlimited_room():
     assert Limits(hourly=50, daily=None).room(USED) == 20
     assert Limits(hourly=None, daily=None).room(USED) == UNLIMITED
 
 
-def test_there_is_never_less_than_no_room():
+def test_room_is_never_negative():
     assert Limits(hourly=10, daily=None).room(USED) == 0
 
 
@@ -58,7 +58,7 @@ def test_the_smallest_limit_bounds_any_email():
     assert Limits(hourly=50, daily=500, minute=20).smallest() == 20
 
 
-def test_the_schedule_keeps_its_last_step():
+def test_the_last_retry_delay_repeats():
     policy = RetryPolicy(delays=(timedelta(seconds=1), timedelta(seconds=5)))
 
     assert [policy.delay(n, jitter=0).total_seconds() for n in (1, 2, 3, 9)] == [1, 5, 5, 5]

@@ -37,14 +37,14 @@ def test_a_port_in_use_is_refused_and_the_free_one_is_not(taken):
     assert [r.place.port_setting for r in found] == ["SANDBOX_PORT"]
 
 
-def test_two_that_want_the_same_port_do_not_both_get_it():
+def test_of_two_servers_on_one_port_the_second_is_refused():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     found = refusals([listening.api("127.0.0.1", port), listening.sandbox(port)])
     assert [r.place.port_setting for r in found] == ["SANDBOX_PORT"]
 
 
-def test_a_name_that_leads_nowhere_is_refused_in_words():
+def test_a_host_name_that_does_not_resolve_is_refused_with_a_clear_text():
     [refusal] = refusals([listening.api("nowhere.invalid", 0)])
     told = explained([refusal])
     assert "HOST must be an address of this machine" in told

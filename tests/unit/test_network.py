@@ -22,7 +22,7 @@ PRIVATE = [
 
 @pytest.mark.parametrize("text", NEVER)
 @pytest.mark.parametrize("policy", [PRODUCTION, DEVELOPMENT])
-def test_t_ssrf_1_metadata_and_what_is_no_host_is_never_reached(text, policy):
+def test_t_ssrf_1_metadata_services_and_invalid_hosts_are_never_reached(text, policy):
     everything = NetworkPolicy(
         private=policy.private, allowed=(ip_network("0.0.0.0/0"), ip_network("::/0"))
     )
@@ -131,7 +131,7 @@ def test_t_ssrf_1_no_mail_server_is_at_an_address_with_a_special_purpose(text):
 
 
 @pytest.mark.parametrize("text", REGISTRY_PRIVATE.values(), ids=REGISTRY_PRIVATE)
-def test_t_ssrf_2_the_private_ranges_of_the_registries_need_the_owners_word(text):
+def test_t_ssrf_2_the_private_ranges_of_the_registries_need_the_owners_permission(text):
     assert not PRODUCTION.allows(ip_address(text))
     assert DEVELOPMENT.allows(ip_address(text))
     assert NetworkPolicy(allowed=(ip_network(text),)).allows(ip_address(text))
@@ -146,7 +146,7 @@ def test_the_whole_of_a_registered_range_is_refused(entry):
 
 
 @pytest.mark.parametrize("text", NO_GLOBAL_UNICAST)
-def test_what_is_no_global_unicast_address_needs_the_owners_word(text):
+def test_an_address_that_is_not_global_unicast_needs_the_owners_permission(text):
     assert not PRODUCTION.allows(ip_address(text))
     assert NetworkPolicy(allowed=(ip_network(text),)).allows(ip_address(text))
 

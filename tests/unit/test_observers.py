@@ -39,7 +39,7 @@ def test_an_event_is_one_line_with_its_ids():
     assert line.endswith("INFO    email_sent email_id=7 account_id=2 attempt=1 stage=dot")
 
 
-def test_in_json_every_part_has_its_own_place():
+def test_in_json_every_part_has_its_own_key():
     log = Log(JsonFormatter())
     log.observe(SENT)
     entry = json.loads(log.written.getvalue())
@@ -55,7 +55,7 @@ def test_in_json_every_part_has_its_own_place():
     }
 
 
-def test_what_is_not_known_is_left_out():
+def test_fields_without_a_value_are_left_out():
     log = Log(TextFormatter())
     log.observe(Event(name="instance_removed", fields={"instance": 3, "host": None}))
     assert log.lines[0].endswith("instance_removed instance=3")
@@ -151,7 +151,7 @@ def a_gathered_log() -> tuple[logging.Logger, io.StringIO]:
     return logger, written
 
 
-def test_lines_leave_together_and_by_themselves():
+def test_lines_are_written_together_without_a_flush():
     logger, written = a_gathered_log()
     for n in range(3):
         logger.info("line %d", n)
@@ -160,14 +160,14 @@ def test_lines_leave_together_and_by_themselves():
     wait_until(lambda: written.getvalue().count("\n") == 4, every=0.01)
 
 
-def test_a_warning_leaves_at_once_and_takes_along_what_came_before_it():
+def test_a_warning_is_written_at_once_after_the_lines_before_it():
     logger, written = a_gathered_log()
     logger.info("before")
     logger.warning("now")
     assert [line.split()[-1] for line in written.getvalue().splitlines()] == ["before", "now"]
 
 
-def test_what_is_left_is_written_at_the_end():
+def test_a_flush_writes_the_remaining_lines():
     logger, written = a_gathered_log()
     logger.info("last words")
     for handler in logger.handlers:

@@ -37,7 +37,7 @@ def fault(**headers):
     return forwarded_of(environ).fault
 
 
-def test_a_request_without_such_headers_is_left_as_it_is():
+def test_a_request_without_forwarded_headers_is_unchanged():
     environ = seen()
     assert forwarded_of(environ) is None
     assert environ["REMOTE_ADDR"] == "127.0.0.1"
@@ -50,7 +50,7 @@ def test_the_client_is_the_rightmost_address_that_is_no_trusted_proxy():
     assert client("203.0.113.7, 10.2.0.1, 10.1.2.3") == "10.2.0.1"
 
 
-def test_of_trusted_proxies_alone_the_first_one_is_the_client():
+def test_if_all_addresses_are_trusted_proxies_the_first_one_is_the_client():
     assert client("10.1.9.9, 10.1.2.3") == "10.1.9.9"
 
 
@@ -88,7 +88,7 @@ def test_a_trusted_peer_is_known_however_it_is_written(peer):
 @pytest.mark.parametrize(
     "peer", ["127.0.0.2", "10.2.0.1", "::1", "fd12:0:0:1::1", "", "unix:", "x"]
 )
-def test_of_any_other_peer_nothing_is_believed(peer):
+def test_headers_of_an_untrusted_peer_are_ignored(peer):
     environ = seen(
         peer,
         X_FORWARDED_FOR="203.0.113.7",
@@ -104,7 +104,7 @@ def test_of_any_other_peer_nothing_is_believed(peer):
     assert forwarded_of(environ).fault is None
 
 
-def test_without_trusted_proxies_no_header_is_a_fault():
+def test_without_trusted_proxies_no_header_is_an_error():
     environ = seen(trusted=(), X_FORWARDED_FOR="nonsense")
     assert forwarded_of(environ).fault is None
 
@@ -126,7 +126,7 @@ def test_without_trusted_proxies_no_header_is_a_fault():
         ":" * 60_000,
     ],
 )
-def test_an_entry_that_is_no_address_is_a_fault(text):
+def test_an_entry_that_is_no_address_is_an_error(text):
     assert fault(X_FORWARDED_FOR=text).startswith("X-Forwarded-For must")
 
 
@@ -140,7 +140,7 @@ def test_the_scheme_is_what_the_client_used(text):
 
 
 @pytest.mark.parametrize("text", ["", "ftp", "https,http", "https://", "javascript", "http s"])
-def test_another_scheme_is_a_fault(text):
+def test_a_scheme_other_than_http_and_https_is_an_error(text):
     assert fault(X_FORWARDED_PROTO=text) == "X-Forwarded-Proto must be http or https"
 
 
@@ -195,7 +195,7 @@ def test_the_host_is_what_the_client_asked_for(text):
         "-" * 60_000,
     ],
 )
-def test_what_is_no_host_is_a_fault(text):
+def test_a_malformed_host_is_an_error(text):
     assert fault(X_FORWARDED_HOST=text).startswith("X-Forwarded-Host must")
 
 
@@ -220,7 +220,7 @@ def test_the_prefix_stands_before_every_path(text, prefix):
         *("/ä", "/a;b", "/a\n", "/a'", '/a"', "/" + "a" * 300, "/" * 60_000, "/a" * 30_000),
     ],
 )
-def test_what_is_no_path_is_a_fault(text):
+def test_a_malformed_prefix_is_an_error(text):
     assert fault(X_FORWARDED_PREFIX=text).startswith("X-Forwarded-Prefix must")
 
 
@@ -246,7 +246,7 @@ def test_a_request_that_comes_twice_is_read_once():
     assert environ == once
 
 
-def test_what_was_there_before_is_remembered():
+def test_the_original_values_are_kept():
     environ = seen(X_FORWARDED_FOR="203.0.113.7", X_FORWARDED_HOST="mail.example.com")
     forwarded = forwarded_of(environ)
     assert (forwarded.peer, forwarded.host) == ("127.0.0.1", "127.0.0.1:5000")

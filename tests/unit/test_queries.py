@@ -20,7 +20,7 @@ def opens(world: World, email_id: int):
     return next_attempt_at(view.gates, now=view.now)
 
 
-def test_an_email_that_could_go_at_once_stands_in_line():
+def test_an_email_that_is_due_waits_in_line():
     world = World()
     world.account()
     email_id = world.submit()
@@ -51,7 +51,7 @@ def test_scheduled_and_deferred_emails_wait_for_their_time():
     assert opens(world, deferred) == world.clock.now() + timedelta(minutes=1)
 
 
-def test_an_inactive_account_is_waited_for_without_an_end():
+def test_mail_of_an_inactive_account_waits_without_an_end():
     world = World()
     world.account(active=False)
     email_id = world.submit(account_id=1)
@@ -78,7 +78,7 @@ def test_a_full_account_reports_when_room_returns():
         (Rule(Stage.BANNER, Fault.CLOSE), "server_unreachable"),
     ],
 )
-def test_trouble_of_the_account_is_named(rule, expected):
+def test_a_pause_of_the_account_is_shown_with_its_reason(rule, expected):
     world = World()
     world.account()
     for name in ("first", "second"):

@@ -36,13 +36,13 @@ def test_a_socket_with_room_can_be_written_to(pair, kind):
     assert kind(here, WRITE).poll(0) == [(here.fileno(), WRITE)]
 
 
-def test_both_are_reported_at_once(pair, kind):
+def test_readable_and_writable_are_reported_together(pair, kind):
     here, there = pair
     there.send(b"x")
     assert kind(here, READ | WRITE).poll(0) == [(here.fileno(), READ | WRITE)]
 
 
-def test_the_end_of_a_connection_is_something_to_read(pair, kind):
+def test_a_closed_connection_is_readable(pair, kind):
     here, there = pair
     there.close()
     [(_, events)] = kind(here, READ).poll(0)

@@ -87,7 +87,7 @@ def test_results_that_come_while_one_waits_share_its_work(slow, notes):
     assert writer.wait(timeout=0)
 
 
-def test_a_result_that_fails_takes_no_other_one_with_it(slow, notes):
+def test_a_result_that_fails_does_not_fail_the_others(slow, notes):
     writer, stale = ResultWriter(slow), StaleAttempt("taken away")
     notes.hand_in(writer, "a")
     notes.hand_in(writer, "b", stale)
@@ -189,7 +189,7 @@ def test_a_mark_that_the_store_could_not_make_is_not_refused_and_the_next_one_is
     assert CommitPermit(writer, email, owner=world.owner, clock=world.clock)()
 
 
-def test_marks_that_come_while_one_waits_share_its_work_and_each_hears_of_its_own():
+def test_marks_that_come_while_one_waits_share_its_work_and_get_their_own_answers():
     world = World()
     emails = claimed(world, 3)
     slow = SlowStore(world.store)
@@ -263,7 +263,7 @@ def test_a_result_is_never_durable_later_than_the_next_mark_of_its_connection(no
     assert notes.told == {"before the mark": None}
 
 
-def test_a_result_that_fails_takes_no_mark_with_it(notes):
+def test_a_result_that_fails_does_not_fail_the_marks(notes):
     world = World()
     [email] = claimed(world, 1)
     slow = SlowStore(world.store)
@@ -282,7 +282,7 @@ def test_a_result_that_fails_takes_no_mark_with_it(notes):
     assert writer.wait(timeout=0)
 
 
-def test_a_failing_listener_of_a_result_keeps_no_mark_waiting(notes):
+def test_a_failing_callback_of_a_result_does_not_block_the_marks(notes):
     world = World()
     [email] = claimed(world, 1)
     slow = SlowStore(world.store)

@@ -41,7 +41,7 @@ def test_each_measured_number_has_its_method_and_date() -> None:
         assert entry["value"] > 0
 
 
-def test_what_was_not_measured_is_not_guessed() -> None:
+def test_a_number_that_was_not_measured_is_shown_as_missing() -> None:
     without = attrs.evolve(
         GIVEN,
         measured={

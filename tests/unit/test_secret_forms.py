@@ -68,7 +68,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
-def test_of_a_reply_that_holds_the_secret_code_and_status_are_kept(form):
+def test_a_reply_with_the_secret_is_cut_to_its_code_and_status(form):
     lines = f"5.7.8 rejected: {form}".split("\n")
 
     assert secret().kept_at_login(535, lines) == Reply(535, "5.7.8", "5.7.8")
@@ -80,7 +80,7 @@ def test_without_a_status_the_code_alone_is_kept(form):
 
 
 @pytest.mark.parametrize("at", range(len(PASSWORD) - 5))
-def test_any_six_characters_in_a_row_are_enough(at):
+def test_any_six_characters_in_a_row_are_recognised(at):
     piece = PASSWORD[at : at + 6]
 
     assert secret().in_lines([f"no <{piece}>"])
@@ -88,7 +88,7 @@ def test_any_six_characters_in_a_row_are_enough(at):
 
 
 @pytest.mark.parametrize("at", range(len(b64(PASSWORD)) - 6))
-def test_any_six_letters_of_its_base64_are_enough(at):
+def test_any_six_characters_of_its_base64_are_recognised(at):
     assert secret().in_lines([f"no <{b64(PASSWORD)[at : at + 6]}>"])
 
 
@@ -104,14 +104,14 @@ def test_a_reply_without_it_is_kept_as_it_is(text):
     assert secret().kept_at_login(535, [text]) == Reply.of(535, text)
 
 
-def test_lines_are_joined_as_ever():
+def test_lines_are_joined_as_usual():
     kept = secret().kept_at_login(535, ["5.7.8 Username and Password", "5.7.8 not accepted"])
 
     assert kept == Reply.of(535, "5.7.8 Username and Password 5.7.8 not accepted")
 
 
 @pytest.mark.parametrize("password", ["a", "ab", "abc", "hunter", "12345"])
-def test_all_of_a_short_secret_is_needed(password):
+def test_a_short_secret_is_recognised_only_as_a_whole(password):
     short = secret(password)
 
     assert short.in_lines([f"no {password}"])
@@ -123,7 +123,7 @@ def test_all_of_a_short_secret_is_needed(password):
 @pytest.mark.parametrize(
     "form", [ANSWER, ANSWER[5:15], "0fa31f21d4bd7bc2c2fd1cbbcb9adbd8", b64(ANSWER)]
 )
-def test_the_answer_to_a_challenge_is_as_secret(form):
+def test_the_answer_to_a_challenge_is_a_secret_too(form):
     digest = "0fa31f21d4bd7bc2c2fd1cbbcb9adbd8"
 
     assert secret(PASSWORD, ANSWER, digest).in_lines([f"no {form}"])
@@ -133,7 +133,7 @@ def test_without_a_secret_everything_is_kept():
     assert secret("").kept_at_login(535, ["5.7.8 anything"]) == Reply.of(535, "5.7.8 anything")
 
 
-def test_it_shows_nothing_of_itself():
+def test_its_repr_shows_no_secret():
     assert PASSWORD[:6] not in repr(secret())
 
 
@@ -190,7 +190,7 @@ def test_each_form_of_the_whole_secret_is_taken_out_of_a_later_reply(name):
 
 
 @pytest.mark.parametrize("form", IN_ITSELF.values(), ids=IN_ITSELF)
-def test_of_a_secret_that_is_not_encoded_further_only_a_mask_is_left(form):
+def test_a_plain_secret_is_replaced_by_a_mask(form):
     assert LOGGED_IN.masked((f"5.7.8 no: {form}, sorry",)) == (f"5.7.8 no: {MASK}, sorry",)
     assert LOGGED_IN.masked((form.upper(),)) == (MASK,)
     assert LOGGED_IN.masked(tuple(form.replace(" ", ""))) == (MASK,)
