@@ -1,4 +1,4 @@
-"""API keys are created, listed and revoked here, and secrets are carried over to a new SECRET_KEY.
+"""API keys are created, listed and revoked here, and secrets are carried over to a new secret key.
 
 A key is shown once; after that only its prefix and a fingerprint are known.
 """
@@ -36,7 +36,7 @@ class KeyWish:
 
 @attrs.frozen(kw_only=True)
 class Rotation:
-    """What a change of SECRET_KEY has carried over, and what still needs the old one.
+    """What a change of the secret key has carried over, and what still needs the old one.
 
     ``unreadable`` are accounts whose password no key at hand opens, ``unreadable_dkim`` DKIM keys;
     ``waiting`` are keys that carry themselves over when they are next used. ``secrets``
@@ -119,7 +119,7 @@ class ApiKeys:
         return key
 
     def rotate_secret(self, *, caller: Caller = LOCAL) -> Rotation:
-        """Seal SMTP passwords, DKIM keys and the service's own secrets with the newest SECRET_KEY.
+        """Seal SMTP passwords, DKIM keys and the service's own secrets with the newest secret key.
 
         Whichever of the keys at hand has sealed them.
         """

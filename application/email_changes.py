@@ -17,7 +17,7 @@ from domain.email.lifecycle import Email
 from domain.email.rescheduling import rescheduled
 from domain.email.retry import RetryPolicy
 from domain.email.settlement import resent, resolved_as_sent
-from domain.errors import Conflict, FieldError, InvalidInput, NotFound
+from domain.errors import AccountRemoved, Conflict, FieldError, InvalidInput, NotFound
 from domain.events import Event
 from domain.intake import errors_of_times
 from domain.suppression import is_suppressed
@@ -216,7 +216,7 @@ def _check_account_exists(accounts: AccountRepository, email: Email) -> None:
     try:
         accounts.get(email.account_id or 0)
     except NotFound:
-        raise Conflict(
+        raise AccountRemoved(
             f"email {email.id} stays on the SMTP configuration {email.account_id}, which was"
-            " removed: name another one with smtp_config_id"
+            " removed"
         ) from None

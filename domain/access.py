@@ -87,7 +87,7 @@ class Caller:
 
     @property
     def idempotency_scope(self) -> str:
-        """Where its Idempotency-Keys count: the same one of another caller is another one."""
+        """Where its idempotency keys count: the same one of another caller is another one."""
         return "" if self.key_id is None else f"key {self.key_id}"
 
     def require(self, scope: Scope) -> None:
@@ -120,7 +120,7 @@ LOCAL: Final = Caller()
 
 @attrs.frozen(kw_only=True)
 class IdempotencyRecord:
-    """The answer given under an Idempotency-Key; *digest* is of the body that came with it."""
+    """The answer given under an idempotency key; *digest* is of the body that came with it."""
 
     key: str
     scope: str

@@ -8,9 +8,10 @@ EmailServiceError
 ├── TooMany                 more calls or recipients than allowed
 ├── NotFound                there is no such thing, or the caller may not see it
 ├── Conflict                the thing exists but its state forbids it
-│   ├── IllegalTransition   the state machine has no such arrow
+│   ├── IllegalTransition   the table has no such transition
 │   ├── NameTaken           an account's name is unique
-│   └── IdempotencyMismatch the same Idempotency-Key came with another body
+│   ├── AccountRemoved      the email stays on an account that is gone
+│   └── IdempotencyMismatch the same idempotency key came with another body
 ├── Unavailable             not now; try again
 │   ├── StoreUnavailable    the store cannot be reached, is locked or full
 │   └── NotAccepting        the queue is at its depth, the disk is low, or the service drains
@@ -105,7 +106,7 @@ class Conflict(EmailServiceError):
 
 
 class IllegalTransition(Conflict):
-    """The state machine has no arrow for this event from this status."""
+    """The table has no such transition from this status."""
 
     code = "illegal_transition"
 
@@ -116,8 +117,12 @@ class NameTaken(Conflict):
     code = "name_taken"
 
 
+class AccountRemoved(Conflict):
+    """The email stays on an account that was removed: it can only go if another one is named."""
+
+
 class IdempotencyMismatch(Conflict):
-    """The Idempotency-Key was used before, with another body."""
+    """The idempotency key was used before, with another body."""
 
     code = "idempotency_mismatch"
 

@@ -26,7 +26,7 @@ def remembered(
     if record is None:
         return None
     if record.digest != idempotency.digest:
-        raise IdempotencyMismatch("this Idempotency-Key came with another body before")
+        raise IdempotencyMismatch("this idempotency key came with another body before")
     return record.email_ids
 
 

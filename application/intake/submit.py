@@ -137,7 +137,7 @@ class Submission:
     def answered(
         self, key: str, *, scope: str, digest: Callable[[], str]
     ) -> tuple[int, ...] | None:
-        """The ids that a call with this Idempotency-Key got before; None if there was none.
+        """The ids that a call with this idempotency key got before; None if there was none.
 
         IdempotencyMismatch if it came with another body. *digest* is asked only if there was one.
         """

@@ -8,7 +8,7 @@ from domain.access import ApiKey, AuditEntry, IdempotencyRecord
 
 
 class IdempotencyRepository(Protocol):
-    """Answers remembered by Idempotency-Key, for a day."""
+    """Answers remembered by idempotency key, for a day."""
 
     def find(self, key: str, *, scope: str) -> IdempotencyRecord | None:
         """What was stored under this key for this caller."""

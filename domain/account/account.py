@@ -225,7 +225,9 @@ def check(account: Account) -> Account:
         errors.append(FieldError(missing, "username and password are given together or not at all"))
     exposed = account.security is Security.PLAIN and account.authenticates
     if exposed and not is_loopback(account.host):
-        errors.append(FieldError("use_tls", "a password is sent only over TLS, or to this machine"))
+        errors.append(
+            FieldError("security", "a password is sent only over TLS, or to this machine")
+        )
     if errors:
         raise InvalidInput(*errors)
     from_line(account.address, account.display_name)  # raises for a name no From line can carry

@@ -13,6 +13,7 @@ _API_NAMES: Final = {
     "host": "smtp_host",
     "html": "html_content",
     "port": "smtp_port",
+    "security": "use_tls",
     "text": "text_content",
     "to": "recipients",
 }

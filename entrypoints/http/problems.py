@@ -13,6 +13,7 @@ from flask import Flask, Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from domain.errors import (
+    AccountRemoved,
     Conflict,
     FieldError,
     Forbidden,
@@ -79,6 +80,7 @@ def install_problems(app: Flask) -> None:
     app.register_error_handler(TooMany, _too_many)
     app.register_error_handler(NotFound, _not_found)
     app.register_error_handler(Conflict, _conflict)
+    app.register_error_handler(AccountRemoved, _account_removed)
     app.register_error_handler(StaleAttempt, _stale)
     app.register_error_handler(Unavailable, _unavailable)
     app.register_error_handler(StoreUnavailable, _store_unavailable)
@@ -124,6 +126,10 @@ def _not_found(error: NotFound) -> Response:
 
 def _conflict(error: Conflict) -> Response:
     return problem(409, code=error.code, detail=str(error))
+
+
+def _account_removed(error: AccountRemoved) -> Response:
+    return problem(409, code=error.code, detail=f"{error}: name another one with smtp_config_id")
 
 
 def _stale(_: StaleAttempt) -> Response:

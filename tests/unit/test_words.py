@@ -1,17 +1,23 @@
-"""What the code calls an account is an SMTP configuration in every text of the API."""
+"""The words of errors: those of the API where its users read them, none of HTTP in the core."""
 
 import ast
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.documents import PACKAGED, shown, tree_of
+from tests.running import ROOT
+
+CORE = [path for path in PACKAGED if shown(path).startswith(("domain/", "application/"))]
 SOURCES = (
-    *(ROOT / "domain").rglob("*.py"),
-    *(ROOT / "application").rglob("*.py"),
+    *CORE,
     *(ROOT / "entrypoints/http").rglob("*.py"),
     *(ROOT / "adapters/peewee_store").rglob("*.py"),
     ROOT / "adapters/fakes/memory_store.py",
+)
+# Names of HTTP, and names of fields that the API alone has: entrypoints.http puts its own there.
+OF_THE_EDGE = re.compile(
+    r"Idempotency-Key|Authorization|Retry-After|\bHTTP\b|\bJSON\b|smtp_config|smtp_(host|port)"
+    r"|email_address|(html|text)_content|\b(daily|hourly|minute)_limit\b"
 )
 VALUES = {
     "FieldError",
@@ -38,9 +44,19 @@ def texts(tree: ast.AST) -> Iterator[str]:
 
 def test_no_error_calls_an_smtp_configuration_an_account() -> None:
     found = [
-        (str(path.relative_to(ROOT)), text)
+        (shown(path), text)
         for path in SOURCES
-        for text in texts(ast.parse(path.read_text("utf-8")))
+        for text in texts(tree_of(path))
         if re.search(r"\baccounts?\b(?!:)", text, re.IGNORECASE)
+    ]
+    assert found == []
+
+
+def test_no_error_of_the_core_has_a_name_of_the_api() -> None:
+    found = [
+        (shown(path), text)
+        for path in CORE
+        for text in texts(tree_of(path))
+        if OF_THE_EDGE.search(text)
     ]
     assert found == []
