@@ -3,6 +3,8 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 
 from tests.documents import PACKAGED, shown, tree_of
 from tests.running import ROOT
@@ -31,8 +33,13 @@ VALUES = {
 }
 
 
-def texts(tree: ast.AST) -> Iterator[str]:
+@cache
+def texts(path: Path) -> tuple[str, ...]:
     """Every text of an error, a gate or a field's description."""
+    return tuple(_texts(tree_of(path)))
+
+
+def _texts(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         raised = isinstance(node, ast.Raise) and node.exc is not None
         called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
@@ -46,7 +53,7 @@ def test_no_error_calls_an_smtp_configuration_an_account() -> None:
     found = [
         (shown(path), text)
         for path in SOURCES
-        for text in texts(tree_of(path))
+        for text in texts(path)
         if re.search(r"\baccounts?\b(?!:)", text, re.IGNORECASE)
     ]
     assert found == []
@@ -54,9 +61,6 @@ def test_no_error_calls_an_smtp_configuration_an_account() -> None:
 
 def test_no_error_of_the_core_has_a_name_of_the_api() -> None:
     found = [
-        (shown(path), text)
-        for path in CORE
-        for text in texts(tree_of(path))
-        if OF_THE_EDGE.search(text)
+        (shown(path), text) for path in CORE for text in texts(path) if OF_THE_EDGE.search(text)
     ]
     assert found == []
