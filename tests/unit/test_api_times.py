@@ -73,10 +73,14 @@ def _is_rfc3339(value: object) -> bool:
 
 
 def schemas(part: object) -> Iterator[dict[str, Any]]:
+    """Every object of the document but what examples hold, and the lists of properties."""
     if isinstance(part, dict):
         yield part
-        for each in part.values():
-            yield from schemas(each)
+        for name, each in part.items():
+            if name == "properties":
+                yield from schemas(list(each.values()))
+            elif name not in ("example", "examples"):
+                yield from schemas(each)
     elif isinstance(part, list):
         for each in part:
             yield from schemas(each)

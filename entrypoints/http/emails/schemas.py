@@ -438,14 +438,14 @@ _To: TypeAlias = Annotated[
     ),
 ]
 _Template: TypeAlias = Annotated[TemplateUse, Field(description="Writes every email.")]
-_NOTHING_IN_COMMON: Final = CommonFields()
 
 
 class TemplatedBatch(RequestModel):
     """One template for many recipients."""
 
     template: _Template
-    common: CommonFields = _NOTHING_IN_COMMON
+    # no default value: pydantic would try to write it into the schema
+    common: Annotated[CommonFields, Field(default_factory=CommonFields)]
     to: _To
 
 
