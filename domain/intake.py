@@ -14,6 +14,7 @@ from domain.message.attachment import DENIED
 LONGEST_SUBJECT: Final = 989  # characters
 LONGEST_SCHEDULE: Final = timedelta(days=30)
 LARGEST_BODY: Final = 10 * 1024 * 1024  # octets of the HTML, or of the text
+MOST_REPLY_TO: Final = 25  # addresses
 MOST_EMAILS: Final = 500  # of one call
 
 

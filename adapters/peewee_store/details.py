@@ -2,16 +2,17 @@
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, Final
 
 import attrs
 
 from adapters.peewee_store.queries import Prepared, given
-from adapters.peewee_store.rows import micros, moment_or_none
+from adapters.peewee_store.rows import micros_or_none, moment_or_none
 from adapters.peewee_store.session import Session
 from adapters.peewee_store.tables import DetailRow
-from domain.email.detail import NOTHING, AttachedFile, Detail, Mailbox, TemplateUsed
+from domain.address import Address
+from domain.email.detail import NOTHING, AttachedFile, Detail, TemplateUsed
+from domain.mailbox import Mailbox
 
 _INSERT: Final = "INSERT INTO email_detail (email_id, detail)"
 _OF: Final = Prepared(DetailRow.select(DetailRow.detail).where(DetailRow.email_id == given("id")))
@@ -37,24 +38,35 @@ class SqlDetails:
 
 def _json(detail: Detail) -> str:
     """Its fields that are not empty."""
-    return json.dumps(
-        attrs.asdict(
-            detail,
-            filter=lambda _, value: value not in (None, (), ""),
-            value_serializer=lambda _, __, value: (
-                micros(value) if isinstance(value, datetime) else value
-            ),
-        ),
-        ensure_ascii=False,
-    )
+    template = detail.template
+    fields = {
+        "sender": _fields_of(detail.sender),
+        "reply_to": [_fields_of(one) for one in detail.reply_to],
+        "names": detail.names,
+        "in_reply_to": detail.in_reply_to,
+        "template": None if template is None else attrs.asdict(template),
+        "topic": detail.topic,
+        "attachments": [_file(one) for one in detail.attachments],
+        "expires_at": micros_or_none(detail.expires_at),
+    }
+    said = {name: value for name, value in fields.items() if value}
+    return json.dumps(said, ensure_ascii=False)
+
+
+def _file(file: AttachedFile) -> dict[str, object]:
+    return attrs.asdict(file, filter=lambda _, value: value not in (None, ""))
+
+
+def _fields_of(mailbox: Mailbox | None) -> dict[str, str] | None:
+    return None if mailbox is None else {"address": str(mailbox.address), "name": mailbox.name}
 
 
 def _detail(fields: dict[str, Any]) -> Detail:
     """Of the object; what a newer version may have added to it is left out."""
     sender, template = fields.get("sender"), fields.get("template")
     return Detail(
-        sender=None if sender is None else Mailbox(**sender),
-        reply_to=tuple([Mailbox(**one) for one in fields.get("reply_to", ())]),
+        sender=None if sender is None else _mailbox(sender),
+        reply_to=tuple([_mailbox(one) for one in fields.get("reply_to", ())]),
         names=tuple([(position, name) for position, name in fields.get("names", ())]),
         in_reply_to=fields.get("in_reply_to"),
         template=None if template is None else TemplateUsed(**template),
@@ -62,3 +74,7 @@ def _detail(fields: dict[str, Any]) -> Detail:
         attachments=tuple([AttachedFile(**one) for one in fields.get("attachments", ())]),
         expires_at=moment_or_none(fields.get("expires_at")),
     )
+
+
+def _mailbox(fields: dict[str, str]) -> Mailbox:
+    return Mailbox(Address.parse(fields["address"]), fields["name"])

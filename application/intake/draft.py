@@ -1,6 +1,6 @@
 """What every way in makes of what it was sent: a draft."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -8,11 +8,12 @@ import attrs
 
 from domain.account.limits import NORMAL, PRIORITIES
 from domain.address import Address
-from domain.email.detail import TemplateUsed
+from domain.email.detail import Detail, TemplateUsed
 from domain.email.labels import NO_LABELS, Labels
 from domain.email.recipient import Recipient, RecipientField
 from domain.errors import FieldError, InvalidInput
 from domain.intake import LARGEST_BODY, LONGEST_SUBJECT, errors_of_times, is_too_large
+from domain.mailbox import NO_NAMES, Mailbox, Names
 from domain.message.attachment import Attachment
 from domain.message.calendar import CalendarPart
 from domain.message.compose import Content
@@ -48,8 +49,9 @@ class Draft:
     It has text, HTML or both, unless a *template* writes them and the subject, with *variables*;
     *template_used* says which version did. *to* and *cc* are the visible recipients; *envelope*
     names those who get it, whoever is visible, and None stands for everybody in *to*, *cc* and
-    *bcc*. *account_id* pins it to an account, *sender* to the accounts with that address; None
-    leaves the choice. *topic* is what its one recipient may unsubscribe from.
+    *bcc*. *names* are those of recipients. *account_id* pins it to an account, *sender* to the
+    accounts with that address; None leaves the choice. *topic* is what its one recipient may
+    unsubscribe from.
     """
 
     subject: str
@@ -58,9 +60,10 @@ class Draft:
     to: tuple[Address, ...] = ()
     cc: tuple[Address, ...] = ()
     bcc: tuple[Address, ...] = ()
+    names: Names = NO_NAMES
     envelope: tuple[Address, ...] | None = None
     sender: Address | None = None
-    reply_to: tuple[Address, ...] = ()
+    reply_to: tuple[Mailbox, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
     attachments: tuple[Attachment | UploadedFile, ...] = ()
     calendar: CalendarPart | None = attrs.field(default=None, repr=False)
@@ -106,9 +109,36 @@ class Draft:
             text=self.text,
             to=to,
             cc=tuple(each for each in dict.fromkeys(self.cc) if each not in to) if self.cc else (),
+            names=self.names,
             reply_to=self.reply_to,
             headers=self.headers,
             calendar=self.calendar,
+        )
+
+    def detail(self, of_files: Detail, recipients: Sequence[Recipient]) -> Detail:
+        """What is kept of it for people: what *of_files* says of its files, and its own part.
+
+        *recipients* are its own.
+        """
+        if not self._says_more():
+            return of_files
+        return attrs.evolve(
+            of_files,
+            reply_to=self.reply_to,
+            names=tuple(
+                (position, self.names[recipient.address])
+                for position, recipient in enumerate(recipients)
+                if recipient.address in self.names
+            ),
+            topic=self.topic,
+            expires_at=self.expires_at,
+            template=self.template_used,
+        )
+
+    def _says_more(self) -> bool:
+        """Whether there is something to keep of it for people."""
+        return bool(
+            self.names or self.reply_to or self.topic or self.expires_at or self.template_used
         )
 
     def check(self, *, now: datetime) -> None:

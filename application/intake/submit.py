@@ -30,7 +30,6 @@ from application.unsubscribe_links import UnsubscribeLinks
 from domain.access import LOCAL, Caller, Scope
 from domain.account.account import Account
 from domain.account.limits import WindowLengths
-from domain.email.detail import Detail
 from domain.email.forecast import Forecast
 from domain.email.lifecycle import Email
 from domain.email.recipient import SUPPRESSED
@@ -369,19 +368,11 @@ class Submission:
             email,
             made.message.octets,
             labels=draft.labels,
-            detail=_detail_of(draft, made.detail),
+            detail=draft.detail(made.detail, recipients),
             subscription=None if link is None else link.subscription,
             blobs=made.message.blobs,
             large=made.large,
         )
-
-
-def _detail_of(draft: Draft, detail: Detail) -> Detail:
-    if draft.topic is None and draft.expires_at is None and draft.template_used is None:
-        return detail
-    return attrs.evolve(
-        detail, topic=draft.topic, expires_at=draft.expires_at, template=draft.template_used
-    )
 
 
 def _check_number(drafts: Sequence[Draft], limits: IntakeLimits) -> None:

@@ -5,13 +5,7 @@ from typing import Final
 
 import attrs
 
-
-@attrs.frozen
-class Mailbox:
-    """An address with the name that is shown for it; *name* is "" where there is none."""
-
-    address: str
-    name: str = ""
+from domain.mailbox import Mailbox
 
 
 @attrs.frozen

@@ -6,7 +6,7 @@ account and is put in front at hand-off. Bcc is an affair of the envelope and ne
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -14,6 +14,7 @@ import attrs
 
 from domain.address import Address
 from domain.errors import FieldError, InvalidInput
+from domain.mailbox import NO_NAMES, Mailbox, Names
 from domain.message.attachment import DENIED, Attachment
 from domain.message.calendar import CalendarPart, check_calendar
 from domain.message.headers import address_list, mailbox, unsafe_character, unstructured
@@ -54,7 +55,8 @@ class Content:
     text: str | None = attrs.field(default=None, repr=False)
     to: tuple[Address, ...] = ()
     cc: tuple[Address, ...] = ()
-    reply_to: tuple[Address, ...] = ()
+    names: Names = NO_NAMES
+    reply_to: tuple[Mailbox, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
     attachments: tuple[Attachment, ...] = ()
     calendar: CalendarPart | None = attrs.field(default=None, repr=False)
@@ -71,7 +73,9 @@ class Content:
     @property
     def needs_smtputf8(self) -> bool:
         """Whether a header holds an address in UTF-8, so that the server must offer SMTPUTF8."""
-        return any(address.needs_smtputf8 for address in self.to + self.cc + self.reply_to)
+        if self.reply_to and any(mailbox.address.needs_smtputf8 for mailbox in self.reply_to):
+            return True
+        return any(address.needs_smtputf8 for address in self.to + self.cc)
 
 
 def compose(content: Content, *, message_id: str, date: datetime, boundary: str) -> bytes:
@@ -169,14 +173,19 @@ def _headers(content: Content, *, message_id: str, date: datetime) -> str:
         unstructured("Subject", content.subject),
     ]
     if content.to:
-        lines.append(address_list("To", content.to))
+        lines.append(address_list("To", content.to, content.names))
     if content.cc:
-        lines.append(address_list("Cc", content.cc))
+        lines.append(address_list("Cc", content.cc, content.names))
     if content.reply_to:
-        lines.append(address_list("Reply-To", content.reply_to))
+        lines.append(_reply_to(content.reply_to))
     lines.extend(unstructured(name, value) for name, value in content.headers)
     lines.append("MIME-Version: 1.0\r\n")
     return "".join(lines)
+
+
+def _reply_to(mailboxes: tuple[Mailbox, ...]) -> str:
+    names = {one.address: one.name for one in mailboxes if one.name}
+    return address_list("Reply-To", [one.address for one in mailboxes], names)
 
 
 def _date(moment: datetime) -> str:
@@ -204,6 +213,7 @@ def _check(content: Content) -> None:
         _body_error("html", content.html or ""),
         _body_error("text", content.text or ""),
         *(_custom_error(name, value) for name, value in content.headers),
+        *(_name_errors(content) if content.names or content.reply_to else ()),
     )
     errors = [error for error in found if error is not None]
     if errors:
@@ -221,6 +231,14 @@ def _header_error(field: str, value: str) -> FieldError | None:
     if character is None:
         return None
     return FieldError(field, f"must not contain the character {character}")
+
+
+def _name_errors(content: Content) -> Iterator[FieldError | None]:
+    for field, addresses in (("to", content.to), ("cc", content.cc)):
+        for address in addresses:
+            yield _header_error(field, content.names.get(address, ""))
+    for mailbox_ in content.reply_to:
+        yield _header_error("reply_to", mailbox_.name)
 
 
 def _body_error(field: str, value: str) -> FieldError | None:

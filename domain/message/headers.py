@@ -7,12 +7,16 @@ so `domain.message.compose.verify_wire` reads the result again. Nothing here par
 
 import re
 from binascii import b2a_base64
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
+
+from domain.address import Address
+from domain.mailbox import NO_NAMES, Names
 
 MAX_LINE: Final = 998  # octets without CRLF (RFC 5322, 2.1.1)
 FOLD_AT: Final = 78
-_MAX_WORD: Final = 75  # characters of one encoded word, and 76 of the line it stands in
+_MAX_WORD: Final = 75  # characters of one encoded word
+_ENCODED_LINE: Final = 76  # characters of a line that encoded words stand in
 _WORD_FRAME: Final = len("=?utf-8?b??=")
 _SHORTEST_WORD: Final = _WORD_FRAME + 8  # room for the longest character, four octets
 
@@ -47,13 +51,32 @@ def unstructured(name: str, value: str) -> str:
         lines = _folded(name, value)
         if max(map(len, lines)) <= MAX_LINE:
             return CRLF.join(lines) + CRLF
-    words = encoded_words(value, first=_MAX_WORD + 1 - len(name) - 2)
+    words = encoded_words(value, first=_ENCODED_LINE - len(name) - 2)
     return f"{name}: {_NEXT_LINE.join(words)}{CRLF}"
 
 
-def address_list(name: str, addresses: Iterable[object]) -> str:
-    """The header with its CRLF, folded between addresses; none of them may hold a space."""
+def address_list(name: str, addresses: Sequence[Address], names: Names = NO_NAMES) -> str:
+    """The header with its CRLF, folded between addresses; those in *names* stand behind a name."""
+    if names:
+        return CRLF.join(_named(name, addresses, names)) + CRLF
     return CRLF.join(_folded(name, ", ".join(map(str, addresses)))) + CRLF
+
+
+def _named(name: str, addresses: Sequence[Address], names: Names) -> list[str]:
+    """The lines of a header of mailboxes; each encoded word and each address stays whole."""
+    room = _ENCODED_LINE - len(name) - 2
+    pieces: list[str] = []
+    for address in addresses:
+        phrase = _phrase(names.get(address, ""), first=room)
+        pieces += [*phrase, f"<{address}>," if phrase else f"{address},"]
+    pieces[-1] = pieces[-1].removesuffix(",")
+    lines = [f"{name}: {pieces[0]}"]
+    for piece in pieces[1:]:
+        if len(lines[-1]) + 1 + len(piece) > _ENCODED_LINE:
+            lines.append(f" {piece}")
+        else:
+            lines[-1] += f" {piece}"
+    return lines
 
 
 def _folded(name: str, value: str) -> list[str]:
@@ -93,7 +116,7 @@ def _character_start(octets: bytes, at: int) -> int:
 
 def mailbox(name: str, address: str, display_name: str) -> str:
     """The header with its CRLF: one address behind a display name that cannot hold another."""
-    words = _phrase(display_name, first=_MAX_WORD + 1 - len(name) - 2)
+    words = _phrase(display_name, first=_ENCODED_LINE - len(name) - 2)
     if not words:
         return f"{name}: {address}{CRLF}"
     last_line = len(words[-1]) + (len(name) + 2 if len(words) == 1 else 1)

@@ -10,19 +10,24 @@ import json
 from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     PlainValidator,
+    ValidatorFunctionWrapHandler,
     WithJsonSchema,
 )
 from pydantic_core import CoreSchema
+from pydantic_core.core_schema import no_info_wrap_validator_function
 
 from domain.address import Address
+from domain.mailbox import LONGEST_NAME, Mailbox
 from domain.message.headers import unsafe_character
 from entrypoints.addresses import email_address
+from entrypoints.mailboxes import LONGEST_MAILBOX, mailbox
 
 T = TypeVar("T")
 PUBLISHED_TIME: Final = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}$"
@@ -117,6 +122,48 @@ EmailAddress: TypeAlias = Annotated[
         {"type": "string", "format": "email", "maxLength": 254, "examples": ["ada@example.com"]}
     ),
 ]
+
+
+class NamedAddress(RequestModel):
+    """An address with the name that is shown for it."""
+
+    address: EmailAddress
+    name: Annotated[
+        str,
+        Field(max_length=LONGEST_NAME, examples=["Ada Lovelace"]),
+        AfterValidator(header_text),
+        NO_CONTROLS,
+    ] = ""
+
+
+class _AsMailbox:
+    """A string, or an object of NamedAddress; without a name it is an Address."""
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return no_info_wrap_validator_function(_mailbox, handler(NamedAddress))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"anyOf": [_WRITTEN_MAILBOX, handler(schema)]}
+
+
+def _mailbox(value: object, check: ValidatorFunctionWrapHandler) -> Address | Mailbox:
+    if not isinstance(value, dict):
+        return mailbox(value)
+    given: NamedAddress = check(value)
+    return Mailbox(given.address, given.name) if given.name else given.address
+
+
+_WRITTEN_MAILBOX: Final = {
+    "type": "string",
+    "maxLength": LONGEST_MAILBOX,
+    "description": "An address, or one in angle brackets behind a name.",
+    "examples": ["ada@example.com", "Ada Lovelace <ada@example.com>"],
+}
+AnyMailbox: TypeAlias = Annotated[Address | Mailbox, _AsMailbox()]
 Id: TypeAlias = Annotated[int, Field(ge=1, le=LARGEST_ID)]
 Time: TypeAlias = Annotated[
     str,

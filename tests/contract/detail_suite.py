@@ -5,12 +5,16 @@ from datetime import timedelta
 import pytest
 
 from application.ports.store import Store, Transaction
-from domain.email.detail import NOTHING, AttachedFile, Detail, Mailbox, TemplateUsed
-from tests.builders import NOW, OCTETS, an_account, an_email
+from domain.email.detail import NOTHING, AttachedFile, Detail, TemplateUsed
+from domain.mailbox import Mailbox
+from tests.builders import NOW, OCTETS, an_account, an_address, an_email
 
 FULL = Detail(
-    sender=Mailbox("billing@example.com", 'Ünï "Quoted" <x>'),
-    reply_to=(Mailbox("a@example.org"), Mailbox("b@example.org", "Büro")),
+    sender=Mailbox(an_address("billing@example.com"), 'Ünï "Quoted" <x>'),
+    reply_to=(
+        Mailbox(an_address("jürgen@example.org")),
+        Mailbox(an_address("b@example.org"), "Büro"),
+    ),
     names=((0, "Ada"), (2, "Grace")),
     in_reply_to="<1@example.org>",
     template=TemplateUsed("welcome", 3, "de-AT"),

@@ -6,7 +6,7 @@ import schemathesis
 
 from entrypoints.http.cursors import cursor_after
 
-ADDRESSES = ("recipients", "cc", "bcc")
+ADDRESSES = ("recipients", "cc", "bcc", "reply_to")
 FILE = {"filename": "a.txt", "content": "QUJD"}
 EMAIL_FORM = {
     "email": {"subject": "a", "recipients": ["ada@example.org"], "text_content": "b"},
@@ -68,10 +68,16 @@ def _literally(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _an_address(item: Any) -> Any:
+    if isinstance(item, str):  # what stands before and between the angle brackets is told in words
+        return "Ada Lovelace <ada@example.org>"
+    return {**item, "address": item["address"].replace("=?", "=")}
+
+
 def _keep_to_words(body: dict[str, Any]) -> None:
     for field in ADDRESSES:
         if field in body:  # some readers would decode =? to something else
-            body[field] = [address.replace("=?", "=") for address in body[field]]
+            body[field] = list(map(_an_address, body[field]))
     body.pop("domain", None)  # that of the SMTP configuration's address, or one above it
     if "topic" in body and "recipients" in body:  # such an email has exactly one recipient
         body["recipients"] = body["recipients"][:1]

@@ -74,6 +74,7 @@ def test_an_accepted_email_is_shown_as_published():
         "recipients": ["ada@example.org"],
         "cc": ["cc@example.org"],
         "bcc": ["bcc@example.org"],
+        "reply_to": [],
         "attachments": [],
         "status": "queued",
         "priority": 2,
@@ -100,6 +101,7 @@ def test_an_accepted_email_is_shown_as_published():
         "recipient_status": [
             {
                 "address": address,
+                "name": "",
                 "kind": kind,
                 "status": "open",
                 "reason": None,
@@ -603,11 +605,12 @@ def test_the_send_at_that_was_answered_can_be_sent_back():
 
 
 def test_what_is_wrong_with_each_field_is_said_in_its_own_words():
-    body = an_email_body(recipients=["ada", "Ada <ada@example.org>", ["x"]], send_at="2026-01-31")
+    items = ["ada", "Ada (home) <ada@example.org>", ["x"]]
+    body = an_email_body(recipients=items, send_at="2026-01-31")
     errors = a_client_with_config().post("/api/emails", json=body).json["errors"]
     assert {error["pointer"]: error["message"].split(",")[0] for error in errors} == {
         "/recipients/0": "must have an @",
-        "/recipients/1": "must be the address alone",
+        "/recipients/1": 'must have the name in double quotes if it holds one of ()<>[]:;@\\"',
         "/recipients/2": "must be one address in a string",
         "/send_at": "must have a time of day after the date",
     }

@@ -10,13 +10,16 @@ from hypothesis import strategies as st
 
 from domain.address import Address
 from domain.errors import InvalidInput
+from domain.mailbox import Mailbox
 from domain.message.compose import Content, compose, from_line, header_names
 from entrypoints.addresses import email_address
+from entrypoints.mailboxes import mailbox
 
 quickly = settings(derandomize=True, deadline=None, max_examples=300)
 
 ACCOUNT = Address.parse("news@example.com")
 ALICE = Address.parse("alice@example.org")
+BOB = Address.parse("bob@example.net")
 MESSAGE_ID = "<5f0c8b0e1d@mail.example.com>"
 DATE = datetime(2026, 11, 2, 9, 5, 7, tzinfo=UTC)
 BOUNDARY = "=_a1b2c3d4"
@@ -97,6 +100,45 @@ def test_a_display_name_is_refused_or_names_the_account_alone(name):
     message = message_from_bytes(line + b"\r\n", policy=policy.default)
     assert message.keys() == ["From"]
     assert [address.addr_spec for address in message["From"].addresses] == [str(ACCOUNT)]
+
+
+@quickly
+@given(names=st.lists(texts, min_size=3, max_size=3), reply=st.lists(texts, max_size=3))
+def test_names_are_refused_or_stand_before_the_addresses_that_were_set(names, reply):
+    to = (ALICE, ACCOUNT, BOB)
+    content = Content(
+        subject="Hello",
+        html="<p>Hi</p>",
+        to=to[:2],
+        cc=to[2:],
+        names=dict(zip(to, names, strict=True)),
+        reply_to=tuple(Mailbox(BOB, name) for name in reply),
+    )
+    octets = composed(content)
+    if octets is None:
+        return
+    message = message_from_bytes(octets, policy=policy.default)
+    assert [name.lower() for name in message] == list(map(str.lower, header_names(content)))
+    read = [message[name].addresses for name in ("To", "Cc")]
+    assert [[one.addr_spec for one in field] for field in read] == [
+        [str(address) for address in field] for field in (to[:2], to[2:])
+    ]
+    replies = message["Reply-To"].addresses if reply else ()
+    assert [one.addr_spec for one in replies] == [str(BOB)] * len(reply)
+
+
+@quickly
+@given(texts.map(lambda text: f"{text} <alice@example.org>") | texts)
+def test_what_passes_for_an_address_with_a_name_is_one_in_the_message_too(text):
+    try:
+        found = mailbox(text)
+    except ValueError:
+        return
+    given = found if isinstance(found, Mailbox) else Mailbox(found)
+    octets = composed(Content(subject="Hello", text="Hi", to=(ALICE,), reply_to=(given,)))
+    assert octets is not None
+    [read] = message_from_bytes(octets, policy=policy.default)["Reply-To"].addresses
+    assert read.domain == given.address.domain
 
 
 @quickly

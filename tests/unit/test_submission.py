@@ -20,6 +20,7 @@ from domain.errors import (
     NotAccepting,
     NotFound,
 )
+from domain.mailbox import Mailbox
 from tests.builders import an_address
 from tests.world import World
 
@@ -299,7 +300,7 @@ def test_the_envelope_does_not_depend_on_the_headers():
 def test_replies_go_to_the_address_of_the_draft():
     world = World()
     world.account()
-    submit(world, reply_to=(an_address("help@example.org"),))
+    submit(world, reply_to=(Mailbox(an_address("help@example.org")),))
     assert b"\r\nReply-To: help@example.org\r\n" in sent_by(world)
 
 

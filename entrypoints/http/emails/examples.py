@@ -33,9 +33,10 @@ LEAST: Final[Example] = {
 }
 MOST: Final[Example] = {
     "subject": "Your invoice",
-    "recipients": ["ada@example.org"],
-    "cc": ["grace@example.org"],
+    "recipients": ["Ada Lovelace <ada@example.org>"],
+    "cc": [{"address": "grace@example.org", "name": "Hopper, Grace"}],
     "bcc": ["archive@example.org"],
+    "reply_to": ["help@example.com"],
     "html_content": '<p>It is attached.</p><img src="cid:logo" alt="Example Ltd">',
     "text_content": "It is attached.",
     "attachments": [
@@ -103,6 +104,7 @@ SHOWN: Final[Example] = {
     "recipients": ["ada@example.org"],
     "cc": [],
     "bcc": [],
+    "reply_to": [],
     "attachments": [
         {
             "filename": "invoice.pdf",
@@ -136,6 +138,7 @@ SHOWN: Final[Example] = {
     "recipient_status": [
         {
             "address": "ada@example.org",
+            "name": "Ada Lovelace",
             "kind": "to",
             "status": "accepted",
             "reason": None,

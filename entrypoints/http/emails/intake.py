@@ -1,10 +1,13 @@
 """From the fields of a request to the drafts and demands of the use cases."""
 
+from itertools import chain
 from typing import Final, TypeAlias
 
 from application.intake.budget import Demand
 from application.intake.draft import Draft, TemplateChoice, UploadedFile
+from domain.address import Address
 from domain.email.labels import NO_LABELS, labels
+from domain.mailbox import NO_NAMES, Mailbox, Names
 from domain.message.attachment import Attachment, type_of
 from domain.message.calendar import CalendarMethod, CalendarPart
 from entrypoints.http.emails.part_schemas import AttachmentRequest, CalendarRequest
@@ -18,18 +21,23 @@ _TEXT_FIELDS: Final = ("html_content", "text_content")
 # An email of up to so much is parsed, composed and refused where it is stored in two milliseconds.
 CHEAP_RECIPIENTS: Final = 4
 CHEAP_TEXT: Final = 20_000
+_NO_NAME: Final = frozenset({Address})
+_Addresses: TypeAlias = tuple[Address, ...]
 
 
 def draft_of(wanted: EmailRequest, headers: Headers, files: tuple[Attachment, ...] = ()) -> Draft:
     """An email of the API as the application takes it; *files* come after its own."""
+    to, cc, bcc, names = _recipients(wanted)
     used = wanted.template
     return Draft(
         subject=wanted.subject,
         html=wanted.html_content,
         text=wanted.text_content,
-        to=tuple(wanted.recipients),
-        cc=tuple(wanted.cc),
-        bcc=tuple(wanted.bcc),
+        to=to,
+        cc=cc,
+        bcc=bcc,
+        names=names,
+        reply_to=tuple(map(_mailbox, wanted.reply_to)) if wanted.reply_to else (),
         headers=headers,
         attachments=_attachments(wanted) + files if wanted.attachments else files,
         calendar=_calendar(wanted.calendar) if wanted.calendar else None,
@@ -45,6 +53,24 @@ def draft_of(wanted: EmailRequest, headers: Headers, files: tuple[Attachment, ..
         template=None if used is None else TemplateChoice(used.name, used.version, used.locale),
         variables=wanted.variables or {},
     )
+
+
+def _recipients(wanted: EmailRequest) -> tuple[_Addresses, _Addresses, _Addresses, Names]:
+    """The addresses of to, cc and bcc, and the name that each has where it stands first."""
+    fields = (wanted.recipients, wanted.cc, wanted.bcc)
+    if _NO_NAME.issuperset(map(type, chain.from_iterable(fields))):
+        to, cc, bcc = map(tuple, fields)
+        return to, cc, bcc, NO_NAMES  # type: ignore[return-value]  # each is an Address
+    names: dict[Address, str] = {}
+    for one in map(_mailbox, chain.from_iterable(fields)):
+        names.setdefault(one.address, one.name)
+    named = {address: name for address, name in names.items() if name}
+    to, cc, bcc = [tuple([_mailbox(one).address for one in field]) for field in fields]
+    return to, cc, bcc, named
+
+
+def _mailbox(one: Address | Mailbox) -> Mailbox:
+    return one if isinstance(one, Mailbox) else Mailbox(one)
 
 
 def _attachments(wanted: EmailRequest) -> tuple[Attachment | UploadedFile, ...]:
@@ -100,7 +126,16 @@ def demand_of(body: JsonObject) -> Demand:
     for field in _ADDRESS_FIELDS:
         addresses = body.get(field)
         if isinstance(addresses, list):
-            named.update(text.lower() for text in addresses if isinstance(text, str))
+            named.update(filter(None, map(_address_text, addresses)))
     account_id = body.get("smtp_config_id")
     known = isinstance(account_id, int) and not isinstance(account_id, bool)
     return Demand(recipients=len(named), account_id=account_id if known else None)
+
+
+def _address_text(item: object) -> str | None:
+    """The address that an item of a list names, as far as that can be told at once."""
+    if isinstance(item, dict):
+        item = item.get("address")
+    if not isinstance(item, str):
+        return None
+    return item.rpartition("<")[2].removesuffix(">").lower()

@@ -12,6 +12,7 @@ from domain.email.listing import EmailSummary
 from domain.email.recipient import Recipient, RecipientField, rejected
 from domain.email.status import Status
 from domain.errors import EmailServiceError, InvalidInput
+from domain.mailbox import Mailbox
 from domain.outcome.handoff import Reply
 from entrypoints.http.emails.part_schemas import AttachmentReply
 from entrypoints.http.emails.schemas import (
@@ -22,6 +23,7 @@ from entrypoints.http.emails.schemas import (
     EmailRow,
     ExplainReply,
     GateReply,
+    MailboxReply,
     RecipientReply,
     TemplateUsedReply,
 )
@@ -47,7 +49,7 @@ def email_row(email: EmailSummary, write_time: Callable[[datetime], str]) -> Ema
 
 def email_reply(view: EmailView) -> EmailReply:
     """An email with everything that is known about it."""
-    email, account = view.email, view.account
+    email, account, names = view.email, view.account, dict(view.detail.names)
     scheduled = email.status is Status.SCHEDULED
     return EmailReply(
         id=email.id,
@@ -57,6 +59,7 @@ def email_reply(view: EmailView) -> EmailReply:
         recipients=_addresses(email, RecipientField.TO),
         cc=_addresses(email, RecipientField.CC),
         bcc=_addresses(email, RecipientField.BCC),
+        reply_to=[_mailbox_reply(one) for one in view.detail.reply_to],
         attachments=[_attachment_reply(file) for file in view.detail.attachments],
         status=email.status.value,
         priority=email.priority,
@@ -80,7 +83,10 @@ def email_reply(view: EmailView) -> EmailReply:
         partial=email.partial,
         possibly_delivered=email.possibly_delivered,
         rejected_recipients=[str(recipient.address) for recipient in rejected(email.recipients)],
-        recipient_status=[_recipient_reply(recipient) for recipient in email.recipients],
+        recipient_status=[
+            _recipient_reply(recipient, names.get(position, ""))
+            for position, recipient in enumerate(email.recipients)
+        ],
         attempts=[_attempt_reply(attempt) for attempt in view.attempts],
     )
 
@@ -138,10 +144,15 @@ def _account_name(view: EmailView) -> str | None:
     return view.attempts[-1].account_name if view.attempts else None
 
 
-def _recipient_reply(recipient: Recipient) -> RecipientReply:
+def _mailbox_reply(mailbox: Mailbox) -> MailboxReply:
+    return MailboxReply(address=str(mailbox.address), name=mailbox.name)
+
+
+def _recipient_reply(recipient: Recipient, name: str) -> RecipientReply:
     code, enhanced, text = _reply_parts(recipient.reply)
     return RecipientReply(
         address=str(recipient.address),
+        name=name,
         kind=recipient.field.value,
         status=recipient.status.value,
         reason=recipient.reason,

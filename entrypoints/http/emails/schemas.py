@@ -23,7 +23,13 @@ from domain.email.labels import (
     MOST_METADATA,
     MOST_TAGS,
 )
-from domain.intake import LARGEST_BODY, LONGEST_SUBJECT, MOST_EMAILS, is_too_large
+from domain.intake import (
+    LARGEST_BODY,
+    LONGEST_SUBJECT,
+    MOST_EMAILS,
+    MOST_REPLY_TO,
+    is_too_large,
+)
 from domain.message.template import LOCALE, NAME
 from domain.suppression import TOPIC, TOPIC_RULE
 from entrypoints.http.emails.part_schemas import (
@@ -38,6 +44,7 @@ from entrypoints.http.schemas import (
     NO_CONTROLS_PATTERN,
     PUBLISHED_TIME,
     Absent,
+    AnyMailbox,
     EmailAddress,
     FieldProblem,
     Id,
@@ -303,10 +310,11 @@ class EmailRequest(RequestModel):
         WrapValidator(_subject_unless_misplaced),
     ]
     recipients: Annotated[
-        list[EmailAddress],
+        list[AnyMailbox],
         Field(
             min_length=1,
-            description="The To line: every recipient sees these addresses.",
+            description="The To line: every recipient sees these addresses. Each is an address,"
+            " Ada Lovelace <ada@example.com>, or an object with address and name.",
             examples=[["ada@example.com"]],
         ),
     ]
@@ -342,10 +350,17 @@ class EmailRequest(RequestModel):
         WrapValidator(_unless_misplaced),
     ] = None
     cc: Annotated[
-        list[EmailAddress], Field(description="The Cc line: every recipient sees these addresses.")
+        list[AnyMailbox], Field(description="The Cc line: every recipient sees these addresses.")
     ] = _NOBODY
     bcc: Annotated[
-        list[EmailAddress], Field(description="Recipients that no other recipient sees.")
+        list[AnyMailbox], Field(description="Recipients that no other recipient sees.")
+    ] = _NOBODY
+    reply_to: Annotated[
+        list[AnyMailbox],
+        Field(
+            max_length=MOST_REPLY_TO,
+            description="Where replies go; if left out, to the address in the From line.",
+        ),
     ] = _NOBODY
     attachments: Attachments = NO_ATTACHMENTS
     calendar: _Calendar = None
@@ -551,6 +566,7 @@ class RecipientReply(ReplyModel):
     """The result for one recipient."""
 
     address: str
+    name: Annotated[str, Field(description="As submitted; empty if it had none.")]
     kind: Literal["to", "cc", "bcc"]
     status: Annotated[
         Literal["open", "accepted", "rejected", "unknown", "suppressed"],
@@ -570,6 +586,13 @@ class TemplateUsedReply(ReplyModel):
     locale: str | None
 
 
+class MailboxReply(ReplyModel):
+    """An address with the name that is shown for it; an empty name for none."""
+
+    address: str
+    name: str
+
+
 class EmailReply(ReplyModel):
     """An email with everything that is known about it."""
 
@@ -580,6 +603,7 @@ class EmailReply(ReplyModel):
     recipients: list[str]
     cc: list[str]
     bcc: list[str]
+    reply_to: list[MailboxReply]
     attachments: Annotated[
         list[AttachmentReply], Field(description="The files, as they were attached.")
     ]

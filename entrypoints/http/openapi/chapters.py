@@ -5,7 +5,7 @@ Made from the document alone, so that what people read and what programs read ca
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
@@ -193,6 +193,8 @@ class _Reader:
         schema = self._found(schema)
         if schema.get("type") == "array":
             schema = self._found(schema["items"])
+        if "type" not in schema:
+            schema = self._object_among(schema.get("anyOf", ()))
         required = () if reply else schema.get("required", ())  # a reply has all of its fields
         for name, field in schema.get("properties", {}).items():
             yield self._row(name, field, required=name in required)
@@ -210,12 +212,22 @@ class _Reader:
             rows=tuple(self._fields(inner, reply=True)),
         )
 
+    def _object_among(self, choices: Iterable[JsonSchema]) -> JsonSchema:
+        """The first of them that is an object; an empty schema if none is."""
+        return next((one for one in map(self._found, choices) if one["type"] == "object"), {})
+
     def _type(self, schema: JsonSchema) -> str:
         schema = self._found(schema)
+        if "type" not in schema:
+            return " or ".join(map(self._type, schema["anyOf"]))
         if schema["type"] == "array":
-            return f"list of {self._type(schema['items'])}s".replace("addresss", "addresses")
+            return f"list of {self._items(schema['items'])}".replace("addresss", "addresses")
         kind: str = schema["type"]
         return _FORMATS.get(schema.get("format", ""), kind)
+
+    def _items(self, schema: JsonSchema) -> str:
+        choices = schema.get("anyOf", [schema]) if "type" not in schema else [schema]
+        return " or ".join(f"{self._type(one)}s" for one in choices)
 
 
 def _without_null(schema: JsonSchema) -> tuple[JsonSchema, bool]:
