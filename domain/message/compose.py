@@ -34,6 +34,8 @@ _BOUNDARY: Final = re.compile(r"[0-9A-Za-z'()+_,./:=?-]{1,70}")
 # A header gives its name, the rest of a folded one an empty name; a blank rest would end a header
 # block for some readers and is neither.
 _HEADER_LINE: Final = re.compile(rb"^(?:([!-9;-~]+):[ \t]|[ \t]+[^ \t\r])", re.MULTILINE)
+# An empty group (RFC 5322, 3.6.3): without a To, filters take a message for spam.
+_TO_NOBODY: Final = "To: undisclosed-recipients:;\r\n"
 # Names that the composer writes, or that must come from the account and the envelope alone.
 _OWN: Final = frozenset(
     {"date", "message-id", "subject", "to", "cc", "bcc", "from", "sender", "mime-version"}
@@ -153,7 +155,7 @@ def header_names(content: Content) -> tuple[str, ...]:
         "Date",
         "Message-ID",
         "Subject",
-        *(("To",) if content.to else ()),
+        "To",
         *(("Cc",) if content.cc else ()),
         *(("Reply-To",) if content.reply_to else ()),
         *(name for name, _ in content.headers),
@@ -172,8 +174,7 @@ def _headers(content: Content, *, message_id: str, date: datetime) -> str:
         f"Date: {_date(date)}\r\nMessage-ID: {message_id}\r\n",
         unstructured("Subject", content.subject),
     ]
-    if content.to:
-        lines.append(address_list("To", content.to, content.names))
+    lines.append(address_list("To", content.to, content.names) if content.to else _TO_NOBODY)
     if content.cc:
         lines.append(address_list("Cc", content.cc, content.names))
     if content.reply_to:

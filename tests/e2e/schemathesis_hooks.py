@@ -85,6 +85,8 @@ def _keep_to_words(body: dict[str, Any]) -> None:
         body.pop("bcc", None)
     if "recipient" in body:
         body["recipient"] = body["recipient"].replace("=?", "=")
+    if "recipients" in body and not (body["recipients"] or body.get("cc") or body.get("bcc")):
+        body["recipients"] = ["ada@example.org"]  # somebody must be named
     if "email_address" in body:
         body["email_address"] = body["email_address"].replace("=?", "=")
     if "attachments" in body:  # names, types and ids of what is shown have rules of their own

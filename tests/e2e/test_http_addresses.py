@@ -95,6 +95,26 @@ def test_a_refused_recipient_is_shown_without_its_name():
     assert client.get("/api/emails/1").json["rejected_recipients"] == []
 
 
+def test_an_email_may_be_to_hidden_recipients_alone():
+    shown, message = posted(recipients=[], bcc=["ada@example.org", "Bob <bob@example.org>"])
+
+    assert (message["To"], message["Cc"]) == ("undisclosed-recipients:;", None)
+    assert "bob" not in str(message).lower()
+    assert (shown["recipients"], shown["status"]) == ([], "sent")
+    assert shown["bcc"] == ["ada@example.org", "bob@example.org"]
+
+
+def test_an_email_may_be_to_copied_recipients_alone():
+    _, message = posted(recipients=[], cc=["ada@example.org"])
+
+    assert (message["To"], message["Cc"]) == ("undisclosed-recipients:;", "ada@example.org")
+
+
+def test_an_email_to_nobody_is_refused():
+    assert pointers(refused(recipients=[])) == ["/recipients"]
+    assert pointers(refused(recipients=[], reply_to=["ada@example.org"])) == ["/recipients"]
+
+
 @pytest.mark.parametrize("field", ["recipients", "cc", "bcc", "reply_to"])
 @pytest.mark.parametrize(
     ("item", "place"),

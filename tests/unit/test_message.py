@@ -187,8 +187,11 @@ def test_neither_from_nor_bcc_is_in_the_message() -> None:
     assert not {"From", "Bcc"} & set(read(composed(content())).keys())
 
 
-def test_a_message_to_hidden_recipients_only_has_no_to_and_no_cc() -> None:
-    assert not {"To", "Cc"} & set(read(composed(content(to=()))).keys())
+def test_a_message_to_hidden_recipients_only_is_to_an_empty_group_and_has_no_cc() -> None:
+    message = read(composed(content(to=())))
+    assert message["To"] == "undisclosed-recipients:;"
+    assert message["To"].addresses == ()
+    assert message["Cc"] is None
 
 
 def test_the_same_arguments_give_the_same_octets() -> None:

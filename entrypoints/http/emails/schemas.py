@@ -312,9 +312,9 @@ class EmailRequest(RequestModel):
     recipients: Annotated[
         list[AnyMailbox],
         Field(
-            min_length=1,
             description="The To line: every recipient sees these addresses. Each is an address,"
-            " Ada Lovelace <ada@example.com>, or an object with address and name.",
+            " Ada Lovelace <ada@example.com>, or an object with address and name. May be empty if"
+            " cc or bcc is not.",
             examples=[["ada@example.com"]],
         ),
     ]
