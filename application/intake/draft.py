@@ -16,6 +16,7 @@ from domain.intake import LARGEST_BODY, LONGEST_SUBJECT, errors_of_times, is_too
 from domain.mailbox import NO_NAMES, Mailbox, Names
 from domain.message.attachment import Attachment
 from domain.message.calendar import CalendarPart
+from domain.message.client_headers import RESERVED, header_errors, is_reserved
 from domain.message.compose import Content
 from domain.message.template import Value
 from domain.suppression import TOPIC, TOPIC_RULE
@@ -145,7 +146,8 @@ class Draft:
         """InvalidInput for what no account and no message can make good."""
         errors = tuple(self._errors(now=now))
         if errors:
-            raise InvalidInput(*errors)
+            reserved = any(is_reserved(name) for name, _ in self.headers)
+            raise InvalidInput(*errors, code=RESERVED if reserved else None)
 
     def _errors(self, *, now: datetime) -> Iterator[FieldError]:
         if len(self.subject) > LONGEST_SUBJECT:
@@ -160,6 +162,8 @@ class Draft:
             yield from self.labels.errors()
         if not (self.envelope or (self.envelope is None and (self.to or self.cc or self.bcc))):
             yield FieldError("to", "must not be empty")
+        if self.headers:
+            yield from header_errors(self.headers)
         if self.topic is not None:
             yield from self._topic_errors(self.topic)
 

@@ -17,6 +17,7 @@ from domain.errors import FieldError, InvalidInput
 from domain.mailbox import NO_NAMES, Mailbox, Names
 from domain.message.attachment import DENIED, Attachment
 from domain.message.calendar import CalendarPart, check_calendar
+from domain.message.client_headers import REF, header_line
 from domain.message.headers import address_list, mailbox, unsafe_character, unstructured
 from domain.message.html_to_text import text_from_html
 from domain.message.inline import check_attachments, may_have_inline
@@ -38,7 +39,10 @@ _HEADER_LINE: Final = re.compile(rb"^(?:([!-9;-~]+):[ \t]|[ \t]+[^ \t\r])", re.M
 _TO_NOBODY: Final = "To: undisclosed-recipients:;\r\n"
 # Names that the composer writes, or that must come from the account and the envelope alone.
 _OWN: Final = frozenset(
-    {"date", "message-id", "subject", "to", "cc", "bcc", "from", "sender", "mime-version"}
+    {
+        *("date", "message-id", "x-email-ref", "subject", "to", "cc", "bcc", "from", "sender"),
+        "mime-version",
+    }
 )
 
 
@@ -48,7 +52,7 @@ class Content:
 
     ``text=None`` is made from the HTML; without HTML the message is plain text alone.
 
-    ``headers`` are further names and values; whether a name may be set is decided at the edge.
+    ``headers`` are further names and values; whether a client may set one is not decided here.
     ``attachments`` with a Content-ID stand beside the HTML, the others after it.
     """
 
@@ -154,6 +158,7 @@ def header_names(content: Content) -> tuple[str, ...]:
     return (
         "Date",
         "Message-ID",
+        REF,
         "Subject",
         "To",
         *(("Cc",) if content.cc else ()),
@@ -170,8 +175,10 @@ def _is_one_part(content: Content) -> bool:
 
 
 def _headers(content: Content, *, message_id: str, date: datetime) -> str:
+    # some relays put a Message-ID of their own in the place of ours
+    token = message_id[1 : message_id.index("@")]
     lines = [
-        f"Date: {_date(date)}\r\nMessage-ID: {message_id}\r\n",
+        f"Date: {_date(date)}\r\nMessage-ID: {message_id}\r\n{REF}: {token}\r\n",
         unstructured("Subject", content.subject),
     ]
     lines.append(address_list("To", content.to, content.names) if content.to else _TO_NOBODY)
@@ -179,7 +186,7 @@ def _headers(content: Content, *, message_id: str, date: datetime) -> str:
         lines.append(address_list("Cc", content.cc, content.names))
     if content.reply_to:
         lines.append(_reply_to(content.reply_to))
-    lines.extend(unstructured(name, value) for name, value in content.headers)
+    lines.extend(header_line(name, value) for name, value in content.headers)
     lines.append("MIME-Version: 1.0\r\n")
     return "".join(lines)
 

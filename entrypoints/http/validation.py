@@ -23,6 +23,7 @@ _MESSAGES: Final = {
     "int_type": "must be an integer",
     "bool_type": "must be true or false",
     "list_type": "must be a list",
+    "dict_type": "must be an object",
     "string_too_short": "must not be empty",
     "string_too_long": "must have at most {max_length} characters",
     "too_short": "must not be empty",

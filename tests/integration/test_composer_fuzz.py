@@ -38,7 +38,21 @@ lines = st.lists(
     st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=12) | attacks, max_size=3
 ).map("".join)
 header_names_of_clients = st.sampled_from(
-    ["X-Shop", "List-Id", "Reply-To", "Bcc", "From", "Content-Type", "X-A\r\nBcc", "X A", "", "X-ü"]
+    [
+        "X-Shop",
+        "List-Id",
+        "List-Unsubscribe",
+        "X-Email-Ref",
+        "Feedback-ID",
+        "Reply-To",
+        "Bcc",
+        "From",
+        "Content-Type",
+        "X-A\r\nBcc",
+        "X A",
+        "",
+        "X-ü",
+    ]
 )
 headers = st.just(()) | st.lists(st.tuples(header_names_of_clients, lines), max_size=3).map(tuple)
 

@@ -43,6 +43,30 @@ SHAPES: Final[dict[str, dict[str, Any]]] = {
         "cc": [f"colleague{n}@example.org" for n in range(20)],
         "html_content": f"<html><body><p>{_PARAGRAPH}</p></body></html>",
     },
+    "names": {
+        "recipients": ["Ada Lovelace <ada@example.org>", '"Hopper, Grace" <grace@example.org>'],
+        "cc": [{"address": "taro@example.com", "name": "山田太郎"}],
+        "reply_to": ["Büro <help@example.org>"],
+        "html_content": f"<html><body><p>{_PARAGRAPH}</p></body></html>",
+    },
+    "hidden recipients alone": {
+        "recipients": [],
+        "bcc": ["ada@example.org", "grace@example.org"],
+        "html_content": f"<html><body><p>{_PARAGRAPH}</p></body></html>",
+    },
+    "headers": {
+        "headers": {
+            "X-Order": "Größe 7",
+            "Auto-Submitted": "auto-generated",
+            "Feedback-ID": "a:b:c:example",
+            "Importance": "high",
+            "List-Id": "News <news.example.com>",
+            "List-Help": "<https://example.com/help>",
+            "List-Unsubscribe": "<https://example.com/u?t=1>, <mailto:u@example.com>",
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        },
+        "html_content": f"<html><body><p>{_PARAGRAPH}</p></body></html>",
+    },
     "long lines": {
         "html_content": f"<html><body><p>{_PARAGRAPH * 20}</p></body></html>",
     },

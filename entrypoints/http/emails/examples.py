@@ -37,6 +37,7 @@ MOST: Final[Example] = {
     "cc": [{"address": "grace@example.org", "name": "Hopper, Grace"}],
     "bcc": ["archive@example.org"],
     "reply_to": ["help@example.com"],
+    "headers": {"X-Order": "1234", "Auto-Submitted": "auto-generated"},
     "html_content": '<p>It is attached.</p><img src="cid:logo" alt="Example Ltd">',
     "text_content": "It is attached.",
     "attachments": [

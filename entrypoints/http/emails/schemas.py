@@ -30,6 +30,7 @@ from domain.intake import (
     MOST_REPLY_TO,
     is_too_large,
 )
+from domain.message.client_headers import LONGEST_HEADER, MOST_HEADERS
 from domain.message.template import LOCALE, NAME
 from domain.suppression import TOPIC, TOPIC_RULE
 from entrypoints.http.emails.part_schemas import (
@@ -362,6 +363,26 @@ class EmailRequest(RequestModel):
             description="Where replies go; if left out, to the address in the From line.",
         ),
     ] = _NOBODY
+    headers: Annotated[
+        Absent[
+            dict[
+                str,
+                Annotated[
+                    str,
+                    Field(min_length=1, max_length=LONGEST_HEADER),
+                    AfterValidator(header_text),
+                    NO_CONTROLS,
+                ],
+            ]
+        ],
+        Field(
+            max_length=MOST_HEADERS,
+            description="Further headers: X-… (but X-Email-Ref, X-Google-… and X-SES-…),"
+            " Auto-Submitted, Feedback-ID, Importance, List-Help, List-Id, List-Unsubscribe and"
+            " List-Unsubscribe-Post. Any other one is a 400 with the code header_reserved.",
+            examples=[{"X-Order": "1234"}],
+        ),
+    ] = None
     attachments: Attachments = NO_ATTACHMENTS
     calendar: _Calendar = None
     priority: _Priority = NORMAL

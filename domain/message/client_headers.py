@@ -1,0 +1,89 @@
+"""The headers that a client may set: an allow list, for each other one is ours or the account's.
+
+X-* is text, whatever it says. The others are read by programs: they have a form of their own, and
+stand on one line as they were given, because readers and DKIM stumble over a folded one
+(nodemailer#1654).
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from domain.errors import FieldError
+from domain.message.headers import MAX_LINE, unstructured
+
+MOST_HEADERS: Final = 30
+LONGEST_HEADER: Final = 900  # characters
+REF: Final = "X-Email-Ref"  # the service's own
+RESERVED: Final = "header_reserved"
+
+_X_NAME: Final = re.compile(r"X-[A-Z0-9][A-Z0-9_.-]{0,61}", re.IGNORECASE | re.ASCII)
+# what Gmail and Amazon SES take orders from
+_NOT_THESE: Final = re.compile(rf"{REF}|X-Google-.*|X-SES-.*", re.IGNORECASE | re.ASCII)
+_URIS: Final = re.compile(
+    r"<(?:https?|mailto):[!-;=?-~]+>(?:, ?<(?:https?|mailto):[!-;=?-~]+>)*", re.IGNORECASE
+)
+_LABEL: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_A_LINK: Final = "must be URIs in angle brackets, such as <https://example.com/help>"
+_FORMS: Final = {
+    "auto-submitted": (
+        re.compile(r"no|auto-generated|auto-replied|auto-notified", re.IGNORECASE),
+        "must be auto-generated, auto-replied, auto-notified or no",
+    ),
+    "feedback-id": (
+        re.compile(r"(?=[!-~])[!-9;-~]*(?::[!-9;-~]*){0,3}"),
+        "must be up to four words of ASCII with colons between them",
+    ),
+    "importance": (re.compile(r"high|normal|low", re.IGNORECASE), "must be high, normal or low"),
+    "list-help": (_URIS, _A_LINK),
+    "list-id": (
+        re.compile(rf'(?:(?:[\w .-]+|"[ !#-\[\]-~]*") ?)?<{_LABEL}(?:\.{_LABEL})+>', re.ASCII),
+        "must be a list in angle brackets behind its name, such as News <news.example.com>",
+    ),
+    "list-unsubscribe": (_URIS, _A_LINK),
+    "list-unsubscribe-post": (
+        re.compile(r"List-Unsubscribe=One-Click"),
+        "must be List-Unsubscribe=One-Click",
+    ),
+}
+
+
+def is_reserved(name: str) -> bool:
+    """Whether no client may set the header."""
+    if name.lower() in _FORMS:
+        return False
+    return not _X_NAME.fullmatch(name) or bool(_NOT_THESE.fullmatch(name))
+
+
+def header_errors(headers: Sequence[tuple[str, str]]) -> Iterator[FieldError]:
+    """What is wrong with the headers that a client sets, at most one error for each."""
+    if len(headers) > MOST_HEADERS:
+        yield FieldError("headers", f"must have at most {MOST_HEADERS} items")
+    seen = set()
+    for name, value in headers:
+        error = _error(name, value, again=name.lower() in seen)
+        seen.add(name.lower())
+        if error is not None:
+            yield FieldError(f"headers/{name}", error)
+
+
+def _error(name: str, value: str, *, again: bool) -> str | None:
+    if is_reserved(name):
+        return "must not be set: only X-* and a few others may, and none that the service writes"
+    if again:
+        return "stands more than once, but for upper and lower case"
+    if len(value) > LONGEST_HEADER:
+        return f"must have at most {LONGEST_HEADER} characters"
+    form, told = _FORMS.get(name.lower(), (None, ""))
+    if form is None or (form.fullmatch(value) and "=?" not in value):
+        return None
+    return told
+
+
+def header_line(name: str, value: str) -> str:
+    """The header with its CRLF."""
+    if name.lower() in _FORMS and value.isascii() and "=?" not in value:
+        line = f"{name}: {value}\r\n"
+        if len(line) <= MAX_LINE:
+            return line
+    return unstructured(name, value)
