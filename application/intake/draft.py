@@ -51,8 +51,8 @@ class Draft:
     *template_used* says which version did. *to* and *cc* are the visible recipients; *envelope*
     names those who get it, whoever is visible, and None stands for everybody in *to*, *cc* and
     *bcc*. *names* are those of recipients. *account_id* pins it to an account, *sender* to the
-    accounts with that address; None leaves the choice. *topic* is what its one recipient may
-    unsubscribe from.
+    accounts with that address; None leaves the choice. *in_reply_to* is the id of an
+    email of ours, or a Message-ID. *topic* is what its one recipient may unsubscribe from.
     """
 
     subject: str
@@ -65,6 +65,7 @@ class Draft:
     envelope: tuple[Address, ...] | None = None
     sender: Address | None = None
     reply_to: tuple[Mailbox, ...] = ()
+    in_reply_to: int | str | None = None
     headers: tuple[tuple[str, str], ...] = ()
     attachments: tuple[Attachment | UploadedFile, ...] = ()
     calendar: CalendarPart | None = attrs.field(default=None, repr=False)
@@ -98,10 +99,11 @@ class Draft:
             for address in dict.fromkeys(self.envelope)
         )
 
-    def content(self) -> Content:
+    def content(self, references: tuple[str, ...] = ()) -> Content:
         """What the message shows, without its files.
 
-        An address that stands in both *to* and *cc* is shown once.
+        An address that stands in both *to* and *cc* is shown once. *references* are the Message-IDs
+        of the thread that it continues.
         """
         to = self.to if len(self.to) == 1 else tuple(dict.fromkeys(self.to))
         return Content(
@@ -113,19 +115,27 @@ class Draft:
             names=self.names,
             reply_to=self.reply_to,
             headers=self.headers,
+            references=references,
             calendar=self.calendar,
         )
 
-    def detail(self, of_files: Detail, recipients: Sequence[Recipient]) -> Detail:
+    def detail(
+        self,
+        of_files: Detail,
+        recipients: Sequence[Recipient],
+        *,
+        references: tuple[str, ...] = (),
+    ) -> Detail:
         """What is kept of it for people: what *of_files* says of its files, and its own part.
 
-        *recipients* are its own.
+        *recipients* are its own, *references* its thread's.
         """
-        if not self._says_more():
+        if not (references or self._says_more()):
             return of_files
         return attrs.evolve(
             of_files,
             reply_to=self.reply_to,
+            in_reply_to=references[-1] if references else None,
             names=tuple(
                 (position, self.names[recipient.address])
                 for position, recipient in enumerate(recipients)

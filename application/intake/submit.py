@@ -21,6 +21,7 @@ from application.intake.quota import quota_of, use_quota
 from application.intake.renderings import Renderings
 from application.intake.routing import Routing
 from application.intake.storing import large_of, store_emails
+from application.intake.threads import references_of
 from application.intake.topics import suppress_unwanted, topic_link
 from application.ports.message import TemplateEngine
 from application.ports.store import Store, Transaction
@@ -319,7 +320,9 @@ class Submission:
         domain = account.address.domain if account else "email-service.invalid"
         token = self._entropy.token()
         message_id = f"<{token}@{domain}>"
-        content = draft.content()
+        answers = draft.in_reply_to is not None
+        references = references_of(draft, self._store, caller) if answers else ()
+        content = draft.content(references)
         if link is not None:
             content = attrs.evolve(content, headers=(*content.headers, *link.headers))
         made = composed(
@@ -368,7 +371,7 @@ class Submission:
             email,
             made.message.octets,
             labels=draft.labels,
-            detail=draft.detail(made.detail, recipients),
+            detail=draft.detail(made.detail, recipients, references=references),
             subscription=None if link is None else link.subscription,
             blobs=made.message.blobs,
             large=made.large,

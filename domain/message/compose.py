@@ -24,6 +24,7 @@ from domain.message.inline import check_attachments, may_have_inline
 from domain.message.mime import alternative, lines_fit, plain
 from domain.message.mime_tree import tree
 from domain.message.skeleton import Skeleton, skeleton_of
+from domain.message.threads import is_message_id, thread_lines
 
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = (
@@ -41,7 +42,7 @@ _TO_NOBODY: Final = "To: undisclosed-recipients:;\r\n"
 _OWN: Final = frozenset(
     {
         *("date", "message-id", "x-email-ref", "subject", "to", "cc", "bcc", "from", "sender"),
-        "mime-version",
+        *("mime-version", "in-reply-to", "references"),
     }
 )
 
@@ -53,6 +54,7 @@ class Content:
     ``text=None`` is made from the HTML; without HTML the message is plain text alone.
 
     ``headers`` are further names and values; whether a client may set one is not decided here.
+    ``references`` are the Message-IDs of its thread, the last one that of the message it answers.
     ``attachments`` with a Content-ID stand beside the HTML, the others after it.
     """
 
@@ -64,6 +66,7 @@ class Content:
     names: Names = NO_NAMES
     reply_to: tuple[Mailbox, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
+    references: tuple[str, ...] = ()
     attachments: tuple[Attachment, ...] = ()
     calendar: CalendarPart | None = attrs.field(default=None, repr=False)
 
@@ -163,6 +166,7 @@ def header_names(content: Content) -> tuple[str, ...]:
         "To",
         *(("Cc",) if content.cc else ()),
         *(("Reply-To",) if content.reply_to else ()),
+        *(("In-Reply-To", "References") if content.references else ()),
         *(name for name, _ in content.headers),
         "MIME-Version",
         "Content-Type",
@@ -186,6 +190,8 @@ def _headers(content: Content, *, message_id: str, date: datetime) -> str:
         lines.append(address_list("Cc", content.cc, content.names))
     if content.reply_to:
         lines.append(_reply_to(content.reply_to))
+    if content.references:
+        lines.append(thread_lines(content.references))
     lines.extend(header_line(name, value) for name, value in content.headers)
     lines.append("MIME-Version: 1.0\r\n")
     return "".join(lines)
@@ -221,6 +227,7 @@ def _check(content: Content) -> None:
         _body_error("html", content.html or ""),
         _body_error("text", content.text or ""),
         *(_custom_error(name, value) for name, value in content.headers),
+        *(_thread_error(one) for one in content.references),
         *(_name_errors(content) if content.names or content.reply_to else ()),
     )
     errors = [error for error in found if error is not None]
@@ -239,6 +246,12 @@ def _header_error(field: str, value: str) -> FieldError | None:
     if character is None:
         return None
     return FieldError(field, f"must not contain the character {character}")
+
+
+def _thread_error(reference: str) -> FieldError | None:
+    if is_message_id(reference):
+        return None
+    return FieldError("in_reply_to", "must be a Message-ID such as <1a2b@example.com>")
 
 
 def _name_errors(content: Content) -> Iterator[FieldError | None]:

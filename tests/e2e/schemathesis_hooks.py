@@ -85,6 +85,8 @@ def _keep_to_words(body: dict[str, Any]) -> None:
         body.pop("bcc", None)
     if "recipient" in body:
         body["recipient"] = body["recipient"].replace("=?", "=")
+    if "in_reply_to" in body:
+        body["in_reply_to"] = "<1a2b@example.org>"
     if "headers" in body:
         body["headers"] = {"X-Tag": "a", "Importance": "low"}  # few names may be set
     if "recipients" in body and not (body["recipients"] or body.get("cc") or body.get("bcc")):

@@ -75,6 +75,7 @@ def test_an_accepted_email_is_shown_as_published():
         "cc": ["cc@example.org"],
         "bcc": ["bcc@example.org"],
         "reply_to": [],
+        "in_reply_to": None,
         "attachments": [],
         "status": "queued",
         "priority": 2,

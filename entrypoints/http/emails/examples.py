@@ -37,6 +37,7 @@ MOST: Final[Example] = {
     "cc": [{"address": "grace@example.org", "name": "Hopper, Grace"}],
     "bcc": ["archive@example.org"],
     "reply_to": ["help@example.com"],
+    "in_reply_to": "<1a2b@example.org>",
     "headers": {"X-Order": "1234", "Auto-Submitted": "auto-generated"},
     "html_content": '<p>It is attached.</p><img src="cid:logo" alt="Example Ltd">',
     "text_content": "It is attached.",
@@ -106,6 +107,7 @@ SHOWN: Final[Example] = {
     "cc": [],
     "bcc": [],
     "reply_to": [],
+    "in_reply_to": None,
     "attachments": [
         {
             "filename": "invoice.pdf",

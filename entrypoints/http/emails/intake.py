@@ -38,6 +38,7 @@ def draft_of(wanted: EmailRequest, headers: Headers, files: tuple[Attachment, ..
         bcc=bcc,
         names=names,
         reply_to=tuple(map(_mailbox, wanted.reply_to)) if wanted.reply_to else (),
+        in_reply_to=wanted.in_reply_to,
         headers=(*headers, *wanted.headers.items()) if wanted.headers else headers,
         attachments=_attachments(wanted) + files if wanted.attachments else files,
         calendar=_calendar(wanted.calendar) if wanted.calendar else None,

@@ -60,6 +60,7 @@ def email_reply(view: EmailView) -> EmailReply:
         cc=_addresses(email, RecipientField.CC),
         bcc=_addresses(email, RecipientField.BCC),
         reply_to=[_mailbox_reply(one) for one in view.detail.reply_to],
+        in_reply_to=view.detail.in_reply_to,
         attachments=[_attachment_reply(file) for file in view.detail.attachments],
         status=email.status.value,
         priority=email.priority,

@@ -32,6 +32,7 @@ from domain.intake import (
 )
 from domain.message.client_headers import LONGEST_HEADER, MOST_HEADERS
 from domain.message.template import LOCALE, NAME
+from domain.message.threads import LONGEST_ID, message_id
 from domain.suppression import TOPIC, TOPIC_RULE
 from entrypoints.http.emails.part_schemas import (
     NO_ATTACHMENTS,
@@ -41,6 +42,7 @@ from entrypoints.http.emails.part_schemas import (
 )
 from entrypoints.http.paging import Cursor, PageSize, decimal
 from entrypoints.http.schemas import (
+    LARGEST_ID,
     NO_CONTROLS,
     NO_CONTROLS_PATTERN,
     PUBLISHED_TIME,
@@ -93,6 +95,29 @@ Moment: TypeAlias = Annotated[
 
 _BodyText: TypeAlias = Annotated[
     str, Field(max_length=LARGEST_BODY), AfterValidator(_body_text), _NO_NUL
+]
+
+
+def _answered(value: object) -> int | str:
+    if isinstance(value, str):
+        return message_id(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LARGEST_ID:
+        return value
+    raise ValueError("must be the id of an email, or a Message-ID in a string")
+
+
+_Answered: TypeAlias = Annotated[
+    int | str,
+    PlainValidator(_answered),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": LARGEST_ID},
+                {"type": "string", "minLength": 3, "maxLength": LONGEST_ID},
+            ],
+            "examples": [1, "<1a2b@example.com>"],
+        }
+    ),
 ]
 
 
@@ -363,6 +388,13 @@ class EmailRequest(RequestModel):
             description="Where replies go; if left out, to the address in the From line.",
         ),
     ] = _NOBODY
+    in_reply_to: Annotated[
+        Absent[_Answered],
+        Field(
+            description="What it answers: the id of an email of this service, or the Message-ID of"
+            " any message. Sets In-Reply-To and References."
+        ),
+    ] = None
     headers: Annotated[
         Absent[
             dict[
@@ -625,6 +657,9 @@ class EmailReply(ReplyModel):
     cc: list[str]
     bcc: list[str]
     reply_to: list[MailboxReply]
+    in_reply_to: Annotated[
+        str | None, Field(description="The Message-ID of the message that it answers.")
+    ]
     attachments: Annotated[
         list[AttachmentReply], Field(description="The files, as they were attached.")
     ]
