@@ -36,6 +36,7 @@ class AccountFields(TypedDict, total=False):
     name: str
     address: Address
     display_name: str
+    aliases: tuple[Address, ...]
     host: str
     port: int
     username: str

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TypeAlias
 
-from application.intake.routing import NO_ACCOUNT
+from application.intake.routing import FROM_NOT_ALLOWED, NO_ACCOUNT
 from application.ports.accounts import AccountRepository
 from application.ports.store import Store, Transaction
 from application.ports.system import Clock, Observe, Wake
@@ -20,6 +20,7 @@ from domain.email.settlement import resent, resolved_as_sent
 from domain.errors import AccountRemoved, Conflict, FieldError, InvalidInput, NotFound
 from domain.events import Event
 from domain.intake import errors_of_times
+from domain.mailbox import Mailbox
 from domain.suppression import is_suppressed
 
 # what becomes of an email at a time
@@ -122,7 +123,9 @@ class EmailChanges:
                 _check_account_exists(tx.accounts, email)
                 return
             caller.check_account(account_id)
-            _check_fits(email, tx.accounts.get(account_id))
+            account = tx.accounts.get(account_id)
+            _check_fits(email, account)
+            _check_sender(tx.details.of(email_id).sender, account)
 
         email = self._change(email_id, name, step, check=check, caller=caller)
         self._wake()
@@ -192,6 +195,15 @@ def _check_fits(email: Email, account: Account) -> None:
                 "account_id",
                 f"its limits never allow so many recipients as the email has ({most} at most)",
             )
+        )
+
+
+def _check_sender(sender: Mailbox | None, account: Account) -> None:
+    """InvalidInput if the message has a From of its own that is not the account's to send."""
+    if sender is not None and not account.may_send_as(sender.address):
+        raise InvalidInput(
+            FieldError("account_id", "it may not send as the address in the From line"),
+            code=FROM_NOT_ALLOWED,
         )
 
 

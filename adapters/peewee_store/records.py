@@ -126,6 +126,7 @@ ACCOUNT_COLUMNS: Final = (
     "health",
     "created_at",
     "updated_at",
+    "aliases",
     "last_sent_at",
 )
 
@@ -156,6 +157,7 @@ def new_account(account: Account) -> dict[str, Any]:
         "health": health_text(account.health),
         "created_at": micros(account.created_at),
         "updated_at": micros(account.updated_at),
+        "aliases": json.dumps(list(map(str, account.aliases)), ensure_ascii=False),
         "last_sent_at": micros_or_none(account.last_sent_at),
     }
 
@@ -182,8 +184,9 @@ def account_of(row: Row) -> Account:
         health=_health_of(row[20]),
         created_at=moment(row[21]),
         updated_at=moment(row[22]),
-        signs=bool(row[23]),
-        last_sent_at=moment_or_none(row[24]),
+        aliases=_aliases_of(row[23]),
+        signs=bool(row[24]),
+        last_sent_at=moment_or_none(row[25]),
     )
 
 
@@ -194,6 +197,11 @@ def health_of(row: Row) -> Health:
 
 # Every claim reads all accounts, and what makes them up hardly ever changes.
 _address_of: Final = lru_cache(maxsize=1024)(Address.parse)
+
+
+@lru_cache(maxsize=1024)
+def _aliases_of(text: str) -> tuple[Address, ...]:
+    return tuple(map(Address.parse, json.loads(text)))
 
 
 @lru_cache(maxsize=1024)

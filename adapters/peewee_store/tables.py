@@ -41,6 +41,7 @@ class AccountRow(Model):
     health = TextField()
     created_at = BigIntegerField()
     updated_at = BigIntegerField()
+    aliases = TextField()
     last_sent_at = BigIntegerField(null=True)
 
     class Meta:

@@ -53,16 +53,16 @@ class MessageCache:
             return None  # its own turn finds it out
 
     def _parcel(self, email: Email, stored: StoredMessage) -> Parcel:
-        parcel = self._behind(email, self._from_header, stored)
+        parcel = self._behind(email, stored)
         if not self._account.signs:
             return parcel
         if self._signer is None:
             self._signer = self._signing.of(self._account, self._store)
         signatures = self._signer.signatures(parcel.pieces(), created_at=email.created_at)
-        return self._behind(email, signatures + self._from_header, stored)
+        return self._behind(email, stored, signatures)
 
-    def _behind(self, email: Email, head: bytes, stored: StoredMessage) -> Parcel:
-        octets, parts = stored.behind(head, self._store)
+    def _behind(self, email: Email, stored: StoredMessage, signatures: bytes = b"") -> Parcel:
+        octets, parts = stored.behind(self._from_header, self._store, signatures=signatures)
         return Parcel(email.envelope(self._account.address), octets, parts)
 
 

@@ -1,6 +1,7 @@
 """The message as it is handed off: the one place that puts it together from what is stored."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import attrs
 
@@ -8,6 +9,8 @@ from application.ports.store import StoreReader, Transaction
 from domain.email.lifecycle import Email
 from domain.message.skeleton import PlacedBlob
 from domain.outcome.handoff import LargeParts
+
+_FROM: Final = b"From: "
 
 
 @attrs.frozen
@@ -17,8 +20,16 @@ class StoredMessage:
     octets: bytes = attrs.field(repr=False)
     blobs: Sequence[PlacedBlob] = ()
 
-    def behind(self, head: bytes, store: StoreReader) -> tuple[bytes, LargeParts | None]:
-        """The octets after *head*, and the parts, whose chunks are read from *store* when asked."""
+    def behind(
+        self, from_header: bytes, store: StoreReader, *, signatures: bytes = b""
+    ) -> tuple[bytes, LargeParts | None]:
+        """The octets after *signatures* and the account's *from_header*, and the parts.
+
+        A message that begins with a From line of its own does not get the account's. The chunks of
+        the parts are read from *store* when asked.
+        """
+        own = self.octets.startswith(_FROM)
+        head = signatures if own else signatures + from_header
         if not self.blobs:
             return head + self.octets, None
         moved = [attrs.evolve(one, offset=one.offset + len(head)) for one in self.blobs]

@@ -6,6 +6,7 @@ from typing import Final
 
 import attrs
 
+from domain.account.account import Account
 from domain.account.limits import NORMAL, PRIORITIES
 from domain.address import Address
 from domain.email.detail import Detail, TemplateUsed
@@ -51,7 +52,7 @@ class Draft:
     *template_used* says which version did. *to* and *cc* are the visible recipients; *envelope*
     names those who get it, whoever is visible, and None stands for everybody in *to*, *cc* and
     *bcc*. *names* are those of recipients. *account_id* pins it to an account, *sender* to the
-    accounts with that address; None leaves the choice. *in_reply_to* is the id of an
+    accounts that may send as that address; None leaves the choice. *in_reply_to* is the id of an
     email of ours, or a Message-ID. *topic* is what its one recipient may unsubscribe from.
     """
 
@@ -63,7 +64,7 @@ class Draft:
     bcc: tuple[Address, ...] = ()
     names: Names = NO_NAMES
     envelope: tuple[Address, ...] | None = None
-    sender: Address | None = None
+    sender: Mailbox | None = None
     reply_to: tuple[Mailbox, ...] = ()
     in_reply_to: int | str | None = None
     headers: tuple[tuple[str, str], ...] = ()
@@ -99,11 +100,22 @@ class Draft:
             for address in dict.fromkeys(self.envelope)
         )
 
-    def content(self, references: tuple[str, ...] = ()) -> Content:
+    def own_sender(self, account: Account | None) -> Mailbox | None:
+        """The From of its own that the message has; None if it is that of its account.
+
+        Without a name it has that of the *account*.
+        """
+        if self.sender is None or self.sender.name or account is None:
+            return self.sender
+        return Mailbox(self.sender.address, account.display_name)
+
+    def content(
+        self, *, sender: Mailbox | None = None, references: tuple[str, ...] = ()
+    ) -> Content:
         """What the message shows, without its files.
 
-        An address that stands in both *to* and *cc* is shown once. *references* are the Message-IDs
-        of the thread that it continues.
+        An address that stands in both *to* and *cc* is shown once. *sender* is the From of its own,
+        *references* are the Message-IDs of its thread.
         """
         to = self.to if len(self.to) == 1 else tuple(dict.fromkeys(self.to))
         return Content(
@@ -113,6 +125,7 @@ class Draft:
             to=to,
             cc=tuple(each for each in dict.fromkeys(self.cc) if each not in to) if self.cc else (),
             names=self.names,
+            sender=sender,
             reply_to=self.reply_to,
             headers=self.headers,
             references=references,
@@ -124,16 +137,18 @@ class Draft:
         of_files: Detail,
         recipients: Sequence[Recipient],
         *,
+        sender: Mailbox | None = None,
         references: tuple[str, ...] = (),
     ) -> Detail:
         """What is kept of it for people: what *of_files* says of its files, and its own part.
 
-        *recipients* are its own, *references* its thread's.
+        *recipients* are its own, the rest is as for `content`.
         """
-        if not (references or self._says_more()):
+        if not (references or sender or self._says_more()):
             return of_files
         return attrs.evolve(
             of_files,
+            sender=sender,
             reply_to=self.reply_to,
             in_reply_to=references[-1] if references else None,
             names=tuple(

@@ -11,9 +11,10 @@ from application.ports.store import Transaction
 from domain.access import Caller
 from domain.account.account import LONGEST_FROM, Account, AccountState
 from domain.account.limits import WindowLengths, is_urgent
-from domain.address import Address
 from domain.errors import Conflict, FieldError, InvalidInput, MessageTooLarge
+from domain.mailbox import Mailbox
 
+FROM_NOT_ALLOWED: Final = "from_not_allowed"
 NO_ACCOUNT: Final = "there is no SMTP configuration yet: create one first"
 
 
@@ -68,7 +69,7 @@ class Routing:
         if draft.account_id is not None:
             candidates: Sequence[Account] = [self._get(draft.account_id)]
         elif draft.sender is not None:
-            candidates = [a for a in self._usable if a.address == draft.sender]
+            candidates = [a for a in self._usable if a.may_send_as(draft.sender.address)]
         else:
             candidates = self._usable
         fitting = [account for account in candidates if account.takes(size)]
@@ -84,10 +85,10 @@ class Routing:
         )
         return chosen or fitting[0]
 
-    def _by_sender(self, draft: Draft, sender: Address) -> Account:
-        candidates = [account for account in self._usable if account.address == sender]
+    def _by_sender(self, draft: Draft, sender: Mailbox) -> Account:
+        candidates = [one for one in self._usable if one.may_send_as(sender.address)]
         if not candidates:
-            raise InvalidInput(FieldError("sender", f"no SMTP configuration sends as {sender}"))
+            raise _not_allowed("no SMTP configuration has this address, or an alias for it")
         urgent = is_urgent(draft.priority)
         chosen = most_headroom(
             self._tx.ledger, candidates, windows=self._windows, urgent=urgent, now=self._now
@@ -147,10 +148,14 @@ def most_headroom(
 
 
 def _check_sender(draft: Draft, account: Account) -> None:
-    if draft.sender is not None and draft.sender != account.address:
-        raise InvalidInput(
-            FieldError("sender", f"the SMTP configuration {account.id} sends as {account.address}")
+    if draft.sender is not None and not account.may_send_as(draft.sender.address):
+        raise _not_allowed(
+            f"the SMTP configuration {account.id} does not have this address, or an alias for it"
         )
+
+
+def _not_allowed(message: str) -> InvalidInput:
+    return InvalidInput(FieldError("sender", message), code=FROM_NOT_ALLOWED)
 
 
 def _check_fits(draft: Draft, account: Account) -> None:

@@ -36,6 +36,8 @@ def store_emails(
         if one.detail is not NOTHING
     }
     if details:
+        if any(detail.sender for detail in details.values()):
+            admission.check_capability(tx.instances, Capability.OWN_FROM)
         tx.details.add_all(details)
         tx.topics.add_all(
             {

@@ -317,12 +317,14 @@ class Submission:
         errors = self._limits.errors_of_email(len(recipients))
         if errors:
             raise InvalidInput(*errors)
-        domain = account.address.domain if account else "email-service.invalid"
+        sender = None if draft.sender is None else draft.own_sender(account)
+        shown = sender or account
+        domain = shown.address.domain if shown else "email-service.invalid"
         token = self._entropy.token()
         message_id = f"<{token}@{domain}>"
         answers = draft.in_reply_to is not None
         references = references_of(draft, self._store, caller) if answers else ()
-        content = draft.content(references)
+        content = draft.content(sender=sender, references=references)
         if link is not None:
             content = attrs.evolve(content, headers=(*content.headers, *link.headers))
         made = composed(
@@ -371,7 +373,7 @@ class Submission:
             email,
             made.message.octets,
             labels=draft.labels,
-            detail=draft.detail(made.detail, recipients, references=references),
+            detail=draft.detail(made.detail, recipients, sender=sender, references=references),
             subscription=None if link is None else link.subscription,
             blobs=made.message.blobs,
             large=made.large,

@@ -27,6 +27,8 @@ LONGEST_FROM: Final = 2000  # octets; a From line is never as long
 IMPLICIT_TLS_PORTS: Final = frozenset({465, 2465})
 # The password was given for these: after a change of one of them it must be given again.
 DESTINATION_FIELDS: Final = ("host", "port", "security", "username")
+MOST_ALIASES: Final = 100
+ANY_LOCAL: Final = "*"  # *@example.org
 PASSWORD_MISSING: Final = "password_missing"  # noqa: S105 - the reason of a pause
 _FORGOTTEN: Final = "the server, the TLS mode or the username changed: send the password again"
 
@@ -70,6 +72,8 @@ class Account:
     ``version`` rises with every change that makes an open session unusable. ``auth_mechanism`` None
     takes the first that the server offers. ``announce_next`` lets the next email's envelope be
     written together with a final dot, before its reply: two well-known servers break on that.
+    ``aliases`` are further addresses that may stand in its mail's From line; the local part * of
+    one stands for any.
     ``signs``: one of its DKIM keys is active; the store tells, from the keys.
     """
 
@@ -78,6 +82,7 @@ class Account:
     name: str
     address: Address
     display_name: str = ""
+    aliases: tuple[Address, ...] = ()
     host: str
     port: int
     security: Security = Security.STARTTLS
@@ -150,6 +155,17 @@ class Account:
 
     def _differs(self, other: "Account", names: Sequence[str]) -> bool:
         return any(getattr(self, name) != getattr(other, name) for name in names)
+
+    def may_send_as(self, sender: Address) -> bool:
+        """Whether *sender* may stand in the From line: its own address, or one of its aliases.
+
+        Upper and lower case are the same: to the left of the @ too, where servers may differ.
+        """
+        local = sender.local.lower()
+        return any(
+            allowed.domain == sender.domain and allowed.local.lower() in (ANY_LOCAL, local)
+            for allowed in (self.address, *self.aliases)
+        )
 
     def state(self, now: datetime) -> AccountState:
         """The one word for whether it may send now, limits aside."""
@@ -228,6 +244,8 @@ def check(account: Account) -> Account:
         errors.append(
             FieldError("security", "a password is sent only over TLS, or to this machine")
         )
+    if len(account.aliases) > MOST_ALIASES:
+        errors.append(FieldError("aliases", f"must have at most {MOST_ALIASES} items"))
     if errors:
         raise InvalidInput(*errors)
     from_line(account.address, account.display_name)  # raises for a name no From line can carry

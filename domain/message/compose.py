@@ -1,8 +1,9 @@
 """The message: composed once at acceptance, verified on its final octets, never changed again.
 
 The octets are rendered directly, by us, because an object model of a message costs thirty times as
-much and decodes what it should carry literally. The ``From`` line is not in them: it belongs to the
-account and is put in front at hand-off. Bcc is an affair of the envelope and never enters here.
+much and decodes what it should carry literally. The account's ``From`` line is put in front at
+hand-off; a message with a From of its own begins with that line instead. Bcc is an affair of the
+envelope and never enters here.
 """
 
 import re
@@ -54,6 +55,7 @@ class Content:
     ``text=None`` is made from the HTML; without HTML the message is plain text alone.
 
     ``headers`` are further names and values; whether a client may set one is not decided here.
+    ``sender`` is a From of its own, None for that of the account.
     ``references`` are the Message-IDs of its thread, the last one that of the message it answers.
     ``attachments`` with a Content-ID stand beside the HTML, the others after it.
     """
@@ -64,6 +66,7 @@ class Content:
     to: tuple[Address, ...] = ()
     cc: tuple[Address, ...] = ()
     names: Names = NO_NAMES
+    sender: Mailbox | None = None
     reply_to: tuple[Mailbox, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
     references: tuple[str, ...] = ()
@@ -82,13 +85,15 @@ class Content:
     @property
     def needs_smtputf8(self) -> bool:
         """Whether a header holds an address in UTF-8, so that the server must offer SMTPUTF8."""
-        if self.reply_to and any(mailbox.address.needs_smtputf8 for mailbox in self.reply_to):
+        if self.sender is not None and self.sender.address.needs_smtputf8:
+            return True
+        if self.reply_to and any(one.address.needs_smtputf8 for one in self.reply_to):
             return True
         return any(address.needs_smtputf8 for address in self.to + self.cc)
 
 
 def compose(content: Content, *, message_id: str, date: datetime, boundary: str) -> bytes:
-    """The message but for its From line: verified, CRLF line ends, not dot-stuffed.
+    """The message but for the account's From line: verified, CRLF line ends, not dot-stuffed.
 
     *message_id* comes with its angle brackets. The same arguments give the same octets. Raises
     InvalidInput that names every field at fault, ValueError for a token that we made wrong.
@@ -159,6 +164,7 @@ def _body(content: Content, *, boundary: str) -> bytes:
 def header_names(content: Content) -> tuple[str, ...]:
     """The headers that `compose` writes for *content*, each as often as it stands there."""
     return (
+        *(("From",) if content.sender is not None else ()),
         "Date",
         "Message-ID",
         REF,
@@ -190,6 +196,8 @@ def _headers(content: Content, *, message_id: str, date: datetime) -> str:
         lines.append(address_list("Cc", content.cc, content.names))
     if content.reply_to:
         lines.append(_reply_to(content.reply_to))
+    if content.sender is not None:
+        lines.insert(0, mailbox("From", str(content.sender.address), content.sender.name))
     if content.references:
         lines.append(thread_lines(content.references))
     lines.extend(header_line(name, value) for name, value in content.headers)
@@ -229,6 +237,7 @@ def _check(content: Content) -> None:
         *(_custom_error(name, value) for name, value in content.headers),
         *(_thread_error(one) for one in content.references),
         *(_name_errors(content) if content.names or content.reply_to else ()),
+        *((_header_error("sender", content.sender.name),) if content.sender is not None else ()),
     )
     errors = [error for error in found if error is not None]
     if errors:

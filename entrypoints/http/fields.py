@@ -14,6 +14,7 @@ _API_NAMES: Final = {
     "html": "html_content",
     "port": "smtp_port",
     "security": "use_tls",
+    "sender": "from",
     "text": "text_content",
     "to": "recipients",
 }

@@ -72,7 +72,12 @@ class RequestModel(BaseModel):
 class ReplyModel(BaseModel):
     """What the service answers."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_without_null_defaults)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        serialize_by_alias=True,
+        json_schema_extra=_without_null_defaults,
+    )
 
 
 class NotNull:

@@ -87,6 +87,9 @@ def _keep_to_words(body: dict[str, Any]) -> None:
         body["recipient"] = body["recipient"].replace("=?", "=")
     if "in_reply_to" in body:
         body["in_reply_to"] = "<1a2b@example.org>"
+    body.pop("from", None)  # what no SMTP configuration has is refused
+    if "aliases" in body:
+        body["aliases"] = [address.replace("=?", "=") for address in body["aliases"]]
     if "headers" in body:
         body["headers"] = {"X-Tag": "a", "Importance": "low"}  # few names may be set
     if "recipients" in body and not (body["recipients"] or body.get("cc") or body.get("bcc")):

@@ -71,6 +71,7 @@ def test_an_accepted_email_is_shown_as_published():
         "subject": "Welcome",
         "sender": "shop@example.com",
         "sender_name": "Example Shop",
+        "from": {"address": "shop@example.com", "name": "Example Shop"},
         "recipients": ["ada@example.org"],
         "cc": ["cc@example.org"],
         "bcc": ["bcc@example.org"],

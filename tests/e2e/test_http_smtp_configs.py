@@ -79,6 +79,7 @@ def test_one_is_shown_with_everything_but_its_password():
         "name": "main",
         "email_address": "shop@example.com",
         "display_name": "Example Shop",
+        "aliases": [],
         "smtp_host": "smtp.example.com",
         "smtp_port": 587,
         "username": "shop@example.com",
@@ -133,10 +134,41 @@ def test_what_is_not_named_stays_as_it_is():
     assert shown(client) == {**before, "display_name": "Other"}
 
 
+def test_aliases_are_stored_once_each_in_the_form_of_the_envelope():
+    client = a_client_with_config()
+    aliases = ["a@EXAMPLE.org", "a@example.org", "*@münchen.example", "*@münchen.example"]
+    assert client.put("/api/smtp-configs/1", json={"aliases": aliases}).status_code == 200
+    assert shown(client)["aliases"] == ["a@example.org", "*@xn--mnchen-3ya.example"]
+    assert client.put("/api/smtp-configs/1", json={"aliases": []}).status_code == 200
+    assert shown(client)["aliases"] == []
+
+
+@pytest.mark.parametrize(
+    "alias",
+    [
+        "*",
+        "@example.org",
+        "*@*",
+        "*@",
+        "*@example",
+        "Ada <a@b.c>",
+        "a@b.c\r\n",
+        "*@*.example.org",
+        1,
+    ],
+)
+def test_an_alias_is_an_address_or_any_of_one_domain(alias):
+    reply = a_client_with_config().put(
+        "/api/smtp-configs/1", json={"aliases": ["a@example.org", alias]}
+    )
+    assert pointers(reply) == ["/aliases/1"]
+
+
 def test_every_field_can_be_set_and_changed():
     fields = {
         "email_address": "other@example.org",
         "display_name": "Other",
+        "aliases": ["billing@example.org", "*@news.example.org"],
         "smtp_host": "mail.example.org",
         "smtp_port": 465,
         "username": "other",
@@ -358,6 +390,9 @@ def test_null_is_no_limit(limit):
         ("email_address", ["shop@example.com"]),
         ("display_name", "d" * 201),
         ("display_name", "Shop\r\nBcc: e@e.com"),
+        ("aliases", None),
+        ("aliases", "a@example.org"),
+        ("aliases", [f"a{n}@example.org" for n in range(101)]),
         ("smtp_host", ""),
         ("smtp_host", "https://smtp.example.com"),
         ("smtp_host", "user:secret@smtp.example.com"),

@@ -8,6 +8,9 @@ from email.parser import BytesHeaderParser
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adapters.fakes.clock import FakeClock
+from adapters.fakes.memory_store import MemoryStore
+from application.delivery.whole_message import StoredMessage
 from domain.address import Address
 from domain.errors import InvalidInput
 from domain.mailbox import Mailbox
@@ -19,6 +22,7 @@ quickly = settings(derandomize=True, deadline=None, max_examples=300)
 
 ACCOUNT = Address.parse("news@example.com")
 ALICE = Address.parse("alice@example.org")
+STORE = MemoryStore(clock=FakeClock())
 BOB = Address.parse("bob@example.net")
 MESSAGE_ID = "<5f0c8b0e1d@mail.example.com>"
 DATE = datetime(2026, 11, 2, 9, 5, 7, tzinfo=UTC)
@@ -114,6 +118,25 @@ def test_a_display_name_is_refused_or_names_the_account_alone(name):
     message = message_from_bytes(line + b"\r\n", policy=policy.default)
     assert message.keys() == ["From"]
     assert [address.addr_spec for address in message["From"].addresses] == [str(ACCOUNT)]
+
+
+@quickly
+@given(name=texts, references=st.lists(lines, max_size=3), html=texts)
+def test_a_from_and_a_thread_are_refused_or_stand_once_before_the_message(name, references, html):
+    content = Content(
+        subject="Hello",
+        html=html,
+        to=(ALICE,),
+        sender=Mailbox(BOB, name),
+        references=tuple(f"<a{text}@example.org>" for text in references),
+    )
+    octets = composed(content)
+    if octets is None:
+        return
+    assert names(octets) == [name.lower() for name in header_names(content)]
+    assert StoredMessage(octets).behind(from_line(ACCOUNT, "Account"), STORE) == (octets, None)
+    message = message_from_bytes(octets, policy=policy.default)
+    assert [one.addr_spec for one in message["From"].addresses] == [str(BOB)]
 
 
 @quickly

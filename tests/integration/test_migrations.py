@@ -11,6 +11,8 @@ from playhouse.migrations import Migration, Runner
 
 from adapters.fakes.clock import FakeClock
 from adapters.peewee_store import SqliteStore, sqlite
+from adapters.peewee_store.records import health_text
+from domain.account.health import Health
 from domain.account.limits import Window, WindowLengths
 from domain.address import Address
 from domain.email.listing import Search
@@ -130,6 +132,26 @@ def test_0013_lets_search_what_was_there_before(tmp_path: Path) -> None:
         assert found(Search(recipient=Address.parse("ada2@example.org"))) == [2]
         assert found(Search(subject="hel")) == [3, 2, 1]
         assert found(Search(tag="a")) == []
+    finally:
+        store.close()
+
+
+def test_0016_gives_no_alias_to_an_account_that_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "mail.db"
+    migrated_to(15, path, tmp_path / "fifteenth")
+    columns = {
+        "version": 1, "name": "main", "address": "me@example.com", "display_name": "", "host": "h",
+        "port": 25, "security": "plain", "username": "", "active": 1, "unit": "messages",
+        "max_connections": 2, "priority_reserve": 10, "health": health_text(Health()),
+        "created_at": 0, "updated_at": 0,
+    }  # fmt: skip
+    names, values = ", ".join(columns), ", ".join(map(repr, columns.values()))
+    _execute(path, f"INSERT INTO account ({names}) VALUES ({values})")
+    store = SqliteStore(path, clock=FakeClock())
+    try:
+        assert "0016_aliases" in store.migrate()
+        [account] = store.read(lambda tx: tx.accounts.all())
+        assert (account.name, account.aliases) == ("main", ())
     finally:
         store.close()
 

@@ -72,6 +72,10 @@ SHAPES: Final[dict[str, dict[str, Any]]] = {
         "in_reply_to": "<5f0c8b0e1d9a4c53b1f0a2d7c6e5f401@example.org>",
         "html_content": f"<html><body><p>{_PARAGRAPH}</p></body></html>",
     },
+    "a name of its own": {
+        "from": {"address": "shop@example.com", "name": "Büro, Ürzig"},
+        "html_content": f"<html><body><p>{_PARAGRAPH}</p></body></html>",
+    },
     "long lines": {
         "html_content": f"<html><body><p>{_PARAGRAPH * 20}</p></body></html>",
     },

@@ -13,7 +13,7 @@ from domain.account.account import (
 from domain.account.health import Health, Pause
 from domain.address import is_loopback
 from domain.errors import Conflict, InvalidInput
-from tests.builders import an_account, at
+from tests.builders import an_account, an_address, at
 
 
 @pytest.mark.parametrize(
@@ -213,3 +213,31 @@ def test_an_inactive_account_never_becomes_active_by_itself():
 
     assert account.state(at(0)) is AccountState.INACTIVE
     assert account.opens_at(at(0)) is None
+
+
+@pytest.mark.parametrize(
+    ("sender", "allowed"),
+    [
+        ("sender@example.com", True),
+        ("Sender@Example.COM", True),
+        ("billing@example.com", True),
+        ("BILLING@example.com", True),
+        ("anything@news.example.com", True),
+        ("*@news.example.com", True),
+        ("other@example.com", False),
+        ("*@example.com", False),
+        ("billing@news.example.org", False),
+        ("a@sub.news.example.com", False),
+        ("a@xnews.example.com", False),
+    ],
+)
+def test_an_account_may_send_as_its_address_and_its_aliases(sender, allowed):
+    aliases = (an_address("Billing@example.com"), an_address("*@news.example.com"))
+    assert an_account(aliases=aliases).may_send_as(an_address(sender)) == allowed
+
+
+def test_an_account_has_100_aliases_at_most():
+    aliases = tuple(an_address(f"a{n}@example.com") for n in range(101))
+    assert check(an_account(aliases=aliases[:100]))
+    with pytest.raises(InvalidInput, match="aliases: must have at most 100"):
+        check(an_account(aliases=aliases))

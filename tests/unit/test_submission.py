@@ -4,11 +4,13 @@ from datetime import timedelta
 from email import message_from_bytes, policy
 from typing import Any
 
+import attrs
 import pytest
 
 from application.intake.draft import Draft
 from application.intake.idempotency import IdempotencyKey
 from domain.account.limits import Limits, LimitUnit
+from domain.capability import Capability
 from domain.email.lifecycle import Email
 from domain.email.recipient import RecipientField
 from domain.email.status import Status
@@ -308,13 +310,92 @@ def test_an_email_with_a_sender_goes_by_the_account_with_that_address():
     world = World()
     world.account("first", address=an_address("first@example.com"))
     second = world.account("second", address=an_address("second@example.com"))
-    email = submit(world, sender=second.address)
+    email = submit(world, sender=Mailbox(second.address))
     assert (email.account_id, email.pinned) == (second.id, True)
+
+
+def test_an_alias_stands_in_the_from_line_and_not_in_the_envelope():
+    world = World()
+    world.account("first", address=an_address("first@example.com"))
+    second = world.account(
+        "second",
+        address=an_address("second@example.com"),
+        aliases=(an_address("*@news.example.com"),),
+    )
+    alias = an_address("weekly@news.example.com")
+    email = submit(world, sender=Mailbox(alias, "Weekly"))
+    octets = sent_by(world)
+    assert (email.account_id, email.pinned) == (second.id, True)
+    assert email.message_id.endswith("@news.example.com>")
+    assert world.sender.accepted[0].envelope.sender == second.address
+    assert octets.startswith(b"From: Weekly <weekly@news.example.com>\r\n")
+    assert message_from_bytes(octets).get_all("From") == ["Weekly <weekly@news.example.com>"]
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [("", b"From: Sender <sender@example.com>"), ("Me", b"From: Me <sender@example.com>")],
+)
+def test_a_name_alone_may_be_chosen_with_the_accounts_own_address(name, line):
+    world = World()
+    account = world.account()
+    submit(world, sender=Mailbox(account.address, name))
+    octets = sent_by(world)
+    assert octets.startswith(line)
+    assert len(message_from_bytes(octets).get_all("From")) == 1
+
+
+def test_while_an_old_process_delivers_no_email_with_a_from_of_its_own_is_accepted():
+    world = World()
+    account = world.account()
+    old = world.store.write(
+        lambda tx: tx.instances.join(
+            host="a", pid=1, now=world.clock.now(), capabilities=Capability.BLOBS
+        )
+    )
+    with pytest.raises(NotAccepting, match="older version"):
+        submit(world, sender=Mailbox(account.address, "Me"))
+    assert submit(world).id == 1
+    world.store.write(lambda tx: tx.instances.leave(old))
+    assert submit(world, sender=Mailbox(account.address, "Me")).id == 2
+
+
+def test_an_alias_without_a_name_has_that_of_its_account():
+    world = World()
+    world.account(aliases=(an_address("billing@example.com"),))
+    submit(world, sender=Mailbox(an_address("billing@example.com")))
+    assert sent_by(world).startswith(b"From: Sender <billing@example.com>\r\n")
+
+
+def test_among_accounts_with_the_same_alias_the_one_with_room_is_chosen():
+    world = World()
+    aliases = (an_address("*@example.org"),)
+    limits = Limits(hourly=1)
+    world.account("first", aliases=aliases, limits=limits)
+    roomier = world.account("second", aliases=aliases, limits=Limits(hourly=9))
+    world.account("third", limits=Limits(hourly=99))
+    email = submit(world, sender=Mailbox(an_address("a@example.org")))
+    assert email.account_id == roomier.id
+
+
+def test_an_international_alias_asks_for_smtputf8():
+    world = World()
+    alias = an_address("jürgen@example.com")
+    world.account(aliases=(alias,))
+    assert submit(world, sender=Mailbox(alias)).smtputf8
+
+
+def test_an_alias_that_was_removed_stays_in_what_was_accepted():
+    world = World()
+    account = world.account(aliases=(an_address("billing@example.com"),))
+    submit(world, sender=Mailbox(an_address("billing@example.com"), "Billing"))
+    world.store.write(lambda tx: tx.accounts.save(attrs.evolve(account, aliases=())))
+    assert sent_by(world).startswith(b"From: Billing <billing@example.com>\r\n")
 
 
 def test_a_sender_that_no_account_has_is_refused():
     world = World()
     account = world.account(address=an_address("first@example.com"))
-    stranger = an_address("stranger@example.com")
+    stranger = Mailbox(an_address("stranger@example.com"))
     assert refused_fields(world, sender=stranger) == ["sender"]
     assert refused_fields(world, sender=stranger, account_id=account.id) == ["sender"]

@@ -33,6 +33,7 @@ LEAST: Final[Example] = {
 }
 MOST: Final[Example] = {
     "subject": "Your invoice",
+    "from": {"address": "billing@example.com", "name": "Example Billing"},
     "recipients": ["Ada Lovelace <ada@example.org>"],
     "cc": [{"address": "grace@example.org", "name": "Hopper, Grace"}],
     "bcc": ["archive@example.org"],
@@ -103,6 +104,7 @@ SHOWN: Final[Example] = {
     "subject": "Welcome",
     "sender": "me@example.com",
     "sender_name": "My Team",
+    "from": {"address": "billing@example.com", "name": "Example Billing"},
     "recipients": ["ada@example.org"],
     "cc": [],
     "bcc": [],

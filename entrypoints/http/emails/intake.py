@@ -37,6 +37,7 @@ def draft_of(wanted: EmailRequest, headers: Headers, files: tuple[Attachment, ..
         cc=cc,
         bcc=bcc,
         names=names,
+        sender=None if wanted.sender is None else _mailbox(wanted.sender),
         reply_to=tuple(map(_mailbox, wanted.reply_to)) if wanted.reply_to else (),
         in_reply_to=wanted.in_reply_to,
         headers=(*headers, *wanted.headers.items()) if wanted.headers else headers,

@@ -56,6 +56,7 @@ def email_reply(view: EmailView) -> EmailReply:
         subject=email.subject,
         sender=str(account.address) if account else None,
         sender_name=account.display_name if account else None,
+        shown_sender=_sender_reply(view),
         recipients=_addresses(email, RecipientField.TO),
         cc=_addresses(email, RecipientField.CC),
         bcc=_addresses(email, RecipientField.BCC),
@@ -143,6 +144,14 @@ def _account_name(view: EmailView) -> str | None:
     if view.account is not None:
         return view.account.name
     return view.attempts[-1].account_name if view.attempts else None
+
+
+def _sender_reply(view: EmailView) -> MailboxReply | None:
+    """The From of its own, or that of its account."""
+    account, sender = view.account, view.detail.sender
+    if sender is None and account is not None:
+        sender = Mailbox(account.address, account.display_name)
+    return None if sender is None else _mailbox_reply(sender)
 
 
 def _mailbox_reply(mailbox: Mailbox) -> MailboxReply:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import (
     AfterValidator,
+    AliasChoices,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -344,6 +345,17 @@ class EmailRequest(RequestModel):
             examples=[["ada@example.com"]],
         ),
     ]
+    # "from" is the published name, and a word of the language
+    sender: Annotated[
+        Absent[AnyMailbox],
+        Field(
+            alias="from",
+            description="The From line: the address of an SMTP configuration, or one of its"
+            " aliases; else a 400 with the code from_not_allowed. Without smtp_config_id it"
+            " chooses among those that may send as it. Without a name: that of the configuration.",
+            examples=[{"address": "billing@example.com", "name": "Example Billing"}],
+        ),
+    ] = None
     html_content: Annotated[
         _HtmlText | None,
         NotNull(),
@@ -653,6 +665,14 @@ class EmailReply(ReplyModel):
     subject: str
     sender: Annotated[str | None, Field(description="The address of its SMTP configuration.")]
     sender_name: str | None
+    shown_sender: Annotated[
+        MailboxReply | None,
+        Field(
+            validation_alias=AliasChoices("from", "shown_sender"),
+            serialization_alias="from",
+            description="The From line; null if no SMTP configuration is known yet.",
+        ),
+    ]
     recipients: list[str]
     cc: list[str]
     bcc: list[str]

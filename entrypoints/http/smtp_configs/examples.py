@@ -17,6 +17,7 @@ MOST: Final[Example] = {
     "name": "Main",
     "email_address": "me@example.com",
     "display_name": "My Team",
+    "aliases": ["billing@example.com", "*@news.example.com"],
     "smtp_host": "smtp.example.com",
     "smtp_port": 587,
     "username": "me@example.com",
@@ -41,6 +42,7 @@ ROW: Final[Example] = {
 SHOWN: Final[Example] = {
     **ROW,
     "display_name": "My Team",
+    "aliases": ["billing@example.com", "*@news.example.com"],
     "smtp_host": "smtp.example.com",
     "smtp_port": 587,
     "username": "me@example.com",

@@ -43,6 +43,7 @@ _WORDS: Final = {
     "name": "name",
     "email_address": "address",
     "display_name": "display_name",
+    "aliases": "aliases",
     "smtp_host": "host",
     "smtp_port": "port",
     "username": "username",

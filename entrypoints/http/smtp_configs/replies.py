@@ -46,6 +46,7 @@ def config_reply(view: AccountView) -> SmtpConfigReply:
     return SmtpConfigReply(
         **config_row(view).model_dump(),
         display_name=account.display_name,
+        aliases=list(map(str, account.aliases)),
         smtp_host=account.host,
         smtp_port=account.port,
         username=account.username,

@@ -9,8 +9,9 @@ from pydantic import (
     Field,
 )
 
-from domain.account.account import AuthMechanism, OnUnknown
+from domain.account.account import MOST_ALIASES, AuthMechanism, OnUnknown
 from domain.account.limits import NEW_RESERVE, LimitUnit, Window
+from domain.address import Address
 from entrypoints.addresses import server_name
 from entrypoints.http.schemas import (
     NO_CONTROLS,
@@ -25,6 +26,7 @@ from entrypoints.http.schemas import (
     without_defaults,
 )
 
+_NONE: Final[Any] = ()
 _NO_LINE_END: Final = Shown(pattern=r"^[^\u0000\r\n]*$")
 
 
@@ -49,6 +51,10 @@ def _trimmed(text: object) -> object:
     return text.strip(_BLANKS) if isinstance(text, str) else text
 
 
+def _once_each(addresses: list[Address]) -> tuple[Address, ...]:
+    return tuple(dict.fromkeys(addresses))
+
+
 _Name: TypeAlias = Annotated[
     str,
     Field(
@@ -71,6 +77,16 @@ _DisplayName: TypeAlias = Annotated[
     AfterValidator(header_text),
     BeforeValidator(_trimmed),
     NO_CONTROLS,
+]
+_Aliases: TypeAlias = Annotated[
+    list[EmailAddress],
+    Field(
+        max_length=MOST_ALIASES,
+        description="Further addresses that may stand in the From line; * before the @ stands for"
+        " any name there.",
+        examples=[["billing@example.com", "*@news.example.com"]],
+    ),
+    AfterValidator(_once_each),
 ]
 _Host: TypeAlias = Annotated[
     str,
@@ -180,6 +196,7 @@ class SmtpConfigRequest(RequestModel):
     smtp_host: _Host
     smtp_port: Annotated[_Port, Field(description="465 is the default with use_ssl.")] = 587
     display_name: _DisplayName = ""
+    aliases: _Aliases = _NONE
     username: _Username = ""
     password: Annotated[_Password | None, Field(repr=False)] = None
     auth_mechanism: _AuthMechanism = None
@@ -206,6 +223,7 @@ class SmtpConfigChanges(RequestModel):
     smtp_host: Absent[_Host] = None
     smtp_port: Absent[_Port] = None
     display_name: Absent[_DisplayName] = None
+    aliases: Absent[_Aliases] = None
     username: Absent[_Username] = None
     password: Annotated[_Password | None, Field(repr=False)] = None
     auth_mechanism: _AuthMechanism = None
@@ -286,6 +304,7 @@ class SmtpConfigReply(SmtpConfigRow):
     """An SMTP configuration with everything but its password."""
 
     display_name: str
+    aliases: list[str]
     smtp_host: str
     smtp_port: int
     username: str
