@@ -15,7 +15,8 @@ connection is in step:
 
 - 354: no other command has it.
 - 250 to each of RESETS RSETs, where DATA was written before: the reply to DATA is never 250, and
-  with at most so many surplus replies it would be taken for one of theirs.
+  with at most so many surplus replies it would be taken for one of theirs. So DATA follows the
+  refusal of a sender or of all recipients; without PIPELINING too, where it costs a round trip.
 - 221 to QUIT. It costs the connection, so it is asked for only where RSET proves nothing.
 
 Without a proof a refusal does not count where an email went before on the connection: it fails
@@ -51,7 +52,7 @@ class State(StrEnum):
     DATA = "data"
     BODY = "body"  # the server waits for the message and has nothing to say
     DOT = "dot"
-    DRAINING = "draining"  # replies to commands that were written before a refusal was read
+    DRAINING = "draining"  # after a refusal, up to the reply to DATA
     EMPTY_DOT = "empty dot"  # DATA was taken after a refusal; the message is ended empty
     RESETTING = "resetting"
     LEAVING = "leaving"  # QUIT is sent to find out whether an earlier reply is still owed
@@ -132,7 +133,6 @@ class MailTransaction:
         self._queue: list[bytes] = []
         self._asked = 0
         self._accepted = 0
-        self._rset_proves = False
         self._doubtful = False  # something did not look like what it was taken for
 
     def begin(self, parcel: Parcel) -> None:
@@ -251,12 +251,9 @@ class MailTransaction:
             if self.owed:  # DATA was written last
                 raise _too_many()
             self.state, self._queue = State.EMPTY_DOT, [DOT]
-        if effect is _D:
-            if self.used:  # the refusal may have been a second reply to the dot before it
-                raise _too_many()
-            self.state, self._rset_proves, self._doubtful = state, False, True
-            self._recover()
-        if effect is _Q:
+        if effect is _D and self.used:  # the refusal may have been a second reply to a dot
+            raise _too_many()
+        if effect is _D or effect is _Q:
             self.state, self._queue, self._doubtful = state, [], True
             self._recover()
         if state is State.DOT:
@@ -265,34 +262,33 @@ class MailTransaction:
             self._refuse(reply, state)
 
     def _refuse(self, reply: ServerReply, state: State) -> None:
-        """RSET or QUIT follows once the replies that are owed were read. After a dot none may be
-        owed: what was announced may be out of step.
+        """DATA follows if it was not written, then RSET or QUIT, each once no reply is owed. After
+        a dot none may be owed: what was announced may be out of step.
         """
         self.refusal = reply
         if state is State.DOT:
             if not self.owed:
                 self.reset()
             return
-        self._rset_proves, self._doubtful = not self._queue, False  # DATA is the last
-        self._queue = []
-        self.state = State.DRAINING
+        self._queue = self._queue[-1:]  # DATA is the last
+        self.state, self._doubtful = State.DRAINING, False
         self._recover()
 
     def _recover(self) -> None:
-        """What follows a reply after a refusal. Once every reply was read that is owed, if the
-        connection is in step, RSET or QUIT is to prove that it is.
+        """What follows a reply after a refusal: RSET or QUIT, which prove that replies and commands
+        are in step, once no reply is owed.
         """
         resetting = self.state is State.RESETTING
         if self.state is State.LEAVING:
             self.state, self.owed, self._doubtful = State.LEFT, 1, True
         elif self.owed or self._queue:
             pass
-        elif resetting and not self._doubtful:
-            self.state = State.READY
-        elif self._rset_proves and not resetting:
-            self.state, self._queue = State.RESETTING, [RSET] * RESETS
-        else:
+        elif self._doubtful:
             self.state, self._queue = State.LEAVING, [QUIT]
+        elif resetting:
+            self.state = State.READY
+        else:
+            self.state, self._queue = State.RESETTING, [RSET] * RESETS
 
     def _expect_new(self) -> None:
         """ConnectionFailed where an email went before: its surplus replies may have come first."""

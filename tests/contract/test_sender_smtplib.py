@@ -13,8 +13,6 @@ from tests.smtp_server import SmtpServer
 
 
 class TestSmtplibSender(SenderContract):
-    pipelines = False
-
     @contextmanager
     def playing(self, script: Script) -> Iterator[Played]:
         sender = SmtplibSender(

@@ -55,13 +55,11 @@ a_safe_line = partial(a_safe_line_with, make=an_smtplib_sender)
 
 
 class TestSmtplibSenderOverStartTls(EncryptedContract):
-    pipelines = False
     make = staticmethod(an_smtplib_sender)
     security = Security.STARTTLS
 
 
 class TestSmtplibSenderOverTls(EncryptedContract):
-    pipelines = False
     make = staticmethod(an_smtplib_sender)
     security = Security.TLS
 
@@ -198,6 +196,12 @@ def test_one_connection_carries_the_messages_of_many_conversations() -> None:
         assert all(line.send().accepted for _ in range(20))
         assert line.server.connections == 1
         assert len(line.heard(b"AUTH")) == 1
+
+
+def test_refused_recipients_cost_no_connection() -> None:
+    with a_line(Rule(Stage.RCPT, "550 5.1.1 unknown")) as line:
+        assert not any(line.send().accepted for _ in range(20))
+        assert line.server.connections == 1
 
 
 def test_a_new_version_of_the_account_never_uses_an_old_connection() -> None:

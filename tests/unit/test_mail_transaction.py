@@ -231,8 +231,21 @@ def test_a_large_envelope_goes_in_groups_whose_replies_fit_into_a_buffer() -> No
     assert transaction.next_group().count(b"\r\n") == 152 - GROUP
 
 
-def test_nothing_more_is_written_of_an_envelope_that_is_refused() -> None:
-    transaction = hear(begun(offers=ONE_BY_ONE), [550])
+@pytest.mark.parametrize("code", [450, 550])
+def test_only_data_is_written_of_an_envelope_that_is_refused(code: int) -> None:
+    transaction = hear(begun(offers=ONE_BY_ONE), [code])
+    assert (transaction.state, transaction.next_group()) == (State.DRAINING, b"DATA\r\n")
+
+
+def test_only_data_follows_the_first_group_of_a_large_envelope_that_is_refused() -> None:
+    names = [f"reader-{n}@example.org" for n in range(150)]
+    transaction = hear(begun(a_parcel(*names)), [550] + [503] * (GROUP - 1))
+    assert (transaction.state, transaction.next_group()) == (State.DRAINING, b"DATA\r\n")
+
+
+def test_no_data_follows_where_recipients_were_accepted_after_a_refusal() -> None:
+    names = [f"reader-{n}@example.org" for n in range(150)]
+    transaction = hear(begun(a_parcel(*names)), [550] + [250] * (GROUP - 1))
     assert (transaction.state, transaction.next_group()) == (State.LEAVING, QUIT)
 
 
@@ -291,13 +304,14 @@ def test_a_354_that_is_not_the_last_reply_is_none_to_data() -> None:
         (["a@example.org", "b@example.org"], ONE_BY_ONE, [250, 450, 550]),
     ],
 )
-def test_a_refusal_before_data_was_written_is_proved_by_leaving(
+def test_a_refusal_before_data_is_proved_by_data_and_two_resets(
     names: list[str], offers: Extensions, codes: list[int]
 ) -> None:
     transaction = hear(begun(a_parcel(*names), offers=offers), codes)
-    assert (transaction.state, transaction.next_group()) == (State.LEAVING, QUIT)
-    transaction.heard(reply(221))
-    assert (transaction.state, transaction.refusal) == (State.OVER, reply(codes[-1]))
+    for command, code in ((b"DATA\r\n", 503), (RSET, 250), (RSET, 250)):
+        assert transaction.next_group() == command
+        transaction.heard(reply(code))
+    assert (transaction.state, transaction.refusal) == (State.READY, reply(codes[-1]))
 
 
 @pytest.mark.parametrize(
