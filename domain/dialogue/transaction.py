@@ -17,7 +17,9 @@ connection is in step:
 - 250 to each of RESETS RSETs, where DATA was written before: the reply to DATA is never 250, and
   with at most so many surplus replies it would be taken for one of theirs. So DATA follows the
   refusal of a sender or of all recipients; without PIPELINING too, where it costs a round trip.
-- 221 to QUIT. It costs the connection, so it is asked for only where RSET proves nothing.
+- 221 to QUIT. It costs the connection, so it is asked for only where RSET proves nothing, or the
+  connection has had ERRORS refused commands in a row: servers slow down or end those (Postfix
+  delays each reply by a second after 10, Exim takes no more RSETs after 10).
 
 Without a proof a refusal does not count where an email went before on the connection: it fails
 with Problem.PROTOCOL, and the sender hands the email off again over a new one. On a new connection
@@ -41,6 +43,7 @@ DOT: Final = b".\r\n"
 RSET: Final = b"RSET\r\n"
 QUIT: Final = b"QUIT\r\n"
 RESETS: Final = 2  # more surplus replies are not expected of any server
+ERRORS: Final = 8  # refused commands since the last message that was accepted
 
 
 class State(StrEnum):
@@ -133,6 +136,7 @@ class MailTransaction:
         self._queue: list[bytes] = []
         self._asked = 0
         self._accepted = 0
+        self._errors = 0
         self._doubtful = False  # something did not look like what it was taken for
 
     def begin(self, parcel: Parcel) -> None:
@@ -186,6 +190,7 @@ class MailTransaction:
         effects = EFFECTS[state]
         effect = effects.get(code) or effects[code // 100]
         self.owed -= 1
+        self._errors += code >= 400
         if state is State.RCPT and effect is not _X:
             self.replies.append(reply)
             self._accepted += code < 300
@@ -202,6 +207,7 @@ class MailTransaction:
             self.state = following = NEXT[state]
             if following is State.READY:
                 self.delivered += 1
+                self._errors = 0
             else:
                 self.stage = STAGES[following]
 
@@ -287,6 +293,8 @@ class MailTransaction:
             self.state, self._queue = State.LEAVING, [QUIT]
         elif resetting:
             self.state = State.READY
+        elif self._errors >= ERRORS:
+            self.state, self._queue = State.LEAVING, [QUIT]
         else:
             self.state, self._queue = State.RESETTING, [RSET] * RESETS
 

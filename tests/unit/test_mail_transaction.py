@@ -249,6 +249,35 @@ def test_no_data_follows_where_recipients_were_accepted_after_a_refusal() -> Non
     assert (transaction.state, transaction.next_group()) == (State.LEAVING, QUIT)
 
 
+def refused(transaction: MailTransaction) -> bytes:
+    """Refuse the only recipient of an email; what is written then. RSETs are answered."""
+    transaction.begin(a_parcel("a@example.org"))
+    transaction.next_group()
+    hear(transaction, [250, 550, 554])
+    group = transaction.next_group()
+    if group != QUIT:
+        hear(transaction, [250, 250])
+    return group
+
+
+def test_a_connection_is_left_after_so_many_refused_commands() -> None:
+    transaction = MailTransaction(PIPELINING)
+    assert [refused(transaction) for _ in range(4)] == [RSET * 2] * 3 + [QUIT]
+    transaction.heard(reply(221))
+    assert (transaction.state, transaction.refusal) == (State.OVER, reply(550))
+
+
+def test_an_accepted_message_begins_the_count_of_refused_commands_anew() -> None:
+    transaction = MailTransaction(PIPELINING)
+    assert [refused(transaction) for _ in range(3)] == [RSET * 2] * 3
+    transaction.begin(a_parcel("b@example.org"))
+    transaction.next_group()
+    hear(transaction, [250, 250, 354])
+    transaction.dot_written()
+    transaction.heard(reply(250))
+    assert [refused(transaction) for _ in range(3)] == [RSET * 2] * 3
+
+
 # --- recipients
 
 
