@@ -21,6 +21,7 @@ def test_a_real_server_gets_every_email_once(kind: type[MailServer], tmp_path: P
     except MissingRequirement as reason:
         missing(reason)
     assert (numbers["sent"], numbers["lost"], numbers["copies"]) == (30, 0, 0)
+    assert numbers["copies in a row"] == 0
 
 
 def test_a_real_server_gets_every_email_once_over_smtplib(tmp_path: Path) -> None:

@@ -176,6 +176,41 @@ def all_at_once(line: Line, *, emails: int = 60, **fields: object) -> Numbers:
     return numbers | {"seconds with smtplib": round(sent_plainly(line, bodies), 1)}
 
 
+def unknown_in_a_row(line: Line, *, emails: int = 60) -> Numbers:
+    """Every other ten are each to one unknown recipient, over one connection at a time."""
+    account = line.account("STARTTLS", active=False, max_connections=1)
+    names = {f"row-{n:04d}": GHOST if n // 10 % 2 else USER for n in range(emails)}
+    line.load(
+        [
+            {
+                "subject": subject,
+                "recipients": [name],
+                "html_content": "x",
+                "smtp_config_id": account,
+            }
+            for subject, name in names.items()
+        ]
+    ).join()
+    started = time.monotonic()
+    line.put(account, active=True)
+    line.wait_for_the_end()
+    seconds = time.monotonic() - started
+    unknown = [subject for subject, name in names.items() if name == GHOST]
+    assert line.database.reasons() == dict.fromkeys(unknown, "recipient_refused"), line._why()
+    assert line.shown(account)["pause_reason"] is None
+    expected = Counter((subject, name) for subject, name in names.items() if name != GHOST)
+
+    def taken() -> Counter[tuple[str, str]]:
+        return Counter(each for each in line.server.taken() if each[0] in names)
+
+    wait_until(lambda: not expected - taken(), patience=60, every=0.2)
+    return {
+        "in a row": emails,
+        "copies in a row": sum((taken() - expected).values()),
+        "seconds in a row": round(seconds, 1),
+    }
+
+
 def sent_plainly(line: Line, bodies: Sequence[dict[str, Any]], *, connections: int = 2) -> float:
     """How many seconds smtplib takes for the same emails over as many connections."""
     shares = [bodies[first::connections] for first in range(connections)]
@@ -351,12 +386,14 @@ def whole(
 ) -> Numbers:
     """Everything, with one server."""
     numbers: Numbers = {}
-    for trial in (all_at_once, announced, interrupted, told_by_verify, restrictions):
+    trials = (all_at_once, unknown_in_a_row, announced, interrupted, told_by_verify, restrictions)
+    for trial in trials:
         place = folder / trial.__name__
         place.mkdir()
         with a_line(kind, place) as line:
             sizes: Mapping[str, int] = {
                 "all_at_once": {"emails": emails},
+                "unknown_in_a_row": {"emails": emails},
                 "announced": {"emails": emails},
                 "interrupted": {"emails": interrupted_emails},
             }.get(trial.__name__, {})
@@ -368,7 +405,7 @@ def whole(
 def short(line: Line) -> Numbers:
     """What CI has time for, with one server."""
     told = told_by_verify(line, silent=line.server.name in (Postfix.name, Haraka.name))
-    return told | all_at_once(line, emails=30)
+    return told | all_at_once(line, emails=30) | unknown_in_a_row(line, emails=30)
 
 
 KINDS: Final = ALL
