@@ -187,6 +187,12 @@ def column_values(field: peewee.Field) -> st.SearchStrategy[Any]:
     return st.none() | values if field.null else values
 
 
+# unique beside the primary key
+UNIQUE_TOO = {
+    "template": ("name", "locale", "version"),
+    "email_tag": ("email_id", "position"),
+    "email_metadata": ("email_id", "name"),
+}
 REFER_TO_BLOBS = ("blob_chunk", "email_blob", "upload")
 
 
@@ -213,8 +219,8 @@ def table_rows(
         for column in table.columns
     ]
     unique = [itemgetter(slice(len(keys)))]
-    if name == "template":
-        unique.append(itemgetter(*map(table.columns.index, ("name", "locale", "version"))))
+    if name in UNIQUE_TOO:
+        unique.append(itemgetter(*map(table.columns.index, UNIQUE_TOO[name])))
     for column in ("name", "prefix"):
         if column in fields and fields[column].unique:
             unique.append(itemgetter(table.columns.index(column)))
