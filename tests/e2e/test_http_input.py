@@ -442,7 +442,8 @@ def test_t_hdr_2_encoded_words_are_literal_text(text):
     (accepted,) = sender.accepted
     message = BytesParser(policy=email.policy.compat32).parsebytes(accepted.octets)
     assert sorted(message.keys()) == [
-        *["Content-Type", "Date", "From", "MIME-Version", "Message-ID", "Subject", "To"]
+        *["Content-Type", "Date", "From", "MIME-Version", "Message-ID", "Subject", "To"],
+        "X-Email-Ref",
     ]
     assert len(accepted.envelope.recipients) == 1
     read = BytesParser(policy=email.policy.default).parsebytes(accepted.octets)

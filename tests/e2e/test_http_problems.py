@@ -76,7 +76,7 @@ def test_a_path_that_is_not_there_is_a_problem(client, path, method):
     ("method", "path", "allowed"),
     [
         ("DELETE", "/api/emails", {"GET", "HEAD", "OPTIONS", "POST"}),
-        ("PUT", "/api/emails/1", {"GET", "HEAD", "OPTIONS"}),
+        ("PUT", "/api/emails/1", {"GET", "HEAD", "OPTIONS", "PATCH"}),
         ("GET", "/api/emails/1/cancel", {"OPTIONS", "POST"}),
         ("PATCH", "/api/smtp-configs/1", {"GET", "HEAD", "OPTIONS", "PUT", "DELETE"}),
         ("POST", "/healthz", {"GET", "HEAD", "OPTIONS"}),
