@@ -30,6 +30,8 @@ MAX_MATCHES: Final = 500_000  # selectors times elements: 14 million of them tak
 _HIDES: Final = re.compile(r"display|visibility|max-height|overflow|white-space|\\", re.I)
 _VALUES: Final = "values"  # the template of what the other one prints
 _SECOND: Final = 2
+# Only fonts that <mj-font> names are loaded: the default would fetch Ubuntu from Google.
+_MJML: Final = mrml.RenderOptions(fonts={})
 _MOST_NAMED: Final = 10
 _FUNCTIONS: Final = frozenset({"dict", "namespace", "range"})  # of the engine
 _ESCAPED: Final = frozenset(SourceKind)  # subjects and texts are no HTML
@@ -206,7 +208,7 @@ def _html_from_mjml(source: str) -> str:
     if depth(source) > MAX_DEPTH:
         raise _too_deep("mjml")
     try:
-        html: str = mrml.to_html(source).content
+        html: str = mrml.to_html(source, render_options=_MJML).content
     except OSError as error:
         raise _error("mjml", str(error)) from None
     return html
@@ -214,7 +216,9 @@ def _html_from_mjml(source: str) -> str:
 
 def _refused(error: minijinja.TemplateError, field: str) -> InvalidInput:
     message = (error.message or "").splitlines()[:1]
-    line = "" if error.line is None else f"line {error.line}: "
+    # of MJML it would be a line of the HTML that was made of it
+    known = error.line is not None and field != SourceKind.MJML
+    line = f"line {error.line}: " if known else ""
     # its end repeats the place
     text = re.sub(r" \(in [^()]*\)$", "", message[0]) if message else ""
     return _error(field, f"{line}{error.kind}: {text}")

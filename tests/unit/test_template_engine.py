@@ -190,3 +190,14 @@ def test_a_template_prints_lists_and_numbers() -> None:
     source = html("{{ items|tojson }} {{ items[1] }} {{ pair.k }}")
     result = rendered(source, **values).text
     assert result == json.dumps(values["items"]) + " 2.5 v"
+
+
+def test_mjml_loads_no_font_that_it_does_not_name() -> None:
+    assert "://fonts." not in rendered(mjml("<mj-text>Hello</mj-text>")).html
+
+
+def test_an_error_in_mjml_names_no_line_of_the_html_that_was_made_of_it() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        rendered(mjml("<mj-text>{{ name }}</mj-text>"))
+
+    assert refused.value.errors[0].message == "UndefinedError: undefined value: name"

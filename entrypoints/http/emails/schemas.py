@@ -133,6 +133,7 @@ def _without_account_if_sent(schema: dict[str, Any]) -> None:
 
 # as the default of a list: pydantic copies one that could be changed, for every email
 _NOBODY: Final[Any] = ()
+_NOTHING_TO_READ: Final = object()  # in the place of HTML where there is no text either
 _TEXT_ALONE: Final = object()  # in the place of the HTML of an email that has none
 _BY_TEMPLATE: Final = object()  # in the place of what a template writes
 _BESIDE_TEMPLATE: Final = object()  # in the place of what was given though a template writes it
@@ -140,6 +141,8 @@ _WITHOUT_TEMPLATE: Final = object()  # in the place of variables that nothing ta
 
 
 def _unless_text_alone(html: object, check: ValidatorFunctionWrapHandler) -> object:
+    if html is _NOTHING_TO_READ:
+        raise ValueError("an email needs html_content, text_content or a template")
     return None if html is _TEXT_ALONE else _unless_misplaced(html, check)
 
 
@@ -448,8 +451,9 @@ class EmailRequest(RequestModel):
             return {**fields, **written}
         if "variables" in fields:
             fields = {**fields, "variables": _WITHOUT_TEMPLATE}
-        if "html_content" not in fields and fields.get("text_content"):
-            return {**fields, "html_content": _TEXT_ALONE}
+        if "html_content" not in fields:
+            html = _TEXT_ALONE if fields.get("text_content") else _NOTHING_TO_READ
+            return {**fields, "html_content": html}
         return fields
 
 
