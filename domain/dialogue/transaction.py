@@ -256,7 +256,10 @@ class MailTransaction:
         if effect is _M:
             if self.owed:  # DATA was written last
                 raise _too_many()
-            self.state, self._queue = State.EMPTY_DOT, [DOT]
+            if self._doubtful:  # a recipient was accepted too, and must not get an empty message
+                self._expect_new()
+            else:
+                self.state, self._queue = State.EMPTY_DOT, [DOT]
         if effect is _D and self.used:  # the refusal may have been a second reply to a dot
             raise _too_many()
         if effect is _D or effect is _Q:

@@ -318,6 +318,14 @@ def test_data_that_was_taken_after_a_refusal_is_ended_empty() -> None:
     assert transaction.next_group() == RSET * 2
 
 
+def test_no_recipient_who_was_accepted_after_a_refused_sender_gets_an_empty_message() -> None:
+    parcel = a_parcel("ada@example.org", "bob@example.org")
+    transaction = hear(begun(parcel), [550, 250, 550, 354])
+
+    assert transaction.state is State.OVER
+    assert transaction.refusal == reply(550)
+
+
 def test_a_354_that_is_not_the_last_reply_is_none_to_data() -> None:
     transaction = hear(begun(a_parcel("a@example.org")), [550])
     with pytest.raises(ConnectionFailed, match="more replies than commands"):
