@@ -3,12 +3,23 @@
 from collections.abc import Mapping
 from typing import Final
 
-from tests.benchmarks import fleet, million, peers, plain, searching, serving, stages, templates
+from tests.benchmarks import (
+    attachments,
+    fleet,
+    million,
+    peers,
+    plain,
+    searching,
+    serving,
+    stages,
+    templates,
+)
 from tests.benchmarks.figures import Benchmark
 
 BENCHMARKS: Final[tuple[Benchmark, ...]] = (
     *serving.BENCHMARKS,
     *templates.BENCHMARKS,
+    *attachments.BENCHMARKS,
     *million.BENCHMARKS,
     *plain.BENCHMARKS,
     *searching.BENCHMARKS,

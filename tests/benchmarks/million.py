@@ -124,14 +124,15 @@ def memory(scene: Scene) -> Reached:
             moments = wait_until(lambda: list(target.dots().values()))
             volley(running.url, number=200, clients=4, method="GET", path="/api/emails?limit=100")
             time.sleep(scene.size(5, 1))
-            resident = _peak_mb(running)
+            resident = peak_mb(running)
     return {
         "memory with 1,000,000 waiting": resident,
         "start to first hand-off": min(moments) - started,
     }
 
 
-def _peak_mb(running: Running) -> float:
+def peak_mb(running: Running) -> float:
+    """The most memory that the service has had, in MB."""
     assert running.process is not None
     status = Path(f"/proc/{running.process.pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024

@@ -1,5 +1,6 @@
 """The plain way, for the ratio: for each email a message object and a connection of its own."""
 
+import os
 import smtplib
 import subprocess
 import sys
@@ -17,22 +18,34 @@ from tests.running import ROOT
 def plain(scene: Scene) -> Reached:
     """One thread, nothing durable."""
     number = scene.size(2000, 20)
+    return {"smtplib, EmailMessage, a connection each": number / seconds_for(number)}
+
+
+def seconds_for(number: int, *, file_octets: int = 0) -> float:
+    """How long so many emails take, each with a file of so many octets if there are any."""
     with sink() as target:
+        told = (target.port, number, file_octets)
         done = subprocess.run(
-            [sys.executable, "-m", "tests.benchmarks.plain", str(target.port), str(number)],
+            [sys.executable, "-m", "tests.benchmarks.plain", *map(str, told)],
             cwd=ROOT,
             capture_output=True,
             text=True,
             check=True,
         )
-    return {"smtplib, EmailMessage, a connection each": number / float(done.stdout)}
+    return float(done.stdout)
 
 
-def _send_all(port: int, number: int) -> float:
+def _send_all(port: int, number: int, file_octets: int) -> float:
+    file = os.urandom(file_octets)
     started = time.monotonic()
     for n in range(number):
+        message = _message(n)
+        if file:
+            message.add_attachment(
+                file, maintype="application", subtype="pdf", filename="invoice.pdf"
+            )
         with smtplib.SMTP("127.0.0.1", port) as server:
-            server.send_message(_message(n))
+            server.send_message(message)
     return time.monotonic() - started
 
 
@@ -58,4 +71,4 @@ BENCHMARKS: Final = (
 )
 
 if __name__ == "__main__":
-    print(_send_all(int(sys.argv[1]), int(sys.argv[2])))
+    print(_send_all(*map(int, sys.argv[1:])))

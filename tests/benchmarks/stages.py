@@ -154,7 +154,7 @@ def stages(scene: Scene) -> Reached:
             ehlo_hostname="[127.0.0.1]",
         )
         try:
-            application = _application(MeasuredStore(store, costs), MeasuredSender(sender, costs))
+            application = application_on(MeasuredStore(store, costs), MeasuredSender(sender, costs))
             _hand_off_all(application, number, costs)
             _post_all(application, number, costs)
         finally:
@@ -202,7 +202,8 @@ def _post_all(application: Application, number: int, costs: Costs) -> None:
     assert set(answers) == {"201 CREATED"}, set(answers)
 
 
-def _application(store: Any, sender: Any) -> Application:
+def application_on(store: Any, sender: Any) -> Application:
+    """The use cases on these two ports, and on ports that cost little."""
     rules = parse_rules(
         tomllib.loads(Path(ROOT, "domain", "outcome", "smtp_rules.toml").read_text("utf-8"))
     )
