@@ -25,6 +25,9 @@ def an_image(content_id: str | None = "logo", **changes: str) -> Attachment:
         "<img src='cid:logo'>",
         "<img src=cid:logo>",
         '<IMG SRC = "CID:logo">',
+        '<img Src="Cid:logo">',
+        '<video poster="cid:logo">',
+        'src="cid:logo"',
         '<td background="cid:logo">',
         "<div style=\"background: url('cid:logo')\">",
         "<div style='background: url(cid:logo)'>",
@@ -38,7 +41,17 @@ def test_an_image_that_is_shown_is_found(html: str) -> None:
     check_attachments([an_image()], html=html)
 
 
-@pytest.mark.parametrize("html", ["<p>the cid:logo of it</p>", '<img data-src="cid:logo">', ""])
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<p>the cid:logo of it</p>",
+        '<img data-src="cid:logo">',
+        '<img xsrc="cid:logo">',
+        '<img -src="cid:logo">',
+        "curl cid:logo",
+        "",
+    ],
+)
 def test_what_shows_no_image_names_none(html: str) -> None:
     assert list(shown_ids(html)) == []
 
