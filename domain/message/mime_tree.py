@@ -7,16 +7,19 @@ the message is handed off.
 
 from binascii import b2a_base64
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from struct import Struct
 from typing import Final, TypeAlias
 
 import attrs
 
-from domain.message.attachment import OCTETS_A_LINE, Attachment, Blob, attachment_headers
+from domain.message.attachment import LINE, Attachment, Blob, attachment_headers
 from domain.message.calendar import CalendarPart
 from domain.message.headers import MAX_LINE
 from domain.message.mime import lines_fit, transfer_encoded
 
 CRLF: Final = b"\r\n"
+_BLOCK: Final = Struct(f"{LINE}s" * 64)  # cuts lines in half of the time that slices take
 Piece: TypeAlias = bytes | Blob
 
 
@@ -146,11 +149,11 @@ def _calendar_octets(calendar: CalendarPart) -> bytes:
 
 def base64_lines(octets: bytes) -> bytes:
     """*octets* in lines of 76 characters, without the CRLF of the last one."""
-    whole = memoryview(octets)
-    lines = [
-        b2a_base64(whole[at : at + OCTETS_A_LINE]) for at in range(0, len(octets), OCTETS_A_LINE)
-    ]
-    return b"".join(lines)[:-1].replace(b"\n", CRLF)
+    encoded = b2a_base64(octets, newline=False)
+    end = len(encoded) // _BLOCK.size * _BLOCK.size
+    rest = (encoded[at : at + LINE] for at in range(end, len(encoded), LINE))
+    blocks = chain.from_iterable(_BLOCK.iter_unpack(memoryview(encoded)[:end]))
+    return CRLF.join((*blocks, *rest))
 
 
 def joined(pieces: Iterable[Piece]) -> Iterator[Piece]:

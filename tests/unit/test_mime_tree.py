@@ -1,5 +1,6 @@
 """The tree of a message with attachments is the one that mail readers expect, and is read back."""
 
+from base64 import encodebytes
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from domain.errors import InvalidInput
 from domain.message.attachment import (
+    CHUNK,
     DENIED,
     Attachment,
     Blob,
@@ -126,6 +128,13 @@ def test_a_filename_is_read_back_and_folded(filename: str) -> None:
     head = b"".join(cast(bytes, piece) for piece in entity.body)
     if not filename.isascii():
         assert max(map(len, head.split(b"\r\n"))) <= 78
+
+
+@pytest.mark.parametrize("size", [0, 1, 56, 57, 58, 64 * 57 - 1, 64 * 57, 64 * 57 + 1, CHUNK])
+def test_base64_has_lines_of_76_characters(size: int) -> None:
+    octets = bytes(range(256)) * (size // 256 + 1)
+    expected = encodebytes(octets[:size]).replace(b"\n", b"\r\n").removesuffix(b"\r\n")
+    assert base64_lines(octets[:size]) == expected
 
 
 @given(st.binary(max_size=400))
