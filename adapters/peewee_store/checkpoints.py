@@ -21,11 +21,10 @@ from domain.errors import StoreUnavailable
 PAGES: Final = 4000
 # From here on SQLite tries within each commit, in case the thread does not keep up.
 MOST_PAGES: Final = 4 * PAGES
-# A connection reports how many rows it has changed, not how many pages. The pages a row took
-# the last time are the estimate for the next.
-_FIRST_GUESS: Final = 3000
-_FEWEST_ROWS: Final = 10
-_MOST_ROWS: Final = 20 * PAGES
+# The writer waits for what it moves itself: it is left no more than this share of a move, unless so
+# many moves one after the other do not come near it.
+_LITTLE: Final = 16
+_MOST_MOVES: Final = 5
 Unbound = Callable[[], AbstractContextManager[None]]  # what is begun inside may run anywhere
 _MOVE: Final = "PRAGMA wal_checkpoint(PASSIVE)"  # waits for no reader or writer
 
@@ -48,8 +47,7 @@ class Checkpoints:
         self._connect = connect
         self._unbound = unbound
         self._pages = pages
-        self._rows = _FIRST_GUESS
-        self._changed_before = 0
+        self._written_before = 0
         self._asked: SimpleQueue[bool] = SimpleQueue()  # to move, or to end
         self._checkpointing = False
         self._moved = False
@@ -63,9 +61,9 @@ class Checkpoints:
             self._moved = False
             with suppress(apsw.Error):
                 connection.execute(_MOVE).fetchone()
-            self._changed_before = connection.total_changes()
-        elif connection.total_changes() - self._changed_before >= self._rows:
-            self._changed_before = connection.total_changes()
+            self._written_before = _pages_written(connection)
+        elif _pages_written(connection) - self._written_before >= self._pages:
+            self._written_before = _pages_written(connection)
             self._checkpointing = True
             self._start()
             self._asked.put(True)
@@ -93,9 +91,17 @@ class Checkpoints:
             connection.close()
 
     def _move(self, connection: apsw.Connection) -> None:
-        ((busy, pages, _),) = connection.execute(_MOVE)
-        if busy or pages <= 0:  # another process does or did it
-            return
-        rows = self._rows * self._pages // pages
-        self._rows = min(max(rows, _FEWEST_ROWS), _MOST_ROWS)
+        before = 0
+        for _ in range(_MOST_MOVES):
+            ((busy, _, moved),) = connection.execute(_MOVE)
+            if busy or moved <= 0:  # another process does or did it
+                return
+            if moved - before <= self._pages // _LITTLE:
+                break
+            before = moved
         self._moved = True
+
+
+def _pages_written(connection: apsw.Connection) -> int:
+    """How many pages it has written to the WAL: a row may be one of many, or many of them one."""
+    return connection.status(apsw.SQLITE_DBSTATUS_CACHE_WRITE)[0]
