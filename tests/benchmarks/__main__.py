@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.benchmarks import peers
 from tests.benchmarks.catalogue import BENCHMARKS, BY_NAME
 from tests.benchmarks.figures import HEAD, Benchmark, Reached, Scene, lines, machine
 
@@ -49,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         each for each in BENCHMARKS if not each.optional
     ]
     if options.peers:
-        chosen += [each for each in peers.BENCHMARKS if each not in chosen]
+        chosen += [each for each in BENCHMARKS if each.optional and each not in chosen]
     runs = options.runs or (1 if options.quick else 3)
     before = machine()
     done = run(chosen, runs=runs, quick=options.quick, emails=options.emails)

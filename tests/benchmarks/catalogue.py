@@ -7,6 +7,7 @@ from tests.benchmarks import (
     attachments,
     fleet,
     million,
+    nodemailer,
     peers,
     plain,
     searching,
@@ -25,6 +26,7 @@ BENCHMARKS: Final[tuple[Benchmark, ...]] = (
     *searching.BENCHMARKS,
     *fleet.BENCHMARKS,
     *peers.BENCHMARKS,
+    *nodemailer.BENCHMARKS,
     *stages.BENCHMARKS,
 )
 BY_NAME: Final[Mapping[str, Benchmark]] = {benchmark.name: benchmark for benchmark in BENCHMARKS}
