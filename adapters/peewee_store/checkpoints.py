@@ -21,10 +21,7 @@ from domain.errors import StoreUnavailable
 PAGES: Final = 4000
 # From here on SQLite tries within each commit, in case the thread does not keep up.
 MOST_PAGES: Final = 4 * PAGES
-# The writer waits for what it moves itself: it is left no more than this share of a move, unless so
-# many moves one after the other do not come near it.
-_LITTLE: Final = 16
-_MOST_MOVES: Final = 5
+_EARLIEST: Final = 8  # the share of a move that is written before the next one, at the least
 Unbound = Callable[[], AbstractContextManager[None]]  # what is begun inside may run anywhere
 _MOVE: Final = "PRAGMA wal_checkpoint(PASSIVE)"  # waits for no reader or writer
 
@@ -47,6 +44,7 @@ class Checkpoints:
         self._connect = connect
         self._unbound = unbound
         self._pages = pages
+        self._after = pages  # of its own, since the last time
         self._written_before = 0
         self._asked: SimpleQueue[bool] = SimpleQueue()  # to move, or to end
         self._checkpointing = False
@@ -62,7 +60,7 @@ class Checkpoints:
             with suppress(apsw.Error):
                 connection.execute(_MOVE).fetchone()
             self._written_before = _pages_written(connection)
-        elif _pages_written(connection) - self._written_before >= self._pages:
+        elif _pages_written(connection) - self._written_before >= self._after:
             self._written_before = _pages_written(connection)
             self._checkpointing = True
             self._start()
@@ -91,14 +89,12 @@ class Checkpoints:
             connection.close()
 
     def _move(self, connection: apsw.Connection) -> None:
-        before = 0
-        for _ in range(_MOST_MOVES):
-            ((busy, _, moved),) = connection.execute(_MOVE)
-            if busy or moved <= 0:  # another process does or did it
-                return
-            if moved - before <= self._pages // _LITTLE:
-                break
-            before = moved
+        ((busy, pages, _),) = connection.execute(_MOVE)
+        if busy or pages <= 0:  # another process does or did it
+            return
+        # others write too, and more is written until this thread runs
+        earlier = self._after * self._pages // pages
+        self._after = min(max(earlier, self._pages // _EARLIEST), self._pages)
         self._moved = True
 
 
