@@ -6,20 +6,15 @@ an encoded word in it stays as it is written. What stands between the angle brac
 any other address.
 """
 
-import re
 from typing import Final
 
 from domain.address import Address
 from domain.mailbox import LONGEST_NAME, Mailbox
-from domain.message.headers import unsafe_character
+from domain.message.phrase import QUOTED, written_name
 from entrypoints.addresses import LONGEST_ADDRESS, email_address
 
 # each character of a quoted name may have a backslash before it
 LONGEST_MAILBOX: Final = 2 * LONGEST_NAME + len('"" <>') + LONGEST_ADDRESS
-_QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"')
-_ESCAPED: Final = re.compile(r"\\(.)")
-# those of RFC 5322, 3.2.3, but for the dot, which stands in many names
-_SPECIAL: Final = re.compile(r'[()<>\[\]:;@\\,"]')
 
 
 def mailbox(text: object) -> Address | Mailbox:
@@ -33,25 +28,8 @@ def mailbox(text: object) -> Address | Mailbox:
     if text[-1] != ">":
         raise ValueError("must end with the address in angle brackets, if it has a name")
     written, _, address = text[:-1].rpartition("<")
-    if "@" in address and "<" in _QUOTED.sub("", written):
+    if "@" in address and "<" in QUOTED.sub("", written):
         raise ValueError("must be one address: write each as an item of the list")
-    name = _name(written.rstrip(" "))
+    name = written_name(written.rstrip(" "))
     found = email_address(address)
     return Mailbox(found, name) if name else found
-
-
-def _name(written: str) -> str:
-    """The name that is *written* before the angle bracket; ValueError."""
-    character = unsafe_character(written)
-    if character is not None:
-        raise ValueError(f"must not contain the character {character}")
-    quoted = _QUOTED.fullmatch(written)
-    if quoted is None and _SPECIAL.search(written):
-        raise ValueError(
-            'must have the name in double quotes if it holds one of ()<>[]:;@\\", or a comma;'
-            " or be an object with address and name"
-        )
-    name = written if quoted is None else _ESCAPED.sub(r"\1", quoted[1])
-    if len(name) > LONGEST_NAME:
-        raise ValueError(f"must have a name of at most {LONGEST_NAME} characters")
-    return name

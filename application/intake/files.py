@@ -7,7 +7,6 @@ by the sweep.
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
-from hashlib import sha256
 from typing import Final
 
 import attrs
@@ -24,6 +23,7 @@ from domain.message.attachment import (
     OCTET_STREAM,
     Attachment,
     Blob,
+    blob_of,
     check_type,
     type_of,
 )
@@ -142,8 +142,3 @@ class FilesOfCall:
                 lambda tx: tx.uploads.find(upload_id, key_id=self._caller.key_id)
             )
         return self._found[upload_id]
-
-
-def blob_of(octets: bytes) -> Blob:
-    """The blob that holds them."""
-    return Blob(digest=sha256(octets).digest(), size=len(octets))

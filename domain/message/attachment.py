@@ -6,6 +6,7 @@ no standard allows and Outlook, Exchange and QQ need.
 
 import re
 from collections.abc import Collection, Mapping
+from hashlib import sha256
 from typing import Final, TypeAlias
 from urllib.parse import quote
 
@@ -100,6 +101,11 @@ class Blob:
 
     digest: bytes
     size: int
+
+
+def blob_of(octets: bytes) -> Blob:
+    """The blob that holds them."""
+    return Blob(digest=sha256(octets).digest(), size=len(octets))
 
 
 Octets: TypeAlias = bytes | Blob

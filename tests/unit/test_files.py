@@ -15,13 +15,12 @@ from adapters.fakes.vault import FakeVault
 from application.delivery.message_cache import MessageCache
 from application.delivery.signing import Signing
 from application.intake.draft import Draft, UploadedFile
-from application.intake.files import blob_of
 from domain.access import LOCAL, Caller, Scope
 from domain.capability import Capability
 from domain.dialogue.extensions import body_of
 from domain.email.status import Status
 from domain.errors import Forbidden, InvalidInput, NotAccepting, StoreUnavailable
-from domain.message.attachment import CHUNK, INLINE_LIMIT, Attachment
+from domain.message.attachment import CHUNK, INLINE_LIMIT, Attachment, blob_of
 from domain.message.upload import Upload
 from tests.builders import an_address
 from tests.dkim_messages import SIGNER
