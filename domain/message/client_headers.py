@@ -19,7 +19,7 @@ RESERVED: Final = "header_reserved"
 
 _X_NAME: Final = re.compile(r"X-[A-Z0-9][A-Z0-9_.-]{0,61}", re.IGNORECASE | re.ASCII)
 # what Gmail and Amazon SES take orders from
-_NOT_THESE: Final = re.compile(rf"{REF}|X-Google-.*|X-SES-.*", re.IGNORECASE | re.ASCII)
+_ORDERS: Final = re.compile("X-Google-.*|X-SES-.*", re.IGNORECASE | re.ASCII)
 _URIS: Final = re.compile(
     r"<(?:https?|mailto):[!-;=?-~]+>(?:, ?<(?:https?|mailto):[!-;=?-~]+>)*", re.IGNORECASE
 )
@@ -52,7 +52,12 @@ def is_reserved(name: str) -> bool:
     """Whether no client may set the header."""
     if name.lower() in _FORMS:
         return False
-    return not _X_NAME.fullmatch(name) or bool(_NOT_THESE.fullmatch(name))
+    return not _X_NAME.fullmatch(name) or name.lower() == REF.lower() or gives_orders(name)
+
+
+def gives_orders(name: str) -> bool:
+    """Whether a provider does something for the header, beyond passing it on."""
+    return bool(_ORDERS.fullmatch(name))
 
 
 def header_errors(headers: Sequence[tuple[str, str]]) -> Iterator[FieldError]:

@@ -38,7 +38,7 @@ _BOUNDARY: Final = re.compile(r"[0-9A-Za-z'()+_,./:=?-]{1,70}")
 # block for some readers and is neither.
 _HEADER_LINE: Final = re.compile(rb"^(?:([!-9;-~]+):[ \t]|[ \t]+[^ \t\r])", re.MULTILINE)
 # An empty group (RFC 5322, 3.6.3): without a To, filters take a message for spam.
-_TO_NOBODY: Final = "To: undisclosed-recipients:;\r\n"
+TO_NOBODY: Final = "To: undisclosed-recipients:;\r\n"
 # Names that the composer writes, or that must come from the account and the envelope alone.
 _OWN: Final = frozenset(
     {
@@ -188,10 +188,10 @@ def _headers(content: Content, *, message_id: str, date: datetime) -> str:
     # some relays put a Message-ID of their own in the place of ours
     token = message_id[1 : message_id.index("@")]
     lines = [
-        f"Date: {_date(date)}\r\nMessage-ID: {message_id}\r\n{REF}: {token}\r\n",
+        f"Date: {date_value(date)}\r\nMessage-ID: {message_id}\r\n{REF}: {token}\r\n",
         unstructured("Subject", content.subject),
     ]
-    lines.append(address_list("To", content.to, content.names) if content.to else _TO_NOBODY)
+    lines.append(address_list("To", content.to, content.names) if content.to else TO_NOBODY)
     if content.cc:
         lines.append(address_list("Cc", content.cc, content.names))
     if content.reply_to:
@@ -210,7 +210,7 @@ def _reply_to(mailboxes: tuple[Mailbox, ...]) -> str:
     return address_list("Reply-To", [one.address for one in mailboxes], names)
 
 
-def _date(moment: datetime) -> str:
+def date_value(moment: datetime) -> str:
     """RFC 5322, 3.3, in UTC and in English whatever the locale."""
     if moment.tzinfo is None:
         raise ValueError("the date of a message must be an aware datetime")

@@ -38,6 +38,11 @@ def unsafe_character(value: str) -> str | None:
     return f"U+{ord(found[0]):04X}" if found else None
 
 
+def safe(value: str) -> str:
+    """*value* with U+FFFD in the place of each character that no header may hold."""
+    return _UNSAFE.sub("\ufffd", value)
+
+
 def unstructured(name: str, value: str) -> str:
     """The header with its CRLF; unfolded and decoded it is exactly *value*.
 
