@@ -19,6 +19,7 @@ from domain.message.attachment import Attachment
 from domain.message.calendar import CalendarPart
 from domain.message.client_headers import RESERVED, header_errors, is_reserved
 from domain.message.compose import Content
+from domain.message.raw import RawMessage
 from domain.message.template import Value
 from domain.suppression import TOPIC, TOPIC_RULE
 
@@ -54,6 +55,7 @@ class Draft:
     *bcc*. *names* are those of recipients. *account_id* pins it to an account, *sender* to the
     accounts that may send as that address; None leaves the choice. *in_reply_to* is the id of an
     email of ours, or a Message-ID. *topic* is what its one recipient may unsubscribe from.
+    *raw* is the message itself, where the client made it: then it has no content.
     """
 
     subject: str
@@ -80,6 +82,7 @@ class Draft:
     template: TemplateChoice | None = None
     variables: Mapping[str, Value] = attrs.field(factory=dict, repr=False)
     template_used: TemplateUsed | None = None
+    raw: RawMessage | None = None
 
     def recipients(self) -> tuple[Recipient, ...]:
         """Everybody who gets it, once, in order, under the first field that names them."""

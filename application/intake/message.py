@@ -11,6 +11,7 @@ from domain.email.detail import NOTHING, AttachedFile, Detail
 from domain.message.attachment import MAX_ATTACHMENTS, Attachment, Blob
 from domain.message.compose import Content, compose, compose_parts
 from domain.message.inline import extracted
+from domain.message.raw import compose_raw
 from domain.message.skeleton import Skeleton
 
 
@@ -34,6 +35,15 @@ def composed(
     files: FilesOfCall,
 ) -> Composed:
     """The message of *draft*, whose *content* lacks its files. InvalidInput."""
+    if draft.raw is not None:
+        made = compose_raw(
+            draft.raw,
+            sender=content.sender or draft.raw.sender,
+            message_id=message_id,
+            date=date,
+            headers=content.headers,
+        )
+        return Composed(made.skeleton, large=made.large)
     boundary = f"=_{token}"
     if content.is_simple and not draft.attachments:
         octets = compose(content, message_id=message_id, date=date, boundary=boundary)

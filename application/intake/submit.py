@@ -321,7 +321,7 @@ class Submission:
         shown = sender or account
         domain = shown.address.domain if shown else "email-service.invalid"
         token = self._entropy.token()
-        message_id = f"<{token}@{domain}>"
+        message_id = (draft.raw and draft.raw.message_id) or f"<{token}@{domain}>"
         answers = draft.in_reply_to is not None
         references = references_of(draft, self._store, caller) if answers else ()
         content = draft.content(sender=sender, references=references)

@@ -1,5 +1,6 @@
 """What the contract tells in words: generated calls that mean to be right keep to it."""
 
+from base64 import b64encode
 from typing import Any
 
 import schemathesis
@@ -11,6 +12,7 @@ FILE = {"filename": "a.txt", "content": "QUJD"}
 EMAIL_FORM = {
     "email": {"subject": "a", "recipients": ["ada@example.org"], "text_content": "b"},
 }
+RAW = b64encode(b"From: me@example.com\n\nHi\n").decode()
 SOURCES = {"subject", "html", "text"}
 TEMPLATE = "welcome"
 SOON = "2026-01-31T09:30:00+01:00"
@@ -85,6 +87,8 @@ def _keep_to_words(body: dict[str, Any]) -> None:
         body.pop("bcc", None)
     if "recipient" in body:
         body["recipient"] = body["recipient"].replace("=?", "=")
+    if "raw" in body:
+        body["raw"] = RAW  # a message, from an address of the service
     if "in_reply_to" in body:
         body["in_reply_to"] = "<1a2b@example.org>"
     body.pop("from", None)  # what no SMTP configuration has is refused

@@ -60,6 +60,10 @@ MOST: Final[Example] = {
     "tags": ["invoice"],
     "metadata": {"order": "1042"},
 }
+RAW: Final[Example] = {
+    "raw": "RnJvbTogbWVAZXhhbXBsZS5jb20KU3ViamVjdDogSGkKCkhlbGxvCg==",
+    "recipients": ["ada@example.org"],
+}
 # a form: the email as JSON, and its files
 FORM: Final[Example] = {
     "type": "object",

@@ -37,8 +37,8 @@ def draft_of(wanted: EmailRequest, headers: Headers, files: tuple[Attachment, ..
         cc=cc,
         bcc=bcc,
         names=names,
-        sender=None if wanted.sender is None else _mailbox(wanted.sender),
-        reply_to=tuple(map(_mailbox, wanted.reply_to)) if wanted.reply_to else (),
+        sender=None if wanted.sender is None else mailbox_of(wanted.sender),
+        reply_to=tuple(map(mailbox_of, wanted.reply_to)) if wanted.reply_to else (),
         in_reply_to=wanted.in_reply_to,
         headers=(*headers, *wanted.headers.items()) if wanted.headers else headers,
         attachments=_attachments(wanted) + files if wanted.attachments else files,
@@ -64,14 +64,15 @@ def _recipients(wanted: EmailRequest) -> tuple[_Addresses, _Addresses, _Addresse
         to, cc, bcc = map(tuple, fields)
         return to, cc, bcc, NO_NAMES  # type: ignore[return-value]  # each is an Address
     names: dict[Address, str] = {}
-    for one in map(_mailbox, chain.from_iterable(fields)):
+    for one in map(mailbox_of, chain.from_iterable(fields)):
         names.setdefault(one.address, one.name)
     named = {address: name for address, name in names.items() if name}
-    to, cc, bcc = [tuple([_mailbox(one).address for one in field]) for field in fields]
+    to, cc, bcc = [tuple([mailbox_of(one).address for one in field]) for field in fields]
     return to, cc, bcc, named
 
 
-def _mailbox(one: Address | Mailbox) -> Mailbox:
+def mailbox_of(one: Address | Mailbox) -> Mailbox:
+    """An address that was given with or without a name."""
     return one if isinstance(one, Mailbox) else Mailbox(one)
 
 

@@ -39,6 +39,7 @@ from entrypoints.http.emails.part_schemas import (
     NO_ATTACHMENTS,
     AttachmentReply,
     Attachments,
+    Base64,
     CalendarRequest,
 )
 from entrypoints.http.paging import Cursor, PageSize, decimal
@@ -455,6 +456,36 @@ class EmailRequest(RequestModel):
             html = _TEXT_ALONE if fields.get("text_content") else _NOTHING_TO_READ
             return {**fields, "html_content": html}
         return fields
+
+
+class RawEmailRequest(RequestModel):
+    """A message that you made yourself."""
+
+    raw: Annotated[
+        Base64,
+        Field(
+            repr=False,
+            description="The message (RFC 5322) in base64, without line breaks. It is ASCII: what"
+            " is not is encoded in it.",
+            examples=["RnJvbTogbWVAZXhhbXBsZS5jb20KU3ViamVjdDogSGkKCkhlbGxvCg=="],
+        ),
+    ]
+    recipients: Annotated[
+        list[AnyMailbox],
+        Field(
+            min_length=1,
+            description="Who gets it, each as for POST /api/emails. The headers of the message say"
+            " what people see, and name no recipient.",
+            examples=[["ada@example.com"]],
+        ),
+    ]
+    priority: _Priority = NORMAL
+    smtp_config_id: _AccountId = None
+    send_at: _SendAt = None
+    expires_at: _ExpiresAt = None
+    tags: _Tags = _NOBODY
+    metadata: _Metadata = None
+    at_most_once: _AtMostOnce = False
 
 
 class EmailAccepted(ReplyModel):

@@ -18,6 +18,7 @@ from domain.intake import MOST_EMAILS, digest
 from entrypoints.http.access import the_caller
 from entrypoints.http.emails import examples
 from entrypoints.http.emails.intake import Headers, count_named, demand_of, draft_of, is_costly
+from entrypoints.http.emails.raw import about_the_message, compared, raw_draft
 from entrypoints.http.emails.replies import batch_result
 from entrypoints.http.emails.schemas import (
     BatchAccepted,
@@ -27,6 +28,7 @@ from entrypoints.http.emails.schemas import (
     EmailAccepted,
     EmailRequest,
     LooseBatch,
+    RawEmailRequest,
     TemplatedBatch,
 )
 from entrypoints.http.emails.submitted import read_submitted
@@ -122,6 +124,50 @@ class Submissions:
             )
         except InvalidInput as error:
             raise about_one_email(error) from None
+        return _accepted(accepted.ids[0])
+
+    @operation(
+        "POST",
+        "/api/emails/raw",
+        name="submitRawEmail",
+        tag=Tag.EMAILS,
+        scope=Scope.SEND,
+        idempotent=True,
+        body=Body(model=RawEmailRequest, examples={"message": examples.RAW}),
+        answer=Answer(
+            status=201,
+            description="Accepted; Location is the path of the email.",
+            model=EmailAccepted,
+            example={"message": "Email created and queued successfully", "email_id": 1},
+            headers=("Location",),
+            links=("showEmail", "explainEmail", "cancelEmail", "retryEmail", "resolveEmail"),
+        ),
+        refusals=(404, 409),
+    )
+    def submit_raw(self) -> Response:
+        """Send a message that you made.
+
+        Its parts are sent as they are, its headers but for these: Bcc, Return-Path and DKIM
+        signatures for the domain in From are dropped; Date, Message-ID and To are added where they
+        lack. From must be one address, and the SMTP configuration must be allowed to send as it.
+        """
+        self._admission.check()
+        headers = self._passed_on()
+        body = read_object()
+        self._refuse_too_many(self._too_many(body))
+        told = compared(body)
+        known = self._judged_early(told, [body])
+        if known is not None:
+            return _accepted(known[0])
+        try:
+            with self._counting([body]):
+                draft = raw_draft(parse(RawEmailRequest, body), headers)
+            body.clear()  # it may hold megabytes
+            accepted = self._submission.submit(
+                (draft,), idempotency=_idempotency(told), caller=the_caller()
+            )
+        except InvalidInput as error:
+            raise about_the_message(error) from None
         return _accepted(accepted.ids[0])
 
     @operation(

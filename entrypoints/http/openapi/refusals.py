@@ -47,7 +47,7 @@ REFUSALS: Final = {
             *("invalid_input", "unknown_field", "invalid_json", "invalid_idempotency_key"),
             *("template_error", "template_not_found", "unsafe_message", "cid_unknown"),
             *("cid_unused", "calendar_invalid", "attachment_unknown", "invalid_form"),
-            *("header_reserved", "from_not_allowed", "bad_request"),
+            *("header_reserved", "from_not_allowed", "invalid_message", "bad_request"),
         ),
         detail="must be an email address such as ada@example.com",
         pointer="/recipients/0",
