@@ -15,7 +15,7 @@ from tests.dkim_oracle import verified_signatures
 from tests.missing import missing
 from tests.running import ROOT, Running, free_port, running, wait_until
 
-README, SENDING, DKIM, ATTACHMENTS, TEMPLATES = (
+README, SENDING, DKIM, ATTACHMENTS, TEMPLATES, RAW = (
     re.findall(
         r"```sh\n((?:printf .*? \| )?curl .*?)```\n```json\n(.*?)```",
         document.read_text("utf-8"),
@@ -27,8 +27,10 @@ README, SENDING, DKIM, ATTACHMENTS, TEMPLATES = (
         ROOT / "docs/using/dkim.md",
         ROOT / "docs/using/attachments.md",
         ROOT / "docs/using/templates.md",
+        ROOT / "docs/using/raw.md",
     )
 )
+RAW_PAGE = (ROOT / "docs/using/raw.md").read_text("utf-8")
 TEMPLATES_PAGE = (ROOT / "docs/using/templates.md").read_text("utf-8")
 CLIENTS = (ROOT / "docs/using/clients.md").read_text("utf-8")
 PYTHON = re.findall(r"```python\n(.*?)```", CLIENTS, re.DOTALL)
@@ -208,3 +210,23 @@ def test_every_example_of_the_page_about_templates_runs(tmp_path: Path) -> None:
     assert printed == [b"2 emails created and queued successfully\n"] * 2
     assert first["template"] == {"name": "welcome", "version": 1, "locale": None}
     assert {message["subject"] for message in messages} == {"Welcome, Ada", "Welcome, Grace"}
+
+
+def test_the_examples_of_the_page_about_raw_messages_run(tmp_path: Path) -> None:
+    [python] = re.findall(r"```python\n(.*?)```", RAW_PAGE, re.DOTALL)
+    sandbox_port = free_port()
+    with running(tmp_path, SANDBOX="1", SANDBOX_PORT=sandbox_port) as service:
+        walk(README[:1], service, sandbox_port)
+        walk(RAW, service, sandbox_port)
+        code = python.replace("127.0.0.1:5000", f"127.0.0.1:{service.port}")
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, check=True, timeout=60
+        )
+        wait_until(lambda: len(service.get("/sandbox/messages.json")[1]) == 2)
+        _, messages = service.get("/sandbox/messages.json")
+
+    assert len(RAW) == 1
+    assert done.stdout == b"2\n"
+    assert {message["subject"] for message in messages} == {"Hi", "Grüße"}
+    assert {message["from"] for message in messages} == {"me@example.com"}
+    assert all(message["to"] + message["bcc"] == ["ada@example.org"] for message in messages)
