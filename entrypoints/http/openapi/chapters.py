@@ -11,6 +11,7 @@ from typing import Any, Final
 import attrs
 
 from entrypoints.http.openapi.document import JsonSchema
+from entrypoints.http.openapi.samples import BASE, CURL
 
 _LARGE: Final = 2**53  # a bound beyond is the machine's, and no reader wants to know it
 _BOUNDS: Final = (
@@ -65,6 +66,18 @@ class Request:
 
 
 @attrs.frozen(kw_only=True)
+class Program:
+    """A call in a program; *label* has its language, and the name of the example."""
+
+    label: str
+    source: str
+
+    def at(self, root: str) -> str:
+        """The program; *root* is where the service is."""
+        return self.source.replace(BASE, root.rstrip("/"))
+
+
+@attrs.frozen(kw_only=True)
 class Call:
     """An operation."""
 
@@ -77,6 +90,7 @@ class Call:
     parameters: tuple[Row, ...]
     fields: tuple[Row, ...]
     requests: tuple[Request, ...]
+    programs: tuple[Program, ...]
     status: str
     answer: str
     answer_fields: tuple[Row, ...]
@@ -158,6 +172,11 @@ class _Reader:
             ),
             fields=tuple(self._fields(_json(body)["schema"])) if body and _has_json(body) else (),
             requests=tuple(_requests(method.upper(), _filled(path, parameters), operation)),
+            programs=tuple(
+                Program(label=sample["label"], source=sample["source"])
+                for sample in operation.get("x-codeSamples", ())
+                if not sample["label"].startswith(CURL)
+            ),
             status=status,
             answer=answer["description"],
             answer_fields=tuple(self._fields(content["schema"], reply=True)),

@@ -19,6 +19,7 @@ from entrypoints.http.openapi.operation import (
     Tag,
 )
 from entrypoints.http.openapi.refusals import REFUSALS, Refusal
+from entrypoints.http.openapi.samples import samples
 from entrypoints.http.schemas import PUBLISHED_TIME, Problem, RequestModel
 
 JsonSchema = dict[str, Any]
@@ -146,6 +147,10 @@ def _operation(row: Operation, by_id: Mapping[str, Operation], schemas: JsonSche
             **{str(at): _ref("responses", REFUSALS[at].name) for at in row.problems},
         },
         "x-required-scope": row.scope.value if row.scope else None,
+        # the calls that submit email are those that programs are written for
+        "x-codeSamples": samples(row.path, row.body.examples)
+        if row.idempotent and row.body
+        else None,
         "security": [{name: []} for name in SECURITY_SCHEMES] if row.scope else [],
     }
     return {name: value for name, value in found.items() if value or name == "security"}

@@ -1,5 +1,5 @@
 // Buttons that copy; the page says all it has to say without them.
-for (const block of document.querySelectorAll("pre.copy")) {
+for (const block of document.querySelectorAll("pre.copy, pre.program")) {
   const text = block.textContent;
   const button = document.createElement("button");
   button.type = "button";
