@@ -326,7 +326,8 @@ class Submission:
         references = references_of(draft, self._store, caller) if answers else ()
         content = draft.content(sender=sender, references=references)
         if link is not None:
-            content = attrs.evolve(content, headers=(*content.headers, *link.headers))
+            more = link.headers(content.headers)
+            content = attrs.evolve(content, headers=(*content.headers, *more))
         made = composed(
             draft,
             content,

@@ -1,6 +1,9 @@
 """What a topic does at acceptance: a link to unsubscribe, and an end for who has used it."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -13,6 +16,7 @@ from domain.errors import FieldError, InvalidInput
 from domain.suppression import Subscription, Suppression, address_key, is_suppressed
 
 NO_PUBLIC_URL = "no_public_url"
+_HOST: Final = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")  # an IPv6 address is none
 
 
 @attrs.frozen
@@ -22,13 +26,21 @@ class TopicLink:
     subscription: Subscription
     url: str
 
-    @property
-    def headers(self) -> tuple[tuple[str, str], ...]:
-        """What a mail client makes its button of (RFC 2369, RFC 8058)."""
+    def headers(self, given: Sequence[tuple[str, str]] = ()) -> tuple[tuple[str, str], ...]:
+        """What a mail client makes its button of (RFC 2369, RFC 8058), and the name of the list
+        (RFC 2919) unless it is among the headers that the client has *given*.
+        """
         return (
+            *(() if any(name.lower() == "list-id" for name, _ in given) else self._list_id()),
             ("List-Unsubscribe", f"<{self.url}>"),
             ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
         )
+
+    def _list_id(self) -> Iterator[tuple[str, str]]:
+        """The topic at the host of the link: the same whichever account sends it."""
+        host = urlsplit(self.url).hostname or ""
+        if _HOST.fullmatch(host):
+            yield "List-Id", f"<{self.subscription.topic}.{host}>"
 
 
 def topic_link(draft: Draft, links: UnsubscribeLinks) -> TopicLink | None:

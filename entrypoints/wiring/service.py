@@ -19,6 +19,7 @@ from application.ports.migrations import Migrations
 from application.ports.store import Store
 from entrypoints.runtime.child_processes import ChildProcesses, watch_parent
 from entrypoints.runtime.cpu_affinity import CpuAffinity, use_batch_scheduling
+from entrypoints.runtime.memory import return_large_blocks
 from entrypoints.settings import ApiTimes, Dispatcher, Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ class Service:
         gc.collect()
         gc.freeze()
         gc.set_threshold(*COLLECT_EVERY)
+        return_large_blocks()
         if self._settings.one_processor:
             self._one_processor.start((os.getppid() if child else os.getpid()) + child)
 

@@ -54,7 +54,15 @@ def test_an_email_with_a_topic_gets_a_link_that_mail_clients_make_a_button_of(cl
     assert sent.status_code == 201, sent.text
     assert message(store)["List-Unsubscribe"].startswith(f"<{PUBLIC_URL}/u/")
     assert message(store)["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert message(store)["List-Id"] == "<newsletter.mail.example.com>"
     assert client.get("/api/emails/1").json["topic"] == "newsletter"
+
+
+def test_a_list_that_the_client_names_itself_keeps_its_name(client, store):
+    named = an_email_body(topic="news", headers={"List-ID": "News <news.example.org>"})
+    client.post("/api/emails", json=named)
+
+    assert message(store).get_all("List-Id") == ["News <news.example.org>"]
 
 
 def test_an_email_without_a_topic_gets_no_link_and_no_rows_for_one(client, store):
