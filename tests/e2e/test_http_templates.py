@@ -244,6 +244,56 @@ def test_a_newsletter_shows_each_recipient_a_link_of_its_own(service: Service) -
     assert (shown["topic"], shown["template"]["name"]) == ("news", "welcome")
 
 
+def test_all_have_a_sender_a_reply_address_and_headers_in_common(service: Service) -> None:
+    service.save()
+
+    accepted = service.batch(
+        {"recipient": "Ada Lovelace <ada@example.org>", "variables": {"name": "Ada"}},
+        {
+            "recipient": {"address": "g@example.org", "name": "Grace"},
+            "variables": {"name": "Grace"},
+        },
+        common={
+            "from": {"address": "shop@example.com", "name": "News of May"},
+            "reply_to": ["editor@example.org"],
+            "headers": {"X-Campaign": "may"},
+        },
+    )
+
+    assert accepted.status_code == 201, accepted.text
+    messages = service.delivered()
+    assert [message["To"] for message in messages] == [
+        "Ada Lovelace <ada@example.org>",
+        "Grace <g@example.org>",
+    ]
+    for message in messages:
+        assert message["From"] == "News of May <shop@example.com>"
+        assert message["Reply-To"] == "editor@example.org"
+        assert message["X-Campaign"] == "may"
+
+
+@pytest.mark.parametrize(
+    ("common", "place"),
+    [
+        ({"from": "other@example.net"}, "/common/from"),
+        ({"headers": {"Bcc": "eve@example.org"}}, "/common/headers/Bcc"),
+        ({"reply_to": ["nobody"]}, "/common/reply_to/0"),
+    ],
+)
+def test_what_is_wrong_with_what_all_have_in_common_is_told_once(
+    service: Service, common: dict[str, Any], place: str
+) -> None:
+    service.save()
+
+    refused = service.batch(
+        *[{"recipient": f"{name}@example.org", "variables": {"name": name}} for name in "ab"],
+        common=common,
+    )
+
+    assert refused.status_code == 400
+    assert pointers(refused) == [place]
+
+
 def test_a_file_that_all_have_in_common_is_attached_to_each(service: Service) -> None:
     service.save('<p>{{ name }}</p><img src="cid:logo" alt="Logo">')
     files = [

@@ -265,6 +265,43 @@ _TopicField: TypeAlias = Annotated[
         examples=["newsletter"],
     ),
 ]
+_Sender: TypeAlias = Annotated[
+    Absent[AnyMailbox],
+    Field(
+        alias="from",
+        description="The From line: the address of an SMTP configuration, or one of its"
+        " aliases; else a 400 with the code from_not_allowed. Without smtp_config_id it"
+        " chooses among those that may send as it. Without a name: that of the configuration.",
+        examples=[{"address": "billing@example.com", "name": "Example Billing"}],
+    ),
+]
+_ReplyTo: TypeAlias = Annotated[
+    list[AnyMailbox],
+    Field(
+        max_length=MOST_REPLY_TO,
+        description="Where replies go; if left out, to the address in the From line.",
+    ),
+]
+_Headers: TypeAlias = Annotated[
+    Absent[
+        dict[
+            str,
+            Annotated[
+                str,
+                Field(min_length=1, max_length=LONGEST_HEADER),
+                AfterValidator(header_text),
+                NO_CONTROLS,
+            ],
+        ]
+    ],
+    Field(
+        max_length=MOST_HEADERS,
+        description="Further headers: X-… (but X-Email-Ref, X-Google-… and X-SES-…),"
+        " Auto-Submitted, Feedback-ID, Importance, List-Help, List-Id, List-Unsubscribe and"
+        " List-Unsubscribe-Post. Any other one is a 400 with the code header_reserved.",
+        examples=[{"X-Order": "1234"}],
+    ),
+]
 _Calendar: TypeAlias = Annotated[
     Absent[CalendarRequest],
     Field(description="An invitation that recipients can answer with one click."),
@@ -350,16 +387,7 @@ class EmailRequest(RequestModel):
         ),
     ]
     # "from" is the published name, and a word of the language
-    sender: Annotated[
-        Absent[AnyMailbox],
-        Field(
-            alias="from",
-            description="The From line: the address of an SMTP configuration, or one of its"
-            " aliases; else a 400 with the code from_not_allowed. Without smtp_config_id it"
-            " chooses among those that may send as it. Without a name: that of the configuration.",
-            examples=[{"address": "billing@example.com", "name": "Example Billing"}],
-        ),
-    ] = None
+    sender: _Sender = None
     html_content: Annotated[
         _HtmlText | None,
         NotNull(),
@@ -397,13 +425,7 @@ class EmailRequest(RequestModel):
     bcc: Annotated[
         list[AnyMailbox], Field(description="Recipients that no other recipient sees.")
     ] = _NOBODY
-    reply_to: Annotated[
-        list[AnyMailbox],
-        Field(
-            max_length=MOST_REPLY_TO,
-            description="Where replies go; if left out, to the address in the From line.",
-        ),
-    ] = _NOBODY
+    reply_to: _ReplyTo = _NOBODY
     in_reply_to: Annotated[
         Absent[_Answered],
         Field(
@@ -411,26 +433,7 @@ class EmailRequest(RequestModel):
             " any message. Sets In-Reply-To and References."
         ),
     ] = None
-    headers: Annotated[
-        Absent[
-            dict[
-                str,
-                Annotated[
-                    str,
-                    Field(min_length=1, max_length=LONGEST_HEADER),
-                    AfterValidator(header_text),
-                    NO_CONTROLS,
-                ],
-            ]
-        ],
-        Field(
-            max_length=MOST_HEADERS,
-            description="Further headers: X-… (but X-Email-Ref, X-Google-… and X-SES-…),"
-            " Auto-Submitted, Feedback-ID, Importance, List-Help, List-Id, List-Unsubscribe and"
-            " List-Unsubscribe-Post. Any other one is a 400 with the code header_reserved.",
-            examples=[{"X-Order": "1234"}],
-        ),
-    ] = None
+    headers: _Headers = None
     attachments: Attachments = NO_ATTACHMENTS
     calendar: _Calendar = None
     priority: _Priority = NORMAL
@@ -515,6 +518,10 @@ class BatchRequest(RequestModel):
 class CommonFields(RequestModel):
     """What all emails of a batch have in common, as for POST /api/emails."""
 
+    # "from" is the published name, and a word of the language
+    sender: _Sender = None
+    reply_to: _ReplyTo = _NOBODY
+    headers: _Headers = None
     attachments: Attachments = NO_ATTACHMENTS
     calendar: _Calendar = None
     priority: _Priority = NORMAL
@@ -537,7 +544,7 @@ class CommonFields(RequestModel):
 class TemplateRecipient(RequestModel):
     """One email of a batch that a template writes."""
 
-    recipient: Annotated[EmailAddress, Field(examples=["ada@example.com"])]
+    recipient: Annotated[AnyMailbox, Field(examples=["Ada Lovelace <ada@example.com>"])]
     variables: Annotated[
         Absent[Variables], Field(repr=False, description="The values for the template.")
     ] = None

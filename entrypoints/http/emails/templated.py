@@ -1,15 +1,16 @@
 """The batch of one template for many recipients: from its fields to drafts, and its errors back."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
 from application.intake.draft import Draft
 from domain.email.labels import Labels, labels
 from domain.errors import FieldError, InvalidInput
+from domain.mailbox import NO_NAMES, Mailbox
 from domain.message.template import Value
-from entrypoints.http.emails.intake import Headers, draft_of
+from entrypoints.http.emails.intake import Headers, draft_of, mailbox_of
 from entrypoints.http.emails.schemas import EmailRequest, TemplatedBatch
 from entrypoints.http.fields import RequestError, pointer, pointer_of
 from entrypoints.http.json_reader import JsonObject
@@ -47,12 +48,17 @@ def templated_drafts(wanted: TemplatedBatch, headers: Headers) -> Sequence[Draft
     return [
         attrs.evolve(
             draft,
-            to=(one.recipient,),
+            **_to(mailbox_of(one.recipient)),
             variables={**shared, **(one.variables or {})},
             labels=_labels(draft.labels, one.metadata),
         )
         for one in wanted.to
     ]
+
+
+def _to(recipient: Mailbox) -> dict[str, Any]:
+    address, name = recipient.address, recipient.name
+    return {"to": (address,), "names": {address: name} if name else NO_NAMES}
 
 
 def _labels(common: Labels, metadata: Mapping[str, str] | None) -> Labels:
