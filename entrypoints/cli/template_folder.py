@@ -22,9 +22,6 @@ from domain.message.template import (
     TemplateSource,
     Variable,
 )
-from entrypoints.http.email_templates.replies import source_of
-from entrypoints.http.email_templates.schemas import TemplateChanges
-from entrypoints.http.validation import parse
 
 FIELDS: Final = "template.json"
 TEXT: Final = "text.txt"
@@ -44,6 +41,11 @@ class TemplateFiles:
     def read(self) -> TemplateSource:
         """What the files say. InvalidInput names the folder."""
         try:
+            # here: no other command needs what answers HTTP
+            from entrypoints.http.email_templates.replies import source_of
+            from entrypoints.http.email_templates.schemas import TemplateChanges
+            from entrypoints.http.validation import parse
+
             return source_of(parse(TemplateChanges, self._fields()))
         except (InvalidInput, OSError, ValueError) as error:
             message = f"{self.path}: {error}"

@@ -9,6 +9,7 @@ import attrs
 import pytest
 
 from domain.address import Address
+from domain.mailbox import Mailbox
 from domain.message.attachment import Attachment
 from domain.message.compose import Content, compose, from_line
 from domain.message.dkim import Algorithm, BodyHash, DnsRecord, signatures
@@ -97,7 +98,7 @@ FEW = (
         text="Hello",
         to=MANY,
         cc=MANY[:9],
-        reply_to=(ADA,),
+        reply_to=(Mailbox(ADA),),
         headers=(
             ("List-Unsubscribe", "<https://example.org/u/" + "t" * 200 + ">"),
             ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
@@ -124,7 +125,7 @@ def contents() -> Iterator[Content]:
         yield Content(
             subject=" ".join(chance.choice(WORDS) for _ in range(9)).replace("\t", " "),
             to=chance.choice(((), (ADA,), MANY[:3])),
-            reply_to=chance.choice(((), (ADA,))),
+            reply_to=chance.choice(((), (Mailbox(ADA),))),
             **shape,
         )
 
