@@ -47,6 +47,9 @@ def _mended(body: dict[str, Any]) -> dict[str, Any]:
     for many in ("emails", "to"):
         if isinstance(mended.get(many), list):
             mended[many] = [_mended(email) for email in mended[many]]
+    for one in mended["to"] if isinstance(mended.get("to"), list) else ():
+        if "recipient" in one:
+            one["recipient"] = _an_address(one["recipient"])
     if isinstance(mended.get("common"), dict):
         mended["common"] = _mended(mended["common"])
     _keep_to_words(mended)
@@ -87,7 +90,8 @@ def _keep_to_words(body: dict[str, Any]) -> None:
         body.pop("cc", None)
         body.pop("bcc", None)
     if "recipient" in body:
-        body["recipient"] = body["recipient"].replace("=?", "=")
+        one = body["recipient"]  # with a name only where an object may have it
+        body["recipient"] = one.replace("=?", "=") if isinstance(one, str) else _an_address(one)
     if "raw" in body:
         body["raw"] = RAW  # a message, from an address of the service
     if "in_reply_to" in body:
