@@ -31,8 +31,9 @@ def goodbyes_go_wrong(
     """E05: QUIT (a connection is retired after 100 messages) and RSET (after each refusal).
 
     Throughput must stay at 80 % of the baseline, except for a RSET that hangs: each refusal costs
-    its deadline of 5 s. Each run of a cell follows a baseline run of its own, and the median of
-    their ratios counts: what else the machine does changes both runs of a pair.
+    its deadline of 5 s twice. On a used connection nothing proves the refusal then, so the email is
+    handed off once more, over a new one. Each run of a cell follows a baseline run of its own, and
+    the median of their ratios counts: what else the machine does changes both runs of a pair.
     """
     shares: dict[str, list[float]] = {}
     totals: dict[str, int] = {"accepted": 0, "handed off": 0, "copies beyond one": 0}
@@ -45,7 +46,7 @@ def goodbyes_go_wrong(
             numbers = _run(place / "cell", rule, emails=emails, refused=refused)
             seconds = _seconds(numbers)
             if (stage, answer) == ("rset", "hang"):
-                seconds -= refused * RSET_TIMEOUT_S
+                seconds -= refused * 2 * RSET_TIMEOUT_S
             shares.setdefault(name, []).append(usual / max(seconds, 0.01))
             for total in totals:
                 totals[total] += int(str(numbers[total]))
