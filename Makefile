@@ -6,8 +6,12 @@ RUN := $(VENV)/.set-run
 DEV := $(VENV)/.set-dev
 JOBS ?= 2
 IMAGE_EXTRAS := --extra=gunicorn --extra=postgres --extra=celery
-LOCKS := run image dev build tools
+LOCKS := run image dev build tools clients
 PYTEST := $(BIN)/python -m pytest
+
+# Without a cache of bytecode each process that a test starts compiles all modules anew, and pytest
+# rewrites the assertions of every file anew in each of its processes.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test tools-in compat coverage unit check format openapi settings audit lock clean faults bench
@@ -46,11 +50,8 @@ compat: setup ## run unit, contract and HTTP tests with every other Python that 
 coverage: setup ## run every test and tell which lines none of them reaches (half as long again)
 	@$(PYTEST) -n $(JOBS) --dist loadfile --cov --cov-report=term-missing:skip-covered
 
-# Plugins that none of these tests uses take half a second in each process, and without a cache of
-# bytecode pytest rewrites the assertions of every file anew: two seconds.
 unit: setup ## run the unit and contract tests, in seconds
-	@PYTHONDONTWRITEBYTECODE= $(PYTEST) -q -n $(JOBS) --dist loadfile -p no:schemathesis -p no:anyio \
-	    tests/unit tests/contract
+	@$(PYTEST) -q -n $(JOBS) --dist loadfile tests/unit tests/contract
 
 check: setup ## check format, lint, types and the import contracts
 	@$(BIN)/ruff format --check --quiet
@@ -87,7 +88,7 @@ lock: ## pin the packages anew (UPGRADE=--upgrade takes the newest)
 	        image) what="$(IMAGE_EXTRAS)" ;; \
 	        dev) what=--extra=dev ;; \
 	        build) what=--no-annotate; from="$$tools/build.in" ;; \
-	        tools) what=--group=pyproject.toml:tools; from= ;; \
+	        tools|clients) what=--group=pyproject.toml:$$set; from= ;; \
 	    esac; \
 	    "$$tools/bin/python" -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 	        > "$$tools/build.in" && \

@@ -2,11 +2,9 @@
 
 import logging
 import re
-import time
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from json.encoder import encode_basestring_ascii
-from typing import Any, Final
+from typing import Final
 
 from domain.events import Event
 
@@ -36,23 +34,11 @@ class LogObserver:
 
 
 class _Record(logging.LogRecord):
-    """An event on its way to the log: it becomes a line when the line is written.
-
-    It looks for no caller, thread or process: nobody is told of them, and they are most of what a
-    record costs.
-    """
-
-    happened: Event
+    """An event on its way to the log: it becomes a line when the line is written."""
 
     def __init__(self, logger: str, level: int, event: Event) -> None:
-        created = time.time()  # noqa: TID251 - a record has the time of `logging` itself
-        self.__dict__.update(
-            _untold(logger, level),
-            msg=event.name,
-            created=created,
-            msecs=created % 1 * 1000,
-            happened=event,
-        )
+        super().__init__(logger, level, "", 0, event.name, None, None)
+        self.happened = event
 
     @property
     def event(self) -> str:
@@ -70,13 +56,6 @@ class _Record(logging.LogRecord):
         for name, value in self.fields.items():
             line += f" {name}={_quoted(value) if isinstance(value, str) else value}"
         return line
-
-
-@lru_cache(maxsize=16)
-def _untold(logger: str, level: int) -> Mapping[str, Any]:
-    """The attributes that are the same for every record."""
-    nobody = dict.fromkeys(("thread", "threadName", "process", "processName"))
-    return vars(logging.LogRecord(logger, level, "", 0, "", None, None)) | nobody
 
 
 class ListObserver:
@@ -108,6 +87,5 @@ def _fields(event: Event) -> dict[str, str | int | float]:
     return {name: value for name, value in named.items() if value is not None}
 
 
-@lru_cache(maxsize=256)  # most fields hold the same few words
 def _quoted(text: str) -> str:
     return text if _PLAIN.fullmatch(text) else encode_basestring_ascii(text)

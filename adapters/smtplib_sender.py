@@ -17,10 +17,12 @@ from typing import Final
 import attrs
 
 from application.ports.network import Resolver
+from application.ports.oauth import NoTokens, Tokens
 from application.ports.system import Clock, Vault
 from application.sending import CancelToken, resolved
 from application.session_sender import SessionSender
 from domain.account.account import Account
+from domain.account.verification import TlsFacts
 from domain.address import address_literal
 from domain.dialogue.ends import NOT_TLS, ConnectionFailed
 from domain.dialogue.replies import Malformed, ReplyParser, ServerReply
@@ -46,6 +48,7 @@ class SmtplibSender(SessionSender):
         clock: Clock,
         resolver: Resolver,
         timeouts: Timeouts,
+        tokens: Tokens | None = None,
         ehlo_hostname: str | None = None,
         ssl_context: Callable[[], ssl.SSLContext] = ssl.create_default_context,
     ) -> None:
@@ -56,7 +59,13 @@ class SmtplibSender(SessionSender):
             monotonic=clock.monotonic,
             ehlo_hostname=ehlo_hostname,
         )
-        super().__init__(connecting=connecting, vault=vault, clock=clock, timeouts=timeouts)
+        super().__init__(
+            connecting=connecting,
+            vault=vault,
+            tokens=tokens or NoTokens(),
+            clock=clock,
+            timeouts=timeouts,
+        )
 
 
 @attrs.define(eq=False)
@@ -90,6 +99,7 @@ class _Connection:
     def connect(self) -> Connected:
         """To the first address that takes the connection; the time is divided among them."""
         wait_s, token = self._timeouts.resolve, self._token
+        self._smtp.close()
         endpoints = resolved(self._account, self._resolver, timeout_s=wait_s, cancel_token=token)
         self.begin(Stage.CONNECT)
         failure = ConnectionFailed(Problem.REFUSED, "no address")
@@ -132,6 +142,14 @@ class _Connection:
             raise ConnectionFailed(problem, error.reason or "TLS failed") from None
         except OSError as error:
             raise _failure(error) from None
+
+    @property
+    def tls(self) -> TlsFacts | None:
+        """What the handshake came to; None while nothing is encrypted."""
+        if not isinstance(self._smtp.sock, ssl.SSLSocket):
+            return None
+        certificate = self._smtp.sock.getpeercert() or {}
+        return TlsFacts.of(self._smtp.sock.version(), certificate.get("notAfter"))
 
     def write(self, octets: bytes) -> None:
         """Commands, or the final dot. ConnectionFailed."""

@@ -59,7 +59,7 @@ class Signal:
 
 
 @attrs.frozen(kw_only=True)
-class DispatcherRules:
+class DispatcherPolicy:
     """How many threads, and how often to look."""
 
     workers: int = 2
@@ -92,7 +92,7 @@ class ThreadDispatcher:
         wake_signal: Signal,
         clock: Clock,
         locks: Locks,
-        rules: DispatcherRules,
+        rules: DispatcherPolicy,
         observe: Observe,
         begin_worker: Callable[[], object] = lambda: None,
     ) -> None:
@@ -235,18 +235,19 @@ class ThreadDispatcher:
         return False
 
     def _look(self) -> None:
-        owner = self._membership.beat()
+        instance = self._membership.beat()
         self._delivery.retry_writes()
+        self._delivery.deal_out()
         self._mend()
         self._freed.clear()
         places = self._free_places()
         if places <= 0:
-            self._wait_for_a_worker(owner)
+            self._wait_for_a_worker(instance)
             return
         self._think_at, self._should_yield = None, False
-        due = self._delivery.due(owner)
+        due = self._delivery.due(instance)
         if due is not None and due <= self._clock.now():
-            batches = self._delivery.claim(owner, places=places)
+            batches = self._delivery.claim(instance, places=places)
             self._hand_over(batches)
             if batches:
                 self._worked_at = self._clock.monotonic()
@@ -281,7 +282,7 @@ class ThreadDispatcher:
             if not self._woken:
                 self._awake.clear()
 
-    def _wait_for_a_worker(self, owner: int) -> None:
+    def _wait_for_a_worker(self, instance: int) -> None:
         """Wait for a free worker; the signal also comes for every new email, so the time decides.
 
         While all waiting threads wait for a connection of their own account, it is asked as
@@ -299,7 +300,7 @@ class ThreadDispatcher:
         if left > 0:
             self._freed.wait(left)
             return
-        self._grow(owner)
+        self._grow(instance)
         pause = LOOK_AGAIN_S if self._should_yield else self._rules.poll.total_seconds()
         self._think_at = self._clock.monotonic() + pause
 
@@ -319,11 +320,11 @@ class ThreadDispatcher:
         with self._lock:
             return len(self._workers) - self._outstanding
 
-    def _grow(self, owner: int) -> None:
+    def _grow(self, instance: int) -> None:
         """Add a worker, or a quarter more, if mail is due and the workers mostly wait."""
         room = self._rules.max_workers - len(self._workers)
         busy = self._cpu.share() > BUSY_SHARE
-        due = self._delivery.due(owner)
+        due = self._delivery.due(instance)
         self._should_yield = due is not None and due <= self._clock.now()
         if busy or not self._should_yield:
             return
@@ -362,11 +363,11 @@ class ThreadDispatcher:
 
     def claim_next(self) -> Batch | None:
         """A batch that a free worker claims itself, without the feeder."""
-        owner = self._membership.owner
-        if self._stopping.is_set() or owner is None or not self._queue.empty():
+        instance = self._membership.instance
+        if self._stopping.is_set() or instance is None or not self._queue.empty():
             return None
         try:
-            batches = self._delivery.claim(owner, places=1, round_robin=self._should_yield)
+            batches = self._delivery.claim(instance, places=1, round_robin=self._should_yield)
             return next(iter(batches), None)
         except Exception as error:  # the feeder polls again; a worker must not end by it
             self._tell("claim_failed", error)

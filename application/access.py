@@ -26,11 +26,12 @@ _BAD_KEY: Final = "this API key is unknown, revoked or expired"
 
 
 @attrs.frozen(kw_only=True)
-class AccessRules:
+class AccessPolicy:
     """What callers may do. With *open_without_keys* they may do everything while there is no key.
 
     ``rate`` is calls a second for each key, ``burst`` calls at once; ``daily_recipients`` holds for
-    keys that have no number of their own; ``strikes`` are refused keys of one address a minute.
+    keys that have no number of their own; ``strikes`` are refused keys a minute, of one address,
+    and of one prefix where that is counted.
     """
 
     open_without_keys: bool = False
@@ -49,7 +50,7 @@ class Access:
         store: Store,
         clock: Clock,
         vault: Vault,
-        rules: AccessRules,
+        rules: AccessPolicy,
         observe: Observe,
     ) -> None:
         self._store = store
@@ -59,10 +60,14 @@ class Access:
         self._observe = observe
         self._buckets = TokenBuckets(rate=rules.rate, burst=rules.burst, clock=clock)
         self._strikes = Strikes(most=rules.strikes, clock=clock)
+        self._strikes_of_key = Strikes(most=rules.strikes, clock=clock)
         self._dummy = bytes(len(vault.fingerprints("")[0]))
 
-    def authenticate(self, token: str | None, *, remote: str) -> Caller:
+    def authenticate(self, token: str | None, *, remote: str, by_prefix: bool = False) -> Caller:
         """The caller with *token* at the address *remote*; a key that is given is always checked.
+
+        With *by_prefix* refused keys are counted by their prefix too, for logins that anybody tries
+        from many addresses.
 
         Unauthorized without a usable key, unless all is open; TooMany after too many bad ones. A
         good key is accepted from any address: good and bad callers may share one.
@@ -74,7 +79,7 @@ class Access:
         key = None if prefix is None else self._store.read_latest(lambda tx: tx.keys.find(prefix))
         matches = self._matches(token, key)
         if key is None or not matches or not key.usable(now):
-            raise self._refused(prefix, remote=remote)
+            raise self._refused(prefix, remote=remote, by_prefix=by_prefix)
         if not self._vault.is_current(key.digest):
             self._carry_over(key, self._vault.fingerprints(token)[0])
         return Caller(
@@ -83,6 +88,7 @@ class Access:
             scopes=key.scopes,
             accounts=key.accounts,
             daily_recipients=key.daily_recipients or self._rules.daily_recipients,
+            rewrites_from=key.rewrites_from,
         )
 
     def is_open(self) -> bool:
@@ -116,10 +122,16 @@ class Access:
         ]
         return any(found)
 
-    def _refused(self, prefix: str | None, *, remote: str) -> Unauthorized | TooMany:
+    def _refused(
+        self, prefix: str | None, *, remote: str, by_prefix: bool
+    ) -> Unauthorized | TooMany:
         wait = self._strikes.add(remote)
         if wait is not None:
             return TooMany("too many refused API keys from this address", retry_after=wait)
+        if by_prefix and prefix is not None:
+            wait = self._strikes_of_key.add(prefix)
+        if wait is not None:
+            return TooMany("too many refused API keys that begin like this one", retry_after=wait)
         fields = {"key": prefix or "malformed", "remote": remote}
         self._observe(Event(name="key_refused", fields=fields))
         return Unauthorized(_BAD_KEY)

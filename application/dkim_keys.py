@@ -12,6 +12,7 @@ import attrs
 from application.ports.message import DkimSigner
 from application.ports.store import Store, Transaction
 from application.ports.system import Clock, Observe, Vault, Wake
+from application.telling import save_account
 from domain.access import LOCAL, Caller, Scope
 from domain.account.dkim_key import (
     DKIM_KEY_UNREADABLE,
@@ -192,7 +193,8 @@ def _resume(tx: Transaction, account_id: int, *, now: datetime) -> None:
     account = tx.accounts.lock(account_id)
     pause = account.health.pause
     if pause is not None and pause.reason == DKIM_KEY_UNREADABLE:
-        tx.accounts.save(attrs.evolve(account.resumed(), updated_at=now))
+        resumed = attrs.evolve(account.resumed(), updated_at=now)
+        save_account(tx, resumed, was=account, at=now)
 
 
 def _switched(active: bool) -> str:

@@ -6,18 +6,28 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TypeAlias
 
+from application.intake.admission import check_capability
 from application.intake.routing import FROM_NOT_ALLOWED, NO_ACCOUNT
 from application.ports.accounts import AccountRepository
 from application.ports.store import Store, Transaction
 from application.ports.system import Clock, Observe, Wake
+from application.telling import save_email
 from domain.access import LOCAL, Caller, Scope
 from domain.account.account import Account
 from domain.account.limits import is_urgent
+from domain.capability import Capability
 from domain.email.lifecycle import Email
 from domain.email.rescheduling import rescheduled
 from domain.email.retry import RetryPolicy
 from domain.email.settlement import resent, resolved_as_sent
-from domain.errors import AccountRemoved, Conflict, FieldError, InvalidInput, NotFound
+from domain.errors import (
+    AccountRemoved,
+    Conflict,
+    ContentPurged,
+    FieldError,
+    InvalidInput,
+    NotFound,
+)
 from domain.events import Event
 from domain.intake import errors_of_times
 from domain.mailbox import Mailbox
@@ -71,7 +81,7 @@ class EmailChanges:
 
         With *account_id* it goes by that account from now on. IllegalTransition, NotFound (no such
         account), InvalidInput (it never fits that account's limits), Conflict (the account that it
-        stays on is gone and no other was named, or the recipient has unsubscribed).
+        stays on is gone and no other was named, or the recipient has unsubscribed), ContentPurged.
         """
         return self._try_again(
             email_id,
@@ -118,7 +128,9 @@ class EmailChanges:
         caller: Caller,
     ) -> Email:
         def check(tx: Transaction, email: Email) -> None:
+            _check_content(tx, email)
             _check_wanted(tx, email)
+            _check_older_versions(tx, email)
             if account_id is None:
                 _check_account_exists(tx.accounts, email)
                 return
@@ -151,7 +163,7 @@ class EmailChanges:
             email = seen_by(caller, tx.emails.get(email_id))
             changed = step(tx, email, now)
             check(tx, changed)
-            tx.emails.save(changed, was=email)
+            save_email(tx, changed, was=email)
             status = changed.status.value
             tx.audit.add(caller.did(name, f"email {email_id}", at=now, status=status))
             return changed
@@ -207,13 +219,23 @@ def _check_sender(sender: Mailbox | None, account: Account) -> None:
         )
 
 
+def _check_content(tx: Transaction, email: Email) -> None:
+    """ContentPurged if there is nothing to send any more."""
+    if tx.retention.content_purged_at(email.id) is not None:
+        raise ContentPurged(email.id)
+
+
 def _check_wanted(tx: Transaction, email: Email) -> None:
-    """Conflict if its recipient has unsubscribed from its topic."""
+    """Conflict if its recipient has unsubscribed from its topic.
+
+    Whoever is suppressed otherwise is left out by the claim.
+    """
     subscription = tx.topics.of(email.id)
     if subscription is not None and is_suppressed(
-        subscription,
         tx.suppressions.of([subscription.address]),
+        topic=subscription.topic,
         account_id=email.account_id if email.pinned else None,
+        email_id=email.id,
         now=email.updated_at,
     ):
         raise Conflict(f"the recipient of email {email.id} gets no email of its topic any more")
@@ -232,3 +254,14 @@ def _check_account_exists(accounts: AccountRepository, email: Email) -> None:
             f"email {email.id} stays on the SMTP configuration {email.account_id}, which was"
             " removed"
         ) from None
+
+
+def _check_older_versions(tx: Transaction, email: Email) -> None:
+    """NotAccepting while a process delivers that would send the email wrong."""
+    placed = tx.blobs.of([email.id]).get(email.id, ())
+    if placed:
+        check_capability(tx.instances, Capability.BLOBS)
+    if any(blob.as_it_is for blob in placed):
+        check_capability(tx.instances, Capability.PLAIN_BLOBS)
+    if tx.details.of(email.id).sender is not None:
+        check_capability(tx.instances, Capability.OWN_FROM)

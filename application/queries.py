@@ -8,30 +8,38 @@ import attrs
 from application.delivery.due import room_at
 from application.delivery.whole_message import stored_messages
 from application.email_changes import seen_by
+from application.forecasting import Forecasting, ForecastPolicy, WindowUse
 from application.intake.routing import most_headroom
 from application.ports.store import StoreReader, Transaction
 from application.ports.system import Clock
 from application.redaction import (
+    UNREAD,
     attempt_elsewhere,
     email_tried_elsewhere,
     redact_account,
     redact_attempt,
     redact_email,
     redact_gate,
+    shown_bounces,
     shown_reason,
 )
 from domain.access import LOCAL, Caller, Scope
 from domain.account.account import Account
 from domain.account.dkim_key import DkimPair, pairs
+from domain.account.inbox import Inbox
 from domain.account.limits import Window, WindowLengths, is_urgent
+from domain.account.oauth_credentials import Credentials
+from domain.bounce.bounce import Bounce
 from domain.email.attempt import Attempt
 from domain.email.detail import NOTHING, Detail
+from domain.email.forecast import Expected
 from domain.email.gates import AccountUse, Gate, gates
 from domain.email.labels import Labels
 from domain.email.lifecycle import Email
 from domain.email.listing import ANYTHING, Page, Search
-from domain.email.status import WAITING, Status
-from domain.errors import NotFound
+from domain.email.status import TERMINAL, WAITING, Status
+from domain.errors import ContentPurged, NotFound
+from domain.event.alert import AlertRecord
 from domain.message.compose import from_line
 from domain.outcome.handoff import LargeParts, pieces_with
 
@@ -47,6 +55,15 @@ class EmailView:
     gates: Sequence[Gate]
     now: datetime
     detail: Detail = NOTHING
+    content_purged_at: datetime | None = None
+    bounces: Sequence[Bounce] = ()
+    expected: Expected | None = None
+
+    @property
+    def provider_message_id(self) -> str | None:
+        """What the server that accepted it last calls it; None if none has, or it has not said."""
+        names = [attempt.provider_message_id for attempt in self.attempts]
+        return next((name for name in reversed(names) if name is not None), None)
 
 
 @attrs.frozen(kw_only=True)
@@ -54,7 +71,8 @@ class AccountView:
     """An account with its use: *used* counts reservations too, *sent* only what was handed off.
 
     ``room_at`` is when there is room for one more of any priority; None while only a result can
-    tell. ``dkim`` are its keys, where one account was asked for.
+    tell. ``dkim`` are its keys and ``credentials`` those of OAuth, where one account was asked
+    for.
     """
 
     account: Account
@@ -64,6 +82,21 @@ class AccountView:
     in_flight: int
     now: datetime
     dkim: Sequence[DkimPair] = ()
+    credentials: Credentials | None = None
+    inbox: Inbox | None = None
+
+
+@attrs.frozen(kw_only=True)
+class AccountForecast:
+    """When what waits for an account goes: *waiting* by its name, *shared* for any account (None
+    for a caller who may not see that).
+    """
+
+    account: Account
+    waiting: int
+    shared: int | None
+    expected: Expected
+    windows: Sequence[WindowUse]
 
 
 class Queries:
@@ -75,6 +108,7 @@ class Queries:
         store: StoreReader,
         clock: Clock,
         windows: WindowLengths,
+        forecasts: ForecastPolicy,
         hidden_reasons: Collection[str],
     ) -> None:
         """*hidden_reasons* are those that only the scope `admin` may read."""
@@ -82,19 +116,30 @@ class Queries:
         self._store = store
         self._clock = clock
         self._windows = windows
+        self._forecasts = forecasts
 
-    def email(self, email_id: int, *, caller: Caller = LOCAL) -> EmailView:
+    def email(
+        self, email_id: int, *, with_forecast: bool = False, caller: Caller = LOCAL
+    ) -> EmailView:
         """One email. NotFound, also for one that this caller may not see."""
         caller.require(Scope.READ)
         now = self._clock.now()
-        view = self._store.read(lambda tx: self._email_view(tx, email_id, caller, now=now))
+
+        def work(tx: Transaction) -> EmailView:
+            view = self._email_view(tx, email_id, caller, now=now)
+            if not with_forecast or not view.gates or view.account is None:
+                return view
+            expected = Forecasting(tx, self._forecasts, now=now, caller=caller).of_email(view.email)
+            return attrs.evolve(view, expected=expected)
+
+        view = self._store.read(work)
         view = _of_its_accounts(view, caller)
         return view if caller.is_admin else self._redacted(view)
 
     def message(self, email_id: int, *, caller: Caller = LOCAL) -> Iterator[bytes]:
         """The message of an email as it was or will be handed off, in pieces of a bounded size.
 
-        NotFound as for `email`.
+        NotFound as for `email`; ContentPurged if it was removed.
 
         Its From line is that of the account it was handed off through, or would be now, as this
         account is now. It has none if there is no such account, or not for this caller. Signatures
@@ -105,6 +150,8 @@ class Queries:
 
         def work(tx: Transaction) -> tuple[bytes, LargeParts | None]:
             email = seen_by(caller, tx.emails.get(email_id))
+            if _purged_at(tx, email) is not None:
+                raise ContentPurged(email_id)
             account = self._account_of(tx, email, caller, now=now)
             sender = b"" if account is None else from_line(account.address, account.display_name)
             return stored_messages(tx, [email])[email_id].behind(sender, self._store)
@@ -149,7 +196,12 @@ class Queries:
 
         def work(tx: Transaction) -> AccountView:
             view = self._account_view(tx, tx.accounts.get(account_id), caller, now=now)
-            return attrs.evolve(view, dkim=pairs(tx.dkim_keys.of(account_id)))
+            return attrs.evolve(
+                view,
+                dkim=pairs(tx.dkim_keys.of(account_id)),
+                credentials=_credentials(tx, view.account, caller),
+                inbox=_inbox(tx, account_id, caller),
+            )
 
         return self._store.read(work)
 
@@ -164,6 +216,33 @@ class Queries:
                 if caller.may_use(account.id)
             ]
         )
+
+    def forecast(self, account_id: int, *, caller: Caller = LOCAL) -> AccountForecast:
+        """When what waits for an account goes. NotFound, also for one that is not this caller's."""
+        caller.require(Scope.READ)
+        caller.check_account(account_id)
+        now = self._clock.now()
+
+        def work(tx: Transaction) -> AccountForecast:
+            account = tx.accounts.get(account_id)
+            forecasting = Forecasting(tx, self._forecasts, now=now, caller=caller)
+            return AccountForecast(
+                account=account,
+                waiting=tx.emails.depth(account_id),
+                shared=tx.emails.depth(None) if caller.accounts is None else None,
+                expected=forecasting.of_account(account),
+                windows=forecasting.windows_of(account),
+            )
+
+        return self._store.read(work)
+
+    def alerts(self, *, limit: int, caller: Caller = LOCAL) -> Sequence[AlertRecord]:
+        """The last alert of each account and reason, the newest first. Forbidden without admin, or
+        for some accounts only.
+        """
+        caller.require(Scope.ADMIN)
+        caller.require_every_account("see all alerts")
+        return self._store.read_latest(lambda tx: tx.watch.alerts(limit=limit))
 
     def ready(self) -> None:
         """StoreUnavailable if the store cannot be read."""
@@ -185,6 +264,8 @@ class Queries:
             gates=gates(email, account, use, now=now),
             now=now,
             detail=tx.details.of(email_id),
+            content_purged_at=_purged_at(tx, email),
+            bounces=shown_bounces(tx.bounces.of(email_id), email, caller),
         )
 
     def _account_of(
@@ -238,6 +319,18 @@ class Queries:
         )
 
 
+def _inbox(tx: Transaction, account_id: int, caller: Caller) -> Inbox | None:
+    inbox = tx.inboxes.find(account_id)
+    if inbox is None or caller.is_admin or not inbox.last_error:
+        return inbox
+    return attrs.evolve(inbox, last_error=UNREAD)  # it may tell how the network around here looks
+
+
+def _purged_at(tx: Transaction, email: Email) -> datetime | None:
+    """When its message was removed, if it was: not while it may be sent."""
+    return tx.retention.content_purged_at(email.id) if email.status in TERMINAL else None
+
+
 def _as_shown(tx: Transaction, page: Page, caller: Caller) -> Page:
     """The page with as much of each reason as this caller may see."""
     if caller.is_admin and caller.accounts is None:
@@ -265,3 +358,13 @@ def _of_its_accounts(view: EmailView, caller: Caller) -> EmailView:
         email=email_tried_elsewhere(view.email, own=own, last=last),
         attempts=[attempt_elsewhere(a) if a.attempt_no in elsewhere else a for a in view.attempts],
     )
+
+
+def _credentials(tx: Transaction, account: Account, caller: Caller) -> Credentials | None:
+    """What it has; what the authorization server said is for those with the scope admin."""
+    if account.oauth is None:
+        return None
+    found = tx.credentials.find(account.id)
+    if found is None or caller.is_admin:
+        return found
+    return attrs.evolve(found, last_error="")

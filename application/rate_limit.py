@@ -87,9 +87,9 @@ class VainWork:
 
 
 class Strikes:
-    """Refused keys by address: after *most* within a minute the address has to wait.
+    """Refused keys by address, or by prefix: after *most* within a minute it has to wait.
 
-    Bounded: of very many addresses those seen longest ago are forgotten.
+    Bounded: of very many those seen longest ago are forgotten.
     """
 
     def __init__(self, *, most: int, clock: Clock) -> None:

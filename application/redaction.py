@@ -16,13 +16,16 @@ import attrs
 from domain.access import Caller
 from domain.account.account import Account
 from domain.account.health import Pause
+from domain.bounce.bounce import Bounce
 from domain.email.attempt import Attempt
 from domain.email.gates import Gate
 from domain.email.lifecycle import Email
 from domain.email.recipient import Recipient
+from domain.event.event import EmailFacts, StoredEvent, ToldRecipient, told_reply
 from domain.outcome.handoff import Reply, Stage
 
 UNREACHED: Final = "the mail server could not be reached"
+UNREAD: Final = "the mailbox could not be read"
 REASON: Final = "unreachable"
 ELSEWHERE: Final = "another SMTP configuration"
 _BEFORE_ITS_WORD: Final = frozenset({Stage.RESOLVE, Stage.CONNECT, Stage.TLS, Stage.BANNER})
@@ -91,6 +94,35 @@ def shown_reason(reason: str | None, attempts: Sequence[Attempt], caller: Caller
     return REASON if reason and hidden and not caller.is_admin else reason
 
 
+def redact_event(event: StoredEvent, attempts: Sequence[Attempt], caller: Caller) -> StoredEvent:
+    """The event of an email as this caller may see it, as the email itself.
+
+    *attempts* are those of the email, in their order; those count that came before the event.
+    """
+    facts = event.facts
+    if not isinstance(facts, EmailFacts):
+        return event
+    tried = [attempt for attempt in attempts if attempt.attempt_no <= facts.attempt]
+    recipients = facts.recipients
+    if not caller.is_admin and tried and _unreached(tried[-1]):
+        recipients = tuple(map(_redact_told, recipients))
+    if not all(caller.may_use(attempt.account_id) for attempt in tried):
+        own = {told_reply(one.reply) for one in tried if caller.may_use(one.account_id)}
+        recipients = tuple([_told_without_text(each, own) for each in recipients])
+    if event.account_id is not None and not caller.may_use(event.account_id):
+        recipients = tuple(map(_bounce_without_text, recipients))
+    reason = shown_reason(facts.reason_code, tried, caller)
+    shown = attrs.evolve(facts, recipients=recipients, reason_code=reason)
+    return attrs.evolve(event, facts=shown)
+
+
+def shown_bounces(bounces: Sequence[Bounce], email: Email, caller: Caller) -> Sequence[Bounce]:
+    """What reports have told of an email, without the texts if another account has sent it."""
+    if email.account_id is None or caller.may_use(email.account_id):
+        return bounces
+    return [attrs.evolve(bounce, text="") for bounce in bounces]
+
+
 def redact_gate(gate: Gate) -> Gate:
     """The gate, without the texts of a server or the network."""
     return attrs.evolve(gate, detail="") if gate.name in _REVEALING_GATES else gate
@@ -118,6 +150,24 @@ def _redact_recipient(recipient: Recipient) -> Recipient:
     if recipient.reply is not None or recipient.reason is None:
         return recipient
     return attrs.evolve(recipient, reason=REASON)
+
+
+def _redact_told(recipient: ToldRecipient) -> ToldRecipient:
+    if recipient.reply is not None or recipient.reason is None:
+        return recipient
+    return attrs.evolve(recipient, reason=REASON)
+
+
+def _told_without_text(recipient: ToldRecipient, own: Collection[str | None]) -> ToldRecipient:
+    if recipient.reply is None or recipient.reply in own:
+        return recipient
+    return attrs.evolve(recipient, reply=recipient.reply.partition(" ")[0])
+
+
+def _bounce_without_text(recipient: ToldRecipient) -> ToldRecipient:
+    if recipient.bounce is None:
+        return recipient
+    return attrs.evolve(recipient, bounce=attrs.evolve(recipient.bounce, text=""))
 
 
 def _unreached(attempt: Attempt) -> bool:

@@ -1,4 +1,4 @@
-"""What senders share: stopping an attempt from another thread, resolving, opening the password."""
+"""What senders share: stopping an attempt from another thread, resolving, what they log in with."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -6,11 +6,14 @@ from concurrent.futures import CancelledError
 from contextlib import contextmanager
 
 from application.ports.network import Endpoint, Resolver, Unresolved
+from application.ports.oauth import Tokens, TokenUnavailable
 from application.ports.system import Vault
 from domain.account.account import Account
+from domain.dialogue.credential import Credential
 from domain.dialogue.ends import ExchangeEnded
 from domain.errors import SecretUnreadable
 from domain.outcome.handoff import Problem
+from domain.outcome.notifications import OFF_S
 
 
 class CancelToken:
@@ -89,6 +92,26 @@ class CancelTokens:
             cancel_token.stop()
 
 
+class DsnRefusals:
+    """Accounts whose servers refuse the parameters of DSN though they offer it, for an hour.
+
+    Of this process, by account and version. Safe from many threads.
+    """
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._until: dict[tuple[int, int], float] = {}
+
+    def add(self, account: Account) -> None:
+        """Its server has refused them."""
+        self._until[account.id, account.version] = self._monotonic() + OFF_S
+
+    def lately(self, account: Account) -> bool:
+        """Whether the account does without them now."""
+        until = self._until.get((account.id, account.version))
+        return until is not None and self._monotonic() < until
+
+
 def resolved(
     account: Account, resolver: Resolver, *, timeout_s: float, cancel_token: CancelToken
 ) -> Sequence[Endpoint]:
@@ -106,9 +129,26 @@ def resolved(
         raise ExchangeEnded(problem=Problem.STOPPED) from None
 
 
+def credential_of(account: Account, *, vault: Vault, tokens: Tokens) -> Credential:
+    """What the account logs in with, for one login."""
+    return Credential(
+        account,
+        password=lambda: password_of(account, vault),
+        token=lambda refused: token_of(account, tokens, refused=refused),
+    )
+
+
+def token_of(account: Account, tokens: Tokens, *, refused: str) -> str:
+    """The account's token, from its authorization server if need be. ExchangeEnded."""
+    try:
+        return tokens.token(account, refused=refused)
+    except TokenUnavailable as unavailable:
+        raise ExchangeEnded(problem=unavailable.problem, detail=unavailable.detail) from None
+
+
 def password_of(account: Account, vault: Vault) -> str:
     """The account's password. ExchangeEnded if it cannot be opened."""
-    assert account.sealed_password is not None, "see `expect_password`"
+    assert account.sealed_password is not None, "see `Credential.prepare`"
     try:
         return vault.open(account.sealed_password, context=f"account:{account.id}")
     except SecretUnreadable:

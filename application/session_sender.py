@@ -11,14 +11,16 @@ from typing import Final, Protocol
 
 import attrs
 
+from application.ports.oauth import Tokens
 from application.ports.system import Clock, Vault
-from application.sending import CancelToken, CancelTokens, password_of
+from application.sending import CancelToken, CancelTokens, DsnRefusals, credential_of
 from domain.account.account import Account
 from domain.account.verification import Step
 from domain.address import Address
 from domain.dialogue.session import NewConnection, Session
 from domain.dialogue.timeouts import VERIFY_S, Timeouts
 from domain.outcome.handoff import Handoff, Parcel
+from domain.outcome.notifications import proves_refusal, refuses_dsn, refuses_dsn_of_some
 from domain.outcome.session import calls_for_another
 
 MAX_IDLE_S: Final = 60.0
@@ -61,10 +63,17 @@ class SessionSender:
     """
 
     def __init__(
-        self, *, connecting: Connecting, vault: Vault, clock: Clock, timeouts: Timeouts
+        self,
+        *,
+        connecting: Connecting,
+        vault: Vault,
+        tokens: Tokens,
+        clock: Clock,
+        timeouts: Timeouts,
     ) -> None:
         self._connecting = connecting
         self._vault = vault
+        self._access_tokens = tokens
         self._monotonic = clock.monotonic
         self._timeouts = timeouts
         self._tokens = CancelTokens()
@@ -72,6 +81,7 @@ class SessionSender:
         self._idle: dict[int, _Link] = {}
         self._epochs: dict[int, int] = {}
         self._closed = False
+        self.dsn_refusals = DsnRefusals(clock.monotonic)
 
     @contextmanager
     def converse(self, account: Account) -> Iterator["_Conversation"]:
@@ -137,7 +147,7 @@ class SessionSender:
         link.session = Session(
             account,
             link.connection,
-            password=lambda: password_of(account, self._vault),
+            credential=credential_of(account, vault=self._vault, tokens=self._access_tokens),
             stopped=lambda: link.token.stopped,
             pipelining=False,
         )
@@ -185,6 +195,7 @@ class _Conversation:
         self._account = account
         self._token = token
         self._link: _Link | None = None
+        self._dsn = not sender.dsn_refusals.lately(account)
 
     def send(
         self,
@@ -202,21 +213,18 @@ class _Conversation:
             return token.release() and still()
 
         try:
-            while not token.stopped and (link := self._used()) is not None:
-                if not link.session.renew(parcel):
-                    self._drop()
-                    continue
-                delivered = link.session.transaction.delivered
-                handoff = link.session.hand_off(parcel, before_dot=before_dot, still=last)
-                if not calls_for_another(handoff, delivered=delivered):
-                    return handoff
-                self._drop()
-                break
-            self._link = link = self._sender.new(self._account, token)
-            handoff = link.session.open()
-            if not handoff.usable:
-                return handoff
-            return link.session.hand_off(parcel, before_dot=before_dot, still=last)
+            handoff = self._hand_off(parcel, before_dot, last)
+            if refuses_dsn(handoff):
+                self._use_dsn(False)
+                refused, handoff = handoff, self._hand_off(parcel, before_dot, last)
+                if proves_refusal(handoff, refused):
+                    self._sender.dsn_refusals.add(self._account)
+                else:
+                    self._use_dsn(True)
+            elif refuses_dsn_of_some(handoff):
+                self._use_dsn(False)
+                self._sender.dsn_refusals.add(self._account)
+            return handoff
         finally:
             if self._link is not None and not self._link.session.usable:
                 self._drop()
@@ -227,6 +235,41 @@ class _Conversation:
         link, self._link = self._link, None
         if link is not None:
             self._sender.keep(link)
+
+    def _hand_off(
+        self, parcel: Parcel, before_dot: Callable[[], bool], last: Callable[[], bool]
+    ) -> Handoff:
+        """Over the connection of the message before, an idle one or a new one."""
+        while not self._token.stopped and (link := self._used()) is not None:
+            if not link.session.renew(parcel):
+                self._drop()
+                continue
+            delivered = link.session.transaction.delivered
+            handoff = self._over(link, parcel, before_dot, last)
+            if not calls_for_another(handoff, delivered=delivered):
+                return handoff
+            self._drop()
+            break
+        self._link = link = self._sender.new(self._account, self._token)
+        handoff = link.session.open()
+        return self._over(link, parcel, before_dot, last) if handoff.usable else handoff
+
+    def _over(
+        self,
+        link: _Link,
+        parcel: Parcel,
+        before_dot: Callable[[], bool],
+        last: Callable[[], bool],
+    ) -> Handoff:
+        if not self._dsn:
+            link.session.transaction.use_dsn(False)
+        return link.session.hand_off(parcel, before_dot=before_dot, still=last)
+
+    def _use_dsn(self, wanted: bool) -> None:
+        """For the rest of this conversation."""
+        self._dsn = wanted
+        if self._link is not None:
+            self._link.session.transaction.use_dsn(wanted)
 
     def _used(self) -> _Link | None:
         """The link of the message before, or an idle one."""

@@ -1,7 +1,8 @@
 """What the authors of templates do: save drafts, look at them, publish, remove.
 
 A template belongs to the whole installation: who changes it changes what every API key sends, so
-that takes the scope `admin`. Looking and previews take `read`. A test is an email and takes `send`.
+that takes the scope `admin`, and a key that is not limited to some accounts. Looking and previews
+take `read`. A test is an email and takes `send`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -96,7 +97,7 @@ class Templates:
         self, name: str, source: TemplateSource, *, locale: str = "", caller: Caller = LOCAL
     ) -> Template:
         """The first version, a draft. Conflict if the name has this locale; InvalidInput."""
-        caller.require(Scope.ADMIN)
+        _check_author(caller)
         check_name(name)
         if locale:
             check_locale(locale)
@@ -114,7 +115,7 @@ class Templates:
         self, name: str, source: TemplateSource, *, locale: str = "", caller: Caller = LOCAL
     ) -> Template:
         """The next version, a draft; the newest one if nothing would change. NotFound."""
-        caller.require(Scope.ADMIN)
+        _check_author(caller)
         self.check(source)
 
         def work(tx: Transaction) -> Template:
@@ -130,7 +131,7 @@ class Templates:
         self, name: str, *, locale: str = "", version: int | None = None, caller: Caller = LOCAL
     ) -> Template:
         """What is sent from now on: the newest version, or this one. NotFound."""
-        caller.require(Scope.ADMIN)
+        _check_author(caller)
 
         def work(tx: Transaction) -> Template:
             chosen = _version(tx, name, locale, version)
@@ -149,7 +150,7 @@ class Templates:
 
     def remove(self, name: str, *, locale: str | None = None, caller: Caller = LOCAL) -> None:
         """All versions of a name, or those of one locale. NotFound. Accepted emails stay."""
-        caller.require(Scope.ADMIN)
+        _check_author(caller)
 
         def work(tx: Transaction) -> None:
             versions = tx.templates.remove(name, locale=locale)
@@ -263,6 +264,12 @@ class Templates:
             source=source,
             created_at=self._clock.now(),
         )
+
+
+def _check_author(caller: Caller) -> None:
+    """Forbidden for who may not change what every API key sends."""
+    caller.require(Scope.ADMIN)
+    caller.require_every_account("change templates")
 
 
 def _added(tx: Transaction, template: Template, caller: Caller, *, action: str) -> Template:

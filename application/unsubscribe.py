@@ -5,10 +5,14 @@ from collections.abc import Sequence
 from application.delivery.withdrawn import report_suppressed
 from application.ports.store import Store, Transaction
 from application.ports.system import Clock, Observe
+from application.telling import save_email, suppress
 from application.unsubscribe_links import UnsubscribeLinks
+from domain.email import withdrawal
 from domain.email.lifecycle import Email
 from domain.email.status import TERMINAL, Status
-from domain.email.withdrawal import suppress, withdraw
+from domain.email.withdrawal import withdraw
+from domain.event.telling import told_of_suppression
+from domain.event.types import EventType
 from domain.events import Event
 from domain.suppression import Subscription, unsubscribed
 
@@ -39,15 +43,18 @@ class Unsubscribe:
 
         def work(tx: Transaction) -> tuple[bool, Sequence[Email]]:
             # the list first: whoever accepts mail meanwhile waits for this work or comes before it
-            fresh = tx.suppressions.put(unsubscribed(subscription, now=now))
+            ended_by = unsubscribed(subscription, now=now)
+            fresh = suppress(tx, ended_by)
+            if fresh:
+                tx.events.tell(told_of_suppression(EventType.EMAIL_UNSUBSCRIBED, ended_by, at=now))
             found = [tx.emails.get(email_id) for email_id in tx.topics.lock_open(subscription)]
             ended = []
             for email in found:
                 if email.status is Status.SENDING:
                     changed = withdraw(email)
                 else:
-                    changed = suppress(email, now=now)
-                tx.emails.save(changed, was=email)
+                    changed = withdrawal.suppress(email, now=now)
+                save_email(tx, changed, was=email)
                 if changed.status in TERMINAL:
                     ended.append(changed)
             return fresh, ended

@@ -14,6 +14,8 @@ _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u00a1-\U0010ffff-]"
 _LOCAL = re.compile(rf"{_ATEXT}+(?:\.{_ATEXT}+)*")
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+# "127.1", "2130706433" and "0x7f000001" are addresses to a resolver and names to a careless check.
+_LIKE_AN_ADDRESS = re.compile(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9a-fA-F]*)")
 # Unicode line and direction controls can change how an address reads, never where it goes.
 _FORBIDDEN = re.compile("[\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -26,8 +28,18 @@ def _valid_local(_: object, __: object, local: str) -> None:
         raise ValueError("the part before the @ has a character that is not allowed there")
 
 
+def is_host_name(text: str) -> bool:
+    """Whether *text* is a host name in ASCII (RFC 1123 section 2.1), without a dot at its end."""
+    return len(text) <= 253 and _DOMAIN.fullmatch(text) is not None
+
+
+def like_an_address(host: str) -> bool:
+    """Whether a resolver may read *host* as an IPv4 address: its last label is a number."""
+    return _LIKE_AN_ADDRESS.fullmatch(host) is not None
+
+
 def _valid_domain(_: object, __: object, domain: str) -> None:
-    if len(domain) > 253 or not _DOMAIN.fullmatch(domain):
+    if not is_host_name(domain):
         raise ValueError("the part after the @ is not a host name")
 
 

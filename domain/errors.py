@@ -11,6 +11,7 @@ EmailServiceError
 │   ├── IllegalTransition   the table has no such transition
 │   ├── NameTaken           an account's name is unique
 │   ├── AccountRemoved      the email stays on an account that is gone
+│   ├── ContentPurged       the message was removed: it ended long ago
 │   └── IdempotencyMismatch the same idempotency key came with another body
 ├── Unavailable             not now; try again
 │   ├── StoreUnavailable    the store cannot be reached, is locked or full
@@ -119,6 +120,17 @@ class NameTaken(Conflict):
 
 class AccountRemoved(Conflict):
     """The email stays on an account that was removed: it can only go if another one is named."""
+
+
+class ContentPurged(Conflict):
+    """The message of the email was removed, for it ended long ago. Only its result is known."""
+
+    code = "content_purged"
+
+    def __init__(self, email_id: int) -> None:
+        super().__init__(
+            f"the message of email {email_id} was removed some time after the email had ended"
+        )
 
 
 class IdempotencyMismatch(Conflict):

@@ -33,7 +33,7 @@ def make_app() -> "Celery":
     """The Celery application. Exits with 2 if the settings are wrong."""
     try:
         settings, doubts = load_settings()
-        app = build_celery(settings, open_service=lambda: _settled(settings))
+        app = build_celery(settings, open_service=lambda: _tuned(settings))
     except SettingsError as error:
         raise _refused(error) from error
     from celery import signals
@@ -59,9 +59,9 @@ def make_app() -> "Celery":
     return app
 
 
-def _settled(settings: Settings) -> Service:
+def _tuned(settings: Settings) -> Service:
     service = build(settings)
-    service.settle()
+    service.tune_process()
     return service
 
 

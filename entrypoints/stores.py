@@ -3,7 +3,7 @@
 A class is loaded when a URL names it: whoever does not use a database does not pay for its driver.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from pkgutil import resolve_name
@@ -14,12 +14,17 @@ import attrs
 from application.ports.migrations import Migrations
 from application.ports.store import Store
 from application.ports.system import Clock
+from domain.event.types import ALL_EVENTS, EventType
 
 Unbound = Callable[[], AbstractContextManager[None]]
 
 
 class OpenedStore(Store, Migrations, Protocol):
-    """A store, and its schema."""
+    """A store, its schema, and what it left on the disk."""
+
+    def scrub(self, seconds: float) -> bool:
+        """The Scrub port."""
+        ...
 
 
 class StoreClass(Protocol):
@@ -33,8 +38,12 @@ class StoreClass(Protocol):
         """
         ...
 
-    def at(self, url: str, *, clock: Clock, unbound: Unbound) -> OpenedStore:
+    def at(
+        self, url: str, *, clock: Clock, events: Collection[EventType], unbound: Unbound
+    ) -> OpenedStore:
         """The store that *url* names; nothing is opened yet. ValueError, as for `file_of`.
+
+        It keeps events of these types.
 
         A thread that works outside the interpreter is begun *unbound* from the processor.
         """
@@ -67,9 +76,15 @@ STORES: Final[dict[str, StoreKind]] = {
 }
 
 
-def open_store(url: str, *, clock: Clock, unbound: Unbound = nullcontext) -> OpenedStore:
+def open_store(
+    url: str,
+    *,
+    clock: Clock,
+    events: Collection[EventType] = ALL_EVENTS,
+    unbound: Unbound = nullcontext,
+) -> OpenedStore:
     """The store that *url* names; nothing is opened yet. ValueError for a URL that names none."""
-    return _class_of(url).at(url, clock=clock, unbound=unbound)
+    return _class_of(url).at(url, clock=clock, events=events, unbound=unbound)
 
 
 def file_of(url: str) -> Path | None:

@@ -32,7 +32,7 @@ def create_app() -> Flask:
         raise SystemExit(_NOT_BOOTED if under_gunicorn() else error.code) from error
     app = service.http
     # the documented place for a middleware of WSGI
-    app.wsgi_app = GuardedCalls(app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = GuardedCalls(app.wsgi_app, dialects=service.dialects)  # type: ignore[method-assign]
     app.extensions[_EXTENSION] = (service, os.getpid())
 
     def deliver_too() -> None:
@@ -71,12 +71,12 @@ def _checked() -> Service:
 
 
 def start(app: Flask) -> None:
-    """In a process that serves only *app*: settle, and deliver if the settings say so.
+    """In a process that serves only *app*: tune it, and deliver if the settings say so.
 
     RuntimeError after a fork.
     """
     service = _of(app)
-    service.settle()
+    service.tune_process()
     service.start_delivery()
 
 

@@ -8,16 +8,22 @@ import attrs
 from adapters.fakes.clock import START
 from domain.access import ApiKey, IdempotencyRecord, Scope
 from domain.account.account import Account
+from domain.account.authorization import Authorization
 from domain.account.dkim_key import DkimKey
 from domain.account.limits import Limits
+from domain.account.oauth import Flow, OAuthClient, OAuthProvider
+from domain.account.oauth_credentials import Credentials
 from domain.address import Address
 from domain.email.attempt import Attempt
 from domain.email.lifecycle import Email
 from domain.email.recipient import Recipient
+from domain.hook.hook import EventHook, HookKind
 from domain.message.dkim import Algorithm
 from domain.message.template import SourceKind, Template, TemplateSource
 from domain.outcome.handoff import Envelope, Handoff, Reply, Stage
 from domain.outcome.verdict import AccountEffect, Result, Subject, Verdict
+from domain.webhook.delivery import Outcome, WebhookAttempt
+from domain.webhook.webhook import Webhook
 
 NOW: Final = START
 OCTETS: Final = b"Message-ID: <1@example.org>\r\nSubject: Hello\r\n\r\nHello.\r\n"
@@ -90,6 +96,45 @@ def an_account(**changes: Any) -> Account:
     return attrs.evolve(account, **changes)
 
 
+def an_oauth_client(**changes: Any) -> OAuthClient:
+    """An application that a person authorizes at Microsoft's."""
+    client = OAuthClient(
+        provider=OAuthProvider.MICROSOFT,
+        flow=Flow.AUTHORIZATION_CODE,
+        client_id="11111111-2222-3333-4444-555555555555",
+    )
+    return attrs.evolve(client, **changes)
+
+
+def credentials(account: Account | int = 1, **changes: Any) -> Credentials:
+    """What an account has that was authorized and got its first access token, good for an hour."""
+    found = Credentials(
+        account_id=account if isinstance(account, int) else account.id,
+        sealed_secret=b"secret",
+        sealed_refresh=b"refresh",
+        sealed_access=b"access",
+        expires_at=at(3600),
+        obtained_at=NOW,
+        refreshed_at=NOW,
+        generation=1,
+    )
+    return attrs.evolve(found, **changes)
+
+
+def an_authorization(account: Account | int = 1, **changes: Any) -> Authorization:
+    """One that a browser was sent away with, for 10 minutes."""
+    begun = Authorization(
+        digest="d1",
+        account_id=account if isinstance(account, int) else account.id,
+        version=1,
+        sealed=b"verifier",
+        redirect_uri="https://mail.example.com/oauth/callback",
+        key="local",
+        expires_at=at(600),
+    )
+    return attrs.evolve(begun, **changes)
+
+
 def a_dkim_key(account: Account | int = 1, **changes: Any) -> DkimKey:
     """An RSA key that its account does not sign with yet."""
     key = DkimKey(
@@ -104,6 +149,17 @@ def a_dkim_key(account: Account | int = 1, **changes: Any) -> DkimKey:
     return attrs.evolve(key, **changes)
 
 
+def a_hook(account: Account | int = 1, **changes: Any) -> EventHook:
+    """One that Amazon SNS calls."""
+    hook = EventHook(
+        account_id=account if isinstance(account, int) else account.id,
+        kind=HookKind.SES,
+        digest="d" * 64,
+        created_at=NOW,
+    )
+    return attrs.evolve(hook, **changes)
+
+
 def no_limits(**changes: Any) -> Limits:
     """Limits that hold nothing back."""
     return attrs.evolve(Limits(daily=None, hourly=None), **changes)
@@ -112,7 +168,7 @@ def no_limits(**changes: Any) -> Limits:
 def an_attempt(**changes: Any) -> Attempt:
     """An attempt that has just begun."""
     attempt = Attempt(
-        email_id=1, attempt_no=1, account_id=1, account_name="main", owner=1, started_at=NOW
+        email_id=1, attempt_no=1, account_id=1, account_name="main", instance=1, started_at=NOW
     )
     return attrs.evolve(attempt, **changes)
 
@@ -135,6 +191,30 @@ def a_key_row(**changes: Any) -> ApiKey:
         created_at=NOW,
     )
     return attrs.evolve(key, **changes)
+
+
+def a_webhook(**changes: Any) -> Webhook:
+    """A webhook that is told everything, as it is stored."""
+    webhook = Webhook(
+        url="https://example.org/hook",
+        types=frozenset({"*"}),
+        sealed_secret=b"sealed",
+        created_at=NOW,
+        updated_at=NOW,
+    )
+    return attrs.evolve(webhook, **changes)
+
+
+def a_webhook_attempt(webhook_id: int, event_id: int, **outcome: Any) -> WebhookAttempt:
+    """The second call of a webhook with this event, and what it came to."""
+    return WebhookAttempt(
+        webhook_id=webhook_id,
+        event_id=event_id,
+        number=2,
+        at=at(1),
+        duration=timedelta(milliseconds=12),
+        outcome=Outcome(**outcome),
+    )
 
 
 def an_envelope(*addresses: str, **changes: Any) -> Envelope:

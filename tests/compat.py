@@ -6,6 +6,9 @@ python -m tests.compat PYTHON…     these
 The lock is installed for each of them as `make setup` does it: a dependency that only one version
 needs, a standard library that has changed its mind, an API that is gone are found before a user
 finds them. One of each version is enough, and that of this environment has run everything.
+
+An environment is made by one process and the tests take both of two processors, so the environments
+are made side by side and the tests run one version after the other.
 """
 
 import os
@@ -13,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -27,11 +31,19 @@ _ASK: Final = "import sys; print(*sys.version_info[:3]); import ensurepip, venv"
 def main(arguments: Sequence[str]) -> int:
     """The exit code: 0 if all tests passed with all of them."""
     failed = []
-    for version, python in sorted(installed(arguments or candidates()).items()):
-        name = ".".join(map(str, version))
-        print(f"-- Python {name} ({python})", flush=True)
-        if not passes(python):
-            failed.append(name)
+    with tempfile.TemporaryDirectory(prefix="compat-") as folder, ThreadPoolExecutor(2) as makers:
+        environments = [
+            (".".join(map(str, version)), python)
+            for version, python in sorted(installed(arguments or candidates()).items())
+        ]
+        making = [
+            makers.submit(make_environment, python, Path(folder, name))
+            for name, python in environments
+        ]
+        for (name, python), made in zip(environments, making, strict=True):
+            print(f"-- Python {name} ({python})", flush=True)
+            if not (made.result() and passes(Path(folder, name))):
+                failed.append(name)
     if failed:
         print(f"failed with Python {', '.join(failed)}")
     return bool(failed)
@@ -60,20 +72,27 @@ def installed(pythons: Iterable[str]) -> dict[tuple[int, ...], str]:
     return found
 
 
-def passes(python: str) -> bool:
-    """Whether the lock can be installed and the tests pass."""
-    with tempfile.TemporaryDirectory(prefix="compat-") as folder:
-        own = str(Path(folder, "bin", "python"))
-        pip = (own, "-m", "pip", "--disable-pip-version-check", "--quiet")
+def make_environment(python: str, folder: Path) -> bool:
+    """Whether the lock can be installed for *python*, in *folder*."""
+    pip = (_python_of(folder), "-m", "pip", "--disable-pip-version-check", "--quiet")
+    return all(
+        subprocess.run(command, cwd=ROOT).returncode == 0
         for command in (
-            (python, "-m", "venv", folder),
+            (python, "-m", "venv", str(folder)),
             (*pip, "install", "--no-deps", "--require-hashes", *_LOCKS),
             (*pip, "check"),
-            (own, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", *TESTS),
-        ):
-            if subprocess.run(command, cwd=ROOT).returncode:
-                return False
-    return True
+        )
+    )
+
+
+def passes(environment: Path) -> bool:
+    """Whether the tests pass with it."""
+    pytest = (_python_of(environment), "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile")
+    return subprocess.run((*pytest, *TESTS), cwd=ROOT).returncode == 0
+
+
+def _python_of(environment: Path) -> str:
+    return str(environment / "bin" / "python")
 
 
 if __name__ == "__main__":

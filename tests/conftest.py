@@ -1,7 +1,7 @@
 """What tests of every kind share: the PostgreSQL they run on."""
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -10,6 +10,16 @@ from adapters.fakes.clock import FakeClock
 from adapters.peewee_store import PostgresStore
 from tests.missing import missing
 from tests.postgres import Database, NoPostgres, Server, any_server
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for no garbage meanwhile: nearly all that collecting makes is kept."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 def pytest_collection_finish() -> None:

@@ -2,11 +2,11 @@
 
 from datetime import UTC, datetime
 
-from adapters.dkim_signer import CryptographySigner
 from domain.message.dkim import Algorithm, BodyHash, SigningKey, dkim_header, split_headers
+from tests.signing import StockedSigner
 
 DATE = datetime(2026, 11, 2, 12, tzinfo=UTC)
-SIGNER = CryptographySigner()
+SIGNER = StockedSigner()
 KEYS = {
     algorithm: SigningKey(
         domain="example.org",

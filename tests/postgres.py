@@ -26,11 +26,37 @@ PATIENCE_S = 60
 TABLES = (
     *("email_blob", "upload", "blob_chunk", "blob"),
     *("account", "email", "email_body", "recipient", "attempt", "ledger", "ledger_sum", "instance"),
-    *("account_dkim", "email_detail", "email_topic", "suppression", "secret", "template"),
+    *(
+        "account_dkim",
+        "event_hook",
+        "event_hook_token",
+        "account_oauth",
+        "account_inbox",
+        "oauth_authorization",
+        "email_detail",
+        "email_topic",
+        "suppression",
+        "full_mailbox",
+        "alert",
+        "watch_note",
+        "secret",
+        "template",
+    ),
     *("email_tag", "email_metadata"),
-    *("idempotency", "tally", "api_key", "key_usage", "audit", "moving"),
+    *("idempotency", "tally", "api_key", "key_usage", "audit", "event", "moving", "retention"),
+    *("webhook_delivery", "webhook_attempt", "webhook", "lease"),
 )
-WITH_IDS = ("account", "email", "instance", "api_key", "audit", "template")
+WITH_IDS = (
+    "account",
+    "email",
+    "instance",
+    "api_key",
+    "audit",
+    "event",
+    "template",
+    "webhook",
+    "webhook_attempt",
+)
 
 
 class NoPostgres(Exception):
@@ -117,7 +143,7 @@ class PrivateServer(Server):
         )
 
     @cached_property
-    def _owner(self) -> Sequence[str]:
+    def _instance(self) -> Sequence[str]:
         """initdb and postgres refuse root: they run as the system's `postgres`, if need be."""
         if os.geteuid() != 0:
             return ()
@@ -170,7 +196,7 @@ class PrivateServer(Server):
         self._run("pg_ctl", *wait, *arguments)
 
     def _run(self, program: str, *arguments: str) -> None:
-        command = [*self._owner, str(_binaries() / program), *arguments]
+        command = [*self._instance, str(_binaries() / program), *arguments]
         done = subprocess.run(
             command,
             cwd=self.folder,

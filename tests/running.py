@@ -35,6 +35,14 @@ def quiet_port() -> int:
             return port
 
 
+def quiet_ports(number: int) -> list[int]:
+    """So many of them, none twice."""
+    ports: set[int] = set()
+    while len(ports) < number:
+        ports.add(quiet_port())
+    return list(ports)
+
+
 def wait_until(met: Any, *, patience: float = PATIENCE_S, every: float = 0.05) -> Any:
     """What *met* answers once it is true; AssertionError if that takes longer than *patience*."""
     deadline = time.monotonic() + patience
@@ -50,6 +58,20 @@ def wait_until(met: Any, *, patience: float = PATIENCE_S, every: float = 0.05) -
 def children_of(pid: int) -> list[int]:
     """The processes that it has forked."""
     return [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def descendants_of(pid: int) -> list[int]:
+    """The processes that it has forked, and those that they have; some may end meanwhile."""
+    found: list[int] = []
+    more = [pid]
+    while more:
+        children = []
+        for parent in more:
+            with suppress(OSError):
+                children += children_of(parent)
+        found += children
+        more = children
+    return found
 
 
 def is_alive(pid: int) -> bool:

@@ -23,14 +23,24 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from email import message_from_bytes
+from email.policy import default
 from pathlib import Path
 from types import TracebackType
 from typing import Final, TextIO
 
 import attrs
 
+from adapters.fakes.bearer import (
+    ANSWERS,
+    BEARERS,
+    LONGEST_COMMAND,
+    TOO_LONG,
+    bearer_in,
+    refusal,
+)
 from adapters.fakes.sender import (
     QUIT,
     RSET,
@@ -47,6 +57,7 @@ _READ: Final = 256 * 1024
 _HUGE: Final = 20 * 1024 * 1024
 _SUBJECT: Final = re.compile(rb"^Subject:[ \t]*(.*?)\r$", re.IGNORECASE | re.MULTILINE)
 _TEST_ID: Final = re.compile(rb"^X-Test-Id:[ \t]*(.*?)\r$", re.IGNORECASE | re.MULTILINE)
+_DSN: Final = re.compile(rb" (?:RET|ENVID|NOTIFY|ORCPT)=")
 _PATH: Final = re.compile(rb"(?:FROM|TO):<([^<>]*)>(.*)", re.IGNORECASE)
 
 
@@ -66,6 +77,7 @@ class Received:
     monotonic: float
     connection: int
     bad: tuple[str, ...]
+    files: tuple[str, ...] = ()  # the digest of each attachment, if the server reads them
 
     def line(self) -> str:
         """The line of the log."""
@@ -81,6 +93,7 @@ class Received:
                 "monotonic": self.monotonic,
                 "connection": self.connection,
                 "bad": self.bad,
+                "files": self.files,
             }
         )
 
@@ -94,11 +107,49 @@ class SessionLimit:
     stage: Stage = Stage.MAIL
 
 
+@attrs.frozen(kw_only=True)
+class TokenLogin:
+    """A token that a client showed. ``good`` is what the server thought of it."""
+
+    user: str
+    token: str = attrs.field(repr=False)
+    mechanism: str
+    good: bool
+    connection: int
+
+
+class TokenBook:
+    """Tokens that are good for a while. Safe from many threads.
+
+    It is what `SmtpServer` takes as *takes_token*; whoever issues tokens elsewhere gives a function
+    of its own.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._good: dict[tuple[str, str], float] = {}
+
+    def issue(self, user: str, token: str, *, lives_s: float = 3600.0) -> None:
+        """From now on *user* may log in with it."""
+        self._good[user, token] = self._monotonic() + lives_s
+
+    def revoke(self, user: str, token: str) -> None:
+        """It is good no longer."""
+        self._good.pop((user, token), None)
+
+    def __call__(self, user: str, token: str) -> bool:
+        """Whether it is good now."""
+        return self._monotonic() < self._good.get((user, token), 0.0)
+
+
 class SmtpServer:
     """The server. It listens from construction on; `close` (or leaving ``with``) ends it.
 
     With *tls* it offers STARTTLS (if the script does), or speaks TLS from the first byte. With
-    *keep* False it remembers neither octets nor commands nor accepted messages, only the log.
+    *keep* False it remembers neither octets nor commands nor accepted messages, only the log. With
+    *reads_files* it takes each message apart and notes the digests of its attachments.
+    *takes_token* judges the user and the token of XOAUTH2 and OAUTHBEARER, after the script's
+    ``token``; ``logins`` are all that were shown, in order.
     """
 
     def __init__(
@@ -111,9 +162,13 @@ class SmtpServer:
         port: int = 0,
         log: TextIO | None = None,
         keep: bool = True,
+        reads_files: bool = False,
         limit: SessionLimit | None = None,
+        takes_token: Callable[[str, str], bool] = lambda _user, _token: True,
     ) -> None:
         self.limit = limit
+        self.takes_token = takes_token
+        self.logins: list[TokenLogin] = []
         self.accepted: list[Received] = []
         self.commands: list[bytes] = []
         self.bad_wire: list[str] = []
@@ -124,6 +179,7 @@ class SmtpServer:
         self.tls = tls
         self.implicit_tls = implicit_tls
         self.keep = keep
+        self.reads_files = reads_files
         self.stopping = threading.Event()
         self._log = log
         self._changed = threading.Condition()
@@ -199,6 +255,11 @@ class SmtpServer:
             return
         with self._changed:
             self.commands.append(line)
+            self._changed.notify_all()
+
+    def shown(self, login: TokenLogin) -> None:
+        with self._changed:
+            self.logins.append(login)
             self._changed.notify_all()
 
     def took(self, received: Received) -> None:
@@ -278,6 +339,8 @@ class _Connection:
     def _command(self, line: bytes) -> None:
         self._server.heard(line)
         verb = line[:4].upper()
+        if _DSN.search(line) and not self._script.offers("DSN"):
+            self._server.bad_wire.append(f"a parameter of DSN, which is not offered: {line!r}")
         if self._in and not self._script.offers("PIPELINING"):
             self._server.bad_wire.append(f"commands were pipelined after {verb!r}")
         match verb:
@@ -332,7 +395,7 @@ class _Connection:
         if path is None:
             self._put("501 5.1.7 bad sender")
             return
-        if self._say(Stage.MAIL, "250 2.1.0 sender ok") < 300:
+        if self._say(Stage.MAIL, "250 2.1.0 sender ok", line=line) < 300:
             self._sender, self._parameters = path[1].decode(), path[2].decode().strip()
 
     def _rcpt(self, line: bytes) -> None:
@@ -343,7 +406,7 @@ class _Connection:
         recipient = path[1].decode()
         if self._is_over(Stage.RCPT):
             return
-        if self._say(Stage.RCPT, "250 2.1.5 ok", recipients=(recipient,)) < 300:
+        if self._say(Stage.RCPT, "250 2.1.5 ok", recipients=(recipient,), line=line) < 300:
             self._recipients.append(recipient)
 
     def _is_over(self, stage: Stage) -> bool:
@@ -417,15 +480,22 @@ class _Connection:
             monotonic=time.monotonic(),
             connection=self.number,
             bad=_faults_of(octets),
+            files=_digests_of_files(octets) if self._server.reads_files else (),
         )
 
     # --- AUTH and TLS
 
     def _auth(self, line: bytes) -> None:
+        if len(line) + 2 > LONGEST_COMMAND:
+            self._put(TOO_LONG)
+            return
         words = line.split()
         mechanism = words[1].decode().upper()
         if mechanism not in self._script.mechanisms:
             self._put("504 5.5.4 unknown mechanism")
+            return
+        if mechanism in BEARERS:
+            self._bearer(mechanism, words[2] if len(words) > 2 else self._challenge(b""))
             return
         if mechanism == "PLAIN":
             response = base64.b64decode(words[2] if len(words) > 2 else self._challenge(b""))
@@ -441,6 +511,32 @@ class _Connection:
                 digest, hmac.new(password, nonce, "md5").hexdigest()
             )
         self._say(Stage.AUTH, "235 2.7.0 welcome" if right else "535 5.7.8 wrong user or password")
+
+    def _bearer(self, mechanism: str, response: bytes) -> None:
+        bearer = bearer_in(mechanism, response)
+        if bearer is None:
+            self._put("501 5.5.2 not a message of this mechanism")
+            return
+        good = self._script.token in (None, bearer.token)
+        good = good and self._server.takes_token(bearer.user, bearer.token)
+        login = TokenLogin(
+            user=bearer.user,
+            token=bearer.token,
+            mechanism=mechanism,
+            good=good,
+            connection=self.number,
+        )
+        self._server.shown(login)
+        if good:
+            self._say(Stage.AUTH, "235 2.7.0 welcome")
+            return
+        self._put(refusal())
+        answer = self._line()
+        self._server.heard(answer)
+        if answer == ANSWERS[mechanism]:
+            self._say(Stage.AUTH, "535 5.7.8 token refused")
+        else:
+            self._put("501 5.5.2 not the answer")
 
     def _right(self, password: bytes) -> bool:
         return self._script.password is None or password == self._script.password.encode()
@@ -471,12 +567,18 @@ class _Connection:
 
     # --- saying it, or not
 
-    def _say(self, stage: str, usual: str, *, recipients: Sequence[str] = ()) -> int:
+    def _say(
+        self, stage: str, usual: str, *, recipients: Sequence[str] = (), line: bytes = b""
+    ) -> int:
         """Play what the script has for this stage; the code that was answered."""
-        return self._perform(self._answer(stage, recipients=recipients), usual)
+        return self._perform(self._answer(stage, recipients=recipients, line=line), usual)
 
-    def _answer(self, stage: str, *, recipients: Sequence[str] = ()) -> Answer | None:
-        return self._server.playback.answer(stage, recipients=recipients, message=self._message)
+    def _answer(
+        self, stage: str, *, recipients: Sequence[str] = (), line: bytes = b""
+    ) -> Answer | None:
+        return self._server.playback.answer(
+            stage, recipients=recipients, message=self._message, line=line
+        )
 
     def _perform(self, answer: Answer | None, usual: str) -> int:
         if isinstance(answer, Fault):
@@ -578,6 +680,13 @@ def _faults_of(octets: bytes) -> tuple[str, ...]:
     return tuple(faults)
 
 
+def _digests_of_files(octets: bytes) -> tuple[str, ...]:
+    """SHA-256 of each attachment as Python's parser reads it, in their order."""
+    parts = message_from_bytes(octets, policy=default).walk()
+    files = [each for each in parts if each.get_content_disposition() == "attachment"]
+    return tuple(hashlib.sha256(each.get_payload(decode=True)).hexdigest() for each in files)
+
+
 def rules_from_json(text: str) -> tuple[Rule, ...]:
     """Rules as they are written on the command line."""
     return tuple(_rule(**fields) for fields in json.loads(text))
@@ -602,12 +711,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--log", type=Path, required=True)
     parser.add_argument("--latency-ms", type=float, default=0.0)
     parser.add_argument("--rules", type=rules_from_json, default=())
+    parser.add_argument("--files", action="store_true", help="log the digests of attachments")
     parser.add_argument("--no-pipelining", action="store_true")
     parser.add_argument("--password", default=None)
+    parser.add_argument("--token", default=None, help="of XOAUTH2 and OAUTHBEARER")
     parser.add_argument("--certificate", type=Path, help="PEM file with key and chain")
     parser.add_argument("--implicit-tls", action="store_true")
     options = parser.parse_args(arguments)
     script = Script(options.rules, latency_s=options.latency_ms / 1000, password=options.password)
+    if options.token is not None:
+        script = attrs.evolve(script, mechanisms=BEARERS, token=options.token)
     if options.no_pipelining:
         extensions = tuple(each for each in script.extensions if each != "PIPELINING")
         script = attrs.evolve(script, extensions=extensions)
@@ -624,6 +737,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             port=options.port,
             log=log,
             keep=False,
+            reads_files=options.files,
         ) as server,
     ):
         print(server.port, flush=True)

@@ -5,19 +5,24 @@ from typing import Any
 
 import attrs
 
-from adapters.dkim_signer import CryptographySigner
+from adapters.fakes.authorization_server import FakeAuthorizationServer
 from adapters.fakes.clock import FakeClock
+from adapters.fakes.dns import FakeDns
 from adapters.fakes.entropy import FakeEntropy
 from adapters.fakes.headroom import FakeHeadroom
 from adapters.fakes.locks import FakeLocks
+from adapters.fakes.mailbox import FakeMailboxReader
 from adapters.fakes.memory_store import MemoryStore
+from adapters.fakes.oauth_provider import PlayedProvider
 from adapters.fakes.sender import FakeSender, Script
 from adapters.fakes.vault import FakeVault
+from adapters.fakes.web import FakeWeb
 from adapters.observers import ListObserver
+from adapters.signatures import CryptographySignatures
 from adapters.siv_cipher import SivCipher
 from adapters.template_engine import MinijinjaTemplates
-from application import Application, Ports, ServiceRules, assemble
-from application.delivery import Batch, DeliveryRules
+from application import Application, Ports, ServicePolicy, assemble
+from application.delivery import Batch, DeliveryPolicy
 from application.intake.draft import Draft
 from domain.account.account import Account
 from domain.account.limits import Limits
@@ -25,8 +30,12 @@ from domain.address import Address
 from domain.email.lifecycle import Email
 from tests.builders import an_account, an_address
 from tests.shipped_rules import RULES
+from tests.signing import StockedSigner
 
-SERVICE = ("lease", "max_queue_depth", "max_account_depth", "public_url")
+SERVICE = (
+    "lease", "retention", "max_queue_depth", "max_account_depth", "public_url", "alert_to",
+    "growth",
+)  # fmt: skip
 
 
 class World:
@@ -44,6 +53,8 @@ class World:
         pid: int = 1,
         wake: Any = None,
         vault: Any = None,
+        mailboxes: Any = None,
+        web: Any = None,
         **rules: Any,
     ) -> None:
         if beside is not None:
@@ -51,8 +62,11 @@ class World:
         self.clock: Any = clock or FakeClock()
         self.store = store or MemoryStore(clock=self.clock)
         self.sender = sender or FakeSender()
+        self.vault = vault or FakeVault()
+        self.mailboxes: Any = mailboxes or FakeMailboxReader()
         self.locks = FakeLocks(beside=None if beside is None else beside.locks)
         self.headroom = FakeHeadroom()
+        self.web: Any = web or FakeWeb()
         self.heard = ListObserver()
         self.wakes: list[None] = []
         service = {name: rules.pop(name) for name in SERVICE if name in rules}
@@ -60,22 +74,28 @@ class World:
             Ports(
                 store=self.store,
                 sender=self.sender,
-                vault=vault or FakeVault(),
-                dkim=CryptographySigner(),
+                vault=self.vault,
+                dkim=StockedSigner(),
                 token_cipher=SivCipher(),
+                signatures=CryptographySignatures(),
                 clock=self.clock,
                 entropy=FakeEntropy(),
                 engine=MinijinjaTemplates(),
                 locks=self.locks,
                 headroom=self.headroom,
+                web=self.web,
+                dns=FakeDns(),
+                mailboxes=self.mailboxes,
+                authorization=FakeAuthorizationServer(PlayedProvider(clock=self.clock)),
                 wake=wake or (lambda: self.wakes.append(None)),
                 observe=self.heard,
+                scrub=getattr(self.store, "scrub", lambda seconds: True),
             ),
-            ServiceRules(delivery=DeliveryRules(replies=RULES, **rules), **service),
+            ServicePolicy(delivery=DeliveryPolicy(replies=RULES, **rules), **service),
             host="here",
             pid=pid,
         )
-        self.owner = self.application.membership.join()
+        self.instance = self.application.membership.join()
 
     def play(self, *rules: Any, account_id: int | None = None) -> None:
         """What the mail server does from now on."""
@@ -104,8 +124,8 @@ class World:
         return self.store.read(lambda tx: tx.accounts.get(account.id))
 
     def claim(self, places: int = 1) -> Sequence[Batch]:
-        self.owner = self.application.membership.beat()
-        return self.application.delivery.claim(self.owner, places=places)
+        self.instance = self.application.membership.beat()
+        return self.application.delivery.claim(self.instance, places=places)
 
     def deliver(self, *batches: Batch) -> None:
         for batch in batches:

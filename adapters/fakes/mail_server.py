@@ -2,12 +2,22 @@
 
 import base64
 import hmac
+import re
 import threading
 from collections import deque
 from collections.abc import Collection, Iterable
 from typing import Final
 
+from adapters.fakes.bearer import (
+    ANSWERS,
+    BEARERS,
+    LONGEST_COMMAND,
+    TOO_LONG,
+    bearer_in,
+    refusal,
+)
 from adapters.fakes.script import QUIT, RSET, UNASKED, Answer, Fault, Playback, Script
+from domain.account.verification import TlsFacts
 from domain.dialogue.ends import ConnectionFailed
 from domain.dialogue.replies import ServerReply
 from domain.dialogue.session import Connected
@@ -30,6 +40,7 @@ _AT_HANDSHAKE: Final = {
     Fault.RST: Problem.CLOSED,
     Fault.HANG: Problem.TIMEOUT,
 }
+_DSN: Final = re.compile(rb" (?:RET|ENVID|NOTIFY|ORCPT)=")
 _NONCE: Final = b"<1896.697170952@memory>"
 
 
@@ -66,6 +77,7 @@ class Connection:
         self._body: bytes | None = None  # while a message is received
         self._answers: list[bytes] | None = None  # to the challenges of a login
         self._mechanism = ""
+        self._refused = False  # a token, and that has been told by a challenge
         self._encrypted = False
 
     # --- what a client sees of it
@@ -91,6 +103,8 @@ class Connection:
 
     def connect(self) -> Connected:
         """ConnectionFailed if the script has a problem for it; else the server greets."""
+        self._line.clear()
+        self._encrypted = False
         self.play(Stage.RESOLVE)
         self.play(Stage.CONNECT)
         self._say(Stage.BANNER, "220 ready")
@@ -102,6 +116,13 @@ class Connection:
         answer = self._server.playback.answer(stage)
         if isinstance(answer, Problem):
             raise ConnectionFailed(answer, "")
+
+    @property
+    def tls(self) -> TlsFacts | None:
+        """What the handshake came to; None while nothing is encrypted."""
+        if not self._encrypted:
+            return None
+        return TlsFacts(version="TLSv1.3", not_after=self._script.certificate_ends)
 
     def encrypt(self) -> None:
         """The handshake. ConnectionFailed."""
@@ -146,6 +167,9 @@ class Connection:
         if self._answers is not None:
             self._challenge(line)
             return
+        if _DSN.search(line) and not self._script.offers("DSN"):
+            self._put("555 5.5.4 unsupported option")
+            return
         match line[:4]:
             case b"EHLO":
                 self._say(Stage.EHLO, "\n".join(self._greeting()))
@@ -158,9 +182,9 @@ class Connection:
             case b"MAIL":
                 self._reset()
                 self._message = self._server.next_message()
-                self._has_sender = self._say(Stage.MAIL, "250 2.1.0 sender ok") < 300
+                self._has_sender = self._say(Stage.MAIL, "250 2.1.0 sender ok", line=line) < 300
             case b"RCPT":
-                self._rcpt(line[len("RCPT TO:<") : line.index(b">")].decode())
+                self._rcpt(line)
             case b"DATA":
                 usual = "354 go ahead" if self._recipients else "503 5.5.1 no recipients"
                 if self._say(Stage.DATA, usual, recipients=self._recipients) == 354:
@@ -186,10 +210,11 @@ class Connection:
             offered.append("STARTTLS")
         return [*(f"250-{each}" for each in offered[:-1]), f"250 {offered[-1]}"]
 
-    def _rcpt(self, recipient: str) -> None:
+    def _rcpt(self, line: bytes) -> None:
+        recipient = line[len("RCPT TO:<") : line.index(b">")].decode()
         if not self._has_sender:
             self._put("503 5.5.1 MAIL first")
-        elif self._say(Stage.RCPT, "250 2.1.5 ok", recipients=(recipient,)) < 300:
+        elif self._say(Stage.RCPT, "250 2.1.5 ok", recipients=(recipient,), line=line) < 300:
             self._recipients.append(recipient)
 
     def _dot(self) -> None:
@@ -207,19 +232,32 @@ class Connection:
     # --- logging in
 
     def _auth(self, line: bytes) -> None:
-        _, mechanism, *initial = line.decode().split()
-        self._mechanism = mechanism
-        if mechanism == "PLAIN":
-            self._judge(base64.b64decode(initial[0]).split(b"\0")[2] == self._password)
+        if len(line) + 2 > LONGEST_COMMAND:
+            self._put(TOO_LONG)
             return
+        _, mechanism, *initial = line.decode().split()
+        self._mechanism, self._refused = mechanism, False
         self._answers = []
+        if mechanism in (*BEARERS, "PLAIN"):
+            if initial:
+                self._challenge(initial[0].encode())
+            else:
+                self._put("334 ")
+            return
         challenge = b"Username:" if mechanism == "LOGIN" else _NONCE
         self._put(f"334 {base64.b64encode(challenge).decode()}")
 
     def _challenge(self, line: bytes) -> None:
         """The answer to a challenge."""
         assert self._answers is not None
+        if self._mechanism in BEARERS:
+            self._hear_token(line)
+            return
         self._answers.append(base64.b64decode(line))
+        if self._mechanism == "PLAIN":
+            (message,), self._answers = self._answers, None
+            self._judge(message.split(b"\0")[2] == self._password)
+            return
         if self._mechanism == "LOGIN" and len(self._answers) == 1:
             self._put(f"334 {base64.b64encode(b'Password:').decode()}")
             return
@@ -229,6 +267,27 @@ class Connection:
             last = last.split()[-1]
             expected = hmac.new(expected, _NONCE, "md5").hexdigest().encode()
         self._judge(last == expected)
+
+    def _hear_token(self, line: bytes) -> None:
+        """The client's message, or its answer to the challenge that refuses its token."""
+        script = self._script
+        if self._refused:
+            self._answers = None
+            if line == ANSWERS[self._mechanism]:
+                self._say(Stage.AUTH, "535 5.7.8 token refused")
+            else:
+                self._put("501 5.5.2 not the answer")
+            return
+        bearer = bearer_in(self._mechanism, line)
+        if bearer is None:
+            self._answers = None
+            self._put("501 5.5.2 not a message of this mechanism")
+        elif script.token is None or bearer.token == script.token:
+            self._answers = None
+            self._say(Stage.AUTH, "235 2.7.0 welcome")
+        else:
+            self._refused = True
+            self._put(refusal())
 
     @property
     def _password(self) -> bytes:
@@ -240,12 +299,18 @@ class Connection:
 
     # --- saying it, or not
 
-    def _say(self, stage: str, usual: str, *, recipients: Collection[str] = ()) -> int:
+    def _say(
+        self, stage: str, usual: str, *, recipients: Collection[str] = (), line: bytes = b""
+    ) -> int:
         """Play what the script has for this stage; the code that was answered."""
-        return self._perform(self._answer(stage, recipients=recipients), usual)
+        return self._perform(self._answer(stage, recipients=recipients, line=line), usual)
 
-    def _answer(self, stage: str, *, recipients: Collection[str] = ()) -> Answer | None:
-        return self._server.playback.answer(stage, recipients=recipients, message=self._message)
+    def _answer(
+        self, stage: str, *, recipients: Collection[str] = (), line: bytes = b""
+    ) -> Answer | None:
+        return self._server.playback.answer(
+            stage, recipients=recipients, message=self._message, line=line
+        )
 
     def _perform(self, answer: Answer | None, usual: str) -> int:
         if isinstance(answer, Problem):

@@ -25,6 +25,10 @@ class MemoryLabels:
         """What was put in, or none."""
         return self._tables.labels.get(email_id, NO_LABELS)
 
+    def of_all(self, email_ids: Collection[int]) -> Mapping[int, Labels]:
+        """Those that have some."""
+        return {email_id: some for email_id in email_ids if (some := self.of(email_id))}
+
     def tags_of(self, email_ids: Collection[int]) -> Mapping[int, Sequence[str]]:
         """Those that have some."""
         tags = {email_id: self.of(email_id).tags for email_id in email_ids}

@@ -12,22 +12,32 @@ from typing import Final, TypeVar
 
 import attrs
 
+from adapters.fakes.memory_authorizations import MemoryAuthorizations
+from adapters.fakes.memory_backlog import MemoryBacklog
 from adapters.fakes.memory_blobs import MemoryBlobs, MemoryUploads
+from adapters.fakes.memory_bounces import MemoryBounces
+from adapters.fakes.memory_credentials import MemoryCredentials
 from adapters.fakes.memory_details import MemoryDetails
 from adapters.fakes.memory_dkim_keys import MemoryDkimKeys
+from adapters.fakes.memory_erasures import MemoryErasures
+from adapters.fakes.memory_events import MemoryEvents
+from adapters.fakes.memory_hooks import MemoryHooks
+from adapters.fakes.memory_inboxes import MemoryInboxes
+from adapters.fakes.memory_instances import MemoryInstances, refuse_revival
 from adapters.fakes.memory_labels import MemoryLabels
+from adapters.fakes.memory_retention import MemoryRetention, refuse_purged
 from adapters.fakes.memory_secrets import MemorySecrets
 from adapters.fakes.memory_suppressions import MemorySuppressions, MemoryTopics
 from adapters.fakes.memory_tables import Journal, Reservation, Tables
 from adapters.fakes.memory_templates import MemoryTemplates
+from adapters.fakes.memory_watching import MemoryFullMailboxes, MemoryWatch
+from adapters.fakes.memory_webhooks import MemoryLeases, MemoryWebhooks
 from application.ports.store import Transaction
 from application.ports.system import Clock
 from domain.access import ApiKey, AuditEntry, IdempotencyRecord
 from domain.account.account import Account
 from domain.account.health import Health
-from domain.account.limits import Window, WindowLengths, is_urgent
-from domain.capability import ALL as ALL_CAPABILITIES
-from domain.capability import Capability
+from domain.account.limits import PRIORITIES, Window, WindowLengths, is_urgent
 from domain.email.attempt import Attempt
 from domain.email.claim_policy import (
     ANY_ACCOUNT,
@@ -51,6 +61,7 @@ from domain.errors import (
     StoreUnavailable,
     no_smtp_configuration,
 )
+from domain.event.types import ALL_EVENTS, EventType
 
 T = TypeVar("T")
 
@@ -62,8 +73,9 @@ _CHANGING: Final = tuple(f.name for f in attrs.fields(Email) if f.name not in _F
 class MemoryStore:
     """The Store port on dictionaries. Works run one after the other, under one lock."""
 
-    def __init__(self, *, clock: Clock) -> None:
+    def __init__(self, *, clock: Clock, events: Collection[EventType] = ALL_EVENTS) -> None:
         self._clock = clock
+        self._kept_events = events
         self._tables = Tables()
         self._lock = threading.Lock()
         self._worker: int | None = None
@@ -119,13 +131,16 @@ class MemoryStore:
             self._worker = threading.get_ident()
             journal = Journal(writable=writable)
             try:
-                return work(_MemoryTransaction(self._tables, journal, self._clock))
+                return work(self._transaction(journal))
             except BaseException:
                 journal.undo()
                 raise
             finally:
                 journal.end()
                 self._worker = None
+
+    def _transaction(self, journal: Journal) -> "_MemoryTransaction":
+        return _MemoryTransaction(self._tables, journal, self._clock, self._kept_events)
 
     def _refuse_inside_a_work(self) -> None:
         if self._worker == threading.get_ident():
@@ -135,9 +150,18 @@ class MemoryStore:
 class _MemoryTransaction:
     """What one work may touch."""
 
-    def __init__(self, tables: Tables, journal: Journal, clock: Clock) -> None:
+    def __init__(
+        self,
+        tables: Tables,
+        journal: Journal,
+        clock: Clock,
+        kept_events: Collection[EventType],
+    ) -> None:
         self.accounts = _Accounts(tables, journal)
         self.dkim_keys = MemoryDkimKeys(tables, journal)
+        self.credentials = MemoryCredentials(tables, journal)
+        self.inboxes = MemoryInboxes(tables, journal)
+        self.authorizations = MemoryAuthorizations(tables, journal)
         self.emails = _Emails(tables, journal)
         self.details = MemoryDetails(tables, journal)
         self.blobs = MemoryBlobs(tables, journal)
@@ -149,11 +173,21 @@ class _MemoryTransaction:
         self.templates = MemoryTemplates(tables, journal)
         self.attempts = _Attempts(tables, journal)
         self.ledger = _Ledger(tables, journal, clock)
-        self.instances = _Instances(tables, journal)
+        self.backlog = MemoryBacklog(tables, clock)
+        self.instances = MemoryInstances(tables, journal)
         self.idempotency = _Idempotency(tables, journal)
         self.keys = _Keys(tables, journal)
         self.key_usage = _KeyUsage(tables, journal)
         self.audit = _Audit(tables, journal)
+        self.retention = MemoryRetention(tables, journal)
+        self.bounces = MemoryBounces(tables, journal)
+        self.events = MemoryEvents(tables, journal, kept_events)
+        self.watch = MemoryWatch(tables, journal)
+        self.full_mailboxes = MemoryFullMailboxes(tables, journal)
+        self.hooks = MemoryHooks(tables, journal)
+        self.erasures = MemoryErasures(tables, journal)
+        self.webhooks = MemoryWebhooks(tables, journal)
+        self.leases = MemoryLeases(tables, journal)
 
 
 class _Accounts:
@@ -171,7 +205,8 @@ class _Accounts:
         account = self._tables.accounts.get(account_id)
         if account is None:
             raise no_smtp_configuration(account_id)
-        return attrs.evolve(account, signs=self._signs(account_id))
+        signs = self._signs(account_id)
+        return account if account.signs is signs else attrs.evolve(account, signs=signs)
 
     def all(self) -> Sequence[Account]:
         return [self.get(account_id) for account_id in sorted(self._tables.accounts)]
@@ -236,7 +271,8 @@ class _Emails:
         return email
 
     def octets(self, email_id: int) -> bytes:
-        self.get(email_id)
+        if email_id not in self._tables.octets:
+            raise NotFound(f"there is no message of an email {email_id}")
         return self._tables.octets[email_id]
 
     def messages(self, email_ids: Sequence[int]) -> Mapping[int, bytes]:
@@ -276,7 +312,7 @@ class _Emails:
         units: int,
         urgent_units: int,
         now: datetime,
-        owner: int,
+        instance: int,
         fair: int = 0,
         shared: int | None = None,
         last: Collection[int] = (),
@@ -300,22 +336,24 @@ class _Emails:
             chosen = _chosen(some, policy, limit=limit, fair=fair)
             if chosen:
                 break
-        taken = [email.claimed(account_id=account.id, owner=owner, now=now) for email in chosen]
+        taken = [
+            email.claimed(account_id=account.id, instance=instance, now=now) for email in chosen
+        ]
         for email in taken:
             self._journal.put(self._tables.emails, email.id, email)
         return taken
 
     def mark_committing(
-        self, claims: Iterable[tuple[int, int]], *, owner: int
+        self, claims: Iterable[tuple[int, int]], *, instance: int
     ) -> Collection[tuple[int, int]]:
-        return [claim for claim in claims if self._mark(*claim, owner=owner)]
+        return [claim for claim in claims if self._mark(*claim, instance=instance)]
 
-    def _mark(self, email_id: int, attempt_no: int, *, owner: int) -> bool:
+    def _mark(self, email_id: int, attempt_no: int, *, instance: int) -> bool:
         email = self._tables.emails.get(email_id)
-        if email is None or (email.status, email.attempt_no, email.owner) != (
+        if email is None or (email.status, email.attempt_no, email.instance) != (
             Status.SENDING,
             attempt_no,
-            owner,
+            instance,
         ):
             return False
         self._journal.put(self._tables.emails, email_id, email.committing())
@@ -333,10 +371,13 @@ class _Emails:
             for name in _CHANGING
             if getattr(email, name) != getattr(was, name)
         }
-        self._journal.put(self._tables.emails, email.id, attrs.evolve(stored, **changes))
+        changed = stored.changed(**changes)
+        refuse_revival(self._tables, changed, was=stored)
+        refuse_purged(self._tables, changed, was=stored)
+        self._journal.put(self._tables.emails, email.id, changed)
 
-    def held_by(self, owner: int, *, limit: int) -> Sequence[Email]:
-        held = (e for e in self._sending() if e.owner == owner)
+    def held_by(self, instance: int, *, limit: int) -> Sequence[Email]:
+        held = (e for e in self._sending() if e.instance == instance)
         return sorted(held, key=lambda email: email.id)[:limit]
 
     def expired(self, *, now: datetime, limit: int) -> Sequence[Email]:
@@ -395,9 +436,8 @@ class _Emails:
 
 def _chosen(due: Sequence[Email], policy: ClaimPolicy, *, limit: int, fair: int) -> Sequence[Email]:
     """Of those *due* what one claim takes, in its order."""
-    fitting = [
-        email for email in due if len(email.open_recipients) <= policy.largest(email.priority)
-    ]
+    largest = {priority: policy.largest(priority) for priority in PRIORITIES}
+    fitting = [email for email in due if len(email.open_recipients) <= largest[email.priority]]
     policy.choose_most_urgent(
         lambda priority: [_candidate(email) for email in fitting if email.priority == priority]
     )
@@ -503,6 +543,11 @@ class _Ledger:
             for window, units in self.used(account_id, lengths).items()
         }
 
+    def totals_of(
+        self, account_ids: Sequence[int], lengths: WindowLengths
+    ) -> Mapping[int, Mapping[Window, tuple[int, int]]]:
+        return {account_id: self.totals(account_id, lengths) for account_id in account_ids}
+
     def room_returns_at(
         self, account_id: int, window: Window, lengths: WindowLengths, *, units: int
     ) -> datetime | None:
@@ -537,41 +582,6 @@ class _Ledger:
             for row in self._rows(account_id)
             if row.charged_at is not None and row.charged_at > start
         )
-
-
-class _Instances:
-    def __init__(self, tables: Tables, journal: Journal) -> None:
-        self._tables = tables
-        self._journal = journal
-
-    def join(
-        self, *, host: str, pid: int, now: datetime, capabilities: Capability = ALL_CAPABILITIES
-    ) -> int:
-        owner = self._journal.next_id(self._tables, "instance")
-        self._journal.put(self._tables.instances, owner, 0)
-        self._journal.put(self._tables.capabilities, owner, capabilities)
-        return owner
-
-    def lacks(self, capability: Capability) -> bool:
-        known = self._tables.capabilities
-        return any(not known[owner] & capability for owner in self._tables.instances)
-
-    def beat(self, owner: int) -> bool:
-        if owner not in self._tables.instances:
-            return False
-        self._journal.put(self._tables.instances, owner, self._tables.instances[owner] + 1)
-        return True
-
-    def beats(self) -> Mapping[int, int]:
-        return dict(sorted(self._tables.instances.items()))
-
-    def leave(self, owner: int) -> None:
-        if owner in self._tables.instances:
-            self._journal.remove(self._tables.instances, owner)
-
-    def orphaned(self) -> Sequence[int]:
-        owners = {e.owner for e in self._tables.emails.values() if e.status is Status.SENDING}
-        return sorted(o for o in owners if o is not None and o not in self._tables.instances)
 
 
 class _Idempotency:
@@ -616,6 +626,9 @@ class _Keys:
     def all(self) -> Sequence[ApiKey]:
         return sorted(self._tables.keys.values(), key=lambda key: key.id)
 
+    def lock(self) -> Sequence[ApiKey]:
+        return self.all()
+
     def save(self, key: ApiKey) -> None:
         stored = self._tables.keys.get(key.id)
         if stored is None:
@@ -636,8 +649,8 @@ class _KeyUsage:
     def hours(self, key_id: int, *, since: datetime) -> Sequence[tuple[datetime, int]]:
         return sorted(
             (hour, recipients)
-            for (owner, hour), recipients in self._tables.key_hours.items()
-            if owner == key_id and hour >= since
+            for (key, hour), recipients in self._tables.key_hours.items()
+            if key == key_id and hour >= since
         )
 
     def prune(self, *, before: datetime, limit: int) -> int:
@@ -655,6 +668,13 @@ class _Audit:
     def add(self, entry: AuditEntry) -> None:
         entry = attrs.evolve(entry, id=self._journal.next_id(self._tables, "audit"))
         self._journal.put(self._tables.audit, entry.id, entry)
+
+    def prune(self, *, before: datetime, limit: int) -> int:
+        first = sorted(self._tables.audit)[:limit]
+        old = [n for n in first if self._tables.audit[n].at < before]
+        for n in old:
+            self._journal.remove(self._tables.audit, n)
+        return len(old)
 
     def latest(self, *, limit: int) -> Sequence[AuditEntry]:
         return sorted(self._tables.audit.values(), key=lambda entry: -entry.id)[:limit]

@@ -3,22 +3,32 @@
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import attrs
 
 from domain.access import ApiKey, AuditEntry, IdempotencyRecord
 from domain.account.account import Account
+from domain.account.authorization import Authorization
 from domain.account.dkim_key import DkimKey
+from domain.account.inbox import Inbox
+from domain.account.oauth_credentials import Credentials
+from domain.bounce.bounce import Bounce
 from domain.capability import Capability
 from domain.email.attempt import Attempt
 from domain.email.detail import Detail
 from domain.email.labels import Labels
 from domain.email.lifecycle import Email
+from domain.erasure import Erasure
+from domain.event.alert import AlertRecord
+from domain.event.event import StoredEvent
+from domain.hook.hook import EventHook
 from domain.message.skeleton import PlacedBlob
 from domain.message.template import Template
 from domain.message.upload import Upload
 from domain.suppression import Subscription, Suppression
+from domain.webhook.delivery import Delivery, WebhookAttempt
+from domain.webhook.webhook import Webhook
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -48,11 +58,15 @@ class Tables:
 
     accounts: dict[int, Account] = attrs.field(factory=dict)
     dkim_keys: dict[tuple[int, str, str], DkimKey] = attrs.field(factory=dict)
+    credentials: dict[int, Credentials] = attrs.field(factory=dict)
+    inboxes: dict[int, Inbox] = attrs.field(factory=dict)
+    authorizations: dict[str, Authorization] = attrs.field(factory=dict)
     emails: dict[int, Email] = attrs.field(factory=dict)
     octets: dict[int, bytes] = attrs.field(factory=dict)
     details: dict[int, Detail] = attrs.field(factory=dict)
     topics: dict[int, Subscription] = attrs.field(factory=dict)
     suppressions: dict[tuple[str, str, str], Suppression] = attrs.field(factory=dict)
+    emails_before: dict[int, int] = attrs.field(factory=dict)  # the last, by suppression
     secrets: dict[str, bytes] = attrs.field(factory=dict)
     labels: dict[int, Labels] = attrs.field(factory=dict)
     templates: dict[int, Template] = attrs.field(factory=dict)
@@ -68,6 +82,22 @@ class Tables:
     keys: dict[int, ApiKey] = attrs.field(factory=dict)
     key_hours: dict[tuple[int, datetime], int] = attrs.field(factory=dict)
     audit: dict[int, AuditEntry] = attrs.field(factory=dict)
+    purged: dict[int, datetime] = attrs.field(factory=dict)
+    bounces: dict[tuple[int, int, str], Bounce] = attrs.field(factory=dict)
+    provider_names: dict[tuple[int, int], str] = attrs.field(factory=dict)
+    events: dict[int, StoredEvent] = attrs.field(factory=dict)
+    full_mailboxes: dict[tuple[str, int], datetime] = attrs.field(factory=dict)
+    alerts: dict[tuple[int | None, str], AlertRecord] = attrs.field(factory=dict)
+    watch_notes: dict[str, Any] = attrs.field(factory=dict)
+    hooks: dict[int, EventHook] = attrs.field(factory=dict)
+    hook_tokens: dict[tuple[int, str], tuple[str, datetime]] = attrs.field(factory=dict)
+    erasures: dict[int, Erasure] = attrs.field(factory=dict)
+    erased_emails: dict[tuple[int, int], None] = attrs.field(factory=dict)
+    erased_files: dict[tuple[int, bytes], None] = attrs.field(factory=dict)
+    webhooks: dict[int, Webhook] = attrs.field(factory=dict)
+    deliveries: dict[tuple[int, int], Delivery] = attrs.field(factory=dict)
+    webhook_attempts: dict[int, WebhookAttempt] = attrs.field(factory=dict)
+    leases: dict[str, tuple[str, datetime]] = attrs.field(factory=dict)
     last_ids: dict[str, int] = attrs.field(factory=dict)
 
 

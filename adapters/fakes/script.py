@@ -6,6 +6,7 @@ compares the answers of the fake sender and of the real one.
 
 import threading
 from collections.abc import Collection, Iterable
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
@@ -43,13 +44,15 @@ class Rule:
 
     *answer* is the text of a reply ("451 4.7.1 later"; lines are parted by a line feed), a fault,
     or, played by FakeSender only, a Problem. A rule with a *recipient* concerns that RCPT, or from
-    DATA on the messages that name it; *message* is the n-th MAIL heard, from 1; *times* is how
+    DATA on the messages that name it; one with a *parameter* concerns a MAIL or RCPT that has it in
+    it; *message* is the n-th MAIL heard, from 1; *times* is how
     often the rule is played before it is spent. The first rule that fits is played.
     """
 
     stage: str
     answer: Answer = attrs.field()
     recipient: str | None = attrs.field(default=None, kw_only=True)
+    parameter: str | None = attrs.field(default=None, kw_only=True)
     message: int | None = attrs.field(default=None, kw_only=True)
     times: int | None = attrs.field(default=None, kw_only=True)
 
@@ -71,7 +74,8 @@ def _rules(rules: Iterable[Rule]) -> tuple[Rule, ...]:
 class Script:
     """What a mail server offers, and the rules by which it departs from being a good one.
 
-    ``password`` None takes any. ``starttls`` is offered if the one who plays can do TLS.
+    ``password`` None takes any, and so does ``token`` None, with XOAUTH2 and OAUTHBEARER.
+    ``starttls`` is offered if the one who plays can do TLS.
     """
 
     rules: tuple[Rule, ...] = attrs.field(default=(), converter=_rules)
@@ -80,8 +84,10 @@ class Script:
     )
     mechanisms: tuple[str, ...] = attrs.field(default=("PLAIN", "LOGIN"), kw_only=True)
     password: str | None = attrs.field(default=None, kw_only=True, repr=False)
+    token: str | None = attrs.field(default=None, kw_only=True, repr=False)
     starttls: bool = attrs.field(default=True, kw_only=True)
     latency_s: float = attrs.field(default=0.0, kw_only=True)
+    certificate_ends: datetime = attrs.field(default=datetime(2030, 1, 1, tzinfo=UTC), kw_only=True)
 
     def offers(self, keyword: str) -> bool:
         """Whether the EHLO keyword is among the extensions."""
@@ -106,13 +112,15 @@ class Playback:
         self._played: dict[int, int] = {}
 
     def answer(
-        self, stage: str, *, recipients: Collection[str] = (), message: int = 0
+        self, stage: str, *, recipients: Collection[str] = (), message: int = 0, line: bytes = b""
     ) -> Answer | None:
-        """What the first fitting rule says, None for the usual answer."""
+        """What the first fitting rule says, None for the usual answer. *line* is the command."""
         for place, rule in enumerate(self.script.rules):
             if rule.stage != stage or rule.message not in (None, message):
                 continue
             if rule.recipient is not None and rule.recipient not in recipients:
+                continue
+            if rule.parameter is not None and rule.parameter.encode() not in line:
                 continue
             if self._plays(place, rule):
                 return rule.answer

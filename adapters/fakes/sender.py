@@ -19,11 +19,13 @@ from adapters.fakes.script import (
     Script,
 )
 from adapters.fakes.smtp_session import Accepted, FakeSession
+from application.ports.oauth import Tokens
 from application.ports.system import Vault
 from domain.account.account import Account
 from domain.account.verification import Step
 from domain.address import Address
 from domain.outcome.handoff import Envelope, Handoff, LargeParts, Parcel
+from domain.outcome.notifications import proves_refusal, refuses_dsn, refuses_dsn_of_some
 from domain.outcome.session import calls_for_another, refuses_announcement
 
 __all__ = [
@@ -48,17 +50,25 @@ class FakeSender:
     """A `Sender` whose every mail server follows one Script, or one for each account.
 
     ``accepted`` holds what was taken, in order; ``attempts`` counts the sends. Give it a vault and
-    passwords are opened and checked as a real server would.
+    passwords are opened and checked as a real server would; *tokens* are those of OAuth.
     """
 
-    def __init__(self, script: Script | None = None, *, vault: Vault | None = None) -> None:
+    def __init__(
+        self,
+        script: Script | None = None,
+        *,
+        vault: Vault | None = None,
+        tokens: Tokens | None = None,
+    ) -> None:
         self.accepted: list[Accepted] = []
         self.attempts = 0
         self._vault = vault
+        self._access_tokens = tokens
         self._lock = threading.RLock()
         self._default = MailServer(script or Script())
         self._servers: dict[int, MailServer] = {}
         self._idle: dict[tuple[int, int], list[FakeSession]] = {}
+        self._without_dsn: set[tuple[int, int]] = set()
 
     def play(self, script: Script, *, account_id: int | None = None) -> None:
         """From now on follow *script*, for one account or for all that have none of their own."""
@@ -87,12 +97,32 @@ class FakeSender:
         parcel = Parcel(envelope, octets, parts)
         with self._lock:
             self.attempts += 1
+        handoff = self._over_any_session(account, parcel, before_dot, then)
+        refused = handoff if refuses_dsn(handoff) else None
+        if refused is not None:
+            self._without_dsn.add((account.id, account.version))
+            handoff = self._over_any_session(account, parcel, before_dot, then)
+            if not proves_refusal(handoff, refused):
+                self._without_dsn.discard((account.id, account.version))
+        elif refuses_dsn_of_some(handoff):
+            self._without_dsn.add((account.id, account.version))
+        return handoff
+
+    def _over_any_session(
+        self,
+        account: Account,
+        parcel: Parcel,
+        before_dot: Callable[[], bool],
+        then: Callable[[], Parcel | None],
+    ) -> Handoff:
         session = self._take_idle(account, parcel)
         if session is None:
             return self._over_a_new_session(account, parcel, before_dot, then)
         was_announced = session.transaction.announced == parcel
         delivered = session.transaction.delivered
         handoff = self._over(session, parcel, before_dot, then)
+        if refuses_dsn(handoff):
+            return handoff
         if was_announced and refuses_announcement(handoff, announced=True):
             again = self._over_a_new_session(account, parcel, before_dot, then)
             return attrs.evolve(again, announcement_refused=True)
@@ -135,7 +165,7 @@ class FakeSender:
             return self._servers.get(account.id, self._default)
 
     def _new_session(self, account: Account) -> FakeSession:
-        return FakeSession(account, self._server(account), self._vault)
+        return FakeSession(account, self._server(account), self._vault, self._access_tokens)
 
     def _take_idle(self, account: Account, parcel: Parcel) -> FakeSession | None:
         with self._lock:
@@ -165,6 +195,7 @@ class FakeSender:
         then: Callable[[], Parcel | None],
     ) -> Handoff:
         account = session.account
+        session.transaction.use_dsn((account.id, account.version) not in self._without_dsn)
         handoff = session.hand_off(
             parcel, before_dot=before_dot, then=then if account.announce_next else _nothing
         )

@@ -8,9 +8,11 @@ from collections.abc import Callable
 import attrs
 
 from adapters.fakes.mail_server import Connection, MailServer
+from application.ports.oauth import NoTokens, Tokens
 from application.ports.system import Vault
-from application.sending import password_of
+from application.sending import password_of, token_of
 from domain.account.account import Account, Security
+from domain.dialogue.credential import Credential
 from domain.dialogue.session import Session
 from domain.outcome.handoff import Envelope, Handoff, Parcel
 
@@ -27,7 +29,13 @@ class Accepted:
 class FakeSession(Session):
     """A session in memory. ``taken`` is what the server took of the last hand-off."""
 
-    def __init__(self, account: Account, server: MailServer, vault: Vault | None) -> None:
+    def __init__(
+        self,
+        account: Account,
+        server: MailServer,
+        vault: Vault | None,
+        tokens: Tokens | None = None,
+    ) -> None:
         self.server = server
         self.taken: Accepted | None = None
         self._vault = vault
@@ -36,7 +44,9 @@ class FakeSession(Session):
             any_password=vault is None,
             can_start_tls=account.security is Security.STARTTLS,
         )
-        super().__init__(account, self._memory, password=self._unsealed)
+        self._tokens = tokens or NoTokens()
+        credential = Credential(account, password=self._unsealed, token=self._token)
+        super().__init__(account, self._memory, credential=credential)
 
     def hand_off(
         self,
@@ -58,6 +68,9 @@ class FakeSession(Session):
         if self._vault is None:
             return ""
         return password_of(self.account, self._vault)
+
+    def _token(self, refused: str) -> str:
+        return token_of(self.account, self._tokens, refused=refused)
 
     def _accepted(self, parcel: Parcel, names: tuple[str, ...], octets: bytes) -> Accepted:
         envelope = parcel.envelope

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 from adapters.peewee_store.queries import Prepared, all_given, fields, given
@@ -16,6 +17,11 @@ _LATEST: Final = Prepared(
     AuditRow.select(*fields(AuditRow, ("id", *_COLUMNS)))
     .order_by(AuditRow.id.desc())
     .limit(given("limit"))
+)
+
+_FIRST: Final = AuditRow.select(AuditRow.id).order_by(AuditRow.id).limit(given("limit"))
+_PRUNE: Final = Prepared(
+    AuditRow.delete().where(AuditRow.id.in_(_FIRST), AuditRow.at < given("before"))
 )
 
 
@@ -35,6 +41,10 @@ class SqlAudit:
             subject=entry.subject,
             detail=json.dumps(dict(entry.detail)),
         )
+
+    def prune(self, *, before: datetime, limit: int) -> int:
+        """From the beginning of the table."""
+        return _PRUNE(self._session.execute, limit=limit, before=micros(before)).rowcount
 
     def latest(self, *, limit: int) -> Sequence[AuditEntry]:
         """From the end of the table."""

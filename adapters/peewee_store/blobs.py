@@ -36,9 +36,9 @@ _IS_FRESH: Final = Prepared(
     )
 )
 _WHOLE: Final = "SELECT digest FROM blob WHERE complete = 1 AND digest IN"
-_INTO_EMAIL_BLOB: Final = "INSERT INTO email_blob (email_id, position, place, digest)"
+_INTO_EMAIL_BLOB: Final = "INSERT INTO email_blob (email_id, position, place, digest, as_it_is)"
 _OF: Final = (
-    "SELECT e.email_id, e.place, e.digest, b.size"
+    "SELECT e.email_id, e.place, e.digest, b.size, e.as_it_is"
     " FROM email_blob e JOIN blob b ON b.digest = e.digest WHERE e.email_id"
 )
 _CHUNK: Final = Prepared(
@@ -128,7 +128,7 @@ class SqlBlobs:
     def place_all(self, placed: Mapping[int, Sequence[PlacedBlob]]) -> None:
         """Insert their places together."""
         rows = [
-            (email_id, position, one.offset, one.blob.digest.hex())
+            (email_id, position, one.offset, one.blob.digest.hex(), int(one.as_it_is))
             for email_id, blobs in placed.items()
             for position, one in enumerate(blobs)
         ]
@@ -140,9 +140,11 @@ class SqlBlobs:
         among, listed = self._session.among(email_ids)
         query = f"{_OF} {among} ORDER BY e.email_id, e.position"
         found: dict[int, list[PlacedBlob]] = {}
-        for email_id, place, digest, size in self._session.execute(query, listed).fetchall():
+        rows = self._session.execute(query, listed).fetchall()
+        for email_id, place, digest, size, as_it_is in rows:
             blob = Blob(digest=bytes.fromhex(digest), size=size)
-            found.setdefault(email_id, []).append(PlacedBlob(offset=place, blob=blob))
+            placed = PlacedBlob(offset=place, blob=blob, as_it_is=bool(as_it_is))
+            found.setdefault(email_id, []).append(placed)
         return found
 
     def chunk(self, digest: bytes, n: int) -> bytes:

@@ -11,7 +11,7 @@ rows travel the source is held in one write transaction of its own, so that noth
 changed meanwhile. Each page of rows is written to the target together with the place it reaches to:
 a copy that was interrupted goes on there. In the end both are read again and compared, row by row.
 
-What is `sending` travels as it is. Its owners are dead and their rows stay behind, so the target
+What is `sending` travels as it is. Its instances are dead and their rows stay behind, so the target
 finds it orphaned and mends it as after any crash: back to the queue, or an unknown outcome behind
 the mark. Owner ids are never used again there, because the counters travel too.
 """
@@ -45,12 +45,15 @@ PAGE_OCTETS: Final = 8 * 1024 * 1024
 _STAYING: Final = (
     tables.CopyNoteRow,
     tables.InstanceRow,
+    tables.LeaseRow,
     tables.StatusCountRow,
     tables.LedgerSumRow,
 )
 # rows that may be large: what to count
 _SIZES: Final = {"email_body": "LENGTH(octets)", "blob_chunk": "LENGTH(octets)"}
 _DIGEST_BITS: Final = 256
+# The number of a server's transaction: the target's own one takes its place.
+_NOT_TRAVELLING: Final = frozenset({"tx"})
 
 _NOTE, _TOKEN, _OTHER, _PLACE = "note", "token", "other", "place:"
 _REASONS: Final = {
@@ -237,7 +240,8 @@ def _table(model: type[peewee.Model]) -> Table:
     meta = model._meta
     # Peewee has no types
     key = tuple(f.column_name for f in meta.get_primary_keys())  # type: ignore[no-untyped-call]
-    columns = (field.column_name for field in meta.sorted_fields)
+    names = (field.column_name for field in meta.sorted_fields)
+    columns = tuple(name for name in names if name not in _NOT_TRAVELLING)
     return Table(
         name=meta.table_name,
         columns=(*key, *(column for column in columns if column not in key)),
@@ -396,11 +400,11 @@ def _counters(session: Session) -> Mapping[str, int]:
         counters = {name: int(given.get(name, 0)) for name in COUNTED}
     else:
         counters = {name: _postgresql_counter(session, name) for name in COUNTED}
-    owners = session.execute(
+    instances = session.execute(
         "SELECT COALESCE(MAX(owner), 0) FROM (SELECT MAX(owner) AS owner FROM attempt"
         " UNION ALL SELECT MAX(owner) FROM email) AS owners"
     ).fetchone()
-    counters["instance"] = max(counters["instance"], int(owners[0]))
+    counters["instance"] = max(counters["instance"], int(instances[0]))
     return counters
 
 

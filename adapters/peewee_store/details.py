@@ -13,6 +13,7 @@ from adapters.peewee_store.tables import DetailRow
 from domain.address import Address
 from domain.email.detail import NOTHING, AttachedFile, Detail, TemplateUsed
 from domain.mailbox import Mailbox
+from domain.suppression import SuppressionReason
 
 _INSERT: Final = "INSERT INTO email_detail (email_id, detail)"
 _OF: Final = Prepared(DetailRow.select(DetailRow.detail).where(DetailRow.email_id == given("id")))
@@ -48,6 +49,7 @@ def _json(detail: Detail) -> str:
         "topic": detail.topic,
         "attachments": [_file(one) for one in detail.attachments],
         "expires_at": micros_or_none(detail.expires_at),
+        "bypassed": sorted(reason.value for reason in detail.bypassed),
     }
     said = {name: value for name, value in fields.items() if value}
     return json.dumps(said, ensure_ascii=False)
@@ -73,6 +75,7 @@ def _detail(fields: dict[str, Any]) -> Detail:
         topic=fields.get("topic"),
         attachments=tuple([AttachedFile(**one) for one in fields.get("attachments", ())]),
         expires_at=moment_or_none(fields.get("expires_at")),
+        bypassed=frozenset(map(SuppressionReason, fields.get("bypassed", ()))),
     )
 
 

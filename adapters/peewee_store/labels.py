@@ -18,6 +18,7 @@ _METADATA: Final = Prepared(
         MetadataRow.email_id == given("id")
     )
 )
+_METADATA_OF: Final = "SELECT email_id, name, value FROM email_metadata WHERE email_id"
 _TAGS_OF: Final = "SELECT email_id, tag FROM email_tag WHERE email_id"
 
 
@@ -47,6 +48,20 @@ class SqlLabels:
         tags = _TAGS(self._session.execute, id=email_id).fetchall()
         metadata = _METADATA(self._session.execute, id=email_id).fetchall()
         return labels((tag for (tag,) in tags), dict(metadata))
+
+    def of_all(self, email_ids: Collection[int]) -> Mapping[int, Labels]:
+        """Two queries along the indexes of the emails."""
+        if not email_ids:
+            return {}
+        tags = self.tags_of(email_ids)
+        among, listed = self._session.among(tuple(email_ids))
+        metadata: dict[int, dict[str, str]] = {}
+        for email_id, name, value in self._session.execute(f"{_METADATA_OF} {among}", listed):
+            metadata.setdefault(email_id, {})[name] = value
+        return {
+            email_id: labels(tags.get(email_id, ()), metadata.get(email_id, {}))
+            for email_id in {*tags, *metadata}
+        }
 
     def tags_of(self, email_ids: Collection[int]) -> Mapping[int, Sequence[str]]:
         """One query along the index of the emails."""

@@ -11,6 +11,7 @@ import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -66,6 +67,13 @@ _SETTINGS: Final[Mapping[str, str]] = {
 # more than to run it.
 _WRITING: Final[Mapping[str, str]] = {"plan_cache_mode": "force_generic_plan"}
 _READING: Final[Mapping[str, str]] = {"default_transaction_read_only": "on"}
+# The tables of which an erasure removes something; each is committed by itself.
+_VACUUM: Final = (
+    "VACUUM (INDEX_CLEANUP ON) email, email_body, email_blob, email_detail, email_tag,"
+    " email_metadata, email_topic, recipient, attempt, bounce, event, audit, account,"
+    " account_oauth, idempotency, suppression, blob, blob_chunk, erasure,"
+    " erasure_email, erasure_file"
+)
 _CHANCE: Final = random.SystemRandom()
 
 
@@ -119,7 +127,9 @@ class Server:
         """
         with self._database() as database, database.atomic():
             database.execute_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")  # type: ignore[no-untyped-call]
-            return schema.upgrade(database, directory)
+            applied = schema.upgrade(database, directory)
+            _adopt_events(database)
+            return applied
 
     def pending(self, *, directory: Path = MIGRATIONS) -> Sequence[str]:
         """The names of the migrations that are to be applied; nothing is changed.
@@ -128,6 +138,19 @@ class Server:
         """
         with self._database() as database:
             return schema.pending(database, directory)
+
+    def vacuum(self) -> bool:
+        """Remove the rows that nobody sees any more. True: a table of somebody else's is passed
+        over, with a warning in the server's log. StoreUnavailable.
+        """
+        try:
+            with closing(self._connected(writing=True)) as connection:
+                connection.execute("SET lock_timeout = 0")
+                connection.execute("SET statement_timeout = 0")
+                connection.execute(_VACUUM)
+        except (psycopg.Error, OSError) as error:
+            raise unavailable(error) from error
+        return True
 
     def _connected(self, *, writing: bool) -> "psycopg.Connection[Any]":
         settings = {**_SETTINGS, **(_WRITING if writing else _READING)}
@@ -163,6 +186,20 @@ class Server:
             self._failures = min(self._failures + 1, 16)
             self._closed_until = time.monotonic() + pause * _CHANCE.uniform(0.5, 1.0)
             self._reason = str(error).strip()
+
+
+# Restored on another server, events have numbers of transactions that are yet to come there: nobody
+# would read them, and later ones would stand before them. They are the oldest there is.
+_OF_ANOTHER_SERVER: Final = (
+    "UPDATE event SET tx = 0 WHERE EXISTS"
+    " (SELECT 1 FROM event WHERE tx >= txid_snapshot_xmax(txid_current_snapshot()))"
+)
+
+
+def _adopt_events(database: peewee.Database) -> None:
+    (there,) = database.execute_sql("SELECT to_regclass('event') IS NOT NULL").fetchone()  # type: ignore[no-untyped-call]
+    if there:
+        database.execute_sql(_OF_ANOTHER_SERVER)  # type: ignore[no-untyped-call]
 
 
 class _Migrating:

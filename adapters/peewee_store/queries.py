@@ -36,12 +36,12 @@ def all_given(
     model: type[peewee.Model], columns: Iterable[str]
 ) -> dict[peewee.Field, peewee.Value]:
     """A value for each of these columns, by its name: for INSERT and UPDATE."""
-    return {model._meta.fields[name]: given(name) for name in columns}
+    return {model._meta.combined[name]: given(name) for name in columns}
 
 
 def fields(model: type[peewee.Model], columns: Iterable[str]) -> list[peewee.Field]:
     """These columns, in their order."""
-    return [model._meta.fields[name] for name in columns]
+    return [model._meta.combined[name] for name in columns]
 
 
 def literal(text: str) -> peewee.SQL:

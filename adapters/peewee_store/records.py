@@ -6,6 +6,8 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any, Final
 
+import attrs
+
 from adapters.peewee_store.rows import (
     Row,
     micros,
@@ -17,10 +19,11 @@ from adapters.peewee_store.rows import (
     value_of,
 )
 from domain.access import IdempotencyRecord
-from domain.account.account import Account, AuthMechanism, OnUnknown, Security
+from domain.account.account import Account, AuthMechanism, OnUnknown, Security, Transport
 from domain.account.congestion import Breaker, Concurrency, Pace
 from domain.account.health import Health, LearnedLimit, Pause
 from domain.account.limits import Limits, LimitUnit, Window
+from domain.account.oauth import Flow, OAuthClient, OAuthProvider
 from domain.account.suspicion import Suspicion, Witness
 from domain.address import Address
 from domain.email.attempt import Attempt
@@ -60,7 +63,7 @@ def new_attempt(attempt: Attempt) -> Row:
         attempt.attempt_no,
         attempt.account_id,
         attempt.account_name,
-        attempt.owner,
+        attempt.instance,
         micros(attempt.started_at),
         "",
     )
@@ -87,7 +90,7 @@ def attempt_of(row: Row) -> Attempt:
         attempt_no=row[1],
         account_id=row[2],
         account_name=row[3],
-        owner=row[4],
+        instance=row[4],
         started_at=moment(row[5]),
         ended_at=moment_or_none(row[6]),
         duration=None if row[7] is None else row[7] * _MICROSECOND,
@@ -127,6 +130,9 @@ ACCOUNT_COLUMNS: Final = (
     "created_at",
     "updated_at",
     "aliases",
+    "oauth",
+    "transport",
+    "ses_headers",
     "last_sent_at",
 )
 
@@ -158,6 +164,9 @@ def new_account(account: Account) -> dict[str, Any]:
         "created_at": micros(account.created_at),
         "updated_at": micros(account.updated_at),
         "aliases": json.dumps(list(map(str, account.aliases)), ensure_ascii=False),
+        "oauth": _oauth_text(account.oauth),
+        "transport": account.transport.value,
+        "ses_headers": int(account.ses_headers),
         "last_sent_at": micros_or_none(account.last_sent_at),
     }
 
@@ -185,14 +194,31 @@ def account_of(row: Row) -> Account:
         created_at=moment(row[21]),
         updated_at=moment(row[22]),
         aliases=_aliases_of(row[23]),
-        signs=bool(row[24]),
-        last_sent_at=moment_or_none(row[25]),
+        oauth=_oauth_of(row[24]),
+        transport=Transport(row[25]),
+        ses_headers=bool(row[26]),
+        signs=bool(row[27]),
+        last_sent_at=moment_or_none(row[28]),
     )
 
 
 def health_of(row: Row) -> Health:
     """The health alone, of a row of ACCOUNT_COLUMNS."""
     return _health_of(row[20])
+
+
+def _oauth_text(client: OAuthClient | None) -> str:
+    if client is None:
+        return ""
+    return json.dumps(attrs.asdict(client), ensure_ascii=False, sort_keys=True)
+
+
+def _oauth_of(text: str) -> OAuthClient | None:
+    if not text:
+        return None
+    fields = json.loads(text)
+    provider, flow = OAuthProvider(fields.pop("provider")), Flow(fields.pop("flow"))
+    return OAuthClient(provider=provider, flow=flow, **fields)
 
 
 # Every claim reads all accounts, and what makes them up hardly ever changes.

@@ -42,6 +42,7 @@ _BEGIN_WRITE: Final = "BEGIN IMMEDIATE"
 _FULL: Final = 2
 _CACHE_KIB: Final = 16 * 1024  # of the writer, which uses the same pages again
 _READERS_CACHE_KIB: Final = 2 * 1024  # a message is read once, and each page kept costs a third
+_INCREMENTAL: Final = 2  # free pages are given back when asked for
 _STATEMENTS: Final = 512  # a claim has one for each number of emails
 _MOST_ROWS: Final = 32  # of one statement; there are few sizes, so that each is prepared once
 
@@ -346,6 +347,11 @@ def _connected(path: Path, busy_timeout_s: float) -> apsw.Connection:
     # Else a statement is made anew for each other value that an index could depend on: 100 µs for
     # the one that a claim looks ahead with.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+    if path.stat().st_size == 0:
+        # before anything else is written: WAL is. Later it would ask for a VACUUM.
+        connection.pragma("auto_vacuum", _INCREMENTAL)
+    # What is deleted is overwritten where that costs no further page.
+    connection.pragma("secure_delete", "fast")
     return connection
 
 

@@ -12,6 +12,7 @@ sum: they would all wait for each other's commits on the same few rows.
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from adapters.peewee_store.rows import IS_WAITING
 from adapters.peewee_store.session import Session
 from adapters.peewee_store.transaction_cache import TransactionCache
 from adapters.peewee_store.write_buffer import array
@@ -20,6 +21,7 @@ from domain.email.status import Status
 _STATUS: Final = {status.value: status for status in Status}
 _ALL: Final = "SELECT status, SUM(n) FROM tally GROUP BY status"
 _OF_QUEUE: Final = "SELECT status, SUM(n) FROM tally WHERE queue = ? GROUP BY status"
+_DEPTHS: Final = f"SELECT queue, SUM(n) FROM tally WHERE {IS_WAITING} GROUP BY queue"  # noqa: S608 - constants
 _ADD: Final = (
     "INSERT INTO tally (queue, status, n) VALUES (?, ?, ?)"
     " ON CONFLICT (queue, status) DO UPDATE SET n = tally.n + excluded.n"
@@ -59,6 +61,11 @@ class StatusCounts:
         if queue not in self._read:
             self._read[queue] = self._from_table(_OF_QUEUE, (queue,))
         return dict(self._read[queue])
+
+    def depths(self) -> Mapping[int, int]:
+        """How many wait in each queue."""
+        self.write()
+        return {queue: int(n) for queue, n in self._session.execute(_DEPTHS, ()).fetchall()}
 
     def write(self) -> None:
         """Write the changes since the last call: before a commit or a read."""

@@ -3,7 +3,7 @@
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from contextlib import nullcontext
 from functools import partial
@@ -15,12 +15,14 @@ import attrs
 
 from adapters.peewee_store import sqlite
 from adapters.peewee_store.checkpoints import Unbound
+from adapters.peewee_store.compacting import overwrite
 from adapters.peewee_store.database_files import DatabaseFiles
 from adapters.peewee_store.readers import Bound, ReaderPool
 from adapters.peewee_store.transaction import AtWork, SqlTransaction
 from adapters.peewee_store.writer import GroupWriter
 from application.ports.store import Transaction
 from application.ports.system import Clock
+from domain.event.types import ALL_EVENTS, EventType
 
 T = TypeVar("T")
 
@@ -95,6 +97,10 @@ class SqlStore(ABC):
         """
 
     @abstractmethod
+    def scrub(self, seconds: float) -> bool:
+        """The Scrub port."""
+
+    @abstractmethod
     def _connect(self, *, writing: bool) -> SqlTransaction: ...
 
     @abstractmethod
@@ -150,20 +156,29 @@ class SqliteStore(SqlStore):
         path: str | os.PathLike[str],
         *,
         clock: Clock,
+        events: Collection[EventType] = ALL_EVENTS,
         busy_timeout_s: float = BUSY_TIMEOUT_S,
         unbound: Unbound = nullcontext,
     ) -> None:
         self._path = Path(path).absolute()
         self._clock = clock
+        self._events = events
         self._busy_timeout_s = busy_timeout_s
         self._unbound = unbound
         self._files = DatabaseFiles(self._path)
         super().__init__()
 
     @classmethod
-    def at(cls, url: str, *, clock: Clock, unbound: Unbound = nullcontext) -> Self:
+    def at(
+        cls,
+        url: str,
+        *,
+        clock: Clock,
+        events: Collection[EventType] = ALL_EVENTS,
+        unbound: Unbound = nullcontext,
+    ) -> Self:
         """The store in the file that *url* names. ValueError."""
-        return cls(cls.file_of(url), clock=clock, unbound=unbound)
+        return cls(cls.file_of(url), clock=clock, events=events, unbound=unbound)
 
     @staticmethod
     def file_of(url: str) -> Path:
@@ -182,6 +197,10 @@ class SqliteStore(SqlStore):
     def path(self) -> Path:
         """Where the file lies."""
         return self._path
+
+    def scrub(self, seconds: float) -> bool:
+        """Free pages are given back to the file system, and the log is emptied."""
+        return overwrite(self._path, seconds=seconds)
 
     def in_use(self) -> bool:
         """By a lock that only a process alone with the file gets."""
@@ -214,7 +233,7 @@ class SqliteStore(SqlStore):
             unbound=self._unbound,
             files=self._files,
         )
-        return SqlTransaction(session, clock=self._clock)
+        return SqlTransaction(session, clock=self._clock, events=self._events)
 
 
 class PostgresStore(SqlStore):
@@ -224,8 +243,16 @@ class PostgresStore(SqlStore):
     that had it open gets connections of its own and leaves its parent's alone.
     """
 
-    def __init__(self, url: str, *, clock: Clock, lock_timeout_s: float | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        clock: Clock,
+        events: Collection[EventType] = ALL_EVENTS,
+        lock_timeout_s: float | None = None,
+    ) -> None:
         self._clock = clock
+        self._events = events
         self._inherited: list[_Connections] = []
         try:
             from adapters.peewee_store.postgres import LOCK_TIMEOUT_S, Server
@@ -240,9 +267,16 @@ class PostgresStore(SqlStore):
     _bound = Bound(most=MOST_READERS, timeout_s=5.0)
 
     @classmethod
-    def at(cls, url: str, *, clock: Clock, unbound: Unbound = nullcontext) -> Self:
+    def at(
+        cls,
+        url: str,
+        *,
+        clock: Clock,
+        events: Collection[EventType] = ALL_EVENTS,
+        unbound: Unbound = nullcontext,
+    ) -> Self:
         """The store on the server that *url* names. ValueError."""
-        return cls(url, clock=clock)
+        return cls(url, clock=clock, events=events)
 
     @staticmethod
     def file_of(url: str) -> None:
@@ -254,6 +288,10 @@ class PostgresStore(SqlStore):
     def path(self) -> None:
         """None: it is a server."""
         return
+
+    def scrub(self, seconds: float) -> bool:
+        """Once over the tables, however long it takes: nobody waits for it."""
+        return self._server.vacuum()
 
     def in_use(self) -> bool:
         """False: who is at work shows it by its heartbeat."""
@@ -278,7 +316,8 @@ class PostgresStore(SqlStore):
         return
 
     def _connect(self, *, writing: bool) -> SqlTransaction:
-        return SqlTransaction(self._server.connect(writing=writing), clock=self._clock)
+        session = self._server.connect(writing=writing)
+        return SqlTransaction(session, clock=self._clock, events=self._events)
 
 
 @attrs.frozen(kw_only=True)

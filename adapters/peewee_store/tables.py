@@ -42,6 +42,9 @@ class AccountRow(Model):
     created_at = BigIntegerField()
     updated_at = BigIntegerField()
     aliases = TextField()
+    oauth = TextField()
+    transport = TextField()
+    ses_headers = IntegerField()
     last_sent_at = BigIntegerField(null=True)
 
     class Meta:
@@ -65,6 +68,66 @@ class DkimKeyRow(Model):
         primary_key = CompositeKey("account_id", "selector", "algorithm")
 
 
+class CredentialsRow(Model):
+    """What an account that logs in by OAuth has, sealed."""
+
+    account_id = BigIntegerField(primary_key=True)
+    sealed_secret = BlobField(null=True)
+    sealed_key = BlobField(null=True)
+    sealed_refresh = BlobField(null=True)
+    sealed_access = BlobField(null=True)
+    expires_at = BigIntegerField(null=True)
+    obtained_at = BigIntegerField(null=True)
+    refreshed_at = BigIntegerField(null=True)
+    generation = BigIntegerField()
+    held_by = TextField()
+    failures = IntegerField()
+    retry_at = BigIntegerField(null=True)
+    last_error = TextField()
+
+    class Meta:
+        table_name = "account_oauth"
+
+
+class InboxRow(Model):
+    """The mailbox to which reports about an account's mail come, and how far it was read."""
+
+    account_id = BigIntegerField(primary_key=True)
+    version = BigIntegerField()
+    host = TextField()
+    port = IntegerField()
+    username = TextField()
+    sealed_password = BlobField(null=True)
+    folder = TextField()
+    poll = BigIntegerField()
+    uidvalidity = BigIntegerField(null=True)
+    uid = BigIntegerField(null=True)
+    tried_at = BigIntegerField(null=True)
+    read_at = BigIntegerField(null=True)
+    failures = IntegerField()
+    last_error = TextField()
+
+    class Meta:
+        table_name = "account_inbox"
+
+
+class AuthorizationRow(Model):
+    """An authorization that a person has begun; *digest* is that of its state."""
+
+    digest = TextField(primary_key=True)
+    account_id = BigIntegerField()
+    version = BigIntegerField()
+    device = IntegerField()
+    sealed = BlobField()
+    redirect_uri = TextField()
+    browser = TextField()
+    key = TextField()
+    expires_at = BigIntegerField()
+
+    class Meta:
+        table_name = "oauth_authorization"
+
+
 class EmailRow(Model):
     """An email without its message; *queue* is its account if it is pinned, else 0."""
 
@@ -79,7 +142,7 @@ class EmailRow(Model):
     claim_count = IntegerField()
     retry_count = IntegerField()
     unknown_count = IntegerField()
-    owner = BigIntegerField(null=True)
+    instance = BigIntegerField(column_name="owner", null=True)
     at_most_once = IntegerField()
     possibly_delivered = IntegerField()
     smtputf8 = IntegerField()
@@ -96,6 +159,7 @@ class EmailRow(Model):
     error_message = TextField(null=True)
     key_id = BigIntegerField(null=True)
     asides = IntegerField()
+    content_purged_at = BigIntegerField(null=True)
 
     class Meta:
         table_name = "email"
@@ -146,12 +210,16 @@ class BlobChunkRow(Model):
 
 
 class EmailBlobRow(Model):
-    """A blob of an email: its base64 stands before the octet number *place* of the message."""
+    """A blob of an email: its base64 stands before the octet number *place* of the message.
+
+    Its own octets, if *as_it_is*.
+    """
 
     email_id = BigIntegerField()
     position = IntegerField()
     place = BigIntegerField()
     digest = TextField()
+    as_it_is = IntegerField()
 
     class Meta:
         table_name = "email_blob"
@@ -184,18 +252,28 @@ class TopicRow(Model):
 
 
 class SuppressionRow(Model):
-    """An address that gets no mail of a scope."""
+    """An address that gets no mail of a scope. Emails with ids up to *emails_until* were there
+    before the row was.
+    """
 
+    id = BigAutoField()
     address = TextField()
     scope = TextField()
     reason = TextField()
     email_id = BigIntegerField(null=True)
     created_at = BigIntegerField()
     expires_at = BigIntegerField(null=True)
+    emails_until = BigIntegerField(null=True)
 
     class Meta:
         table_name = "suppression"
-        primary_key = CompositeKey("address", "scope", "reason")
+        indexes = (
+            (("address", "scope", "reason"), True),
+            (("reason", "id"), False),
+            (("scope", "reason", "id"), False),
+            (("emails_until",), False),
+            (("expires_at",), False),
+        )
 
 
 class SecretRow(Model):
@@ -250,6 +328,34 @@ class RecipientRow(Model):
         primary_key = CompositeKey("email_id", "position")
 
 
+class BounceRow(Model):
+    """What a report has told of a recipient; *position* is -1 for nobody that it names."""
+
+    email_id = BigIntegerField()
+    position = IntegerField()
+    type = TextField()
+    kind = TextField()
+    status = TextField(null=True)
+    text = TextField()
+    at = BigIntegerField()
+
+    class Meta:
+        table_name = "bounce"
+        primary_key = CompositeKey("email_id", "position", "type")
+
+
+class ProviderNameRow(Model):
+    """What the provider that accepted an email in an attempt calls it."""
+
+    email_id = BigIntegerField()
+    attempt_no = IntegerField()
+    name = TextField()
+
+    class Meta:
+        table_name = "provider_name"
+        primary_key = CompositeKey("email_id", "attempt_no")
+
+
 class AttemptRow(Model):
     """One attempt; *duration* is in microseconds."""
 
@@ -257,7 +363,7 @@ class AttemptRow(Model):
     attempt_no = IntegerField()
     account_id = BigIntegerField()
     account_name = TextField()
-    owner = BigIntegerField()
+    instance = BigIntegerField(column_name="owner")
     started_at = BigIntegerField()
     ended_at = BigIntegerField(null=True)
     duration = BigIntegerField(null=True)
@@ -367,6 +473,7 @@ class KeyRow(Model):
     created_at = BigIntegerField()
     expires_at = BigIntegerField(null=True)
     revoked_at = BigIntegerField(null=True)
+    rewrites_from = IntegerField(default=0)
 
     class Meta:
         table_name = "api_key"
@@ -398,6 +505,121 @@ class AuditRow(Model):
         table_name = "audit"
 
 
+class EventRow(Model):
+    """An event; *tx* is the transaction that wrote it (0 in SQLite), *data* a JSON object."""
+
+    id = BigAutoField()
+    tx = BigIntegerField()
+    type = TextField()
+    email_id = BigIntegerField(null=True, index=True)
+    account_id = BigIntegerField(null=True)
+    key_id = BigIntegerField(null=True)
+    at = BigIntegerField()
+    data = TextField()
+
+    class Meta:
+        table_name = "event"
+
+
+class FullMailboxRow(Model):
+    """An email that was refused because the mailbox of *address* is full."""
+
+    address = TextField()
+    email_id = BigIntegerField()
+    at = BigIntegerField(index=True)
+
+    class Meta:
+        table_name = "full_mailbox"
+        primary_key = CompositeKey("address", "email_id")
+
+
+class AlertRow(Model):
+    """The last alert of an account (0 is none) for a reason: its email, or why there is none."""
+
+    account_id = BigIntegerField()
+    reason = TextField()
+    event_id = BigIntegerField()
+    at = BigIntegerField()
+    email_id = BigIntegerField(null=True)
+    problem = TextField(null=True)
+
+    class Meta:
+        table_name = "alert"
+        primary_key = CompositeKey("account_id", "reason")
+
+
+class WatchNoteRow(Model):
+    """What watching the service remembers: *value* is JSON."""
+
+    name = TextField(primary_key=True)
+    value = TextField()
+
+    class Meta:
+        table_name = "watch_note"
+
+
+class WebhookRow(Model):
+    """A webhook; *types* and *accounts* are JSON lists, *accounts* NULL is every account."""
+
+    id = BigAutoField()
+    url = TextField()
+    types = TextField()
+    accounts = TextField(null=True)
+    sealed_secret = BlobField()
+    sealed_old = BlobField(null=True)
+    old_until = BigIntegerField(null=True)
+    disabled = TextField(null=True)
+    disabled_at = BigIntegerField(null=True)
+    failing_since = BigIntegerField(null=True)
+    position_commit = BigIntegerField()
+    position_id = BigIntegerField()
+    created_at = BigIntegerField()
+    updated_at = BigIntegerField()
+
+    class Meta:
+        table_name = "webhook"
+
+
+class WebhookDeliveryRow(Model):
+    """An event that waits to be told to a webhook; a test has a negative *event_id*."""
+
+    webhook_id = BigIntegerField()
+    event_id = BigIntegerField()
+    tries = IntegerField()
+    next_at = BigIntegerField()
+
+    class Meta:
+        table_name = "webhook_delivery"
+        primary_key = CompositeKey("webhook_id", "event_id")
+
+
+class WebhookAttemptRow(Model):
+    """A call that was made; *duration* in microseconds."""
+
+    id = BigAutoField()
+    webhook_id = BigIntegerField()
+    event_id = BigIntegerField()
+    number = IntegerField()
+    at = BigIntegerField()
+    duration = BigIntegerField()
+    status = IntegerField(null=True)
+    problem = TextField(null=True)
+
+    class Meta:
+        table_name = "webhook_attempt"
+
+
+class LeaseRow(Model):
+    """Who does a work that one process does for all, and until when."""
+
+    name = TextField(primary_key=True)
+    holder = TextField()
+    until = BigIntegerField()
+
+    class Meta:
+        table_name = "lease"
+
+
 class StatusCountRow(Model):
     """How many emails stand in one status of one queue: the sum over its slots."""
 
@@ -409,6 +631,84 @@ class StatusCountRow(Model):
     class Meta:
         table_name = "tally"
         primary_key = CompositeKey("queue", "status")
+
+
+class RetentionRow(Model):
+    """One row in a database from before anything was removed: no age counts from before then."""
+
+    id = IntegerField(primary_key=True)
+    counts_from = BigIntegerField()
+    told = IntegerField()
+
+    class Meta:
+        table_name = "retention"
+
+
+class HookRow(Model):
+    """A URL that a provider calls; *digest* is that of its secret."""
+
+    id = BigAutoField()
+    account_id = BigIntegerField(index=True)
+    kind = TextField()
+    digest = TextField(unique=True)
+    sealed_key = BlobField(null=True)
+    topic = TextField(null=True)
+    created_at = BigIntegerField()
+
+    class Meta:
+        table_name = "event_hook"
+
+
+class HookTokenRow(Model):
+    """A token that a call of a provider has used; *call* is the digest of that call."""
+
+    hook_id = BigIntegerField()
+    token = TextField()
+    call = TextField()
+    at = BigIntegerField()
+
+    class Meta:
+        table_name = "event_hook_token"
+        primary_key = CompositeKey("hook_id", "token")
+
+
+class ErasureRow(Model):
+    """A person who is erased, or was: then without the address."""
+
+    id = BigAutoField()
+    address = TextField()
+    pseudonym = TextField()
+    until = BigIntegerField()
+    step = TextField()
+    place = BigIntegerField()
+    emails = BigIntegerField()
+    requested_at = BigIntegerField()
+    done_at = BigIntegerField(null=True)
+
+    class Meta:
+        table_name = "erasure"
+
+
+class ErasureEmailRow(Model):
+    """An email that names the person, until it is redacted."""
+
+    erasure_id = BigIntegerField()
+    email_id = BigIntegerField()
+
+    class Meta:
+        table_name = "erasure_email"
+        primary_key = CompositeKey("erasure_id", "email_id")
+
+
+class ErasureFileRow(Model):
+    """A file of such an email, until it is removed."""
+
+    erasure_id = BigIntegerField()
+    digest = TextField()
+
+    class Meta:
+        table_name = "erasure_file"
+        primary_key = CompositeKey("erasure_id", "digest")
 
 
 class CopyNoteRow(Model):
@@ -424,6 +724,9 @@ class CopyNoteRow(Model):
 TABLES = (
     AccountRow,
     DkimKeyRow,
+    CredentialsRow,
+    InboxRow,
+    AuthorizationRow,
     EmailRow,
     BodyRow,
     DetailRow,
@@ -437,6 +740,8 @@ TABLES = (
     TagRow,
     MetadataRow,
     RecipientRow,
+    BounceRow,
+    ProviderNameRow,
     AttemptRow,
     LedgerRow,
     LedgerSumRow,
@@ -447,5 +752,19 @@ TABLES = (
     KeyRow,
     KeyUsageRow,
     AuditRow,
+    RetentionRow,
+    EventRow,
+    FullMailboxRow,
+    AlertRow,
+    WatchNoteRow,
+    HookRow,
+    HookTokenRow,
+    ErasureRow,
+    ErasureEmailRow,
+    ErasureFileRow,
+    WebhookRow,
+    WebhookDeliveryRow,
+    WebhookAttemptRow,
+    LeaseRow,
     CopyNoteRow,
 )

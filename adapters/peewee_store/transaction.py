@@ -1,26 +1,39 @@
 """What a work may touch: the repositories on one session."""
 
 import threading
+from collections.abc import Collection
 
 from adapters.peewee_store.accounts import SqlAccounts
 from adapters.peewee_store.audit import SqlAudit
+from adapters.peewee_store.authorizations import SqlAuthorizations
+from adapters.peewee_store.backlog import SqlBacklog
 from adapters.peewee_store.blobs import SqlBlobs, SqlUploads
+from adapters.peewee_store.bounces import SqlBounces
+from adapters.peewee_store.credentials import SqlCredentials
 from adapters.peewee_store.details import SqlDetails
 from adapters.peewee_store.dkim_keys import SqlDkimKeys
 from adapters.peewee_store.emails import SqlEmails
+from adapters.peewee_store.erasures import SqlErasures
+from adapters.peewee_store.events import SqlEvents
+from adapters.peewee_store.hooks import SqlHooks
 from adapters.peewee_store.idempotency import SqlIdempotency
+from adapters.peewee_store.inboxes import SqlInboxes
 from adapters.peewee_store.instances import SqlInstances
 from adapters.peewee_store.keys import SqlKeys, SqlKeyUsage
 from adapters.peewee_store.labels import SqlLabels
 from adapters.peewee_store.last_sent_times import LastSentTimes
 from adapters.peewee_store.ledger import SqlAttempts, SqlLedger
+from adapters.peewee_store.retention import SqlRetention
 from adapters.peewee_store.secrets import SqlSecrets
 from adapters.peewee_store.session import SAVEPOINT, Session
 from adapters.peewee_store.status_counts import StatusCounts
 from adapters.peewee_store.suppressions import SqlSuppressions, SqlTopics
 from adapters.peewee_store.templates import SqlTemplates
 from adapters.peewee_store.transaction_cache import TransactionCache
+from adapters.peewee_store.watching import SqlFullMailboxes, SqlWatch
+from adapters.peewee_store.webhooks import SqlLeases, SqlWebhooks
 from application.ports.system import Clock
+from domain.event.types import ALL_EVENTS, EventType
 
 
 class AtWork(threading.local):
@@ -40,28 +53,43 @@ class AtWork(threading.local):
 class SqlTransaction:
     """The Transaction port, and how a store begins and ends it. Used again and again."""
 
-    def __init__(self, session: Session, *, clock: Clock) -> None:
+    def __init__(
+        self, session: Session, *, clock: Clock, events: Collection[EventType] = ALL_EVENTS
+    ) -> None:
         self._cache = cache = TransactionCache()
         self._status_counts = StatusCounts(session, cache)
         self._last_sent_times = LastSentTimes(session, cache)
         self.accounts = SqlAccounts(session, cache, self._last_sent_times)
         self.dkim_keys = SqlDkimKeys(session, self.accounts)
+        self.credentials = SqlCredentials(session)
+        self.inboxes = SqlInboxes(session)
+        self.authorizations = SqlAuthorizations(session)
         self.emails = SqlEmails(session, self._status_counts)
         self.details = SqlDetails(session)
         self.blobs = SqlBlobs(session)
         self.uploads = SqlUploads(session)
         self.topics = SqlTopics(session)
-        self.suppressions = SqlSuppressions(session)
+        self.suppressions = SqlSuppressions(session, cache)
         self.secrets = SqlSecrets(session)
         self.labels = SqlLabels(session)
         self.templates = SqlTemplates(session)
         self.attempts = SqlAttempts(session)
         self.ledger = SqlLedger(session, cache, clock)
+        self.backlog = SqlBacklog(session, self._status_counts, clock)
         self.instances = SqlInstances(session, cache)
         self.idempotency = SqlIdempotency(session)
         self.keys = SqlKeys(session)
         self.key_usage = SqlKeyUsage(session)
         self.audit = SqlAudit(session)
+        self.retention = SqlRetention(session, self._status_counts)
+        self.bounces = SqlBounces(session)
+        self.events = SqlEvents(session, events)
+        self.watch = SqlWatch(session)
+        self.full_mailboxes = SqlFullMailboxes(session)
+        self.hooks = SqlHooks(session)
+        self.erasures = SqlErasures(session, cache)
+        self.webhooks = SqlWebhooks(session)
+        self.leases = SqlLeases(session)
         self.session = session
 
     def begin(self, *, pipelined: bool = False) -> None:

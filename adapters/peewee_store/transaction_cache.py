@@ -31,6 +31,11 @@ class TransactionCache:
         for known in (*self._reads, *self._notes):
             known.clear()
 
+    def forget(self) -> None:
+        """Rows were changed by another repository than their own: they are read again."""
+        for read in self._reads:
+            read.clear()
+
     def save_point(self) -> None:
         """Begin a work that may be rolled back alone."""
         self._notes_before = [dict(notes) for notes in self._notes]

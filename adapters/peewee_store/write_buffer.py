@@ -199,4 +199,4 @@ def _joined(model: type[peewee.Model], where: Sequence[str], first: int) -> str:
 
 
 def _array_of(model: type[peewee.Model], column: str) -> str:
-    return f"?::{_TYPES[type(model._meta.fields[column])]}[]"
+    return f"?::{_TYPES[type(model._meta.combined[column])]}[]"

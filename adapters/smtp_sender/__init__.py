@@ -19,13 +19,15 @@ from adapters.smtp_sender.pool import Pool, PoolPolicy
 from adapters.smtp_sender.session import Session
 from adapters.smtp_sender.terms import Terms
 from application.ports.network import Resolver
+from application.ports.oauth import NoTokens, Tokens
 from application.ports.system import Clock, Vault
-from application.sending import CancelToken, CancelTokens
+from application.sending import CancelToken, CancelTokens, DsnRefusals
 from domain.account.account import Account
 from domain.account.verification import Step
 from domain.address import Address
 from domain.dialogue.timeouts import VERIFY_S, Timeouts
 from domain.outcome.handoff import Handoff, Parcel, Problem, Stage
+from domain.outcome.notifications import proves_refusal, refuses_dsn, refuses_dsn_of_some
 from domain.outcome.session import ends_session, out_of_step, refuses_announcement, same_refusal
 
 __all__ = ["PoolPolicy", "SmtpSender"]
@@ -48,6 +50,7 @@ class SmtpSender:
         vault: Vault,
         clock: Clock,
         resolver: Resolver,
+        tokens: Tokens | None = None,
         ehlo_hostname: str | None = None,
         timeouts: Timeouts | None = None,
         pool: PoolPolicy | None = None,
@@ -58,6 +61,7 @@ class SmtpSender:
         self._context: ssl.SSLContext | None = None
         self._terms = Terms(
             vault=vault,
+            tokens=tokens or NoTokens(),
             monotonic=clock.monotonic,
             ehlo_hostname=ehlo_hostname,
             timeouts=timeouts or Timeouts(),
@@ -179,6 +183,7 @@ class _Memory:
         self._monotonic = monotonic
         self._unannounced: set[tuple[int, int]] = set()
         self._mistaken: dict[tuple[object, ...], float] = {}
+        self.dsn_refusals = DsnRefusals(monotonic)
 
     def breaks_on_announcing(self, account: Account) -> bool:
         """Whether its server was seen to break on it."""
@@ -226,6 +231,7 @@ class _Conversation:
         self._session: Session | None = None
         self._epoch = 0
         self._announcement_refused = False
+        self._dsn = not memory.dsn_refusals.lately(account)
 
     def send(
         self,
@@ -244,6 +250,11 @@ class _Conversation:
             handoff = self._over_a_used_session(parcel, then, permission, cancel_token)
             if handoff is None:
                 handoff = self._over_a_new_session(parcel, then, permission, cancel_token)
+            # of one recipient that was accepted there is nothing more to ask
+            if handoff.dsn and (handoff.stage is not Stage.DOT or len(handoff.recipients) > 1):
+                handoff = self._if_need_be_without_dsn(
+                    handoff, parcel, then, permission, cancel_token
+                )
         finally:
             session = self._session
             if session is not None and not self._pool.keeps(session, epoch=self._epoch):
@@ -258,6 +269,38 @@ class _Conversation:
         self._cancel_token.watch(None)  # it is no longer ours to interrupt
         if session is not None:
             self._pool.put(session, epoch=self._epoch)
+
+    def _if_need_be_without_dsn(
+        self,
+        handoff: Handoff,
+        parcel: Parcel,
+        then: Callable[[], Parcel | None],
+        permission: "_Permission",
+        cancel_token: CancelToken,
+    ) -> Handoff:
+        """The same hand-off; or another one, where the parameters of DSN may have been refused."""
+        if refuses_dsn_of_some(handoff):
+            self._memory.dsn_refusals.add(self._account)
+            self._use_dsn(False)
+        if not refuses_dsn(handoff):
+            return handoff
+        if self._session is not None and not self._session.usable:
+            self._drop(self._session)
+        self._use_dsn(False)
+        without = self._over_a_used_session(parcel, then, permission, cancel_token)
+        if without is None:
+            without = self._over_a_new_session(parcel, then, permission, cancel_token)
+        if proves_refusal(without, handoff):
+            self._memory.dsn_refusals.add(self._account)
+        else:
+            self._use_dsn(True)
+        return without
+
+    def _use_dsn(self, wanted: bool) -> None:
+        """For the rest of this conversation."""
+        self._dsn = wanted
+        if self._session is not None:
+            self._session.transaction.use_dsn(wanted)
 
     def _over_a_used_session(
         self,
@@ -276,13 +319,13 @@ class _Conversation:
                 continue
             delivered = session.transaction.delivered
             handoff = self._hand_off(session, parcel, then, permission, cancel_token)
+            if handoff.accepted or refuses_dsn(handoff):
+                return handoff
             if announced and refuses_announcement(handoff, announced=True):
                 self._memory.announced_in_vain(self._account)
                 self._announcement_refused = True
                 self._drop(session)
                 return self._over_a_new_session(parcel, then, permission, cancel_token)
-            if handoff.accepted:
-                return handoff
             if handoff.stage is Stage.MAIL and handoff.problem is Problem.CLOSED:
                 # closed while it was idle, and we only found out by writing to it
                 self.end()
@@ -331,6 +374,8 @@ class _Conversation:
         self._keep_session(session)
         handoff = session.open(cancel_token)
         if session.usable:
+            if not self._dsn:
+                session.transaction.use_dsn(False)
             handoff = self._hand_off(session, parcel, then, permission, cancel_token)
         return handoff
 
@@ -366,6 +411,8 @@ class _Conversation:
         if session is not None:
             self._keep_session(session)
             self._cancel_token.watch(session.interrupt)
+            if not self._dsn:
+                session.transaction.use_dsn(False)
         return session
 
     def _keep_session(self, session: Session) -> None:

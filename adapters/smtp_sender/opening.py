@@ -11,21 +11,22 @@ from adapters.smtp_sender.addresses import race
 from adapters.smtp_sender.terms import Terms
 from adapters.smtp_sender.wire import Deadline, Wire, connect
 from application.ports.network import Endpoint
-from application.sending import CancelToken, password_of, resolved
+from application.sending import CancelToken, credential_of, resolved
 from domain.account.account import Account, Security
 from domain.account.verification import Step
 from domain.address import Address, address_literal
+from domain.dialogue.credential import Credential
 from domain.dialogue.ends import ConnectionFailed, ExchangeEnded, expect, unasked
 from domain.dialogue.extensions import Extensions
 from domain.dialogue.opening import (
     Ask,
     LoggingIn,
     Opening,
+    Resumed,
     StageReply,
     StartTls,
     Steps,
     bytes_before_tls,
-    expect_password,
     verifying,
 )
 from domain.dialogue.redaction import Redaction
@@ -49,17 +50,29 @@ class Opener:
 
     def open(self) -> Extensions:
         """Connect, TLS, EHLO, AUTH. ConnectionFailed or ExchangeEnded at ``stage``."""
+        terms = self._terms
+        credential = credential_of(self._account, vault=terms.vault, tokens=terms.tokens)
         try:
-            expect_password(self._account)
+            credential.prepare()
         except ExchangeEnded:
             self.stage = Stage.AUTH
             raise
+        try:
+            return self._log_in(credential)
+        except ConnectionFailed as failure:
+            if self._cancel_token.stopped or not credential.goes_on_after(failure):
+                raise
+            self._live.close()
+            return self._log_in(credential)
+
+    def _log_in(self, credential: Credential) -> Extensions:
+        """All of it once, from the address to the reply to AUTH."""
         endpoint = self._reach()
         own_name = self._terms.ehlo_hostname or address_literal(self._live.own_address)
         opening = Opening(
             self._account,
             own_name=own_name,
-            password=self._password,
+            credential=credential,
             is_local=endpoint.loopback,
         )
         try:
@@ -100,6 +113,9 @@ class Opener:
                         self._note(event.stage, event.reply)
                     case LoggingIn():
                         self.redaction.begin_login(event.forms)
+                    case Resumed():
+                        asked = None
+                        self._expect_silence()
                     case StartTls():
                         if not self._live.silent:
                             self._refuse_injection()
@@ -113,10 +129,14 @@ class Opener:
 
     def _ask(self, line: bytes, deadline: Deadline) -> ServerReply:
         """The reply to one command. A 421 may come before it (RFC 5321 section 3.8)."""
-        if not self._live.silent:
-            raise unasked(self._live.read(self._timeouts.pending))
+        self._expect_silence()
         self._live.write(line, deadline.left_s)
         return self._live.read(deadline.left_s)
+
+    def _expect_silence(self) -> None:
+        """ConnectionFailed or ExchangeEnded if the server spoke before its turn, or left."""
+        if not self._live.silent:
+            raise unasked(self._live.read(self._timeouts.pending))
 
     def _refuse_injection(self) -> None:
         """Bytes came before the handshake; or the server closed the connection."""
@@ -256,10 +276,8 @@ class Opener:
                 raise ConnectionFailed(Problem.HANDSHAKE, broken.detail) from None
             detail = "this port does not speak TLS from the first byte: use_tls (STARTTLS)"
             raise ConnectionFailed(Problem.TLS_MODE, detail) from None
-        self._note(Stage.TLS, detail="TLS stands and its certificate is good")
-
-    def _password(self) -> str:
-        return password_of(self._account, self._terms.vault)
+        detail = "TLS stands and its certificate is good"
+        self.heard.append(Step(stage=Stage.TLS, detail=detail, tls=self._live.tls))
 
     def _within(self, timeout_s: float) -> Deadline:
         return Deadline(timeout_s, monotonic=self._terms.monotonic)

@@ -143,6 +143,7 @@ class Session:
             delivered=delivered,
             usable=self.usable,
             max_octets=transaction.extensions.max_octets,
+            dsn=transaction.extensions.dsn,
         )
 
     def _open_transaction(self, parcel: Parcel) -> None:
@@ -306,4 +307,5 @@ class Session:
             delivered=transaction.delivered,
             usable=self.usable,
             stopped=cancel_token.stopped,
+            dsn=transaction.extensions.dsn,
         )

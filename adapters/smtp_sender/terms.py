@@ -7,6 +7,7 @@ import attrs
 
 from adapters.smtp_sender.addresses import KnownAddresses
 from application.ports.network import Resolver
+from application.ports.oauth import Tokens
 from application.ports.system import Vault
 from domain.dialogue.timeouts import Timeouts
 
@@ -19,6 +20,7 @@ class Terms:
     """
 
     vault: Vault
+    tokens: Tokens
     monotonic: Callable[[], float]
     ehlo_hostname: str | None
     timeouts: Timeouts

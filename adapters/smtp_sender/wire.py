@@ -16,6 +16,7 @@ from typing import Final
 from adapters.smtp_sender.readiness import READ, WRITE, Readiness, watch
 from application.ports.network import Endpoint
 from application.sending import CancelToken
+from domain.account.verification import TlsFacts
 from domain.dialogue.ends import NOT_TLS, ConnectionFailed
 from domain.dialogue.replies import Malformed, ReplyParser, ServerReply
 from domain.outcome.handoff import Problem
@@ -160,6 +161,14 @@ class Wire:
         except OSError as error:
             raise ConnectionFailed(Problem.CLOSED, _reason(error)) from None
         self._replies = ReplyParser()
+
+    @property
+    def tls(self) -> TlsFacts | None:
+        """What the handshake came to; None while nothing is encrypted."""
+        if not isinstance(self._socket, ssl.SSLSocket):
+            return None
+        certificate = self._socket.getpeercert() or {}
+        return TlsFacts.of(self._socket.version(), certificate.get("notAfter"))
 
     def interrupt(self) -> None:
         """Wake the thread that reads or writes; it finds the connection closed. From any thread."""

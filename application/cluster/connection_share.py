@@ -5,7 +5,7 @@ from functools import lru_cache
 from hashlib import blake2b
 
 
-def share(account_id: int, connections: int, *, owner: int, members: Sequence[int]) -> int:
+def share(account_id: int, connections: int, *, instance: int, members: Sequence[int]) -> int:
     """How many of an account's connections are this process's, of all that deliver.
 
     Each account ranks the members by a hash of its own and deals its connections out in that order
@@ -15,9 +15,9 @@ def share(account_id: int, connections: int, *, owner: int, members: Sequence[in
     if len(members) <= 1:
         return connections
     ranked = _ranked(account_id, tuple(members))
-    if owner not in ranked:
+    if instance not in ranked:
         return 0
-    return len(range(ranked.index(owner), connections, len(ranked)))
+    return len(range(ranked.index(instance), connections, len(ranked)))
 
 
 @lru_cache(maxsize=4096)

@@ -20,7 +20,7 @@ LONGEST_MARGIN: Final = timedelta(seconds=10)
 
 
 @attrs.frozen(kw_only=True)
-class LeaseRules:
+class LeasePolicy:
     """How often a process shows that it lives, and how long its silence is tolerated."""
 
     heartbeat: timedelta = timedelta(seconds=15)
@@ -44,7 +44,7 @@ class Membership:
     """This process's place among those that deliver. Used by one thread, but for `lease_ends`."""
 
     def __init__(
-        self, *, store: Store, clock: Clock, locks: Locks, rules: LeaseRules, host: str, pid: int
+        self, *, store: Store, clock: Clock, locks: Locks, rules: LeasePolicy, host: str, pid: int
     ) -> None:
         self._store = store
         self._clock = clock
@@ -55,10 +55,10 @@ class Membership:
         self._pid = pid
         self._seen: dict[int, Sighting] = {}
         self._shown_at = 0.0  # when the last beat was begun, suspensions counted
-        self.owner: int | None = None
+        self.instance: int | None = None
 
     def join(self) -> int:
-        """A new owner id for this process.
+        """A new instance id for this process.
 
         The lock comes before the row: of one that dies between the two nothing is seen. The other
         way round it would hold its share of every account's connections for a whole lease.
@@ -67,44 +67,55 @@ class Membership:
         locked: set[str] = set()
 
         def work(tx: Transaction) -> int:
-            owner = tx.instances.join(host=self._host, pid=self._pid, now=now)
-            locked.add(_lock_name(owner))
-            self._locks.acquire(_lock_name(owner))
-            return owner
+            instance = tx.instances.join(host=self._host, pid=self._pid, now=now)
+            locked.add(_lock_name(instance))
+            self._locks.acquire(_lock_name(instance))
+            return instance
 
         try:
-            owner = self._store.write(work)
+            instance = self._store.write(work)
         except BaseException:
             for name in locked:
                 self._locks.release(name)
             raise
         self._shown_at = shown_at
-        self.owner = owner
-        return owner
+        self.instance = instance
+        return instance
 
     def beat(self) -> int:
-        """Show that this process lives, if it is time; its owner id, new if it was given up."""
-        if self.owner is None:
+        """Show that this process lives, if it is time; its instance id, new if it was given up."""
+        if self.instance is None:
             return self.join()
-        owner = self.owner
+        instance = self.instance
         shown_at = self._clock.boottime()
         if shown_at - self._shown_at < self._rules.heartbeat.total_seconds():
-            return owner
-        if not self._store.write(lambda tx: tx.instances.beat(owner)):
+            return instance
+        if not self._store.write(lambda tx: tx.instances.beat(instance)):
             return self.join()
         self._shown_at = shown_at
-        return owner
+        return instance
 
-    def lease_ends(self, owner: int) -> float:
-        """Until when *owner*, if it is this process, may send what it holds, by the clock that
+    def lease_ends(self, instance: int) -> float:
+        """Until when *instance*, if it is this process, may send what it holds, by the clock that
         counts suspension.
 
         Others wait for a whole lease after they saw its last beat; they may be quicker by the
         margin.
         """
-        if owner != self.owner:
+        if instance != self.instance:
             return -inf
         return self._shown_at + self._own_s
+
+    def is_first(self) -> bool:
+        """Whether this process does what one of those that deliver has to do.
+
+        One that does not deliver does it: somebody has asked it to.
+        """
+        instance = self.instance
+        if instance is None:
+            return True
+        beats = self._store.read_latest(lambda tx: tx.instances.beats())
+        return instance == min(beats, default=instance)
 
     def dead(self) -> list[int]:
         """The owners whose emails may be taken: surely dead, silent for a lease, or unknown."""
@@ -114,34 +125,34 @@ class Membership:
         now = self._clock.monotonic()
         seen = self._seen
         self._seen = {
-            owner: seen[owner]
-            if owner in seen and seen[owner].beat == beat
+            instance: seen[instance]
+            if instance in seen and seen[instance].beat == beat
             else Sighting(beat, now)
-            for owner, beat in beats.items()
-            if owner != self.owner
+            for instance, beat in beats.items()
+            if instance != self.instance
         }
         lease = self._rules.lease.total_seconds()
         return [*orphans] + [
-            owner
-            for owner, sighting in self._seen.items()
-            if now - sighting.since >= lease or self._locks.abandoned(_lock_name(owner))
+            instance
+            for instance, sighting in self._seen.items()
+            if now - sighting.since >= lease or self._locks.abandoned(_lock_name(instance))
         ]
 
-    def remove_dead(self, owner: int) -> None:
+    def remove_dead(self, instance: int) -> None:
         """Forget a dead process, after its emails were taken.
 
         Its lock goes last: a process that dies here leaves it as it was, for the next one to find.
         """
-        self._store.write(lambda tx: tx.instances.leave(owner))
-        self._locks.acquire(_lock_name(owner))  # not of one that is only silent: it has it still
-        self._locks.release(_lock_name(owner))
+        self._store.write(lambda tx: tx.instances.leave(instance))
+        self._locks.acquire(_lock_name(instance))  # not of one that is only silent: it has it still
+        self._locks.release(_lock_name(instance))
 
     def leave(self) -> None:
         """This process delivers no more."""
-        if self.owner is not None:
-            self.remove_dead(self.owner)
-            self.owner = None
+        if self.instance is not None:
+            self.remove_dead(self.instance)
+            self.instance = None
 
 
-def _lock_name(owner: int) -> str:
-    return f"instance-{owner}"
+def _lock_name(instance: int) -> str:
+    return f"instance-{instance}"

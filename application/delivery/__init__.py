@@ -12,10 +12,10 @@ from math import inf
 from application.delivery.account_health import AccountHealth
 from application.delivery.batch import Batch
 from application.delivery.claim import Claims
+from application.delivery.policy import DeliveryPolicy
 from application.delivery.probe import LoginProbe
 from application.delivery.recovery import Recovery
 from application.delivery.result_writer import ResultWriter
-from application.delivery.rules import DeliveryRules
 from application.delivery.scheduler import Scheduler
 from application.delivery.settle import Settlement
 from application.delivery.signing import Signing
@@ -23,8 +23,9 @@ from application.delivery.transmit import TURN_SECONDS, Transmission
 from application.ports.sender import Sender
 from application.ports.store import Store
 from application.ports.system import Clock, Entropy, Headroom, Observe
+from application.pseudonyms import Pseudonyms
 
-__all__ = ["TURN_SECONDS", "Batch", "Delivery", "DeliveryRules"]
+__all__ = ["TURN_SECONDS", "Batch", "Delivery", "DeliveryPolicy"]
 
 
 class Delivery:
@@ -39,12 +40,13 @@ class Delivery:
         clock: Clock,
         entropy: Entropy,
         headroom: Headroom,
-        rules: DeliveryRules,
+        rules: DeliveryPolicy,
         observe: Observe,
-        lease_ends: Callable[[int], float] = lambda owner: inf,
+        pseudonyms: Pseudonyms,
+        lease_ends: Callable[[int], float] = lambda instance: inf,
     ) -> None:
         """*lease_ends* tells until when, by the clock that counts suspension, nobody can take what
-        this owner holds.
+        this instance holds.
         """
         self._sender = sender
         self._headroom = headroom
@@ -68,6 +70,7 @@ class Delivery:
             rules=rules,
             scheduler=self.scheduler,
             recovery=self._recovery,
+            pseudonyms=pseudonyms,
             observe=observe,
             lease_ends=lease_ends,
         )
@@ -103,7 +106,7 @@ class Delivery:
             lease_ends=lease_ends,
         )
 
-    def claim(self, owner: int, *, places: int, round_robin: bool = False) -> Sequence[Batch]:
+    def claim(self, instance: int, *, places: int, round_robin: bool = False) -> Sequence[Batch]:
         """Up to *places* batches, each for a connection its account has free.
 
         Attempts and reservations are durable when this returns. Every account gets one connection
@@ -112,11 +115,11 @@ class Delivery:
         while the disk is low: its result could not be written down. Nor by a process that has not
         shown for so long that it lives that others may take what it holds.
         """
-        return self._claims.claim(owner, places=places, round_robin=round_robin)
+        return self._claims.claim(instance, places=places, round_robin=round_robin)
 
-    def due(self, owner: int) -> datetime | None:
+    def due(self, instance: int) -> datetime | None:
         """When there will be something to claim, as far as the rows can tell; None for nothing."""
-        return self._claims.due(owner)
+        return self._claims.due(instance)
 
     def anything_due(self) -> bool:
         """Whether an email could be claimed now by a process with all the connections."""
@@ -161,12 +164,19 @@ class Delivery:
         """Put a whole batch back that no worker took."""
         self._recovery.return_place(batch)
 
-    def recover(self, owner: int, *, limit: int = 200) -> int:
+    def recover(self, instance: int, *, limit: int = 200) -> int:
         """Take up to *limit* emails from a holder that is dead; how many there were.
 
         Behind the mark their outcome is unknown; before it they go back as if never claimed.
         """
-        return self._recovery.recover(owner, limit=limit)
+        return self._recovery.recover(instance, limit=limit)
+
+    def deal_out(self) -> None:
+        """Put back the emails that wait behind a server that hangs, for other connections.
+
+        Call it from time to time, from any thread; StoreUnavailable never.
+        """
+        self._transmission.deal_out()
 
     def retry_writes(self) -> None:
         """Post once more the results the store could not take."""

@@ -5,8 +5,9 @@ from datetime import datetime
 import attrs
 
 from application.delivery.accounts import find_locked
+from application.delivery.policy import DeliveryPolicy
 from application.delivery.rows import AccountRows
-from application.delivery.rules import DeliveryRules
+from application.telling import save_account_health
 from domain.account.account import Account
 from domain.account.suspicion import Witness
 from domain.account.weighing import Weighed, window_of
@@ -17,7 +18,7 @@ from domain.outcome.verdict import ACCOUNT_GATES, AccountEffect, Evidence, Limit
 class AccountHealth:
     """The health of the accounts that this process sends through."""
 
-    def __init__(self, rules: DeliveryRules) -> None:
+    def __init__(self, rules: DeliveryPolicy) -> None:
         self._rules = rules
 
     def weighed(
@@ -65,7 +66,8 @@ class AccountHealth:
             if verdict.limit is Limit.RATE:
                 health = health.slowed_down(number, now=now)
         sent_at = now if sent else current.last_sent_at
-        tx.accounts.save_health(attrs.evolve(current, health=health, last_sent_at=sent_at))
+        changed = attrs.evolve(current, health=health, last_sent_at=sent_at)
+        save_account_health(tx, changed, was=current, at=now)
 
     def settle(
         self, tx: AccountRows, account: Account, verdict: Verdict, *, now: datetime, jitter: float

@@ -16,7 +16,7 @@ def open_attempt(email: Email, account: Account | None, *, now: datetime) -> Att
         attempt_no=email.attempt_no,
         account_id=email.account_id or 0,
         account_name=account.name if account else "",
-        owner=email.owner or 0,
+        instance=email.instance or 0,
         started_at=now,
     )
 
@@ -35,7 +35,7 @@ def ended_attempt(
         attempt_no=email.attempt_no,
         account_id=account.id,
         account_name=account.name,
-        owner=email.owner or 0,
+        instance=email.instance or 0,
         started_at=now,
         ended_at=now,
         duration=timedelta(seconds=seconds),

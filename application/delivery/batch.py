@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
+from threading import Lock
 from typing import Final
 
 import attrs
@@ -14,6 +15,8 @@ from domain.email.lifecycle import Email
 LOWEST_PRIORITY: Final = 5
 # After so long on one connection the rest of a batch is dealt out to those that stand free.
 DEAL_OUT_SECONDS: Final = 1.0
+# After so long in one dialogue it is dealt out although none stands free: the server hangs.
+HANG_SECONDS: Final = 10.0
 
 
 @attrs.frozen(kw_only=True)
@@ -24,7 +27,7 @@ class Batch:
     """
 
     account: Account
-    owner: int
+    instance: int
     emails: tuple[Email, ...]
 
     @property
@@ -38,9 +41,12 @@ class Batch:
         return len(self.emails) == 1 and self.emails[0].suspect
 
 
-@attrs.define
+@attrs.define(eq=False)
 class Turn:
-    """What one connection still has to hand off; ``asked`` is a claim of more, under way."""
+    """What one connection still has to hand off; ``asked`` is a claim of more, under way.
+
+    It belongs to the thread of the connection, but for `deal_out`: any thread may call that.
+    """
 
     batch: Batch
     until: float
@@ -50,10 +56,41 @@ class Turn:
     emails: deque[Email] = attrs.field(init=False)
     asked: "Future[Sequence[Email]] | None" = None
     _opened: Email | None = attrs.field(init=False)
+    _taken_at: float = attrs.field(init=False)
+    _lock: Lock = attrs.field(factory=Lock, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         self.emails = deque(self.batch.emails)
         self._opened = self.emails[0]  # with the claim
+        self._taken_at = self.since
+
+    def take(self, now: float) -> Email | None:
+        """The next email, whose dialogue begins *now*; None if none is left."""
+        with self._lock:
+            self._taken_at = now
+            return self.emails.popleft() if self.emails else None
+
+    def take_all(self) -> Sequence[Email]:
+        """All that is left."""
+        with self._lock:
+            taken = tuple(self.emails)
+            self.emails.clear()
+            return taken
+
+    def deal_out(self, now: float, *, has_free: bool) -> Sequence[Email]:
+        """Take what waits behind a dialogue that lasts too long, or nothing.
+
+        *has_free* says whether another connection of the account could have it at once.
+        """
+        with self._lock:
+            if now - self._taken_at <= (DEAL_OUT_SECONDS if has_free else HANG_SECONDS):
+                return ()
+            if self.asked is not None and self.asked.done():
+                self.emails.extend(self.asked.result())
+                self.asked = None
+            waiting = tuple(email for email in self.emails if email is not self._opened)
+            self.emails = deque(email for email in self.emails if email is self._opened)
+            return waiting
 
     def is_open(self, email: Email) -> bool:
         """Whether the attempt of this email is a row, or about to be one."""
@@ -69,8 +106,9 @@ class Turn:
 
     def open_next(self) -> Email | None:
         """The next email, whose attempt is to be a row now; None if none is known yet."""
-        self._opened = self.emails[0] if self.emails else None
-        return self._opened
+        with self._lock:
+            self._opened = self.emails[0] if self.emails else None
+            return self._opened
 
     def is_slow(self, now: float) -> bool:
         """Whether the server has become so slow that the rest of the batch is to be dealt out."""
@@ -81,15 +119,17 @@ class Turn:
         return now >= self.until and self.should_yield()
 
     def all_but_one(self) -> Sequence[Email]:
-        """What comes after the next one, which alone is kept."""
-        first = self.emails.popleft()
-        rest = tuple(self.emails)
-        self.emails = deque([first])
-        return rest
+        """Take what comes after the next one, which alone is kept."""
+        with self._lock:
+            first, *rest = self.emails
+            self.emails = deque([first])
+            return rest
 
     def gather(self) -> Sequence[Email]:
         """What is left, with what was claimed meanwhile: it is waited for."""
-        asked, self.asked = self.asked, None
-        if asked is not None:
-            self.emails.extend(asked.result())
-        return self.emails
+        with self._lock:
+            asked, self.asked = self.asked, None
+        more = () if asked is None else asked.result()
+        with self._lock:
+            self.emails.extend(more)
+            return tuple(self.emails)

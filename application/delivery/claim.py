@@ -5,6 +5,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from datetime import datetime
 from math import inf
+from typing import Final
 
 import attrs
 
@@ -12,20 +13,25 @@ from application.delivery.accounts import lock_if_limited, units_of
 from application.delivery.attempts import open_attempt
 from application.delivery.batch import Batch, Turn
 from application.delivery.due import next_due
+from application.delivery.policy import DeliveryPolicy
 from application.delivery.recovery import Recovery
-from application.delivery.rows import ClaimRows, QueueRows, ResultRows
-from application.delivery.rules import DeliveryRules
+from application.delivery.rows import ClaimRows, ListRows, QueueRows, ResultRows
 from application.delivery.scheduler import Plan, Scheduler
+from application.delivery.unwanted import without_unwanted
 from application.delivery.withdrawn import report_suppressed, without_withdrawn
 from application.ports.queue import EmailRepository
 from application.ports.sender import Sender
 from application.ports.store import Store
 from application.ports.system import Clock, Headroom, Observe
+from application.pseudonyms import Pseudonyms
 from domain.account.account import Account
 from domain.email.claim_policy import NO_SUSPECTS, SUSPECT_CRASHES
 from domain.email.lifecycle import Email
 from domain.email.settlement import POISON_CRASHES
 from domain.errors import StoreUnavailable
+
+# Nobody is to wait for the mail behind a batch that nobody wants any more; a commit has its bound.
+_MOST_UNWANTED: Final = 20
 
 
 class Claims:
@@ -38,11 +44,12 @@ class Claims:
         sender: Sender,
         clock: Clock,
         headroom: Headroom,
-        rules: DeliveryRules,
+        rules: DeliveryPolicy,
         scheduler: Scheduler,
         recovery: Recovery,
+        pseudonyms: Pseudonyms,
         observe: Observe,
-        lease_ends: Callable[[int], float] = lambda owner: inf,
+        lease_ends: Callable[[int], float] = lambda instance: inf,
     ) -> None:
         self._store = store
         self._sender = sender
@@ -51,14 +58,17 @@ class Claims:
         self._windows = rules.windows
         self._scheduler = scheduler
         self._recovery = recovery
+        self._pseudonyms = pseudonyms
         self._observe = observe
         self._lease_ends = lease_ends
         self._members: frozenset[int] = frozenset()
+        self._secret: bytes | None = None  # of those who were erased; it never changes
 
-    def claim(self, owner: int, *, places: int, round_robin: bool = False) -> Sequence[Batch]:
+    def claim(self, instance: int, *, places: int, round_robin: bool = False) -> Sequence[Batch]:
         """Up to *places* batches, see `Delivery.claim`."""
-        if not self._headroom() or self._clock.boottime() >= self._lease_ends(owner):
+        if not self._headroom() or self._clock.boottime() >= self._lease_ends(instance):
             return ()
+        self._secret = self._pseudonyms.known()
         now = self._clock.now()
         batches: list[Batch] = []
         ended: list[Email] = []
@@ -69,11 +79,11 @@ class Claims:
             ended.clear()
             members = tuple(tx.instances.beats())
             free = self._scheduler.order(
-                tx, owner=owner, members=members, now=now, round_robin=round_robin
+                tx, instance=instance, members=members, now=now, round_robin=round_robin
             )
             while free and len(batches) < places:
                 asked, free = free[: places - len(batches)], free[places - len(batches) :]
-                more = self._claim_of(tx, asked, batches, ended, owner=owner, now=now)
+                more = self._claim_of(tx, asked, batches, ended, instance=instance, now=now)
                 free = [*free, *more]
             return members, tuple(batches)
 
@@ -95,6 +105,7 @@ class Claims:
         batch = turn.batch
         if turn.is_over(self._clock.monotonic()) or not self._headroom():
             return
+        self._secret = self._pseudonyms.known()
         now = self._clock.now()
         claimed: list[Batch] = []
         ended: list[Email] = []
@@ -108,11 +119,13 @@ class Claims:
             if (
                 account.version != batch.account.version
                 or not self._scheduler.connections.may_go_on(
-                    account, owner=batch.owner, members=members
+                    account, instance=batch.instance, members=members
                 )
             ):
                 return ()
-            more = self._claim_batch(tx, account, ended, owner=batch.owner, now=now, going_on=True)
+            more = self._claim_batch(
+                tx, account, ended, instance=batch.instance, now=now, going_on=True
+            )
             self._scheduler.sizes.looked()
             if more is None or not more.emails:
                 return ()
@@ -139,11 +152,13 @@ class Claims:
             self._store.post(work).add_done_callback(done)
             turn.asked = told
 
-    def due(self, owner: int) -> datetime | None:
+    def due(self, instance: int) -> datetime | None:
         """When there will be something to claim, as far as the rows can tell; None for nothing."""
         now = self._clock.now()
         return self._store.read(
-            lambda tx: self._next_due(tx, owner=owner, members=tuple(tx.instances.beats()), now=now)
+            lambda tx: self._next_due(
+                tx, instance=instance, members=tuple(tx.instances.beats()), now=now
+            )
         )
 
     def anything_due(self) -> bool:
@@ -159,17 +174,17 @@ class Claims:
 
     def _is_due(self, tx: QueueRows) -> bool:
         now = self._clock.now()
-        due = self._next_due(tx, owner=0, members=(), now=now)
+        due = self._next_due(tx, instance=0, members=(), now=now)
         return due is not None and due <= now
 
     def _next_due(
-        self, tx: QueueRows, *, owner: int, members: Sequence[int], now: datetime
+        self, tx: QueueRows, *, instance: int, members: Sequence[int], now: datetime
     ) -> datetime | None:
         return next_due(
             tx,
             self._scheduler.connections,
             self._windows,
-            owner=owner,
+            instance=instance,
             members=members,
             now=now,
         )
@@ -181,14 +196,16 @@ class Claims:
         batches: list[Batch],
         ended: list[Email],
         *,
-        owner: int,
+        instance: int,
         now: datetime,
     ) -> Sequence[tuple[Account, int]]:
         """One batch of each account that has one; which of them have connections left then."""
         still_free = []
         for account, connections in asked:
             self._scheduler.looked_at(account.id)
-            batch = self._claim_batch(tx, account, ended, owner=owner, now=now, going_on=False)
+            batch = self._claim_batch(
+                tx, account, ended, instance=instance, now=now, going_on=False
+            )
             if batch is None:
                 continue
             # only the first one's dialogue begins now
@@ -201,11 +218,11 @@ class Claims:
 
     def _claim_batch(
         self,
-        tx: QueueRows,
+        tx: ListRows,
         account: Account,
         ended: list[Email],
         *,
-        owner: int,
+        instance: int,
         now: datetime,
         going_on: bool,
     ) -> Batch | None:
@@ -220,15 +237,21 @@ class Claims:
             plan = attrs.evolve(plan, shared=1)  # it was asked in its turn
         if account.health.breaker.needs_login(now):
             due = tx.emails.next_due([account.id])
-            probe = Batch(account=account, owner=owner, emails=())
+            probe = Batch(account=account, instance=instance, emails=())
             return probe if due is not None and due <= now else None
-        emails = self._claim_emails(tx.emails, account, plan, owner=owner, now=now, crashes=crashes)
-        self._scheduler.sizes.found(account.id, len(emails), asked=plan.limit)
-        emails = without_withdrawn(tx.emails, emails, ended, now=now)
+        for _ in range(_MOST_UNWANTED):
+            claimed = self._claim_emails(
+                tx.emails, account, plan, instance=instance, now=now, crashes=crashes
+            )
+            self._scheduler.sizes.found(account.id, len(claimed), asked=plan.limit)
+            emails = without_withdrawn(tx, claimed, ended, now=now)
+            emails = without_unwanted(tx, account, emails, ended, now=now, secret=self._secret)
+            if emails or not claimed:
+                break
         if not emails:
             return None
         tx.ledger.reserve(emails, units=lambda email: units_of(account, email))
-        return Batch(account=account, owner=owner, emails=tuple(emails))
+        return Batch(account=account, instance=instance, emails=tuple(emails))
 
     def _claim_emails(
         self,
@@ -236,7 +259,7 @@ class Claims:
         account: Account,
         plan: Plan,
         *,
-        owner: int,
+        instance: int,
         now: datetime,
         crashes: int,
     ) -> Sequence[Email]:
@@ -248,7 +271,7 @@ class Claims:
             units=plan.units,
             urgent_units=plan.urgent_units,
             now=now,
-            owner=owner,
+            instance=instance,
             fair=plan.fair,
             shared=plan.shared,
             last=account.health.suspects,

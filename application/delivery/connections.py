@@ -16,14 +16,14 @@ class Connections:
         self._busy: dict[int, int] = defaultdict(int)
         self._allowed: dict[int, int] = {}  # connections of this process, when it looked last
 
-    def free(self, account: Account, *, owner: int, members: Sequence[int]) -> int:
-        """How many more connections of this account *owner* may open now."""
-        ours = self._share(account, owner=owner, members=members)
+    def free(self, account: Account, *, instance: int, members: Sequence[int]) -> int:
+        """How many more connections of this account *instance* may open now."""
+        ours = self._share(account, instance=instance, members=members)
         return max(0, ours - self._busy[account.id])
 
-    def may_go_on(self, account: Account, *, owner: int, members: Sequence[int]) -> bool:
+    def may_go_on(self, account: Account, *, instance: int, members: Sequence[int]) -> bool:
         """Whether a connection in use may take more: it is not one too many meanwhile."""
-        return self._busy[account.id] <= self._share(account, owner=owner, members=members)
+        return self._busy[account.id] <= self._share(account, instance=instance, members=members)
 
     def has_free(self, account_id: int) -> bool:
         """Whether another connection of this account stands free."""
@@ -42,8 +42,8 @@ class Connections:
         with self._lock:
             self._busy[account_id] += change
 
-    def _share(self, account: Account, *, owner: int, members: Sequence[int]) -> int:
+    def _share(self, account: Account, *, instance: int, members: Sequence[int]) -> int:
         most = account.health.connections(account.limits.max_connections)
-        ours = share(account.id, most, owner=owner, members=members)
+        ours = share(account.id, most, instance=instance, members=members)
         self._allowed[account.id] = ours
         return ours

@@ -15,7 +15,7 @@ def next_due(
     connections: Connections,
     windows: WindowLengths,
     *,
-    owner: int,
+    instance: int,
     members: Sequence[int],
     now: datetime,
 ) -> datetime | None:
@@ -27,7 +27,7 @@ def next_due(
     times = []
     for account in tx.accounts.all():
         opens = account.opens_at(now)
-        if opens is None or not connections.free(account, owner=owner, members=members):
+        if opens is None or not connections.free(account, instance=instance, members=members):
             continue
         due = _due(tx, account, windows, now=now)
         if due is not None:

@@ -3,11 +3,12 @@
 import attrs
 
 from application.delivery.account_health import AccountHealth
-from application.delivery.rules import DeliveryRules
+from application.delivery.policy import DeliveryPolicy
 from application.delivery.scheduler import Scheduler
 from application.ports.sender import Sender
 from application.ports.store import Store, Transaction
 from application.ports.system import Clock, Entropy, Observe
+from application.telling import save_account_health
 from domain.account.account import Account
 from domain.account.weighing import unreachable
 from domain.errors import NotFound, StoreUnavailable
@@ -28,7 +29,7 @@ class LoginProbe:
         clock: Clock,
         entropy: Entropy,
         observe: Observe,
-        rules: DeliveryRules,
+        rules: DeliveryPolicy,
         scheduler: Scheduler,
         health: AccountHealth,
     ) -> None:
@@ -80,7 +81,8 @@ class LoginProbe:
                         most=current.limits.max_connections,
                         reason=verdict.reason,
                     )
-            tx.accounts.save_health(attrs.evolve(current, health=health))
+            changed = attrs.evolve(current, health=health)
+            save_account_health(tx, changed, was=current, at=now)
 
         self._store.write(work)
         self._observe(

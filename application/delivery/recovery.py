@@ -9,13 +9,14 @@ import attrs
 from application.delivery.accounts import find, units_of
 from application.delivery.attempts import has_begun, open_attempt
 from application.delivery.batch import Batch
+from application.delivery.policy import DeliveryPolicy
 from application.delivery.reporting import email_event
 from application.delivery.result_writer import ResultWriter
 from application.delivery.rows import ResultRows
-from application.delivery.rules import DeliveryRules
 from application.delivery.scheduler import Scheduler
 from application.ports.store import Store
 from application.ports.system import Clock, Entropy, Observe
+from application.telling import save_email
 from domain.email.attempt import CRASHED, AbandonedAttempt
 from domain.email.lifecycle import Email
 from domain.email.recipient import EXPIRED, OUTCOME_UNKNOWN
@@ -44,7 +45,7 @@ class Recovery:
         clock: Clock,
         entropy: Entropy,
         observe: Observe,
-        rules: DeliveryRules,
+        rules: DeliveryPolicy,
         scheduler: Scheduler,
         results: ResultWriter,
     ) -> None:
@@ -123,7 +124,7 @@ class Recovery:
             self._results.persist(work)
             return True
 
-    def recover(self, owner: int, *, limit: int = 200) -> int:
+    def recover(self, instance: int, *, limit: int = 200) -> int:
         """Take up to *limit* emails from a holder that is dead; how many there were.
 
         Behind the mark their outcome is unknown; before it they go back as if never claimed.
@@ -132,7 +133,7 @@ class Recovery:
         abandoned = AbandonedAttempt(reason=CRASHED, text="its process died", crashed=True)
 
         def work(tx: ResultRows) -> Sequence[Email]:
-            held = tx.emails.held_by(owner, limit=limit)
+            held = tx.emails.held_by(instance, limit=limit)
             return [
                 self._release(tx, email, abandoned, now=now, began=has_begun(tx.attempts, email))
                 for email in held
@@ -177,7 +178,7 @@ class Recovery:
             jitter=self._entropy.jitter(),
         )
         back = released(email, abandoned, terms, began=began)
-        tx.emails.save(back, was=email)
+        save_email(tx, back, was=email)
         unknown = email.phase is Phase.COMMITTING
         if began or unknown:
             tx.attempts.close(

@@ -53,7 +53,7 @@ class Scheduler:
         self,
         tx: QueueRows,
         *,
-        owner: int,
+        instance: int,
         members: Sequence[int],
         now: datetime,
         round_robin: bool = False,
@@ -66,7 +66,7 @@ class Scheduler:
             (account, left)
             for account in tx.accounts.all()
             if _is_open(account, now)
-            and (left := self.connections.free(account, owner=owner, members=members)) > 0
+            and (left := self.connections.free(account, instance=instance, members=members)) > 0
         ]
         headroom = {account.id: self._headroom(tx.ledger, account, now=now) for account, _ in free}
         rivals = {a.id: headroom[a.id] for a, _ in free if not a.health.breaker.failures}

@@ -1,6 +1,6 @@
 """The result of a hand-off, written down."""
 
-from contextlib import suppress
+import contextlib
 from datetime import datetime, timedelta
 from threading import Event as Answered
 from typing import Final
@@ -11,22 +11,27 @@ from application.delivery.account_health import AccountHealth
 from application.delivery.accounts import find_locked
 from application.delivery.attempts import ended_attempt, open_attempt, others_passed
 from application.delivery.batch import Turn
+from application.delivery.policy import DeliveryPolicy
 from application.delivery.reporting import email_event, report_settled
 from application.delivery.result_writer import ResultWriter
 from application.delivery.rows import AccountRows, ResultRows
-from application.delivery.rules import DeliveryRules
 from application.ports.accounts import Ledger
 from application.ports.system import Clock, Entropy, Observe
+from application.suppressing import note_full
+from application.telling import save_account, save_account_health, save_email, suppress
 from domain.account.account import Account
 from domain.account.suspicion import Witness
 from domain.account.weighing import evidence_of, speaks_of_an_email
 from domain.email.attempt import AbandonedAttempt, Attempt
+from domain.email.bounces import bounces, full_mailboxes
 from domain.email.lifecycle import Email
 from domain.email.settlement import Aside, Terms, accepted_late, settled
 from domain.email.status import Status
+from domain.erasure import told_of
 from domain.errors import NotFound, StaleAttempt
 from domain.events import Event
 from domain.outcome.handoff import Handoff
+from domain.outcome.provider_id import reported_name
 from domain.outcome.verdict import ACCOUNT_GATES, AccountEffect, Result, Verdict
 
 FAULT_SECONDS: Final = 5.0  # how long a worker waits to hear what follows for the account
@@ -41,7 +46,7 @@ class Settlement:
         clock: Clock,
         entropy: Entropy,
         observe: Observe,
-        rules: DeliveryRules,
+        rules: DeliveryPolicy,
         results: ResultWriter,
         health: AccountHealth,
     ) -> None:
@@ -74,8 +79,10 @@ class Settlement:
         following = turn.open_next()
 
         def work(tx: ResultRows) -> None:
-            tx.emails.save(settled, was=email)
+            save_email(tx, settled, was=email)
+            _suppress_bounced(tx, email, settled, verdict, now=now)
             tx.attempts.close(attempt)
+            _keep_name(tx, attempt)
             if following is not None:  # its dialogue begins now
                 tx.attempts.open((open_attempt(following, account, now=now),))
             self._settle_ledger(tx.ledger, account, email, verdict)
@@ -155,7 +162,8 @@ class Settlement:
                 aside = Aside(waits=self._rules.congestion.asides, passed=passed)
             settled = self._settled(account, email, applied, now=now, jitter=jitter, aside=aside)
             told.append((settled, applied))
-            tx.emails.save(settled, was=email)
+            save_email(tx, settled, was=email)
+            _suppress_bounced(tx, email, settled, verdict, now=now)
             tx.attempts.close(attempt)
             self._settle_ledger(tx.ledger, account, email, verdict)
             if current is not None:
@@ -198,13 +206,13 @@ class Settlement:
         now = self._clock.now()
 
         def work(tx: ResultRows) -> Email | None:
-            tx.attempts.close(attempt)
+            current = tx.emails.get(email.id)
+            tx.attempts.close(told_of(current, attempt))
             if verdict.result is not Result.SENT:
                 return None
-            current = tx.emails.get(email.id)
             late = accepted_late(current, verdict, now=now)
             if late is not None:
-                tx.emails.save(late, was=current)
+                save_email(tx, late, was=current)
                 if current.status is Status.SENDING:
                     tx.ledger.free(current.id, current.attempt_no)
             return late
@@ -224,23 +232,27 @@ class Settlement:
         self._sizes[account.id] = known
         if account.health.max_octets == most:
             return
+        now = self._clock.now()
 
         def work(tx: AccountRows) -> None:
             current = find_locked(tx.accounts, account)
             if current is not None:
                 health = attrs.evolve(current.health, max_octets=most)
-                tx.accounts.save_health(attrs.evolve(current, health=health))
+                learnt = attrs.evolve(current, health=health)
+                save_account_health(tx, learnt, was=current, at=now)
 
         self._results.persist(work, lambda error: None)
 
     def stop_announcing(self, account: Account, handoff: Handoff) -> None:
         """For good: its server breaks on an envelope that comes together with a final dot."""
+        now = self._clock.now()
 
         def work(tx: AccountRows) -> None:
-            with suppress(NotFound):
+            with contextlib.suppress(NotFound):
                 current = tx.accounts.lock(account.id)
                 if current.version == account.version and current.announce_next:
-                    tx.accounts.save(attrs.evolve(current, announce_next=False))
+                    stopped = attrs.evolve(current, announce_next=False)
+                    save_account(tx, stopped, was=current, at=now)
 
         def done(error: BaseException | None) -> None:
             if error is None:
@@ -254,3 +266,23 @@ class Settlement:
                 )
 
         self._results.persist(work, done)
+
+
+def _suppress_bounced(
+    tx: ResultRows, email: Email, settled: Email, verdict: Verdict, *, now: datetime
+) -> None:
+    """Nobody is waited for: the results of many connections are one work, and so are those of
+    other processes, which would wait for each other.
+    """
+    if verdict.suppress:
+        for suppression in bounces(email, settled, verdict, now=now):
+            suppress(tx, suppression, wait=False)
+    if verdict.result is not Result.SENT or len(verdict.recipients) > 1:
+        for address in full_mailboxes(email, verdict):
+            note_full(tx, address, email_id=email.id, now=now)
+
+
+def _keep_name(tx: ResultRows, attempt: Attempt) -> None:
+    name = reported_name(attempt.reply)
+    if name is not None:
+        tx.bounces.name(attempt.email_id, attempt_no=attempt.attempt_no, name=name)

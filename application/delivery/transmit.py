@@ -9,10 +9,10 @@ from application.delivery.attempts import open_attempt
 from application.delivery.batch import Batch, Turn
 from application.delivery.claim import Claims
 from application.delivery.message_cache import MessageCache
+from application.delivery.policy import DeliveryPolicy
 from application.delivery.recovery import OVERDUE, SHUTDOWN, UNTOUCHED, Recovery
 from application.delivery.reporting import email_event
 from application.delivery.result_writer import CommitPermit, ResultWriter
-from application.delivery.rules import DeliveryRules
 from application.delivery.scheduler import Scheduler
 from application.delivery.settle import Settlement
 from application.delivery.signing import Signing
@@ -25,6 +25,7 @@ from domain.errors import SecretUnreadable, StoreUnavailable
 from domain.events import Event
 from domain.outcome.classify import classify
 from domain.outcome.handoff import Handoff, Problem, Stage
+from domain.outcome.notifications import classify_sparing
 from domain.outcome.session import excused
 
 # So long a connection may go on claiming for itself before others that wait get their turn.
@@ -44,13 +45,13 @@ class Transmission:
         signing: Signing,
         clock: Clock,
         observe: Observe,
-        rules: DeliveryRules,
+        rules: DeliveryPolicy,
         scheduler: Scheduler,
         results: ResultWriter,
         claims: Claims,
         settlement: Settlement,
         recovery: Recovery,
-        lease_ends: Callable[[int], float] = lambda owner: inf,
+        lease_ends: Callable[[int], float] = lambda instance: inf,
     ) -> None:
         self._store = store
         self._sender = sender
@@ -64,6 +65,14 @@ class Transmission:
         self._settlement = settlement
         self._recovery = recovery
         self._lease_ends = lease_ends
+        self._turns: set[Turn] = set()
+
+    def deal_out(self) -> None:
+        """Put back what waits behind dialogues that last too long, for other connections."""
+        now = self._clock.monotonic()
+        for turn in tuple(self._turns):
+            has_free = self._scheduler.connections.has_free(turn.batch.account.id)
+            self._recovery.put_back(turn.deal_out(now, has_free=has_free), UNTOUCHED)
 
     def deliver(
         self,
@@ -83,16 +92,20 @@ class Transmission:
             checked_until=self._clock.steady() + LIFETIMES_AHEAD,
         )
         messages = MessageCache(self._store, batch.account, self._signing)
+        self._turns.add(turn)
         try:
             with self._sender.converse(batch.account) as conversation:
                 while turn.emails:
                     if stopping():
-                        self._recovery.put_back(tuple(turn.emails), SHUTDOWN)
+                        self._recovery.put_back(turn.take_all(), SHUTDOWN)
                         break
-                    slow = turn.is_slow(self._clock.monotonic())
+                    now = self._clock.monotonic()
+                    slow = turn.is_slow(now)
                     if slow and self._scheduler.connections.has_free(batch.account.id):
                         self._recovery.put_back(turn.all_but_one(), UNTOUCHED)
-                    email = turn.emails.popleft()
+                    email = turn.take(now)
+                    if email is None:  # all of it was dealt out
+                        break
                     if self._is_too_late(email, turn):
                         self._recovery.expire(email)
                         continue
@@ -104,9 +117,10 @@ class Transmission:
                         turn.since = self._clock.monotonic()
                         turn.checked_until = self._clock.steady() + LIFETIMES_AHEAD
                     if gate is not None:
-                        self._recovery.put_back(tuple(turn.emails), gate)
+                        self._recovery.put_back(turn.take_all(), gate)
                         break
         finally:
+            self._turns.discard(turn)
             # after a bug too: *on_claimed* must know of it before the batch is given up
             turn.gather()
         self._scheduler.release(batch.account.id, batch.emails)
@@ -139,14 +153,14 @@ class Transmission:
         permit = CommitPermit(
             self._results,
             email,
-            owner=batch.owner,
+            instance=batch.instance,
             clock=self._clock,
             lease_ends=self._lease_ends,
         )
         started = self._clock.monotonic()
         try:
             handoff = conversation.send(
-                messages.of(email, turn.emails),
+                messages.of(email, tuple(turn.emails)),
                 before_dot=permit,
                 still=permit.still,
                 then=lambda: messages.first_of(turn.gather()),
@@ -169,11 +183,13 @@ class Transmission:
         self._settlement.learn_size(account, handoff)
         elapsed = self._clock.monotonic() - started
         self._scheduler.sizes.record_latency(account.id, elapsed, of_server=elapsed - permit.waited)
-        verdict = classify(
+        judge = classify_sparing if handoff.dsn and len(handoff.recipients) > 1 else classify
+        verdict = judge(
             handoff,
             recipients=len(email.open_recipients),
             rules=self._rules.replies,
             echoes=(email.subject,),
+            at_most_once=email.at_most_once,
         )
         if handoff.announcement_refused:
             verdict = excused(verdict, handoff)

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from application.delivery.reporting import email_event
-from application.ports.queue import EmailRepository
 from application.ports.system import Observe
+from application.telling import EmailChange, save_email
 from domain.email.lifecycle import Email
 from domain.email.withdrawal import is_withdrawn, suppress
 
 
 def without_withdrawn(
-    emails: EmailRepository, claimed: Sequence[Email], ended: list[Email], *, now: datetime
+    tx: EmailChange, claimed: Sequence[Email], ended: list[Email], *, now: datetime
 ) -> Sequence[Email]:
     """Those that may be sent. The others are ended in this work and added to *ended*.
 
@@ -23,7 +23,7 @@ def without_withdrawn(
         return claimed
     for email in withdrawn:
         suppressed = suppress(email, now=now)
-        emails.save(suppressed, was=email)
+        save_email(tx, suppressed, was=email)
         ended.append(suppressed)
     return [email for email in claimed if not is_withdrawn(email)]
 

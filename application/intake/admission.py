@@ -63,17 +63,18 @@ class Admission:
                     retry_after=timedelta(seconds=30),
                 )
 
-    def check_capability(self, instances: InstanceRepository, capability: Capability) -> None:
-        """NotAccepting while a process of an older version delivers: it would send this wrong."""
-        if instances.lacks(capability):
-            raise NotAccepting(
-                "a process of an older version delivers still, and cannot send this email yet",
-                retry_after=timedelta(seconds=30),
-            )
-
     def check_room(self, waiting: int, *, emails: int) -> None:
         """NotAccepting if so many *emails* more than *waiting* would be too many in the queue."""
         if self._max_depth is not None and waiting + emails > self._max_depth:
             raise NotAccepting(
                 f"the queue holds {self._max_depth} emails", retry_after=timedelta(seconds=30)
             )
+
+
+def check_capability(instances: InstanceRepository, capability: Capability) -> None:
+    """NotAccepting while a process of an older version delivers: it would send this wrong."""
+    if instances.lacks(capability):
+        raise NotAccepting(
+            "a process of an older version delivers still, and cannot send this email yet",
+            retry_after=timedelta(seconds=30),
+        )

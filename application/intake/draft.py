@@ -21,7 +21,7 @@ from domain.message.client_headers import RESERVED, header_errors, is_reserved
 from domain.message.compose import Content
 from domain.message.raw import RawMessage
 from domain.message.template import Value
-from domain.suppression import TOPIC, TOPIC_RULE
+from domain.suppression import TOPIC, TOPIC_RULE, SuppressionReason
 
 _OF_TOPIC: Final = frozenset({"list-unsubscribe", "list-unsubscribe-post"})
 
@@ -55,7 +55,8 @@ class Draft:
     *bcc*. *names* are those of recipients. *account_id* pins it to an account, *sender* to the
     accounts that may send as that address; None leaves the choice. *in_reply_to* is the id of an
     email of ours, or a Message-ID. *topic* is what its one recipient may unsubscribe from.
-    *raw* is the message itself, where the client made it: then it has no content.
+    *raw* is the message itself, where the client made it: then it has no content, and *sender* is
+    who stands in its From, or None if its account is to.
     """
 
     subject: str
@@ -78,6 +79,7 @@ class Draft:
     expires_at: datetime | None = None
     at_most_once: bool = False
     topic: str | None = None
+    bypassed: frozenset[SuppressionReason] = frozenset()
     labels: Labels = NO_LABELS
     template: TemplateChoice | None = None
     variables: Mapping[str, Value] = attrs.field(factory=dict, repr=False)
@@ -102,6 +104,26 @@ class Draft:
             named.get(address) or Recipient(address=address, field=RecipientField.BCC)
             for address in dict.fromkeys(self.envelope)
         )
+
+    @property
+    def number_of_recipients(self) -> int:
+        """How many `recipients` it has."""
+        if self.envelope is None and len(self.to) == 1 and not self.cc and not self.bcc:
+            return 1
+        return len(self.recipients())
+
+    @property
+    def header_names(self) -> tuple[str, ...]:
+        """Those of the headers that the client has set, in a message that it made too."""
+        own = () if self.raw is None else self.raw.fields
+        return (*(name for name, _ in self.headers), *(field.name for field in own))
+
+    def sent_as_account(self) -> "Draft":
+        """The same with the From of whichever account it goes by, and answers to its own."""
+        if self.raw is not None:
+            return attrs.evolve(self, sender=None, raw=self.raw.answered_to_sender())
+        asked = () if self.sender is None else (self.sender,)
+        return attrs.evolve(self, sender=None, reply_to=self.reply_to or asked)
 
     def own_sender(self, account: Account | None) -> Mailbox | None:
         """The From of its own that the message has; None if it is that of its account.
@@ -162,12 +184,18 @@ class Draft:
             topic=self.topic,
             expires_at=self.expires_at,
             template=self.template_used,
+            bypassed=self.bypassed,
         )
 
     def _says_more(self) -> bool:
         """Whether there is something to keep of it for people."""
         return bool(
-            self.names or self.reply_to or self.topic or self.expires_at or self.template_used
+            self.names
+            or self.reply_to
+            or self.topic
+            or self.expires_at
+            or self.template_used
+            or self.bypassed
         )
 
     def check(self, *, now: datetime) -> None:
@@ -186,7 +214,7 @@ class Draft:
         if self.priority not in PRIORITIES:
             yield FieldError("priority", f"must be {PRIORITIES[0]} to {PRIORITIES[-1]}")
         yield from errors_of_times(self.send_at, self.expires_at, now=now)
-        if self.labels:
+        if self.labels is not NO_LABELS:
             yield from self.labels.errors()
         if not (self.envelope or (self.envelope is None and (self.to or self.cc or self.bcc))):
             yield FieldError("to", "must not be empty")
@@ -202,6 +230,6 @@ class Draft:
         if number != 1:  # the others could unsubscribe the one that the link is for
             message = f"an email with a topic needs exactly one recipient, not {number}"
             yield FieldError("topic", message)
-        for name, _ in self.headers:
+        for name in self.header_names:
             if name.lower() in _OF_TOPIC:
                 yield FieldError(f"headers/{name}", "is written by the service where a topic is")

@@ -4,7 +4,7 @@ What is stored here and then not used, because the email was refused or the proc
 by the sweep.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Final
@@ -16,7 +16,7 @@ from application.intake.draft import UploadedFile
 from application.ports.store import Store, Transaction
 from application.ports.system import Clock, Entropy
 from domain.access import Caller, Scope
-from domain.errors import FieldError, InvalidInput
+from domain.errors import FieldError, InvalidInput, NotFound
 from domain.message.attachment import (
     CHUNK,
     INLINE_LIMIT,
@@ -25,8 +25,10 @@ from domain.message.attachment import (
     Blob,
     blob_of,
     check_type,
+    chunks_of,
     type_of,
 )
+from domain.message.plain_lines import are_plain
 from domain.message.upload import KEPT, Upload
 
 # A blob that was begun so lately is there for an hour at least: nobody stores it again.
@@ -91,6 +93,10 @@ def _put(tx: Transaction, *, blob: Blob, n: int, octets: bytes) -> None:
     tx.blobs.put(blob.digest, n, octets)
 
 
+def _chunk(tx: Transaction, *, digest: bytes, n: int) -> bytes:
+    return tx.blobs.chunk(digest, n)
+
+
 @attrs.frozen
 class Attached:
     """The files of a draft, and the octets of those that are to be stored apart."""
@@ -106,6 +112,7 @@ class FilesOfCall:
         self._store = store
         self._caller = caller
         self._found: dict[str, Upload | None] = {}
+        self._plain: dict[Blob, bool] = {}
 
     def attached(self, files: tuple[Attachment | UploadedFile, ...]) -> Attached:
         """*files* as they stand in the message. InvalidInput ``attachment_unknown``."""
@@ -117,7 +124,8 @@ class FilesOfCall:
             elif isinstance(file.octets, bytes) and len(file.octets) >= INLINE_LIMIT:
                 blob = blob_of(file.octets)
                 large[blob] = file.octets
-                attachments.append(attrs.evolve(file, octets=blob))
+                plain = file.is_message and are_plain((file.octets,))
+                attachments.append(attrs.evolve(file, octets=blob, plain=plain))
             else:
                 attachments.append(file)
         return Attached(tuple(attachments), large)
@@ -129,12 +137,28 @@ class FilesOfCall:
             error = FieldError(f"{field}/attachment_id", message)
             raise InvalidInput(error, code="attachment_unknown")
         known = None if upload.content_type == OCTET_STREAM else upload.content_type
-        return Attachment(
+        attachment = Attachment(
             filename=file.filename,
             content_type=file.content_type or known or type_of(file.filename),
             octets=upload.blob,
             content_id=file.content_id,
         )
+        if not attachment.is_message:
+            return attachment
+        return attrs.evolve(attachment, plain=self._is_plain(upload.blob))
+
+    def _is_plain(self, blob: Blob) -> bool:
+        """Whether its lines are, which are read once for the call; not if some are gone."""
+        if blob not in self._plain:
+            try:
+                self._plain[blob] = are_plain(self._chunks(blob))
+            except NotFound:
+                return False
+        return self._plain[blob]
+
+    def _chunks(self, blob: Blob) -> Iterator[bytes]:
+        for n in range(chunks_of(blob.size)):
+            yield self._store.read_latest(partial(_chunk, digest=blob.digest, n=n))
 
     def _find(self, upload_id: str) -> Upload | None:
         if upload_id not in self._found:

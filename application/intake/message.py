@@ -8,7 +8,9 @@ import attrs
 from application.intake.draft import Draft
 from application.intake.files import FilesOfCall
 from domain.email.detail import NOTHING, AttachedFile, Detail
+from domain.errors import InvalidInput
 from domain.message.attachment import MAX_ATTACHMENTS, Attachment, Blob
+from domain.message.client_headers import RESERVED, ses_errors
 from domain.message.compose import Content, compose, compose_parts
 from domain.message.inline import extracted
 from domain.message.raw import compose_raw
@@ -33,15 +35,22 @@ def composed(
     date: datetime,
     denied: Collection[str],
     files: FilesOfCall,
+    for_ses: bool = False,
 ) -> Composed:
-    """The message of *draft*, whose *content* lacks its files. InvalidInput."""
+    """The message of *draft*, whose *content* lacks its files. InvalidInput.
+
+    *for_ses*: orders to Amazon SES may stand in it.
+    """
+    if content.headers and not for_ses:
+        _refuse_orders(content)
     if draft.raw is not None:
         made = compose_raw(
             draft.raw,
-            sender=content.sender or draft.raw.sender,
+            sender=content.sender,
             message_id=message_id,
             date=date,
             headers=content.headers,
+            for_ses=for_ses,
         )
         return Composed(made.skeleton, large=made.large)
     boundary = f"=_{token}"
@@ -59,6 +68,13 @@ def composed(
         denied=denied,
     )
     return Composed(message, _detail_of(given.attachments), {**given.large, **taken.large})
+
+
+def _refuse_orders(content: Content) -> None:
+    """InvalidInput if a header is an order to Amazon SES."""
+    errors = tuple(ses_errors(content.headers))
+    if errors:
+        raise InvalidInput(*errors, code=RESERVED)
 
 
 def _with_images_as_parts(

@@ -57,7 +57,7 @@ class Routing:
     @cached_property
     def smallest_size(self) -> int | None:
         """A message of so many octets is taken by all accounts that may send it; None: any is."""
-        known = (account.health.max_octets for account in self._usable)
+        known = (account.max_octets for account in self._usable)
         sizes = [most - LONGEST_FROM for most in known if most is not None]
         return min(sizes, default=None)
 
@@ -74,7 +74,7 @@ class Routing:
             candidates = self._usable
         fitting = [account for account in candidates if account.takes(size)]
         if not fitting:
-            most = max(account.health.max_octets or 0 for account in candidates)
+            most = max(account.max_octets or 0 for account in candidates)
             message = f"the message has {size} octets, and the mail server takes {most}"
             raise MessageTooLarge(FieldError("", message))
         if len(fitting) == len(candidates):
@@ -160,7 +160,7 @@ def _not_allowed(message: str) -> InvalidInput:
 
 def _check_fits(draft: Draft, account: Account) -> None:
     urgent = is_urgent(draft.priority)
-    if not account.limits.ever_fits(len(draft.recipients()), urgent=urgent):
+    if not account.limits.ever_fits(draft.number_of_recipients, urgent=urgent):
         most = account.limits.smallest(urgent=urgent)
         raise InvalidInput(
             FieldError(

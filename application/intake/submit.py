@@ -9,33 +9,26 @@ from typing import Final, ParamSpec, TypeAlias, TypeVar
 import attrs
 
 from application.email_changes import email_event
+from application.forecasting import Forecasting, ForecastPolicy
 from application.intake.admission import Admission
 from application.intake.budget import Budget
+from application.intake.composer import Composer
 from application.intake.draft import Draft
-from application.intake.expectation import expect
-from application.intake.files import Files, FilesOfCall
 from application.intake.idempotency import IdempotencyKey, record_of, remembered
-from application.intake.message import composed
 from application.intake.prepared import Prepared
 from application.intake.quota import quota_of, use_quota
-from application.intake.renderings import Renderings
 from application.intake.routing import Routing
 from application.intake.storing import large_of, store_emails
-from application.intake.threads import references_of
-from application.intake.topics import suppress_unwanted, topic_link
-from application.ports.message import TemplateEngine
+from application.intake.suppressing import suppress_unwanted
 from application.ports.store import Store, Transaction
-from application.ports.system import Clock, Entropy, Observe, Wake
+from application.ports.system import Clock, Observe, Wake
+from application.pseudonyms import Pseudonyms
 from application.rate_limit import VainWork
-from application.unsubscribe_links import UnsubscribeLinks
 from domain.access import LOCAL, Caller, Scope
 from domain.account.account import Account
-from domain.account.limits import WindowLengths
 from domain.email.forecast import Forecast
 from domain.email.lifecycle import Email
 from domain.email.recipient import SUPPRESSED
-from domain.email.retry import RetryPolicy
-from domain.email.status import initial
 from domain.errors import Conflict, EmailServiceError, InvalidInput, NotFound, TooMany
 from domain.intake import IntakeLimits
 
@@ -53,10 +46,14 @@ IN_VAIN_A_SECOND: Final = 50.0
 
 @attrs.frozen
 class Accepted:
-    """Emails that were stored together, and what to expect of them."""
+    """Emails that were stored together, and what to expect of them.
+
+    *emails* are as they were stored; there are none where the same call was made before.
+    """
 
     ids: tuple[int, ...]
     forecast: Forecast
+    emails: Sequence[Email] = ()
 
 
 @attrs.frozen
@@ -75,27 +72,22 @@ class Submission:
         *,
         store: Store,
         clock: Clock,
-        entropy: Entropy,
-        engine: TemplateEngine,
         admission: Admission,
-        files: Files,
-        limits: IntakeLimits,
-        retry: RetryPolicy,
-        windows: WindowLengths,
-        links: UnsubscribeLinks,
+        composer: Composer,
+        forecasts: ForecastPolicy,
+        pseudonyms: Pseudonyms,
         wake: Wake,
         observe: Observe,
     ) -> None:
         self._store = store
         self._clock = clock
-        self._entropy = entropy
-        self._engine = engine
         self._admission = admission
-        self._files = files
-        self._limits = limits
-        self._retry = retry
-        self._windows = windows
-        self._links = links
+        self._pseudonyms = pseudonyms
+        self._composer = composer
+        self._files = composer.files
+        self._limits = composer.limits
+        self._windows = composer.windows
+        self._forecasts = forecasts
         self._wake = wake
         self._observe = observe
         self._in_vain = VainWork(free=FREE_IN_VAIN, rate=IN_VAIN_A_SECOND, clock=clock)
@@ -146,6 +138,18 @@ class Submission:
         idempotency = IdempotencyKey(key=key, scope=scope, digest=digest())
         return _known(self._store, idempotency)
 
+    def prepare(self, drafts: Sequence[Draft], caller: Caller) -> Sequence[Prepared]:
+        """What would be stored of *drafts*. All of them or none; errors as of `submit`."""
+        now = self._clock.now()
+        chosen = self._choose(drafts, caller, now=now)
+        if any(isinstance(one, Refusal) for one in chosen.accounts):
+            raise _batch_error(chosen.accounts)  # before any is composed: that is what costs
+        prepared = self._compose_each(drafts, chosen, caller, now=now)
+        right = [one for one in prepared if isinstance(one, Prepared)]
+        if len(right) < len(prepared):
+            raise _batch_error(prepared)
+        return right
+
     def submit(
         self,
         drafts: Sequence[Draft],
@@ -164,7 +168,7 @@ class Submission:
             return Accepted((), Forecast())
         _check_number(drafts, self._limits)
         try:
-            right = self._prepare_all(drafts, caller)
+            right = self.prepare(drafts, caller)
         except (InvalidInput, NotFound, Conflict):
             # an account or a template may have changed since the call was made for the first time
             known = None if idempotency is None else _known(self._store, idempotency)
@@ -175,18 +179,32 @@ class Submission:
         now = right[0].email.created_at
         forecast = self._expect(right, now=now) if with_forecast else Forecast()
         ids, stored = self._store_all(right, idempotency=idempotency, caller=caller)
-        return Accepted(ids, forecast if stored else Forecast())
+        return Accepted(ids, forecast if stored else Forecast(), stored)
 
-    def _prepare_all(self, drafts: Sequence[Draft], caller: Caller) -> Sequence[Prepared]:
-        now = self._clock.now()
-        chosen = self._choose(drafts, caller, now=now)
-        if any(isinstance(one, Refusal) for one in chosen.accounts):
-            raise _batch_error(chosen.accounts)  # before any is composed: that is what costs
-        prepared = self._compose_each(drafts, chosen, caller, now=now)
-        right = [one for one in prepared if isinstance(one, Prepared)]
-        if len(right) < len(prepared):
-            raise _batch_error(prepared)
-        return right
+    def submit_if(
+        self,
+        draft: Draft,
+        *,
+        wanted: Callable[[Transaction], bool],
+        stored: Callable[[Transaction, int], object],
+    ) -> int | None:
+        """Store one email of ours if it is *wanted* by then; its id, or None.
+
+        Both are called in the work that stores it, *stored* with its id. Errors as of `submit`.
+        """
+        prepared = self.prepare((draft,), LOCAL)
+        secret = self._pseudonyms.known()
+
+        def work(tx: Transaction) -> Sequence[Email]:
+            if not wanted(tx):
+                return ()
+            added = self._add(tx, prepared, LOCAL, secret)
+            stored(tx, added[0].id)
+            return added
+
+        added = self._store.write(work)
+        self._announce(added)
+        return added[0].id if added else None
 
     def submit_each(
         self, drafts: Sequence[Draft], *, caller: Caller = LOCAL
@@ -198,11 +216,12 @@ class Submission:
         chosen = self._choose(drafts, caller, now=now)
         all_prepared = self._compose_each(drafts, chosen, caller, now=now)
         right = [one for one in all_prepared if isinstance(one, Prepared)]
+        secret = self._pseudonyms.known()
         self._files.store(large_of(right))
         forecast = self._expect(right, now=now)
         for prepared in all_prepared:
             if isinstance(prepared, Prepared):
-                work = partial(self._add, prepared=(prepared,), caller=caller)
+                work = partial(self._add, prepared=(prepared,), caller=caller, secret=secret)
                 answers.append(self._store.post(work))
             else:
                 answers.append(prepared)
@@ -216,6 +235,8 @@ class Submission:
         And the size up to which a message is taken by whichever account it goes by.
         """
         caller.require(Scope.SEND)
+        if any(draft.bypassed for draft in drafts):
+            caller.require(Scope.ADMIN)
         self._admission.check()
 
         def choose(tx: Transaction) -> Choice:
@@ -233,27 +254,19 @@ class Submission:
         *,
         now: datetime,
     ) -> Sequence["Prepared | Refusal"]:
-        files = self._files.of_call(caller)
-        renderings = Renderings(self._store, self._engine, drafts)
+        composer = self._composer.of_call(drafts, caller, taken_by_all=choice.size, now=now)
         return [
-            account
-            if isinstance(account, Refusal)
-            else _caught(
-                self._compose,
-                draft,
-                account,
-                choice.size,
-                caller,
-                files,
-                renderings=renderings,
-                now=now,
-            )
+            account if isinstance(account, Refusal) else _caught(composer.prepare, draft, account)
             for draft, account in zip(drafts, choice.accounts, strict=True)
         ]
 
     def _expect(self, prepared: Sequence[Prepared], *, now: datetime) -> Forecast:
         emails = [one.email for one in prepared]
-        return expect(self._store, emails, windows=self._windows, now=now)
+        if not emails:
+            return Forecast()
+        return self._store.read_latest(
+            lambda tx: Forecasting(tx, self._forecasts, now=now).of_batch(emails)
+        )
 
     def _store_all(
         self,
@@ -261,15 +274,17 @@ class Submission:
         *,
         idempotency: IdempotencyKey | None,
         caller: Caller,
-    ) -> tuple[tuple[int, ...], bool]:
-        """The ids, and whether the emails were stored by this call and not by one before."""
+    ) -> tuple[tuple[int, ...], Sequence[Email]]:
+        """The ids, and the emails if they were stored by this call and not by one before."""
+
+        secret = self._pseudonyms.known()
 
         def work(tx: Transaction) -> tuple[tuple[int, ...], Sequence[Email]]:
             if idempotency is not None:
                 known = remembered(tx.idempotency, idempotency)
                 if known is not None:
                     return known, ()
-            stored = self._add(tx, prepared, caller)
+            stored = self._add(tx, prepared, caller, secret)
             ids = tuple(email.id for email in stored)
             if idempotency is not None:
                 tx.idempotency.add(record_of(idempotency, ids, now=stored[0].created_at))
@@ -277,10 +292,14 @@ class Submission:
 
         ids, fresh = self._store.write(work)
         self._announce(fresh)
-        return ids, bool(fresh)
+        return ids, fresh
 
     def _add(
-        self, tx: Transaction, prepared: Sequence["Prepared"], caller: Caller
+        self,
+        tx: Transaction,
+        prepared: Sequence["Prepared"],
+        caller: Caller,
+        secret: bytes | None,
     ) -> Sequence[Email]:
         """Rows of the queue, if there is still room for all of them."""
         emails = [one.email for one in prepared]
@@ -289,8 +308,8 @@ class Submission:
             tx.accounts.get(account_id)
         named = sum(len(email.recipients) for email in emails)
         use_quota(tx.key_usage, caller, named, now=emails[0].created_at)
-        prepared = suppress_unwanted(tx, prepared)
-        return store_emails(tx, prepared, admission=self._admission)
+        prepared = suppress_unwanted(tx, prepared, secret=secret)
+        return store_emails(tx, prepared)
 
     def _announce(self, emails: Sequence[Email]) -> None:
         if emails:
@@ -300,91 +319,11 @@ class Submission:
             if email.reason_code == SUPPRESSED:
                 self._observe(email_event("email_suppressed", email))
 
-    def _compose(
-        self,
-        draft: Draft,
-        account: Account | None,
-        taken_by_all: int | None,
-        caller: Caller,
-        files: FilesOfCall,
-        *,
-        renderings: Renderings,
-        now: datetime,
-    ) -> "Prepared":
-        link = topic_link(draft, self._links)
-        draft = renderings.of(draft, unsubscribe_url=None if link is None else link.url)
-        recipients = draft.recipients()
-        errors = self._limits.errors_of_email(len(recipients))
-        if errors:
-            raise InvalidInput(*errors)
-        sender = None if draft.sender is None else draft.own_sender(account)
-        shown = sender or account
-        domain = shown.address.domain if shown else "email-service.invalid"
-        token = self._entropy.token()
-        message_id = (draft.raw and draft.raw.message_id) or f"<{token}@{domain}>"
-        answers = draft.in_reply_to is not None
-        references = references_of(draft, self._store, caller) if answers else ()
-        content = draft.content(sender=sender, references=references)
-        if link is not None:
-            more = link.headers(content.headers)
-            content = attrs.evolve(content, headers=(*content.headers, *more))
-        made = composed(
-            draft,
-            content,
-            message_id=message_id,
-            token=token,
-            date=now,
-            denied=self._limits.denied_files,
-            files=files,
-        )
-        fitting = None
-        if taken_by_all is not None and made.message.size > taken_by_all:
-            fitting = self._store.read_latest(
-                lambda tx: Routing(tx, caller, windows=self._windows, now=now).account_that_takes(
-                    draft, made.message.size
-                )
-            )
-            account = fitting or account
-        due = max(draft.send_at or now, now)
-        email = Email(
-            subject=draft.subject,
-            recipients=recipients,
-            priority=draft.priority,
-            status=initial(due=due <= now),
-            account_id=account.id if account else None,
-            pinned=account is not None
-            and (
-                draft.account_id is not None
-                or draft.sender is not None
-                or fitting is not None
-                or caller.accounts is not None
-            ),
-            at_most_once=draft.at_most_once,
-            smtputf8=content.needs_smtputf8
-            or any(recipient.address.needs_smtputf8 for recipient in recipients),
-            message_id=message_id,
-            size=made.message.size,
-            eligible_at=due,
-            expires_at=self._retry.expires_at(due, draft.expires_at),
-            created_at=now,
-            updated_at=now,
-            key_id=caller.key_id,
-        )
-        return Prepared(
-            email,
-            made.message.octets,
-            labels=draft.labels,
-            detail=draft.detail(made.detail, recipients, sender=sender, references=references),
-            subscription=None if link is None else link.subscription,
-            blobs=made.message.blobs,
-            large=made.large,
-        )
-
 
 def _check_number(drafts: Sequence[Draft], limits: IntakeLimits) -> None:
     """InvalidInput for more emails or recipients than one call may have."""
     if len(drafts) > 1:
-        errors = limits.errors_of_call([len(draft.recipients()) for draft in drafts])
+        errors = limits.errors_of_call([draft.number_of_recipients for draft in drafts])
         if errors:
             raise InvalidInput(*errors)
 

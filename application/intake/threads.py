@@ -24,7 +24,14 @@ def references_of(draft: Draft, store: StoreReader, caller: Caller) -> tuple[str
 def _thread(tx: Transaction, email_id: int, caller: Caller) -> tuple[str, ...]:
     try:
         email = seen_by(caller, tx.emails.get(email_id))
-        octets = tx.emails.octets(email_id)
     except NotFound:
         raise InvalidInput(FieldError("in_reply_to", f"there is no email {email_id}")) from None
-    return thread_after(octets, email.message_id)
+    return thread_after(_octets(tx, email_id), email.message_id)
+
+
+def _octets(tx: Transaction, email_id: int) -> bytes:
+    """Its message; if that was removed it counts as one that answers nothing."""
+    try:
+        return tx.emails.octets(email_id)
+    except NotFound:
+        return b""

@@ -1,4 +1,4 @@
-"""What a topic does at acceptance: a link to unsubscribe, and an end for who has used it."""
+"""What a topic adds to an email at acceptance: a link to unsubscribe."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -8,12 +8,9 @@ from urllib.parse import urlsplit
 import attrs
 
 from application.intake.draft import Draft
-from application.intake.prepared import Prepared
-from application.ports.store import Transaction
 from application.unsubscribe_links import UnsubscribeLinks
-from domain.email.withdrawal import suppress
 from domain.errors import FieldError, InvalidInput
-from domain.suppression import Subscription, Suppression, address_key, is_suppressed
+from domain.suppression import Subscription, address_key
 
 NO_PUBLIC_URL = "no_public_url"
 _HOST: Final = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")  # an IPv6 address is none
@@ -26,12 +23,12 @@ class TopicLink:
     subscription: Subscription
     url: str
 
-    def headers(self, given: Sequence[tuple[str, str]] = ()) -> tuple[tuple[str, str], ...]:
+    def headers(self, given: Sequence[str] = ()) -> tuple[tuple[str, str], ...]:
         """What a mail client makes its button of (RFC 2369, RFC 8058), and the name of the list
         (RFC 2919) unless it is among the headers that the client has *given*.
         """
         return (
-            *(() if any(name.lower() == "list-id" for name, _ in given) else self._list_id()),
+            *(() if any(name.lower() == "list-id" for name in given) else self._list_id()),
             ("List-Unsubscribe", f"<{self.url}>"),
             ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
         )
@@ -55,34 +52,3 @@ def topic_link(draft: Draft, links: UnsubscribeLinks) -> TopicLink | None:
     [recipient] = draft.recipients()
     subscription = Subscription(address_key(recipient.address), draft.topic)
     return TopicLink(subscription, links.url(subscription))
-
-
-def suppress_unwanted(tx: Transaction, prepared: Sequence[Prepared]) -> Sequence[Prepared]:
-    """The same, ended where the recipient has unsubscribed: they are stored and never sent.
-
-    Nothing is asked of the store where no email has a topic.
-    """
-    addresses = {one.subscription.address for one in prepared if one.subscription is not None}
-    if not addresses:
-        return prepared
-    listed: dict[str, list[Suppression]] = {}
-    for suppression in tx.suppressions.of(addresses):
-        listed.setdefault(suppression.address, []).append(suppression)
-    return [
-        attrs.evolve(one, email=suppress(one.email, now=one.email.created_at))
-        if _is_unwanted(one, listed)
-        else one
-        for one in prepared
-    ]
-
-
-def _is_unwanted(prepared: Prepared, listed: dict[str, list[Suppression]]) -> bool:
-    subscription, email = prepared.subscription, prepared.email
-    if subscription is None:
-        return False
-    return is_suppressed(
-        subscription,
-        listed.get(subscription.address, ()),
-        account_id=email.account_id if email.pinned else None,
-        now=email.created_at,
-    )

@@ -10,6 +10,7 @@ import attrs
 
 from application.ports.store import Store, Transaction
 from application.ports.system import Clock, Observe
+from application.telling import save_account_health, save_email
 from domain.email.lifecycle import Email
 from domain.errors import StaleAttempt
 from domain.events import Event
@@ -62,7 +63,7 @@ def _set_back(tx: Transaction, *, emails: Sequence[Email], now: datetime) -> int
     mended = 0
     for email in emails:
         with suppress(StaleAttempt):
-            tx.emails.save(email.clock_set_back(now=now), was=email)
+            save_email(tx, email.clock_set_back(now=now), was=email)
             mended += 1
     return mended
 
@@ -72,4 +73,5 @@ def _set_accounts_back(tx: Transaction, *, now: datetime) -> None:
         if account.health.clock_set_back(now) is not account.health:
             current = tx.accounts.lock(account.id)
             health = current.health.clock_set_back(now)
-            tx.accounts.save_health(attrs.evolve(current, health=health))
+            changed = attrs.evolve(current, health=health)
+            save_account_health(tx, changed, was=current, at=now)

@@ -6,6 +6,7 @@ from application.delivery.reporting import email_event
 from application.delivery.withdrawn import report_suppressed
 from application.ports.store import Store, Transaction
 from application.ports.system import Clock, Observe
+from application.telling import save_email
 from domain.email.lifecycle import Email
 from domain.email.recipient import SUPPRESSED
 from domain.email.withdrawal import is_withdrawn, suppress
@@ -30,7 +31,7 @@ class Expiry:
             ended = []
             for email in tx.emails.expired(now=steady, limit=limit):
                 over = suppress(email, now=now) if is_withdrawn(email) else email.expired(now=now)
-                tx.emails.save(over, was=email)
+                save_email(tx, over, was=email)
                 ended.append(over)
             return ended
 

@@ -7,6 +7,7 @@ import attrs
 from application.ports.sender import Sender
 from application.ports.store import Store, Transaction
 from application.ports.system import Clock, Observe
+from application.telling import save_account_health
 from domain.account.account import Account
 from domain.account.congestion import CongestionPolicy
 from domain.events import Event
@@ -52,7 +53,8 @@ class PausedAccounts:
             current = tx.accounts.lock(account.id)
             health = current.health.resumed() if well else current.health.probed(now=now)
             if current.version == account.version:
-                tx.accounts.save_health(attrs.evolve(current, health=health))
+                changed = attrs.evolve(current, health=health)
+                save_account_health(tx, changed, was=current, at=now)
 
         self._store.write(work)
         name = "account_resumed" if well else "account_probed"

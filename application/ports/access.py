@@ -38,6 +38,10 @@ class KeyRepository(Protocol):
         """All of them, by id."""
         ...
 
+    def lock(self) -> Sequence[ApiKey]:
+        """All of them, by id; another work that asks for it waits until this one is committed."""
+        ...
+
     def save(self, key: ApiKey) -> None:
         """Write what may change of a key that exists: digest and revoked_at. NotFound."""
         ...
@@ -83,10 +87,14 @@ class KeyUsage(Protocol):
 
 
 class AuditTrail(Protocol):
-    """Who did what. Written in the same work as the change; nothing is ever removed."""
+    """Who did what. Written in the same work as the change."""
 
     def add(self, entry: AuditEntry) -> None:
         """Append it."""
+        ...
+
+    def prune(self, *, before: datetime, limit: int) -> int:
+        """Forget those of the first *limit* entries that are from before then; how many."""
         ...
 
     def latest(self, *, limit: int) -> Sequence[AuditEntry]:

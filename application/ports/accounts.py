@@ -106,6 +106,12 @@ class Ledger(Protocol):
         """For each window what `used` gives, and the emails charged (reservations not included)."""
         ...
 
+    def totals_of(
+        self, account_ids: Sequence[int], lengths: WindowLengths
+    ) -> Mapping[int, Mapping[Window, tuple[int, int]]]:
+        """What `totals` gives for each of these accounts."""
+        ...
+
     def room_returns_at(
         self, account_id: int, window: Window, lengths: WindowLengths, *, units: int
     ) -> datetime | None:

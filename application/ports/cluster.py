@@ -11,14 +11,18 @@ class InstanceRepository(Protocol):
     """The processes that deliver, and their heartbeats."""
 
     def join(self, *, host: str, pid: int, now: datetime, capabilities: Capability = ALL) -> int:
-        """A new owner id, never used before, of a process with these *capabilities*."""
+        """A new instance id, never used before, of a process with these *capabilities*.
+
+        Conflict if email waits that needs another one: it would be sent wrong.
+        """
         ...
 
     def lacks(self, capability: Capability) -> bool:
-        """Whether an instance that has not left has no such capability."""
+        """Whether an instance that has not left has no such capability; none joins until the work
+        has ended."""
         ...
 
-    def beat(self, owner: int) -> bool:
+    def beat(self, instance: int) -> bool:
         """Raise the heartbeat counter; False if the instance was declared dead."""
         ...
 
@@ -26,7 +30,7 @@ class InstanceRepository(Protocol):
         """The counter of every instance that has not left."""
         ...
 
-    def leave(self, owner: int) -> None:
+    def leave(self, instance: int) -> None:
         """Remove it. No error if it is gone."""
         ...
 

@@ -19,6 +19,10 @@ class LabelRepository(Protocol):
         """Of one email; `NO_LABELS` if it has none, or is not there."""
         ...
 
+    def of_all(self, email_ids: Collection[int]) -> Mapping[int, Labels]:
+        """The labels of several emails; of those that have some."""
+        ...
+
     def tags_of(self, email_ids: Collection[int]) -> Mapping[int, Sequence[str]]:
         """The tags of several emails, in the order of the client; of those that have some."""
         ...

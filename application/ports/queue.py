@@ -29,7 +29,7 @@ class EmailRepository(Protocol):
         ...
 
     def octets(self, email_id: int) -> bytes:
-        """The message as it was composed at acceptance. NotFound if there is none."""
+        """The message as it was composed at acceptance. NotFound if there is none (any more)."""
         ...
 
     def messages(self, email_ids: Sequence[int]) -> Mapping[int, bytes]:
@@ -63,7 +63,7 @@ class EmailRepository(Protocol):
         units: int,
         urgent_units: int,
         now: datetime,
-        owner: int,
+        instance: int,
         fair: int = 0,
         shared: int | None = None,
         last: Collection[int] = (),
@@ -80,13 +80,13 @@ class EmailRepository(Protocol):
         Of those pinned to no account at most *shared* are taken, and taking stops there. Those with
         an id in *last* are taken only if nothing else can be. What `passed_over` of
         `domain.email.claim_policy` names is left (*crashes* is for it), and a suspect is taken
-        alone. attempt_no has risen by one and owner is set. Safe from any number of processes: no
-        email is given out twice.
+        alone. attempt_no has risen by one and instance is set. Safe from any number of processes:
+        no        email is given out twice.
         """
         ...
 
     def mark_committing(
-        self, claims: Iterable[tuple[int, int]], *, owner: int
+        self, claims: Iterable[tuple[int, int]], *, instance: int
     ) -> Collection[tuple[int, int]]:
         """The last permission before the final dots of *claims*, each an email's id and the number
         of its attempt: those that are still current, and so marked.
@@ -97,11 +97,13 @@ class EmailRepository(Protocol):
         """Write what a transition changed, recipients too, if it still stands as *was*.
 
         The guard is one statement on id, status and attempt_no; StaleAttempt if it finds no row.
+        Conflict if it would wait again while an instance lacks a capability that it needs, or after
+        its message was removed.
         """
         ...
 
-    def held_by(self, owner: int, *, limit: int) -> Sequence[Email]:
-        """Up to *limit* emails that are `sending` for *owner*."""
+    def held_by(self, instance: int, *, limit: int) -> Sequence[Email]:
+        """Up to *limit* emails that are `sending` for *instance*."""
         ...
 
     def expired(self, *, now: datetime, limit: int) -> Sequence[Email]:

@@ -58,7 +58,7 @@ class Sender(Protocol):
         """Connect, TLS, AUTH, MAIL from the account, RCPT, RSET and QUIT; nothing is sent.
 
         What each stage came to, in order, on a connection of its own. The last one is the one that
-        failed, or RCPT.
+        failed, or RCPT; over Graph, which says nothing of a recipient without sending to it, AUTH.
         """
         ...
 

@@ -12,12 +12,22 @@ from application.ports.access import (
     SecretRepository,
 )
 from application.ports.accounts import AccountRepository, DkimKeyRepository, Ledger
+from application.ports.backlog import Backlog
 from application.ports.blobs import BlobRepository, UploadRepository
+from application.ports.bounces import BounceRepository
 from application.ports.cluster import InstanceRepository
+from application.ports.erasure import ErasureRepository
+from application.ports.events import EventLog
+from application.ports.hooks import HookRepository
+from application.ports.inbox import InboxRepository
 from application.ports.labels import LabelRepository
+from application.ports.oauth import AuthorizationRepository, CredentialsRepository
 from application.ports.queue import AttemptRepository, DetailRepository, EmailRepository
+from application.ports.retention import RetentionRepository
 from application.ports.suppression import SuppressionRepository, TopicRepository
 from application.ports.templates import TemplateRepository
+from application.ports.watching import FullMailboxes, WatchRepository
+from application.ports.webhooks import LeaseRepository, WebhookRepository
 
 T = TypeVar("T")
 
@@ -30,6 +40,15 @@ class Transaction(Protocol):
 
     @property
     def dkim_keys(self) -> DkimKeyRepository: ...
+
+    @property
+    def credentials(self) -> CredentialsRepository: ...
+
+    @property
+    def inboxes(self) -> InboxRepository: ...
+
+    @property
+    def authorizations(self) -> AuthorizationRepository: ...
 
     @property
     def emails(self) -> EmailRepository: ...
@@ -62,6 +81,9 @@ class Transaction(Protocol):
     def ledger(self) -> Ledger: ...
 
     @property
+    def backlog(self) -> Backlog: ...
+
+    @property
     def instances(self) -> InstanceRepository: ...
 
     @property
@@ -78,6 +100,33 @@ class Transaction(Protocol):
 
     @property
     def audit(self) -> AuditTrail: ...
+
+    @property
+    def retention(self) -> RetentionRepository: ...
+
+    @property
+    def bounces(self) -> BounceRepository: ...
+
+    @property
+    def events(self) -> EventLog: ...
+
+    @property
+    def watch(self) -> WatchRepository: ...
+
+    @property
+    def full_mailboxes(self) -> FullMailboxes: ...
+
+    @property
+    def hooks(self) -> HookRepository: ...
+
+    @property
+    def erasures(self) -> ErasureRepository: ...
+
+    @property
+    def webhooks(self) -> WebhookRepository: ...
+
+    @property
+    def leases(self) -> LeaseRepository: ...
 
 
 class StoreReader(Protocol):

@@ -65,6 +65,16 @@ class Vault(Protocol):
         ...
 
 
+class Scrub(Protocol):
+    """Overwrites on the disk what was removed from the store."""
+
+    def __call__(self, seconds: float) -> bool:
+        """Work for about so many *seconds*; whether all of it is overwritten, as far as the store
+        has power over that.
+        """
+        ...
+
+
 class TokenCipher(Protocol):
     """Seals what stands in links, so short and so that it is the same each time."""
 

@@ -7,8 +7,16 @@ from typing import Final
 
 import attrs
 
+from domain.account import graph
 from domain.account.health import BY_HAND, Health
 from domain.account.limits import Limits
+from domain.account.oauth import (
+    NEEDS_CONSENT,
+    OAUTH_CLIENT,
+    OAuthClient,
+    client_errors,
+    how_to_authorize,
+)
 from domain.address import Address, is_loopback
 from domain.errors import Conflict, FieldError, InvalidInput
 from domain.message.compose import from_line
@@ -21,15 +29,20 @@ CONNECTION_FIELDS: Final = (
     "username",
     "sealed_password",
     "auth_mechanism",
+    "oauth",
+    "transport",
 )
-# RFC 8314: submission with TLS from the first byte; 2465 is what providers offer beside it.
 LONGEST_FROM: Final = 2000  # octets; a From line is never as long
+# RFC 8314: submission with TLS from the first byte; 2465 is what providers offer beside it.
 IMPLICIT_TLS_PORTS: Final = frozenset({465, 2465})
 # The password was given for these: after a change of one of them it must be given again.
 DESTINATION_FIELDS: Final = ("host", "port", "security", "username")
 MOST_ALIASES: Final = 100
 ANY_LOCAL: Final = "*"  # *@example.org
 PASSWORD_MISSING: Final = "password_missing"  # noqa: S105 - the reason of a pause
+_OAUTH_FORGOTTEN: Final = (
+    "the server, the username or the application changed: send auth with its secret again"
+)
 _FORGOTTEN: Final = "the server, the TLS mode or the username changed: send the password again"
 
 
@@ -42,11 +55,25 @@ class Security(StrEnum):
 
 
 class AuthMechanism(StrEnum):
-    """How the password is presented (RFC 4954); the names of SASL in small letters."""
+    """How a password or a token is presented (RFC 4954); SASL's names in small letters."""
 
     PLAIN = "plain"
     LOGIN = "login"
     CRAM_MD5 = "cram-md5"
+    XOAUTH2 = "xoauth2"
+    OAUTHBEARER = "oauthbearer"
+
+    @property
+    def takes_token(self) -> bool:
+        """Whether it presents an OAuth token: one of the first three presents a password."""
+        return self in (AuthMechanism.XOAUTH2, AuthMechanism.OAUTHBEARER)
+
+
+class Transport(StrEnum):
+    """Over what its mail leaves: SMTP, or Microsoft's Graph API, where SMTP is blocked."""
+
+    SMTP = "smtp"
+    GRAPH = "graph"
 
 
 class OnUnknown(StrEnum):
@@ -74,6 +101,8 @@ class Account:
     written together with a final dot, before its reply: two well-known servers break on that.
     ``aliases`` are further addresses that may stand in its mail's From line; the local part * of
     one stands for any.
+    ``ses_headers``: orders to Amazon SES in the headers of its mail are left there.
+    ``oauth``: it logs in with a token in the place of a password.
     ``signs``: one of its DKIM keys is active; the store tells, from the keys.
     """
 
@@ -89,7 +118,10 @@ class Account:
     username: str = ""
     sealed_password: bytes | None = attrs.field(default=None, repr=False)
     auth_mechanism: AuthMechanism | None = None
+    oauth: OAuthClient | None = None
+    transport: Transport = Transport.SMTP
     announce_next: bool = False
+    ses_headers: bool = False
     signs: bool = False
     active: bool = True
     limits: Limits = attrs.field(factory=Limits)
@@ -109,24 +141,42 @@ class Account:
         """Whether its password was forgotten: it is paused and opens no connection until then."""
         pause = self.health.pause
         forgotten = pause is not None and pause.reason == PASSWORD_MISSING
-        return forgotten and self.authenticates and self.sealed_password is None
+        return (
+            self.oauth is None and forgotten and self.authenticates and self.sealed_password is None
+        )
+
+    @property
+    def awaits_consent(self) -> bool:
+        """Whether it is paused until a person authorizes it."""
+        return self.health.pause is not None and self.health.pause.reason == NEEDS_CONSENT
+
+    @property
+    def max_octets(self) -> int | None:
+        """The largest message that its server takes, as far as that is known; None: any."""
+        known = self.health.max_octets
+        return graph.MOST_OCTETS if self.transport is Transport.GRAPH else known
 
     def takes(self, size: int) -> bool:
         """Whether its server takes a message of *size* octets, to which the From line comes."""
-        most = self.health.max_octets
+        most = self.max_octets
         if most is None or size + LONGEST_FROM <= most:
             return True
         return size + len(from_line(self.address, self.display_name)) <= most
 
-    def changed(self, *, now: datetime, **changes: object) -> "Account":
+    def changed(self, *, now: datetime, secret_given: bool = False, **changes: object) -> "Account":
         """This account with what its owner changed; its faults are forgiven if they may be cured.
 
         New credentials or a new server resume an account that was paused because of the old ones.
         A new server, TLS mode or username without *sealed_password* among the changes forgets the
         password: a person who may change the server must not learn what was meant for another one.
+        The same holds for what OAuth has in its place (`Credentials.after_change`): such an account
+        is paused until a person authorizes it. *secret_given*: its client secret, or the key of its
+        service account, comes with the changes.
         """
         # attrs.evolve cannot know the names that arrive from a parsed request
         changed = attrs.evolve(self, updated_at=now, **changes)  # type: ignore[arg-type]
+        if changed.oauth is not None:
+            return self._changed_oauth(changed, changed.oauth, now=now, secret_given=secret_given)
         password_given = "sealed_password" in changes
         if self._differs(changed, DESTINATION_FIELDS) and not password_given:
             changed = attrs.evolve(changed, sealed_password=None)
@@ -140,6 +190,27 @@ class Account:
             health = changed.health.halted(PASSWORD_MISSING, now=now, text=_FORGOTTEN)
             changed = attrs.evolve(changed, health=health)
         return changed
+
+    def _changed_oauth(
+        self, changed: "Account", client: OAuthClient, *, now: datetime, secret_given: bool
+    ) -> "Account":
+        changed = attrs.evolve(changed, sealed_password=None)
+        if not secret_given and not self._differs(changed, CONNECTION_FIELDS):
+            return changed
+        tokens_lost = self._differs(changed, (*DESTINATION_FIELDS, "oauth", "transport"))
+        unauthorized = tokens_lost or self.awaits_consent
+        changed = attrs.evolve(changed, version=self.version + 1, health=Health())
+        if client.needs_consent and unauthorized:
+            return changed.awaiting_consent(now=now)
+        if not secret_given and not shares_oauth_secret(self, changed):
+            health = changed.health.halted(OAUTH_CLIENT, now=now, text=_OAUTH_FORGOTTEN)
+            return attrs.evolve(changed, health=health)
+        return changed
+
+    def awaiting_consent(self, *, now: datetime) -> "Account":
+        """Paused until a person authorizes it."""
+        text = f"it is not authorized: {how_to_authorize(self.id)}"
+        return attrs.evolve(self, health=self.health.halted(NEEDS_CONSENT, now=now, text=text))
 
     def paused_by_hand(self, *, now: datetime) -> "Account":
         """Paused until a person resumes it; one that awaits its password is paused already."""
@@ -192,9 +263,21 @@ class Account:
         return self.health.opens_at(now)
 
 
-def default_port(*, use_ssl: bool | None = None) -> int:
-    """Where a server is asked for unless its owner says otherwise."""
-    return 465 if use_ssl else 587
+def shares_destination(one: Account, other: Account) -> bool:
+    """Whether what is secret of the one goes to the same server and user as of the other."""
+    return all(getattr(one, name) == getattr(other, name) for name in DESTINATION_FIELDS)
+
+
+def shares_oauth_secret(one: Account, other: Account) -> bool:
+    """Whether the client secret that was given for the one is good for the other."""
+    if one.oauth is None or other.oauth is None:
+        return False
+    return one.oauth.registration == other.oauth.registration and shares_destination(one, other)
+
+
+def default_port(security: Security | None) -> int:
+    """The port unless the owner names one; *security* is None if the owner did not name it."""
+    return 465 if security is Security.TLS else 587
 
 
 def default_security(port: int) -> Security:
@@ -202,48 +285,44 @@ def default_security(port: int) -> Security:
     return Security.TLS if port in IMPLICIT_TLS_PORTS else Security.STARTTLS
 
 
-def initial_security(
-    port: int, *, use_tls: bool | None = None, use_ssl: bool | None = None
-) -> Security:
-    """The protection of a new account. InvalidInput if both switches are on."""
-    start = Security.STARTTLS if use_ssl is False else default_security(port)
-    return security_of(start, use_tls=use_tls, use_ssl=use_ssl)
-
-
 def security_after_move(current: Security, *, old_port: int, new_port: int) -> Security:
     """The protection after a change of the port alone: a default follows it, a choice stays."""
     return default_security(new_port) if current is default_security(old_port) else current
 
 
-def security_of(
-    current: Security, *, use_tls: bool | None = None, use_ssl: bool | None = None
-) -> Security:
-    """The protection that the two switches ask for; a switch that is not given keeps its meaning.
-
-    They exclude each other: turning one on turns off the other if that was not named too.
-    InvalidInput if both are asked for.
-    """
-    if use_tls and use_ssl:
-        raise InvalidInput(FieldError("use_ssl", "excludes use_tls: choose one of the two"))
-    if use_tls or (use_tls is None and current is Security.STARTTLS and not use_ssl):
-        return Security.STARTTLS
-    if use_ssl or (use_ssl is None and current is Security.TLS):
-        return Security.TLS
-    return Security.PLAIN
-
-
 def check(account: Account) -> Account:
     """The account, if its fields go together. InvalidInput names those that do not."""
     errors = []
-    together = account.authenticates == (account.sealed_password is not None)
-    if not together and not account.awaits_password:
+    if account.oauth is not None:
+        if not account.authenticates:
+            errors.append(FieldError("username", "is required: it names the mailbox to OAuth"))
+        by_graph = account.transport is Transport.GRAPH
+        errors.extend(client_errors(account.oauth, graph=by_graph))
+    elif account.transport is not Transport.GRAPH and (  # it is told below: that needs OAuth
+        account.authenticates != (account.sealed_password is not None)
+        and not account.awaits_password
+    ):
         missing = "password" if account.username else "username"
         errors.append(FieldError(missing, "username and password are given together or not at all"))
+    if account.transport is Transport.GRAPH:
+        errors.extend(
+            graph.graph_errors(
+                host=account.host,
+                port=account.port,
+                security=account.security.value,
+                client=account.oauth,
+                connections=account.limits.max_connections,
+            )
+        )
     exposed = account.security is Security.PLAIN and account.authenticates
     if exposed and not is_loopback(account.host):
         errors.append(
-            FieldError("security", "a password is sent only over TLS, or to this machine")
+            FieldError("security", "a password or token is sent only over TLS, or to this machine")
         )
+    mechanism, by_token = account.auth_mechanism, account.oauth is not None
+    if mechanism is not None and mechanism.takes_token is not by_token:
+        clash = "a password, and OAuth is set up" if by_token else "a token: set up OAuth"
+        errors.append(FieldError("auth_mechanism", f"{mechanism} presents {clash}"))
     if len(account.aliases) > MOST_ALIASES:
         errors.append(FieldError("aliases", f"must have at most {MOST_ALIASES} items"))
     if errors:

@@ -133,6 +133,15 @@ def first_selector(account_id: int, now: datetime) -> str:
     return f"es{account_id}-{now:%Y%m%d}"
 
 
+def leaves_unsigned(account: Account, there: Iterable[DkimPair]) -> bool:
+    """Whether mail from the account's own address goes out unsigned although a pair of *there*, its
+    pairs, signs: they were made for an address that it has no more, or for aliases alone.
+    """
+    signing = [pair.domain for pair in there if pair.active]
+    author = account.address.domain
+    return bool(signing) and not any(aligned(domain, author=author) for domain in signing)
+
+
 def check_names(account: Account, *, selector: str, domain: str) -> None:
     """InvalidInput unless this pair could sign mail of the account, and its names can stand in the
     DNS.
@@ -145,12 +154,12 @@ def check_names(account: Account, *, selector: str, domain: str) -> None:
     longest = max(len(dns_selector(selector, each)) for each in Algorithm)
     if not _DOMAIN.fullmatch(domain) or longest + len(f"._domainkey.{domain}") > _LONGEST_NAME:
         errors.append(FieldError("domain", "must be a domain name such as example.com"))
-    elif not aligned(domain, author=account.address.domain):
+    elif not any(aligned(domain, author=one.domain) for one in (account.address, *account.aliases)):
         errors.append(
             FieldError(
                 "domain",
-                f"must be {account.address.domain}, the domain of the sender's address, or one "
-                "above it: another one's signature counts for nothing",
+                f"must be {account.address.domain}, the domain of the sender's address, that of an "
+                "alias, or one above it: another one's signature counts for nothing",
             )
         )
     if errors:

@@ -16,6 +16,7 @@ from domain.outcome.handoff import Handoff, Stage
 from domain.outcome.verdict import ACCOUNT_GATES, AccountEffect, Evidence, Limit, Result, Verdict
 
 LONGEST_PAUSE: Final = timedelta(hours=24)
+RESTING: Final = "throttled"  # the reason of a pause that was asked for with an acceptance
 CERTAIN_CODES: Final = frozenset({530, 534, 535})
 _BEFORE_MAIL: Final = frozenset(
     {
@@ -83,6 +84,12 @@ def weighed(
     """
     certain = evidence is Evidence.CERTAIN
     effect = verdict.effect
+    if effect is AccountEffect.REST:
+        until = now + (verdict.pause_for or timedelta())
+        rested = _halted_at_least(
+            health.succeeded(most=most), RESTING, now=now, text=verdict.text, until=until
+        )
+        return Weighed(health=rested, effect=effect, aside=False)
     if effect is AccountEffect.RECONNECT:
         # a session may end at any email; one that ends every session is no accident
         return Weighed(health=health, effect=effect, aside=again)

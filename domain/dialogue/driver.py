@@ -8,7 +8,15 @@ from collections.abc import Callable
 from typing import NoReturn, Protocol
 
 from domain.dialogue.ends import ConnectionFailed, ExchangeEnded, unasked
-from domain.dialogue.opening import Ask, LoggingIn, StageReply, StartTls, Steps, bytes_before_tls
+from domain.dialogue.opening import (
+    Ask,
+    LoggingIn,
+    Resumed,
+    StageReply,
+    StartTls,
+    Steps,
+    bytes_before_tls,
+)
 from domain.dialogue.redaction import Redaction
 from domain.dialogue.replies import ServerReply
 from domain.dialogue.transaction import AT_ONCE, ENVELOPE, RECOVERING, MailTransaction, State
@@ -59,14 +67,16 @@ def follow(
                     if event.stage is not asked:
                         asked = event.stage
                         line.begin(asked)
-                    if not line.silent:
-                        raise unasked(line.read())
+                    _expect_silence(line)
                     line.write(event.line)
                     answer = line.read()
                 case StageReply():
                     note(event.stage, event.reply)
                 case LoggingIn():
                     redaction.begin_login(event.forms)
+                case Resumed():
+                    asked = None
+                    _expect_silence(line)
                 case StartTls():
                     if not line.silent:
                         _refuse_injection(line)
@@ -74,6 +84,12 @@ def follow(
                     note(Stage.TLS, None)
     except StopIteration:
         pass
+
+
+def _expect_silence(line: Connection) -> None:
+    """ConnectionFailed or ExchangeEnded if the server spoke before its turn, or left."""
+    if not line.silent:
+        raise unasked(line.read())
 
 
 def _refuse_injection(line: Connection) -> NoReturn:

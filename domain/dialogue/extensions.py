@@ -6,6 +6,7 @@ from typing import Final
 import attrs
 
 from domain.dialogue.ends import ExchangeEnded
+from domain.dialogue.notifications import mail_parameters, rcpt_line
 from domain.dialogue.replies import ServerReply
 from domain.outcome.handoff import Parcel, Problem
 
@@ -14,10 +15,14 @@ MAX_DIGITS: Final = 19  # no message is as large as a longer number
 
 @attrs.frozen
 class Extensions:
-    """Keywords in capitals with their parameters; ``max_octets`` is 0 without a limit."""
+    """Keywords in capitals with their parameters; ``max_octets`` is 0 without a limit.
+
+    ``dsn``: reports about each email are asked for.
+    """
 
     keywords: Mapping[str, str] = attrs.field(factory=dict)
     pipelining: bool = False
+    dsn: bool = False
     max_octets: int = 0
 
     @classmethod
@@ -28,7 +33,9 @@ class Extensions:
             keyword, _, parameters = line.replace("AUTH=", "AUTH ", 1).strip().partition(" ")
             known = offered.get(keyword.upper())
             offered[keyword.upper()] = f"{known} {parameters}" if known else parameters.strip()
-        return cls(offered, "PIPELINING" in offered, _number(offered.get("SIZE", "")))
+        return cls(
+            offered, "PIPELINING" in offered, "DSN" in offered, _number(offered.get("SIZE", ""))
+        )
 
     @property
     def mechanisms(self) -> list[str]:
@@ -38,7 +45,10 @@ class Extensions:
     def commands(self, parcel: Parcel) -> list[bytes]:
         """MAIL, each RCPT and DATA. ExchangeEnded if the server lacks what they need."""
         envelope, offered = parcel.envelope, self.keywords
-        rcpts = [f"RCPT TO:<{address}>\r\n".encode() for address in envelope.recipients]
+        if self.dsn:
+            rcpts = [rcpt_line(str(address)) for address in envelope.recipients]
+        else:
+            rcpts = [f"RCPT TO:<{address}>\r\n".encode() for address in envelope.recipients]
         ascii_only = envelope.sender.local.isascii() and b"".join(rcpts).isascii()
         utf8 = envelope.smtputf8 or not ascii_only
         size, parameters = parcel.size, ""
@@ -49,11 +59,13 @@ class Extensions:
             parameters = f" SIZE={size}"
         if utf8 and "SMTPUTF8" not in offered:
             raise ExchangeEnded(problem=Problem.SMTPUTF8, detail="SMTPUTF8 is not offered")
-        # its large parts are base64
+        # its large parts are ASCII
         if "8BITMIME" in offered and not parcel.octets.isascii():
             parameters += " BODY=8BITMIME"
         if utf8:
             parameters += " SMTPUTF8"
+        if self.dsn:
+            parameters += mail_parameters(envelope.message_id)
         mail = f"MAIL FROM:<{envelope.sender}>{parameters}\r\n".encode()
         return [mail, *rcpts, b"DATA\r\n"]
 

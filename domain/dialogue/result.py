@@ -18,10 +18,11 @@ def handoff_after(
     delivered: int = 0,
     usable: bool = False,
     stopped: bool = False,
+    dsn: bool = False,
 ) -> Handoff:
     """What *end* at *stage* reports. Where the attempt was *stopped* only a reply matters more.
 
-    *used*: an email went before on the connection.
+    *used*: an email went before on the connection. *dsn*: reports were asked for.
     """
     reply = end.reply if isinstance(end, ExchangeEnded) else None
     problem, detail = end.problem, end.detail
@@ -40,4 +41,6 @@ def handoff_after(
         detail=detail if problem is not None else "",
         delivered=delivered,
         usable=usable,
+        dsn=dsn,
+        by_token=account.oauth is not None,
     )

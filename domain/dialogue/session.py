@@ -10,12 +10,13 @@ from typing import Protocol
 import attrs
 
 from domain.account.account import Account, Security
-from domain.account.verification import Step
+from domain.account.verification import Step, TlsFacts
 from domain.address import Address
+from domain.dialogue.credential import Credential
 from domain.dialogue.driver import Connection, follow, open_transaction, recover
 from domain.dialogue.ends import ConnectionFailed, ExchangeEnded, expect
 from domain.dialogue.extensions import Extensions, body_of
-from domain.dialogue.opening import Opening, Steps, expect_password, verifying
+from domain.dialogue.opening import Opening, Steps, verifying
 from domain.dialogue.redaction import Redaction
 from domain.dialogue.replies import ServerReply
 from domain.dialogue.result import handoff_after
@@ -37,15 +38,22 @@ class Connected:
 
 
 class NewConnection(Connection, Protocol):
-    """A `Connection` that is not connected yet. All but ``stage`` raise ConnectionFailed."""
+    """A `Connection` that is not connected yet. All but ``stage`` and ``tls`` raise
+    ConnectionFailed.
+    """
 
     @property
     def stage(self) -> Stage:
         """What was begun last; None changes nothing. RESOLVE before anything was."""
         ...
 
+    @property
+    def tls(self) -> TlsFacts | None:
+        """What the handshake came to, once there was one."""
+        ...
+
     def connect(self) -> Connected:
-        """Resolve and connect. ExchangeEnded as well."""
+        """Resolve and connect, in the place of a connection that was. ExchangeEnded as well."""
         ...
 
     def pour(self, pieces: Iterable[bytes], *, size: int) -> bool:
@@ -66,18 +74,18 @@ class Session:
         account: Account,
         connection: NewConnection,
         *,
-        password: Callable[[], str],
+        credential: Credential,
         stopped: Callable[[], bool] = lambda: False,
         pipelining: bool = True,
     ) -> None:
-        """*password* opens the sealed one; ExchangeEnded if it cannot. *stopped* tells whether
-        another thread has ended the attempt. Without *pipelining* each command waits for its reply.
+        """*stopped* tells whether another thread has ended the attempt. Without *pipelining* each
+        command waits for its reply.
         """
         self.account = account
         self.transaction = MailTransaction(Extensions())
         self.usable = False
         self._connection = connection
-        self._password = password
+        self._credential = credential
         self._stopped = stopped
         self._pipelining = pipelining
         self._redaction = Redaction()
@@ -113,12 +121,21 @@ class Session:
         return tuple(self._heard) if failed.ok else (*passed, failed)
 
     def _open(self) -> None:
-        account, connection = self.account, self._connection
         try:
-            expect_password(account)
+            self._credential.prepare()
         except ExchangeEnded:
-            connection.begin(Stage.AUTH)
+            self._connection.begin(Stage.AUTH)
             raise
+        try:
+            self._log_in()
+        except ConnectionFailed as failure:
+            if self._stopped() or not self._credential.goes_on_after(failure):
+                raise
+            self._heard.clear()
+            self._log_in()
+
+    def _log_in(self) -> None:
+        account, connection = self.account, self._connection
         connected = connection.connect()
         self._heard.append(Step(stage=Stage.CONNECT, detail=connected.detail))
         if account.security is Security.TLS:
@@ -132,7 +149,7 @@ class Session:
         opening = Opening(
             account,
             own_name=connected.own_name,
-            password=self._password,
+            credential=self._credential,
             is_local=connected.is_local,
         )
         try:
@@ -149,7 +166,7 @@ class Session:
     def _note(self, stage: Stage, reply: ServerReply | None = None) -> None:
         if reply is None:
             detail = "TLS stands and its certificate is good"
-            self._heard.append(Step(stage=stage, detail=detail))
+            self._heard.append(Step(stage=stage, detail=detail, tls=self._connection.tls))
         else:
             self._heard.append(Step(stage=stage, reply=self._redaction.clean(reply)))
 
@@ -203,6 +220,7 @@ class Session:
             delivered=delivered,
             usable=self.usable,
             max_octets=transaction.extensions.max_octets,
+            dsn=transaction.extensions.dsn,
         )
 
     def _end_message(self, announcement: bytes, still: Callable[[], bool]) -> ServerReply:
@@ -249,6 +267,7 @@ class Session:
             delivered=delivered,
             usable=self.usable,
             stopped=self._stopped(),
+            dsn=self.transaction.extensions.dsn,
         )
 
 

@@ -33,6 +33,8 @@ written cannot be told from the dot's; to find out would cost every email a roun
 from enum import StrEnum
 from typing import Final
 
+import attrs
+
 from domain.dialogue.ends import ConnectionFailed, ExchangeEnded, unasked, unexpected
 from domain.dialogue.extensions import Extensions
 from domain.dialogue.replies import ServerReply
@@ -242,6 +244,11 @@ class MailTransaction:
     def reset(self) -> None:
         """RSET is to be written next."""
         self.state, self._queue, self._doubtful = State.RESETTING, [RSET], False
+
+    def use_dsn(self, wanted: bool) -> None:
+        """Whether reports are asked for from now on, where the server offers it."""
+        offered = "DSN" in self.extensions.keywords
+        self.extensions = attrs.evolve(self.extensions, dsn=wanted and offered)
 
     def _depart(self, effect: Effect, reply: ServerReply) -> None:
         """Leave the usual path."""

@@ -6,13 +6,13 @@ from typing import Final
 import attrs
 
 from domain.outcome.handoff import Reply, Stage
+from domain.outcome.provider_id import provider_message_id
 from domain.outcome.verdict import Result
 
 CRASHED: Final = "crashed"  # the reason of an attempt whose process died
 
 
-# without slots a frozen instance is made a fifth faster, and there are two for each email
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True)
 class Attempt:
     """One attempt to hand an email off; its row is written before the socket is opened."""
 
@@ -20,7 +20,7 @@ class Attempt:
     attempt_no: int
     account_id: int
     account_name: str
-    owner: int
+    instance: int
     started_at: datetime
     ended_at: datetime | None = None
     duration: timedelta | None = None
@@ -29,6 +29,11 @@ class Attempt:
     result: Result | None = None
     reason: str | None = None
     text: str = ""
+
+    @property
+    def provider_message_id(self) -> str | None:
+        """What the server that accepted the message calls it, if it has said so."""
+        return provider_message_id(self.reply) if self.stage is Stage.DOT else None
 
 
 @attrs.frozen(kw_only=True)

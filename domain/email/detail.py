@@ -6,6 +6,7 @@ from typing import Final
 import attrs
 
 from domain.mailbox import Mailbox
+from domain.suppression import SuppressionReason
 
 
 @attrs.frozen
@@ -29,7 +30,8 @@ class AttachedFile:
 
 @attrs.frozen(kw_only=True)
 class Detail:
-    """What is kept of an email for people: delivery never reads it, and most emails have none.
+    """What is kept of an email for people: most have none, and delivery reads it only where a
+    recipient was suppressed, to see whether the reason was *bypassed*.
 
     *sender* is the From that the client chose, None for the account's own. *names* are those of
     recipients, by their position in the email. *expires_at* is what the client asked for; the email
@@ -44,6 +46,7 @@ class Detail:
     topic: str | None = None
     attachments: tuple[AttachedFile, ...] = ()
     expires_at: datetime | None = None
+    bypassed: frozenset[SuppressionReason] = frozenset()
 
     def __bool__(self) -> bool:
         """Whether it says anything."""

@@ -1,16 +1,21 @@
-"""How many of the emails that were accepted together go now, and when the last one is due.
+"""When emails will go, and what holds them up: of a batch, of one email, of all that wait.
 
-An estimate from what is known at acceptance: the limits, what they already count, and how many
-emails wait before. It knows nothing of how fast the server is and of what is accepted later.
+An estimate from what is known now: the limits, what they already count, what waits, and how fast
+the server was. It knows nothing of what is accepted later and of what a server will refuse. One
+rule answers all three: `Drain`.
 """
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 
 import attrs
 
-from domain.account.account import Account, AccountState
-from domain.account.limits import LimitUnit, Window, WindowLengths, is_urgent
+from domain.account.account import Account
+from domain.account.limits import WindowLengths
+from domain.email.backlog import Place, WaitingGroup, queue_of, with_place
+from domain.email.claim_policy import ANY_ACCOUNT
+from domain.email.drain import Drain, Drained
+from domain.email.lane import Lane, Outlook
 from domain.email.lifecycle import Email
 
 
@@ -23,101 +28,100 @@ class Forecast:
 
 
 @attrs.frozen(kw_only=True)
-class Outlook:
-    """One account before the emails: what its windows count, and how many emails wait for it.
+class Expected:
+    """When the last of some emails goes, None if only a person can change what holds them up.
 
-    *returns_at* gives the time when so many units of a window will have left it, None if unknown.
+    ``limited_by`` is what holds them up the longest, None if nothing does.
     """
 
-    account: Account
-    used: dict[Window, int]
-    waiting: int
-    returns_at: Callable[[Window, int], datetime | None]
+    at: datetime | None
+    limited_by: str | None = None
 
 
-def forecast(
-    emails: Sequence[Email], outlook: Outlook, *, windows: WindowLengths, now: datetime
-) -> Forecast:
-    """What becomes of *emails*, which all go by the account of *outlook*."""
-    limits = outlook.account.limits
-    if not limits.finite() or not emails:
+@attrs.frozen(kw_only=True)
+class Situation:
+    """The accounts that may take the emails in question, and all that waits for those accounts."""
+
+    outlooks: Sequence[Outlook]
+    groups: Sequence[WaitingGroup]
+    windows: WindowLengths
+    fairness_every: int
+    now: datetime
+
+
+def of_batch(emails: Sequence[Email], situation: Situation) -> Forecast:
+    """What becomes of *emails*, which are about to be stored behind what waits."""
+    if not emails:
         return Forecast()
-    if outlook.account.state(now) is not AccountState.OPEN:
-        return Forecast(go_now=0)
-    if limits.unit is LimitUnit.RECIPIENTS and outlook.waiting:
-        return Forecast()  # how many recipients those before have is not counted
-    go_now = _fitting(emails, outlook, now=now)
-    return Forecast(go_now=go_now, last_due_at=_last_due_at(emails, outlook, windows, now=now))
+    groups = [*situation.groups, *_groups_of(emails)]
+    lanes = _lanes(situation)
+    if _any_is_free(lanes, {group.queue for group in groups if group.asked}):
+        return Forecast()
+    drained = _drain(situation, lanes, groups)
+    return Forecast(go_now=drained.at_once, last_due_at=_moment(situation, drained.last))
 
 
-def combined(forecasts: Sequence[Forecast]) -> Forecast:
-    """The forecast of emails that go by several accounts; unknown if it is for one of them."""
-    go_now = [each.go_now for each in forecasts]
-    last = [each.last_due_at for each in forecasts]
-    known, dues = [n for n in go_now if n is not None], [due for due in last if due is not None]
-    return Forecast(
-        go_now=sum(known) if known and len(known) == len(go_now) else None,
-        last_due_at=max(dues) if dues and len(dues) == len(last) else None,
-    )
+def of_email(email: Email, places: Mapping[int, Place], situation: Situation) -> Expected:
+    """When *email*, which waits at these *places*, goes."""
+    return _expected(situation, with_place(situation.groups, email, places))
 
 
-def _fitting(emails: Sequence[Email], outlook: Outlook, *, now: datetime) -> int:
-    """As a claim packs them: the most urgent first, until one does not fit.
-
-    Those that wait are taken to be of the priorities that may not use the reserve.
-    """
-    limits = outlook.account.limits
-    room, other = limits.room(outlook.used), limits.room(outlook.used, urgent=False)
-    fitting, before = 0, outlook.waiting
-    for email in sorted(emails, key=lambda each: each.priority):
-        if email.eligible_at > now:
-            continue
-        units = limits.units(len(email.open_recipients))
-        if not is_urgent(email.priority):
-            room, other, before = room - before, other - before, 0
-            if units > other:
-                break
-            other -= units
-        if units > room:
-            break
-        room -= units
-        fitting += 1
-    return fitting
+def of_queues(queues: Collection[int], situation: Situation) -> Expected:
+    """When nothing waits in these queues any more."""
+    groups = [attrs.evolve(group, asked=group.queue in queues) for group in situation.groups]
+    if not any(group.asked for group in groups):
+        return Expected(at=situation.now)
+    return _expected(situation, groups)
 
 
-def _last_due_at(
-    emails: Sequence[Email], outlook: Outlook, windows: WindowLengths, *, now: datetime
-) -> datetime:
-    limits = outlook.account.limits
-    units = sum(limits.units(len(email.open_recipients)) for email in emails)
-    urgent = all(is_urgent(email.priority) for email in emails)
-    place = units + (0 if urgent else outlook.waiting)
-    dues = [
-        _due_in(window, place, outlook, windows, urgent=urgent, now=now)
-        for window in limits.finite()
+def accounts_for(queues: Collection[int], accounts: Sequence[Account]) -> Sequence[Account]:
+    """Those that decide when emails of these queues go: of mail for any, all that are active."""
+    return [
+        account
+        for account in accounts
+        if account.id in queues or (ANY_ACCOUNT in queues and account.active)
     ]
-    return max(*dues, *(email.eligible_at for email in emails), now)
 
 
-def _due_in(
-    window: Window,
-    place: int,
-    outlook: Outlook,
-    windows: WindowLengths,
-    *,
-    urgent: bool,
-    now: datetime,
-) -> datetime:
-    """When the unit at *place* of the line fits the window.
+def _expected(situation: Situation, groups: Sequence[WaitingGroup]) -> Expected:
+    drained = _drain(situation, _lanes(situation), groups)
+    at = _moment(situation, drained.last)
+    return Expected(at=at, limited_by=drained.limited_by)
 
-    A window's share leaves as it came, so that each place repeats one share later.
-    """
-    length = windows.of(window)
-    share = max(1, outlook.account.limits.share(window, urgent=urgent))
-    rounds = max(0, -(-(place - share) // share))
-    first = place - rounds * share
-    room = share - outlook.used.get(window, 0)
-    if first <= room:
-        return now + rounds * length
-    returns = outlook.returns_at(window, first - room)
-    return (now + length if returns is None else max(returns, now)) + rounds * length
+
+def _drain(situation: Situation, lanes: Sequence[Lane], groups: Sequence[WaitingGroup]) -> Drained:
+    every = situation.fairness_every
+    return Drain(lanes, groups, now=situation.now, fairness_every=every).run()
+
+
+def _lanes(situation: Situation) -> list[Lane]:
+    return [
+        Lane(outlook, windows=situation.windows, now=situation.now)
+        for outlook in situation.outlooks
+    ]
+
+
+def _any_is_free(lanes: Iterable[Lane], queues: Collection[int]) -> bool:
+    """Whether nothing limits an account that takes some of these emails."""
+    return any(lane.unlimited and (lane.id in queues or ANY_ACCOUNT in queues) for lane in lanes)
+
+
+def _groups_of(emails: Sequence[Email]) -> Sequence[WaitingGroup]:
+    """The emails in groups that are asked for; those of one group have as many recipients."""
+    found: dict[tuple[int, int, datetime, int], int] = {}
+    for email in emails:
+        key = (queue_of(email), email.priority, email.eligible_at, len(email.open_recipients))
+        found[key] = found.get(key, 0) + 1
+    return [
+        WaitingGroup(
+            queue=queue, priority=priority, due_at=due_at, emails=number,
+            recipients=number * recipients, asked=True,
+        )
+        for (queue, priority, due_at, recipients), number in found.items()
+    ]  # fmt: skip
+
+
+def _moment(situation: Situation, seconds: float | None) -> datetime | None:
+    if seconds is None or seconds > timedelta(days=36_500).total_seconds():
+        return None
+    return situation.now + timedelta(seconds=seconds)

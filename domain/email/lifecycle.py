@@ -30,7 +30,7 @@ _NOT_REACHED: Final = frozenset(
 )
 
 
-# without slots a frozen instance is made a fifth faster, and a claim makes fifty
+# without slots, so that `changed` and the store make one of a dictionary, and run no constructor
 @attrs.frozen(kw_only=True, slots=False)
 class Email:
     """One accepted email, without its message: that was composed once and is stored beside it.
@@ -38,7 +38,7 @@ class Email:
     ``account_id`` is the account that holds or last held it (for an unpinned one that waits: the
     one it would go to); only ``pinned`` keeps it there. ``retry_count`` counts the retries that
     were charged. ``eligible_at`` is when it may be claimed, ``expires_at`` when it is given up
-    (not after ``created_at``: see `withdrawal`).
+    (one time has a meaning of its own: see `withdrawal`).
     ``claim_count`` counts the crashes that met it in its dialogue. ``asides`` counts the attempts
     that ended in trouble for the account which may be this email's fault.
     ``key_id`` is the API key that submitted it, None for the owner at this machine.
@@ -56,7 +56,7 @@ class Email:
     claim_count: int = 0
     retry_count: int = 0
     unknown_count: int = 0
-    owner: int | None = None
+    instance: int | None = None
     at_most_once: bool = False
     possibly_delivered: bool = False
     smtputf8: bool = False
@@ -93,7 +93,9 @@ class Email:
         """The envelope of the next attempt, handed off as *sender*."""
         addresses = tuple([r.address for r in self.recipients if r.status is RecipientStatus.OPEN])
         smtputf8 = self.smtputf8 or sender.needs_smtputf8
-        return Envelope(sender=sender, recipients=addresses, smtputf8=smtputf8)
+        return Envelope(
+            sender=sender, recipients=addresses, smtputf8=smtputf8, message_id=self.message_id
+        )
 
     def stored_as(self, email_id: int) -> "Email":
         """The same, with the number that the store gave it."""
@@ -101,14 +103,14 @@ class Email:
 
     # -- a life, in order ---------------------------------------------------------------------
 
-    def claimed(self, *, account_id: int, owner: int, now: datetime) -> "Email":
-        """Held by *owner* for its next attempt."""
+    def claimed(self, *, account_id: int, instance: int, now: datetime) -> "Email":
+        """Held by *instance* for its next attempt."""
         return self.moved(
             Status.SENDING,
             Transition.CLAIMED,
             now=now,
             account_id=account_id,
-            owner=owner,
+            instance=instance,
             attempt_no=self.attempt_no + 1,
         )
 
@@ -192,7 +194,7 @@ class Email:
             )
         changes["phase"] = PHASES.get(transition)
         if status is not Status.SENDING:
-            changes["owner"] = None
+            changes["instance"] = None
         if status in WAITING:
             # a server has it, or may: another account would make another message of it
             taken = self.possibly_delivered or any_accepted(self.recipients)
@@ -200,7 +202,9 @@ class Email:
         return self.changed(status=status, updated_at=now, **changes)
 
     def changed(self, **changes: object) -> "Email":
-        """As attrs.evolve makes it, in a tenth of the time: no field is converted or validated.
+        """As attrs.evolve makes it, but no field is converted or validated.
+
+        With attrs.evolve a hand-off and a POST take 3 % more instructions.
 
         For what is not a status or a phase; those are `moved`.
         """

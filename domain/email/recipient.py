@@ -4,7 +4,7 @@ The email's status follows from theirs: a retry names only the open ones, so no 
 gets a second copy because another one was deferred.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -116,11 +116,14 @@ def given_up(recipients: Sequence[Recipient], reason: str) -> tuple[Recipient, .
     )
 
 
-def suppressed(recipients: Sequence[Recipient]) -> tuple[Recipient, ...]:
-    """All *recipients*, none of them open: those that were get no such mail."""
+def suppressed(
+    recipients: Sequence[Recipient], *, among: Collection[Address] | None = None
+) -> tuple[Recipient, ...]:
+    """All *recipients*; those that were open and *among* these, None is all, get no such mail."""
     return tuple(
         attrs.evolve(recipient, status=RecipientStatus.SUPPRESSED, reason=SUPPRESSED)
         if recipient.status is RecipientStatus.OPEN
+        and (among is None or recipient.address in among)
         else recipient
         for recipient in recipients
     )

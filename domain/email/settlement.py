@@ -80,7 +80,7 @@ def settled(email: Email, verdict: Verdict, terms: Terms, *, aside: Aside | None
 
 
 def released(email: Email, abandoned: AbandonedAttempt, terms: Terms, *, began: bool) -> Email:
-    """Given up by its owner, or taken from a dead one, without a result.
+    """Given up by its instance, or taken from a dead one, without a result.
 
     Before the mark nothing can have been accepted and it goes back uncharged, or ends if its
     lifetime is over; after the mark the outcome is unknown. A crash counts against it only if its
@@ -103,7 +103,7 @@ def released(email: Email, abandoned: AbandonedAttempt, terms: Terms, *, began: 
 
 
 def accepted_late(email: Email, verdict: Verdict, *, now: datetime) -> Email | None:
-    """The owner of an older attempt learnt that the server did take it.
+    """The instance of an older attempt learnt that the server did take it.
 
     None if a newer attempt may have sent its own final dot, or it ended in another way: then it is
     too late to prevent a second copy.

@@ -1,7 +1,8 @@
 """The statuses of an email and the table of its transitions; nothing else may change a status.
 
 The store is the queue, so a status says who acts next. A client or the sweep acts on a waiting
-email, the owner of the attempt on one that is `sending`, and a person on one that has ended.
+email, the instance of the attempt on one that is `sending`, and a person on one that
+has ended.
 
 The stores carry out two transitions with statements of their own, for many emails at once: CLAIMED
 and COMMITTING. The contract suite compares them with this table.
@@ -26,7 +27,7 @@ class Status(StrEnum):
 
 
 class Phase(StrEnum):
-    """How far the owner of a `sending` email may have got."""
+    """How far the instance that holds a `sending` email may have got."""
 
     CLAIMED = "claimed"  # no final dot was sent: a crash here lost nothing
     COMMITTING = "committing"  # the dot may have been sent: a crash here is an unknown outcome

@@ -1,12 +1,17 @@
 """The end of email that its recipient does not want any more."""
 
-from datetime import datetime
+from collections.abc import Collection
+from datetime import UTC, datetime
 from typing import Final
 
+from domain.address import Address
 from domain.email.lifecycle import Email
 from domain.email.recipient import SUPPRESSED, any_accepted, suppressed
 from domain.email.status import Status, Transition
 
+# No clock is ever set so that a lifetime ends then: one that was set back by days ends lifetimes
+# before the times that it said when their emails were accepted.
+_WITHDRAWN: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TEXT: Final = "the recipient has unsubscribed, or the address is suppressed for another reason"
 
 
@@ -29,15 +34,25 @@ def suppress(email: Email, *, now: datetime) -> Email:
     )
 
 
+def without(email: Email, unwanted: Collection[Address], *, now: datetime) -> Email:
+    """The email to the others: of those that are still open, these get none of it.
+
+    If nobody is left, it has ended as in `suppress`.
+    """
+    recipients = suppressed(email.recipients, among=unwanted)
+    changed = email.changed(recipients=recipients)
+    return changed if changed.open_recipients else suppress(email, now=now)
+
+
 def withdraw(email: Email) -> Email:
     """Not tried any more after the attempt that is under way: its lifetime is over.
 
-    The owner of the attempt writes down what came of it and never its lifetime, so it need not
+    The instance of the attempt writes down what came of it and never its lifetime, so it need not
     know. Whoever finds the email waiting after that must `suppress` it.
     """
-    return email.changed(expires_at=min(email.expires_at, email.created_at))
+    return email.changed(expires_at=_WITHDRAWN)
 
 
 def is_withdrawn(email: Email) -> bool:
-    """Whether it must not be tried any more: see `withdraw`. No other email ends as it begins."""
-    return email.expires_at <= email.created_at
+    """Whether it must not be tried any more: see `withdraw`."""
+    return email.expires_at == _WITHDRAWN

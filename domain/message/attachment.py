@@ -40,6 +40,7 @@ _CONTENT_ID: Final = re.compile(
 )
 
 OCTET_STREAM: Final = "application/octet-stream"
+MESSAGE: Final = "message/rfc822"
 # The types of what people attach. `mimetypes` would read the files of the machine it runs on.
 TYPES: Final[Mapping[str, str]] = {
     "7z": "application/x-7z-compressed",
@@ -49,7 +50,7 @@ TYPES: Final[Mapping[str, str]] = {
     "csv": "text/csv",
     "doc": "application/msword",
     "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-    "eml": "message/rfc822",
+    "eml": MESSAGE,
     "epub": "application/epub+zip",
     "gif": "image/gif",
     "gpx": "application/gpx+xml",
@@ -111,19 +112,35 @@ def blob_of(octets: bytes) -> Blob:
 Octets: TypeAlias = bytes | Blob
 
 
+@attrs.frozen
+class AsItIs:
+    """A blob that stands in a message without an encoding: its lines are plain (`are_plain`)."""
+
+    blob: Blob
+
+
 @attrs.frozen(kw_only=True)
 class Attachment:
-    """A file of an email. With *content_id* it is shown inline, by ``cid:`` in the HTML."""
+    """A file of an email. With *content_id* it is shown inline, by ``cid:`` in the HTML.
+
+    *plain*: of a blob it is known that its lines are (`domain/message/plain_lines.py`).
+    """
 
     filename: str
     content_type: str
     octets: Octets = attrs.field(repr=False)
     content_id: str | None = None
+    plain: bool = False
 
     @property
     def size(self) -> int:
         """Octets, before they are encoded."""
         return self.octets.size if isinstance(self.octets, Blob) else len(self.octets)
+
+    @property
+    def is_message(self) -> bool:
+        """Whether it is a message: those are never encoded (RFC 2046, 5.2.1)."""
+        return self.content_type.lower() == MESSAGE
 
 
 def extension(filename: str) -> str:

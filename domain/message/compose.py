@@ -9,6 +9,7 @@ envelope and never enters here.
 import re
 from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 import attrs
@@ -18,7 +19,7 @@ from domain.errors import FieldError, InvalidInput
 from domain.mailbox import NO_NAMES, Mailbox, Names
 from domain.message.attachment import DENIED, Attachment
 from domain.message.calendar import CalendarPart, check_calendar
-from domain.message.client_headers import REF, header_line
+from domain.message.client_headers import REF, header_line, reference_of
 from domain.message.headers import address_list, mailbox, unsafe_character, unstructured
 from domain.message.html_to_text import text_from_html
 from domain.message.inline import check_attachments, may_have_inline
@@ -89,7 +90,7 @@ class Content:
             return True
         if self.reply_to and any(one.address.needs_smtputf8 for one in self.reply_to):
             return True
-        return any(address.needs_smtputf8 for address in self.to + self.cc)
+        return True in [address.needs_smtputf8 for address in self.to + self.cc]
 
 
 def compose(content: Content, *, message_id: str, date: datetime, boundary: str) -> bytes:
@@ -185,10 +186,9 @@ def _is_one_part(content: Content) -> bool:
 
 
 def _headers(content: Content, *, message_id: str, date: datetime) -> str:
-    # some relays put a Message-ID of their own in the place of ours
-    token = message_id[1 : message_id.index("@")]
     lines = [
-        f"Date: {date_value(date)}\r\nMessage-ID: {message_id}\r\n{REF}: {token}\r\n",
+        f"Date: {date_value(date)}\r\nMessage-ID: {message_id}\r\n",
+        f"{REF}: {reference_of(message_id)}\r\n",
         unstructured("Subject", content.subject),
     ]
     lines.append(address_list("To", content.to, content.names) if content.to else TO_NOBODY)
@@ -210,6 +210,7 @@ def _reply_to(mailboxes: tuple[Mailbox, ...]) -> str:
     return address_list("Reply-To", [one.address for one in mailboxes], names)
 
 
+@lru_cache(maxsize=4)  # the emails of a batch have one date
 def date_value(moment: datetime) -> str:
     """RFC 5322, 3.3, in UTC and in English whatever the locale."""
     if moment.tzinfo is None:

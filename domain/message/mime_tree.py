@@ -13,14 +13,21 @@ from typing import Final, TypeAlias
 
 import attrs
 
-from domain.message.attachment import LINE, Attachment, Blob, attachment_headers
+from domain.message.attachment import (
+    LINE,
+    OCTET_STREAM,
+    AsItIs,
+    Attachment,
+    Blob,
+    attachment_headers,
+)
 from domain.message.calendar import CalendarPart
-from domain.message.headers import MAX_LINE
-from domain.message.mime import lines_fit, transfer_encoded
+from domain.message.mime import transfer_encoded
+from domain.message.plain_lines import are_plain
 
 CRLF: Final = b"\r\n"
 _BLOCK: Final = Struct(f"{LINE}s" * 64)  # cuts lines in half of the time that slices take
-Piece: TypeAlias = bytes | Blob
+Piece: TypeAlias = bytes | Blob | AsItIs
 
 
 @attrs.frozen
@@ -103,25 +110,15 @@ def _text_part(subtype: str, text: str, boundary: str) -> Entity:
 
 
 def attachment_part(attachment: Attachment) -> Entity:
-    """A file, in base64 but for messages: those are never encoded (RFC 2046, 5.2.1)."""
+    """A file, in base64. A message stands as it is; one that cannot is a file like others."""
     octets = attachment.octets
-    if attachment.content_type.lower() == "message/rfc822":
-        if isinstance(octets, bytes) and _is_plain_message(octets):
-            return Entity(attachment_headers(attachment, encoding="7bit"), (octets,))
-        attachment = attrs.evolve(attachment, content_type="application/octet-stream")
-    body = octets if isinstance(octets, Blob) else base64_lines(octets)
-    return Entity(attachment_headers(attachment), (body,))
-
-
-def _is_plain_message(octets: bytes) -> bool:
-    return (
-        octets.isascii()
-        and b"\0" not in octets
-        and octets.replace(b"\r\n", b"").find(b"\n") < 0
-        and octets.replace(b"\r\n", b"").find(b"\r") < 0
-        and lines_fit(octets, ending=2)
-        and max(map(len, octets.split(CRLF)), default=0) <= MAX_LINE
-    )
+    if attachment.is_message:
+        if attachment.plain if isinstance(octets, Blob) else are_plain((octets,)):
+            body = AsItIs(octets) if isinstance(octets, Blob) else octets
+            return Entity(attachment_headers(attachment, encoding="7bit"), (body,))
+        attachment = attrs.evolve(attachment, content_type=OCTET_STREAM)
+    encoded = octets if isinstance(octets, Blob) else base64_lines(octets)
+    return Entity(attachment_headers(attachment), (encoded,))
 
 
 def _invitation(calendar: CalendarPart) -> Entity:

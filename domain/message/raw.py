@@ -15,7 +15,13 @@ import attrs
 from domain.address import Address
 from domain.errors import FieldError, InvalidInput
 from domain.mailbox import LONGEST_NAME, Mailbox
-from domain.message.client_headers import REF, gives_orders, header_line
+from domain.message.client_headers import (
+    REF,
+    gives_orders,
+    header_line,
+    is_for_ses,
+    reference_of,
+)
 from domain.message.compose import TO_NOBODY, date_value, verify_wire
 from domain.message.encoded_text import decoded
 from domain.message.headers import mailbox, safe, unsafe_character
@@ -88,6 +94,13 @@ class RawMessage:
     message_id: str | None
     dated: bool
 
+    def answered_to_sender(self) -> "RawMessage":
+        """The same with its sender in Reply-To, unless it says already where replies go."""
+        if any(field.key == "reply-to" for field in self.fields):
+            return self
+        line = mailbox("Reply-To", str(self.sender.address), self.sender.name)
+        return attrs.evolve(self, fields=(*self.fields, Field("Reply-To", line.encode("ascii"))))
+
 
 def read_raw(octets: bytes) -> RawMessage:
     """The message in *octets*, whose lines may end in CRLF or LF. InvalidInput."""
@@ -119,30 +132,37 @@ def read_raw(octets: bytes) -> RawMessage:
 def compose_raw(
     raw: RawMessage,
     *,
-    sender: Mailbox,
+    sender: Mailbox | None,
     message_id: str,
     date: datetime,
     headers: Sequence[tuple[str, str]] = (),
+    for_ses: bool = False,
 ) -> Apart:
     """The message as it is stored, verified, its large files apart. MessageTooLarge, InvalidInput.
 
-    *message_id* and *date* stand in it where it lacks them; *headers* are further ones.
+    *sender* stands in From; None: that is written when it is handed off. *message_id* and *date*
+    stand in it where it lacks them; *headers* are further ones.
+    Orders to Amazon SES are dropped unless the message is *for_ses*.
     """
-    token = message_id[1 : message_id.index("@")]
+    fields = [one for one in raw.fields if for_ses or not is_for_ses(one.name)]
     visible = any(field.key in ("to", "cc") for field in raw.fields)
     own = [
-        ("From", mailbox("From", str(sender.address), sender.name)),
+        *(
+            (("From", mailbox("From", str(sender.address), sender.name)),)
+            if sender is not None
+            else ()
+        ),
         *(() if raw.dated else (("Date", f"Date: {date_value(date)}\r\n"),)),
         *(() if raw.message_id else (("Message-ID", f"Message-ID: {message_id}\r\n"),)),
-        (REF, f"{REF}: {token}\r\n"),
+        (REF, f"{REF}: {reference_of(message_id)}\r\n"),
         *(() if visible else (("To", TO_NOBODY),)),
         *((name, header_line(name, value)) for name, value in headers),
     ]
     head = b"".join(
-        (*(line.encode() for _, line in own), *(field.lines for field in raw.fields), b"\r\n")
+        (*(line.encode() for _, line in own), *(field.lines for field in fields), b"\r\n")
     )
     made = apart(head, raw.octets, raw.body)
-    verify_raw(made.skeleton.octets, [name for name, _ in own] + [one.name for one in raw.fields])
+    verify_raw(made.skeleton.octets, [name for name, _ in own] + [one.name for one in fields])
     return made
 
 
@@ -238,14 +258,14 @@ def _sender(found: dict[str, Field]) -> Mailbox:
     field = found.get("from")
     if field is None:
         raise _invalid("it has no header From")
-    sender = _one_mailbox(field)
+    sender = one_mailbox(field)
     other = found.get("sender")
-    if other is not None and _one_mailbox(other).address != sender.address:
+    if other is not None and one_mailbox(other).address != sender.address:
         raise _invalid("its header Sender is not the address in From: leave it out")
     return sender
 
 
-def _one_mailbox(field: Field) -> Mailbox:
+def one_mailbox(field: Field) -> Mailbox:
     """The only address in a header, with its name. InvalidInput."""
     try:
         return _mailbox(field.value)
@@ -272,7 +292,9 @@ def _mailbox(value: str) -> Mailbox:
 
 
 def _is_kept(field: Field, sender: Mailbox) -> bool:
-    if field.key in DROPPED | _REPLACED or gives_orders(field.name):
+    if field.key in DROPPED | _REPLACED:
+        return False
+    if gives_orders(field.name) and not is_for_ses(field.name):
         return False
     return field.key != "dkim-signature" or not _is_ours(field, sender)
 

@@ -33,20 +33,27 @@ _STRENGTH: Final = (
     AccountEffect.SLOW,
     AccountEffect.UNREACHABLE,
     AccountEffect.PAUSE,
+    AccountEffect.REST,  # of what was accepted as a whole: it meets no other
 )
 
 
 def classify(
-    handoff: Handoff, *, recipients: int, rules: Rules, echoes: Sequence[str] = ()
+    handoff: Handoff,
+    *,
+    recipients: int,
+    rules: Rules,
+    echoes: Sequence[str] = (),
+    at_most_once: bool = False,
 ) -> Verdict:
     """What follows from one hand-off to an envelope of so many recipients.
 
     *echoes* are texts of the email that a reply may repeat, its subject above all: words in them
-    are not the server's.
+    are not the server's. *at_most_once*: a second copy of the email is worse than none, so that a
+    refusal that is doubted leaves its outcome unknown.
     """
     if handoff.accepted and all(r.reply and r.reply.positive for r in handoff.recipients):
         return _taken_by_all(handoff, recipients)
-    judge = _Judge(rules, handoff, tuple(echoes))
+    judge = _Judge(rules, handoff, tuple(echoes), at_most_once)
     base = judge.message(recipients)
     return _folded(base, judge.recipients(recipients, base=base))
 
@@ -54,13 +61,15 @@ def classify(
 def _taken_by_all(handoff: Handoff, recipients: int) -> Verdict:
     """What the rules come to for nearly every email, without asking them."""
     one = RecipientVerdict(result=Result.SENT, reason=_ACCEPTED.reason, reply=handoff.reply)
+    rests = handoff.wait is not None
     return Verdict(
         result=_ACCEPTED.result,
         subject=_ACCEPTED.subject,
         reason=_ACCEPTED.reason,
         text=handoff.text,
         recipients=(one,) * recipients,
-        effect=_ACCEPTED.effect,
+        effect=AccountEffect.REST if rests else _ACCEPTED.effect,
+        pause_for=handoff.wait,
     )
 
 
@@ -84,6 +93,7 @@ class _Judge:
     rules: Rules
     handoff: Handoff
     echoes: tuple[str, ...]
+    at_most_once: bool
 
     def message(self, recipients: int) -> Verdict:
         """The verdict on the email as a whole, before its recipients' own replies are seen."""
@@ -99,9 +109,12 @@ class _Judge:
             problem=handoff.problem,
             accepted_before=any(r.reply and r.reply.positive for r in handoff.recipients),
             used_connection=handoff.delivered > 0,
+            by_token=handoff.by_token,
             echoes=self.echoes,
         )
         verdict = attrs.evolve(self._of(rule, handoff.reply), text=handoff.text)
+        if handoff.doubted and self.at_most_once:
+            return attrs.evolve(verdict, result=Result.UNKNOWN)
         if rule.subject is Subject.RECIPIENT and handoff.stage in _AFTER_RCPT and recipients > 1:
             # One of several is meant, and the reply does not say which.
             return attrs.evolve(
@@ -155,7 +168,9 @@ class _Judge:
 
     def _of(self, rule: Rule, reply: Reply | None) -> Verdict:
         """All that a rule says, with the wait that the reply asks for."""
-        asked = wish(reply, echoes=self.echoes)
+        asked = self.handoff.wait
+        if asked is None:
+            asked = wish(reply, echoes=self.echoes)
         retry_after = rule.retry_after
         if asked is not None and rule.result is Result.RETRY:
             retry_after = min(asked, LONGEST_RETRY_WISH)

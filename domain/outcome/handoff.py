@@ -7,6 +7,7 @@ rules.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -53,6 +54,11 @@ class Problem(StrEnum):
     NO_MECHANISM = "no_mechanism"  # no AUTH mechanism in common
     SECRET = "secret"  # noqa: S105 - our own key does not open the sealed password
     NO_PASSWORD = "password_missing"  # noqa: S105 - the account speaks AUTH and has none stored
+    NEEDS_CONSENT = "needs_consent"  # OAuth: a person must authorize the account
+    OAUTH_CLIENT = (
+        "oauth_client"  # OAuth: the provider does not know the application, or its secret
+    )
+    TOKEN_SERVER = "token_server"  # noqa: S105 - OAuth: there is no token for now
     DKIM_KEY = "dkim_key"  # our own key does not open the account's DKIM key
     SMTPUTF8 = "smtputf8"  # an address needs SMTPUTF8 and the server does not offer it
     TOO_BIG = "too_big"  # larger than the SIZE the server announced
@@ -113,11 +119,15 @@ def joined(lines: Sequence[str]) -> str:
 
 @attrs.frozen(kw_only=True)
 class Envelope:
-    """Who it is from and whom this attempt names; ``smtputf8`` if an address or header needs it."""
+    """Who it is from and whom this attempt names; ``smtputf8`` if an address or header needs it.
+
+    ``message_id`` is that of the message, by which reports are to name it; "" for none.
+    """
 
     sender: Address
     recipients: tuple[Address, ...]
     smtputf8: bool = False
+    message_id: str = ""
 
 
 @attrs.frozen
@@ -178,10 +188,15 @@ class Handoff:
     ``problem``. ``recipients`` is in the order of the envelope and holds every RCPT that was
     answered. ``usable`` tells whether the session was left usable. ``delivered`` is how many emails
     this connection had taken before: a server may end a session after so many.
+    ``by_token``: the account logs in with an OAuth token.
     ``max_octets`` is the largest message that the server takes, as it says (0: without a limit);
     None if it was not asked.
     ``announcement_refused``: the server broke on an envelope that was written together with a final
     dot (`domain/outcome/session.py`).
+    ``dsn``: reports were asked for (`domain/outcome/notifications.py`).
+    ``wait`` is how long the server wants no mail, where it says so apart from its reply's text, as
+    HTTP does with Retry-After. ``doubted``: replies like this one are known to have come though the
+    message was taken.
     """
 
     stage: Stage
@@ -191,8 +206,12 @@ class Handoff:
     detail: str = ""
     delivered: int = attrs.field(default=0, eq=False)
     usable: bool = attrs.field(default=False, eq=False)
+    by_token: bool = attrs.field(default=False, eq=False)
     announcement_refused: bool = attrs.field(default=False, eq=False)
+    dsn: bool = attrs.field(default=False, eq=False)
     max_octets: int | None = attrs.field(default=None, eq=False)
+    wait: timedelta | None = None
+    doubted: bool = False
 
     @property
     def accepted(self) -> bool:

@@ -65,6 +65,7 @@ class Rule:
     problems: frozenset[Problem] = frozenset()
     after_accepted: bool = False
     used_connection: bool = False
+    by_token: bool = False
     subject: Subject
     evidence: Evidence = Evidence.CERTAIN
     limit: Limit | None = None
@@ -87,17 +88,20 @@ class Rule:
         problem: Problem | None,
         accepted_before: bool = False,
         used_connection: bool = False,
+        by_token: bool = False,
     ) -> bool:
         """Whether the rule speaks of this.
 
         *accepted_before*: a recipient was accepted already. *used_connection*: the connection has
-        delivered an email before.
+        delivered an email before. *by_token*: the account logs in with an OAuth token.
         """
         if self.stages and stage not in self.stages:
             return False
         if self.after_accepted and not accepted_before:
             return False
         if self.used_connection and not used_connection:
+            return False
+        if self.by_token and not by_token:
             return False
         if reading is None:
             return problem in self.problems
@@ -140,6 +144,7 @@ class Rules:
         problem: Problem | None = None,
         accepted_before: bool = False,
         used_connection: bool = False,
+        by_token: bool = False,
         echoes: Iterable[str] = (),
     ) -> Rule:
         """The first rule that matches, or one that lets the email wait and names the server.
@@ -154,6 +159,7 @@ class Rules:
                 problem=problem,
                 accepted_before=accepted_before,
                 used_connection=used_connection,
+                by_token=by_token,
             ):
                 return rule
         return _LAST_RESORT
@@ -201,8 +207,8 @@ def _like(status: str, wanted: str) -> bool:
 
 _FIELDS: Final = frozenset(
     "reason stages codes enhanced but_enhanced text but_text problems after_accepted"
-    " used_connection subject blame evidence limit suppress cured_by_login shown_without_admin"
-    " result effect pause_for after retry_after samples near_misses".split()
+    " used_connection by_token subject blame evidence limit suppress cured_by_login"
+    " shown_without_admin result effect pause_for after retry_after samples near_misses".split()
 )
 
 
@@ -223,6 +229,7 @@ def _parse_rule(entry: Mapping[str, Any], words: Words, pattern: _PatternMaker) 
             problems=frozenset(Problem(problem) for problem in entry.get("problems", ())),
             after_accepted=_flag(entry, "after_accepted"),
             used_connection=_flag(entry, "used_connection"),
+            by_token=_flag(entry, "by_token"),
             # `blame` is what `subject` was called before
             subject=Subject(entry["blame"] if "blame" in entry else entry["subject"]),
             evidence=Evidence(entry.get("evidence", "certain")),
@@ -231,7 +238,7 @@ def _parse_rule(entry: Mapping[str, Any], words: Words, pattern: _PatternMaker) 
             cured_by_login=_cured_by_login(entry),
             shown_without_admin=_flag(entry, "shown_without_admin", default=True),
             result=Result(entry["result"]),
-            effect=AccountEffect(entry.get("effect", "none")),
+            effect=_effect(entry),
             pause_for=_duration(entry.get("pause_for")),
             after=int(entry.get("after", 1)),
             retry_after=_duration(entry.get("retry_after")),
@@ -247,6 +254,13 @@ def _flag(entry: Mapping[str, Any], name: str, *, default: bool = False) -> bool
     if not isinstance(value, bool):
         raise ValueError(f"{name} is true or false, not {value!r}")
     return value
+
+
+def _effect(entry: Mapping[str, Any]) -> AccountEffect:
+    effect = AccountEffect(entry.get("effect", "none"))
+    if effect is AccountEffect.REST:
+        raise ValueError("effect rest belongs to an acceptance: no rule can have it")
+    return effect
 
 
 def _cured_by_login(entry: Mapping[str, Any]) -> bool:

@@ -21,6 +21,7 @@ MASK: Final = "***"
 LONGEST_PIECE: Final = 6  # so many characters of a secret in a row give it away
 # A shorter secret is also a word of plain replies: it is looked for while logging in only.
 SHORTEST: Final = 4
+SHORT_TEXT: Final = 300  # most replies to a login are shorter
 _SHORTEST_PART: Final = 4  # of base64: three letters that a short secret gives stand in any text
 _ENHANCED: Final = re.compile(r"^[245]\.\d{1,3}\.\d{1,3}(?=\s|$)")
 _QUOTED: Final = re.compile(rb"=([0-9A-F]{2})", re.IGNORECASE)
@@ -39,9 +40,14 @@ class SecretForms:
     line and partly in the next. The forms are made once; any thread may ask.
     """
 
-    def __init__(self, *, username: str, password: str, said: Iterable[str] = ()) -> None:
-        """*said* is what went over the wire in the place of the password: a CRAM-MD5 answer."""
-        self._forms = tuple(dict.fromkeys(filter(None, _forms(username, password, said))))
+    def __init__(
+        self, *, username: str, password: str, earlier: str = "", said: Iterable[str] = ()
+    ) -> None:
+        """*password* may be a token, and *earlier* the one that was shown before it. *said* is what
+        went over the wire in the place of the password: a CRAM-MD5 answer.
+        """
+        forms = (*_forms(username, password, said), *_forms(username, earlier, ()))
+        self._forms = tuple(dict.fromkeys(filter(None, forms)))
         bare = {_bare(form) for form in self._forms}
         self._long = sorted([form for form in bare if len(form) >= SHORTEST], key=len)
         # what is in none of these is in no longer one either
@@ -68,7 +74,7 @@ class SecretForms:
 
         A form that is shorter counts as a whole.
         """
-        if not self._pieces:
+        if not self._forms:
             return False
         return any(
             self._has_piece(comparable)
@@ -77,19 +83,28 @@ class SecretForms:
         )
 
     @cached_property
+    def _comparables(self) -> tuple[str, ...]:
+        return tuple(same for form in self._forms for same in _comparable(form))
+
+    @cached_property
+    def _joined(self) -> str:
+        """Every form at once. No text that gives nothing away holds its end and a zero."""
+        return "\0".join(self._comparables)
+
+    @cached_property
     def _pieces(self) -> frozenset[str]:
-        return frozenset(
-            piece
-            for form in self._forms
-            for comparable in _comparable(form)
-            for piece in _pieces(comparable)
-        )
+        return frozenset(piece for form in self._comparables for piece in _pieces(form))
 
     @cached_property
     def _lengths(self) -> list[int]:
         return sorted({len(piece) for piece in self._pieces})
 
     def _has_piece(self, text: str) -> bool:
+        if len(text) <= SHORT_TEXT:  # for so few the many pieces of a token need not be made
+            ends = range(LONGEST_PIECE, len(text) + 1)
+            if any(text[end - LONGEST_PIECE : end] in self._joined for end in ends):
+                return True
+            return any(form in text for form in self._comparables if len(form) <= LONGEST_PIECE)
         return any(
             text[at : at + length] in self._pieces
             for length in self._lengths
@@ -121,7 +136,7 @@ class SecretForms:
         if not self._hold_whole(lines):
             return lines
         text = " ".join([lines[0], *map(_without_status, lines[1:])])
-        text = self._pattern.sub(MASK, text)
+        text = self._cut_out(text)
         if self._hold_whole((text,)):
             status = _ENHANCED.match(text)
             text = status[0] if status else ""
@@ -130,11 +145,30 @@ class SecretForms:
     def _hold_whole(self, lines: Sequence[str]) -> bool:
         return any(whole in text for text in map(_bare, _readings(lines)) for whole in self._wholes)
 
-    @cached_property
-    def _pattern(self) -> re.Pattern[str]:
-        """Every form, the longest first, whatever blanks stand between its characters."""
-        forms = (r"[\s\x00-\x1f]*".join(map(re.escape, form)) for form in reversed(self._long))
-        return re.compile("|".join(forms), re.IGNORECASE)
+    def _cut_out(self, text: str) -> str:
+        """*text* with a mask for every form, whatever blanks stand between its characters.
+
+        In time that grows with the text and the forms alone: a regular expression of a token with
+        blanks between its characters takes a second to make.
+        """
+        bare: list[str] = []
+        origins: list[int] = []
+        for at, character in enumerate(text):
+            for same in _bare(character):
+                bare.append(same)
+                origins.append(at)
+        compared = "".join(bare)
+        spans = [
+            (origins[start], origins[start + len(form) - 1] + 1)
+            for form in self._long
+            for start in _places(form, compared)
+        ]
+        kept, end = [], 0
+        for first, last in sorted(spans):
+            if first >= end:
+                kept += [text[end:first], MASK]
+            end = max(end, last)
+        return "".join([*kept, text[end:]])
 
 
 def _forms(username: str, password: str, said: Iterable[str]) -> Iterable[str]:
@@ -154,6 +188,14 @@ def _forms(username: str, password: str, said: Iterable[str]) -> Iterable[str]:
     for text in said:
         yield text
         yield from _base64(text.encode())
+
+
+def _places(form: str, text: str) -> Iterable[int]:
+    """Where *form* stands in *text*."""
+    at = text.find(form)
+    while at >= 0:
+        yield at
+        at = text.find(form, at + len(form))
 
 
 def _base64(octets: bytes) -> Iterable[str]:

@@ -65,10 +65,11 @@ class AccountEffect(StrEnum):
     PAUSE = "pause"  # stop now, for `pause_for` or until a person or a probe resumes it
     STREAK = "streak"  # count it; pause after `after` in a row without a success
     RECONNECT = "reconnect"  # the session has ended: a new connection at once, no breaker
+    REST = "rest"  # the server took an email, and wants none for `pause_for`
 
 
 ACCOUNT_GATES: Final = frozenset(
-    {AccountEffect.SLOW, AccountEffect.UNREACHABLE, AccountEffect.PAUSE}
+    {AccountEffect.SLOW, AccountEffect.UNREACHABLE, AccountEffect.PAUSE, AccountEffect.REST}
 )
 
 

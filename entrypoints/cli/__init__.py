@@ -1,5 +1,5 @@
 """The command ``email-service``."""
 
-from entrypoints.cli.commands import cli, main
+from entrypoints.cli.group import cli, main
 
 __all__ = ["cli", "main"]

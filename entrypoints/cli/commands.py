@@ -1,20 +1,12 @@
-"""The command ``email-service``.
-
-Exit codes: 0 all is well; 1 it failed, or an outcome was left unknown at the end; 2 the settings or
-the arguments cannot be used.
-"""
+"""The commands that run the service: ``serve``, ``worker``, ``migrate``, ``demo``."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
-from entrypoints.cli.copy import copy
-from entrypoints.cli.explain import explain_reply
-from entrypoints.cli.keys import audit, keys
 from entrypoints.cli.service import opened, read_settings, told_plainly
-from entrypoints.cli.templates import templates
 from entrypoints.runtime import listening, logs
 from entrypoints.runtime.stopping import Stop, run_worker
 from entrypoints.settings import MOST_PROCESSES, Dispatcher, Settings
@@ -31,22 +23,18 @@ PROCESSES = click.option(
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="email-service", prog_name="email-service")
-def cli() -> None:
-    """One safe HTTP endpoint in front of your SMTP accounts.
-
-    Settings come from the environment and from the file .env; .env.example explains them all.
-    """
-
-
-@cli.command()
+@click.command()
 @click.option("--host", help="Address to listen on.  [HOST, else 127.0.0.1]")
 @click.option("--port", type=PORT, help="Port; 0 takes a free one.  [PORT, else 5000]")
 @click.option(
     "--sandbox/--no-sandbox",
     default=None,
     help="Open a local mail server and inbox for a trial: see /sandbox.  [SANDBOX, else no]",
+)
+@click.option(
+    "--smtp-port",
+    type=PORT,
+    help="Take email by SMTP too, on this port, usually 587.  [INTAKE_PORT, else 0: no]",
 )
 @PROCESSES
 @click.pass_context
@@ -55,27 +43,31 @@ def serve(
     host: str | None,
     port: int | None,
     sandbox: bool | None,
+    smtp_port: int | None,
     processes: int | None,
 ) -> None:
     """Run the API and deliver, in one process or with child processes that deliver too."""
-    settings = read_settings(HOST=host, PORT=port, SANDBOX=sandbox, PROCESSES=processes)
+    settings = read_settings(
+        HOST=host, PORT=port, SANDBOX=sandbox, INTAKE_PORT=smtp_port, PROCESSES=processes
+    )
     logs.warn_of(settings)
     _check_addresses(settings)
     stop = Stop()
     stop.install()
     with opened(settings) as service:
         service.check_keys()
-        smtp_port = _open_sandbox(service, settings) if settings.sandbox else None
+        sandbox_port = _open_sandbox(service, settings) if settings.sandbox else None
         server = _listen(service, settings)
-        service.settle()
+        service.tune_process()
         service.start_delivery(tell_turn=_tell_turn)
         service.start_children()
-        click.echo(_welcome(server, settings, smtp_port))
+        smtp_ports = _listen_for_smtp(service, settings) if settings.takes_smtp else ()
+        click.echo(_welcome(server, settings, sandbox_port, smtp_ports))
         exit_code = server.run(service, stop)
     context.exit(exit_code)
 
 
-@cli.command()
+@click.command()
 @PROCESSES
 @click.option("--child", type=int, default=0, hidden=True)
 @click.pass_context
@@ -93,7 +85,7 @@ def worker(context: click.Context, processes: int | None, child: int) -> None:
     stop = Stop()
     stop.install()
     with opened(settings) as service:
-        service.settle(child=child)
+        service.tune_process(child=child)
         service.start_delivery(tell_turn=_tell_turn)
         if child:
             service.follow_parent(sys.stdin.buffer, ended=stop.ask)
@@ -104,7 +96,7 @@ def worker(context: click.Context, processes: int | None, child: int) -> None:
     context.exit(exit_code)
 
 
-@cli.command()
+@click.command()
 @click.option("--check", is_flag=True, help="Change nothing; exit code 1 if something is pending.")
 @click.pass_context
 def migrate(context: click.Context, *, check: bool) -> None:
@@ -119,7 +111,7 @@ def migrate(context: click.Context, *, check: bool) -> None:
     click.echo(f"{settings.database} is up to date")
 
 
-@cli.command()
+@click.command()
 def demo() -> None:
     """Send three emails through the sandbox and follow each to its end. Uses none of your data."""
     from entrypoints.cli import demo as tour  # with Flask's test client: a worker needs neither
@@ -129,18 +121,6 @@ def demo() -> None:
             tour.run(click.echo)
         except tour.DemoFailed as error:
             raise click.ClickException(str(error)) from error
-
-
-cli.add_command(copy)
-cli.add_command(explain_reply)
-cli.add_command(keys)
-cli.add_command(audit)
-cli.add_command(templates)
-
-
-def main() -> None:
-    """Run the command."""
-    cli(prog_name="email-service")
 
 
 def _migrated(settings: Settings) -> list[str]:
@@ -153,11 +133,18 @@ def _migrated(settings: Settings) -> list[str]:
 
 def _check_addresses(settings: Settings) -> None:
     """ClickException that names every address which cannot be listened on."""
-    places = [listening.api(settings.host, settings.port)]
+    places = [listening.api(settings.host, settings.port), *_smtp_places(settings)]
     if settings.sandbox:
         places.append(listening.sandbox(settings.sandbox_port))
     if refused := listening.refusals(places):
         raise click.ClickException(listening.explained(refused))
+
+
+def _smtp_places(settings: Settings) -> Sequence[listening.Place]:
+    ports = ((settings.intake_port, False), (settings.intake_tls_port, True))
+    return [
+        listening.smtp(settings.smtp_host, port, secure=secure) for port, secure in ports if port
+    ]
 
 
 def _check_database_exists(settings: Settings) -> None:
@@ -175,6 +162,13 @@ def _listen(service: Service, settings: Settings) -> "HttpServer":
         raise _refused(place, error) from error
 
 
+def _listen_for_smtp(service: Service, settings: Settings) -> Sequence[int]:
+    try:
+        return service.listen_for_smtp()
+    except OSError as error:
+        raise _refused(_smtp_places(settings)[0], error) from error
+
+
 def _open_sandbox(service: Service, settings: Settings) -> int:
     try:
         return service.open_sandbox()
@@ -186,21 +180,26 @@ def _refused(place: listening.Place, error: OSError) -> click.ClickException:
     return click.ClickException(listening.explained([listening.Refusal(place, error)]))
 
 
-def _welcome(server: "HttpServer", settings: Settings, smtp_port: int | None) -> str:
+def _welcome(
+    server: "HttpServer", settings: Settings, sandbox_port: int | None, smtp_ports: Sequence[int]
+) -> str:
     lines: dict[str, str] = {"API": server.url}
-    if smtp_port is not None:
-        lines["Sandbox"] = f"{server.url}/sandbox   (its mail server: 127.0.0.1:{smtp_port})"
+    if smtp_ports:
+        ports = " and ".join(map(str, smtp_ports))
+        lines["SMTP"] = f"{settings.smtp_host} port {ports}   (the password is an API key)"
+    if sandbox_port is not None:
+        lines["Sandbox"] = f"{server.url}/sandbox   (its mail server: 127.0.0.1:{sandbox_port})"
     lines["Database"] = settings.database
     if settings.dispatcher is Dispatcher.CELERY:
         lines["Delivery"] = "by Celery: run celery -A entrypoints.celery_app worker, and beat"
     if settings.dispatcher is Dispatcher.NONE:
         lines["Delivery"] = "not in this process: run email-service worker"
-    lines["Next"] = _next_step(server, smtp_port)
+    lines["Next"] = _next_step(server, sandbox_port)
     return _block("Email Service is running. Stop it with Ctrl+C.", lines)
 
 
-def _next_step(server: "HttpServer", smtp_port: int | None) -> str:
-    if smtp_port is not None:
+def _next_step(server: "HttpServer", sandbox_port: int | None) -> str:
+    if sandbox_port is not None:
         return "open the sandbox in a browser: it shows the two calls that send a first mail"
     return f"create an SMTP configuration: POST {server.url}/api/smtp-configs (see the README)"
 

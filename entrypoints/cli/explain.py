@@ -11,12 +11,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import attrs
 import click
 
 from domain.outcome.handoff import Problem, Reply, Stage
 from domain.outcome.reply_text import read, reply_of, wish
 from domain.outcome.rules_file import Rule, Rules
 from domain.outcome.verdict import AccountEffect, Evidence, Result, Subject
+from entrypoints.os_errors import reason_of
 from entrypoints.wiring import shipped_rules
 
 # A reply before EHLO is the greeting. The last three are other names that logs and people use.
@@ -51,6 +53,7 @@ _EFFECTS: Final = {
     AccountEffect.PAUSE: "it pauses",
     AccountEffect.STREAK: "it pauses when several emails in a row get such a reply",
     AccountEffect.RECONNECT: "it opens a new connection at once",
+    AccountEffect.REST: "it pauses for as long as the server asked",
 }
 
 
@@ -63,6 +66,7 @@ _EFFECTS: Final = {
     help="Your own rules, which go first.  [SMTP_RULES_FILE is not read]",
 )
 @click.option("--used-connection", is_flag=True, help="The connection had sent an email before.")
+@click.option("--by-token", is_flag=True, help="The account logs in with an OAuth token.")
 @click.argument("reply")
 @click.pass_context
 def explain_reply(
@@ -71,6 +75,7 @@ def explain_reply(
     as_json: bool,
     rules: Path | None,
     used_connection: bool,
+    by_token: bool,
     reply: str,
 ) -> None:
     r"""Say which rule decides on a mail server's REPLY and what follows. Sends nothing.
@@ -82,16 +87,21 @@ def explain_reply(
     table = _rules(rules)
     if as_json and reply == "-":
         context.exit(_explain_lines(sys.stdin.buffer, table))
-    question: dict[str, Any] = {"stage": stage, "line": reply, "used_connection": used_connection}
+    question: dict[str, Any] = {
+        "stage": stage,
+        "line": reply,
+        "used_connection": used_connection,
+        "by_token": by_token,
+    }
     try:
-        read_at, said, used = _question(question)
+        asked = _question(question)
     except ValueError as error:
         if as_json:
             click.echo(json.dumps({"error": str(error)}))
             context.exit(2)
         raise click.UsageError(str(error)) from error
-    rule = _decide(table, read_at, said, used=used)
-    click.echo(_as_json(rule) if as_json else _in_words(rule, read_at, said))
+    rule = _decide(table, asked)
+    click.echo(_as_json(rule) if as_json else _in_words(rule, asked.stage, asked.reply))
 
 
 def _rules(own: Path | None) -> Rules:
@@ -100,7 +110,7 @@ def _rules(own: Path | None) -> Rules:
     try:
         return shipped_rules(first=tomllib.loads(own.read_text("utf-8")))
     except (ValueError, OSError) as error:
-        raise click.UsageError(f"{own}: {error}") from error
+        raise click.UsageError(f"{own}: {reason_of(error)}") from error
 
 
 def _explain_lines(lines: Iterable[bytes], table: Rules) -> int:
@@ -110,12 +120,12 @@ def _explain_lines(lines: Iterable[bytes], table: Rules) -> int:
         if not line.strip():
             continue
         try:
-            stage, reply, used = _question(_parsed(line))
+            asked = _question(_parsed(line))
         except ValueError as error:
             exit_code = 2
             click.echo(json.dumps({"error": str(error), "line_number": number}))
         else:
-            click.echo(_as_json(_decide(table, stage, reply, used=used)))
+            click.echo(_as_json(_decide(table, asked)))
     return exit_code
 
 
@@ -129,26 +139,44 @@ def _parsed(line: bytes) -> Mapping[str, Any]:
     return question
 
 
-def _question(question: Mapping[str, Any]) -> tuple[Stage, Reply, bool]:
-    """Stage, reply, and whether the connection was used before. ValueError says what is wrong."""
+@attrs.frozen(kw_only=True)
+class _Question:
+    """A reply, where it was read, and what is known of the connection and the account."""
+
+    stage: Stage
+    reply: Reply
+    used_connection: bool
+    by_token: bool
+
+
+def _question(question: Mapping[str, Any]) -> _Question:
+    """What is asked. ValueError says what is wrong with it."""
     stage, line = question.get("stage"), question.get("line")
     if not isinstance(stage, str) or stage.lower() not in _STAGES:
         raise ValueError(f"stage must be one of {' '.join(_STAGES)}, not {_shown(stage)}")
     if not isinstance(line, str):
         raise ValueError(f"line must be a reply such as 550 5.1.1 no, not {_shown(line)}")
-    return _STAGES[stage.lower()], reply_of(line), question.get("used_connection") is True
+    return _Question(
+        stage=_STAGES[stage.lower()],
+        reply=reply_of(line),
+        used_connection=question.get("used_connection") is True,
+        by_token=question.get("by_token") is True,
+    )
 
 
 def _shown(value: object) -> str:
     return "nothing" if value is None else repr(value)[:80]
 
 
-def _decide(table: Rules, stage: Stage, reply: Reply, *, used: bool) -> Rule:
+def _decide(table: Rules, asked: _Question) -> Rule:
+    stage, reply = asked.stage, asked.reply
     if reply.code < 400:
         if stage is Stage.DOT and not reply.positive:
             return table.find(stage, problem=Problem.PROTOCOL)
         return _ACCEPTED
-    return table.find(stage, reply=reply, used_connection=used)
+    return table.find(
+        stage, reply=reply, used_connection=asked.used_connection, by_token=asked.by_token
+    )
 
 
 _ACCEPTED: Final = Rule(

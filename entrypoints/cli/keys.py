@@ -12,12 +12,12 @@ from typing import Final
 import click
 
 from application.api_keys import KeyWish
-from domain.access import ApiKey, AuditEntry, Scope, prefix_of
+from domain.access import ApiKey, AuditEntry, Scope, key_name, prefix_of
 from entrypoints.cli.service import opened, read_settings
+from entrypoints.cli.tables import table, time_text
 
 _UNITS: Final = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _LIFETIME: Final = re.compile(r"([1-9][0-9]{0,3})([hdw])")
-_NAME: Final = 200
 LARGEST: Final = 2**63 - 1  # what a database can hold
 
 
@@ -60,22 +60,33 @@ def keys() -> None:
     type=click.IntRange(1, LARGEST),
     help="Recipients it may name in 24 hours.  [KEY_DAILY_RECIPIENTS]",
 )
+@click.option(
+    "--from",
+    "from_",
+    type=click.Choice(["own", "rewrite"]),
+    default="own",
+    help="Email by SMTP with another From: refused, or sent as the account.  [own: refused]",
+)
 def create(
     name: str,
     scopes: Sequence[str],
     accounts: Sequence[int],
     expires: timedelta | None,
     daily_recipients: int | None,
+    from_: str,
 ) -> None:
     """Create a key. It is shown only once, alone on the standard output."""
-    if not name.strip() or len(name) > _NAME or not name.isprintable():
-        raise click.BadParameter("must be 1 to 200 printable characters", param_hint="--name")
+    try:
+        key_name(name)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--name") from None
     wish = KeyWish(
         name=name,
         scopes=frozenset(map(Scope, scopes)),
         accounts=frozenset(accounts) or None,
         lifetime=expires,
         daily_recipients=daily_recipients,
+        rewrites_from=from_ == "rewrite",
     )
     with opened(read_settings()) as service:
         key, token = service.application.api_keys.create(wish)
@@ -96,8 +107,8 @@ def list_keys() -> None:
     if not found:
         click.echo("There is no API key yet: create one with email-service keys create")
         return
-    head = ("PREFIX", "NAME", "SCOPES", "ACCOUNTS", "RECIPIENTS/DAY", "CREATED", "STATE")
-    click.echo(_table([head, *(_key_row(key, now=now) for key in found)]))
+    head = ("PREFIX", "NAME", "SCOPES", "ACCOUNTS", "FROM", "RECIPIENTS/DAY", "CREATED", "STATE")
+    click.echo(table([head, *(_key_row(key, now=now) for key in found)]))
 
 
 @keys.command()
@@ -133,6 +144,32 @@ def rotate_secret(context: click.Context) -> None:
             f"The DKIM key {dkim_key.selector} ({dkim_key.algorithm}) of SMTP configuration "
             f"{dkim_key.account_id} opens with neither key: make new ones."
         )
+    if rotation.resealed_hooks:
+        click.echo(f"{rotation.resealed_hooks} keys of event hooks are sealed with SECRET_KEY.")
+    for hook in rotation.unreadable_hooks:
+        click.echo(
+            f"The key of event hook {hook.id} ({hook.kind}) of SMTP configuration "
+            f"{hook.account_id} opens with neither key: delete the hook and make a new one."
+        )
+    if rotation.resealed_oauth:
+        click.echo(
+            f"The OAuth secrets of {rotation.resealed_oauth} SMTP configurations are sealed with "
+            "SECRET_KEY."
+        )
+    for account_id in rotation.unreadable_oauth:
+        click.echo(
+            f"The OAuth secrets of SMTP configuration {account_id} open with neither key: send its "
+            "auth again and authorize it."
+        )
+    if rotation.resealed_webhooks:
+        click.echo(
+            f"The secrets of {rotation.resealed_webhooks} webhooks are sealed with SECRET_KEY."
+        )
+    for webhook_id in rotation.unreadable_webhooks:
+        click.echo(
+            f"The secret of webhook {webhook_id} opens with neither key: rotate it "
+            f"(POST /api/webhooks/{webhook_id}/rotate)."
+        )
     for name in rotation.secrets:
         click.echo(f"The service's secret {name} is sealed with SECRET_KEY.")
     for name in rotation.unreadable_secrets:
@@ -145,7 +182,14 @@ def rotate_secret(context: click.Context) -> None:
             f"The API key {key.prefix} ({key.name}) still needs SECRET_KEY_PREVIOUS, until it is "
             "next used."
         )
-    left = (*rotation.unreadable, *rotation.unreadable_dkim, *rotation.unreadable_secrets)
+    left = (
+        *rotation.unreadable,
+        *rotation.unreadable_dkim,
+        *rotation.unreadable_hooks,
+        *rotation.unreadable_oauth,
+        *rotation.unreadable_webhooks,
+        *rotation.unreadable_secrets,
+    )
     context.exit(1 if left else 0)
 
 
@@ -158,7 +202,7 @@ def audit(limit: int) -> None:
     with opened(read_settings()) as service:
         entries = service.application.api_keys.audit(limit=limit)
     head = ("WHEN", "WHO", "WHAT", "WHICH", "DETAIL")
-    click.echo(_table([head, *map(_audit_row, entries)]))
+    click.echo(table([head, *map(_audit_row, entries)]))
 
 
 def _key_row(key: ApiKey, *, now: datetime) -> tuple[str, ...]:
@@ -167,23 +211,24 @@ def _key_row(key: ApiKey, *, now: datetime) -> tuple[str, ...]:
         key.name,
         _scopes(key),
         _joined(map(str, sorted(key.accounts or ()))) or "all",
+        "rewrite" if key.rewrites_from else "own",
         str(key.daily_recipients or "default"),
-        _time(key.created_at),
+        time_text(key.created_at),
         _state(key, now=now),
     )
 
 
 def _state(key: ApiKey, *, now: datetime) -> str:
     if key.revoked_at is not None:
-        return f"revoked {_time(key.revoked_at)}"
+        return f"revoked {time_text(key.revoked_at)}"
     if key.expires_at is None:
         return "usable"
-    return f"{'usable until' if key.usable(now) else 'expired'} {_time(key.expires_at)}"
+    return f"{'usable until' if key.usable(now) else 'expired'} {time_text(key.expires_at)}"
 
 
 def _audit_row(entry: AuditEntry) -> tuple[str, ...]:
     detail = " ".join(f"{name}={_quoted(value)}" for name, value in entry.detail.items())
-    return (_time(entry.at), entry.actor, entry.action, entry.subject, detail)
+    return (time_text(entry.at), entry.actor, entry.action, entry.subject, detail)
 
 
 def _quoted(value: object) -> str:
@@ -197,16 +242,3 @@ def _scopes(key: ApiKey) -> str:
 
 def _joined(words: Iterable[str]) -> str:
     return ",".join(words)
-
-
-def _time(when: datetime) -> str:
-    return when.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _table(rows: Sequence[tuple[str, ...]]) -> str:
-    """Columns as wide as their widest word; the last one is left as it is."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )

@@ -22,6 +22,7 @@ from domain.message.template import (
     TemplateSource,
     Variable,
 )
+from entrypoints.os_errors import reason_of
 
 FIELDS: Final = "template.json"
 TEXT: Final = "text.txt"
@@ -48,7 +49,7 @@ class TemplateFiles:
 
             return source_of(parse(TemplateChanges, self._fields()))
         except (InvalidInput, OSError, ValueError) as error:
-            message = f"{self.path}: {error}"
+            message = f"{self.path}: {reason_of(error)}"
             raise InvalidInput(FieldError("", message), code="template_error") from None
 
     def _fields(self) -> dict[str, Any]:

@@ -5,23 +5,28 @@ that an operation declares is looked at here too, so that nobody's megabytes are
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 from flask import Flask, Response
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from application import Application
 from application.access import Access
-from domain.access import Caller, Scope
+from domain.access import TESTER, Caller, Scope
 from domain.address import is_loopback
 from domain.errors import Forbidden, TooMany
-from entrypoints.http.json_reader import check_content_type, check_encoding
+from domain.hook.hook import most_octets
+from entrypoints.http.dialects.dialect import Dialect, KeyMissing
+from entrypoints.http.dialects.registry import Dialects
+from entrypoints.http.json_reader import check_content_type, check_encoding, read_limit
 from entrypoints.http.judgement import JUDGEMENT, Judgement
+from entrypoints.http.keys import presented_key
 from entrypoints.http.openapi import Operation
 from entrypoints.http.proxies import forwarded_of
 from entrypoints.http.requests import ServiceRequest, the_request
 
+HOOK: Final = "hooks.receive"
 # Public endpoints: an orchestrator or a browser calls them without a key.
 OPEN: Final = frozenset(
     {
@@ -35,11 +40,16 @@ OPEN: Final = frozenset(
         "unsubscribe.page",
         "unsubscribe.confirm",
         "unsubscribe.static",
+        # the provider's page sends a browser here: it has the state, and no key
+        "authorization.callback",
+        "authorization.static",
+        # a provider has the secret in the path, and no key
+        HOOK,
     }
 )
+TESTERS_BODY: Final = 64 * 1024  # octets that are read of somebody whom nobody knows
 DOCUMENT: Final = "docs.openapi"
 SANDBOX: Final = "sandbox"
-_BEARER: Final = "bearer "
 _FOREIGN: Final = frozenset({"cross-site", "same-site"})
 
 
@@ -47,12 +57,13 @@ def install_access(
     app: Flask,
     application: Application,
     operations: Sequence[Operation],
+    dialects: Dialects,
     *,
     document_needs_key: bool,
 ) -> None:
     """Check every request to *app* before it is routed."""
     free = OPEN if document_needs_key else OPEN | {DOCUMENT}
-    door = _Door(application.access, operations, free)
+    door = _Door(application, operations, dialects, free)
     app.before_request(door.check)
     app.after_request(_tell_allowance)
 
@@ -66,11 +77,18 @@ def the_caller() -> Caller:
 
 class _Door:
     def __init__(
-        self, access: Access, operations: Sequence[Operation], free: frozenset[str]
+        self,
+        application: Application,
+        operations: Sequence[Operation],
+        dialects: Dialects,
+        free: frozenset[str],
     ) -> None:
         self._scopes = {one.endpoint: one.scope for one in operations}
+        self._scopes |= dialects.scopes
         self._bodies = {one.endpoint: one.body for one in operations if one.body is not None}
-        self._access = access
+        self._bodies |= dialects.bodies
+        self._access: Access = application.access
+        self._hook_calls = application.hook_calls
         self._free = free
 
     def check(self) -> Response | None:
@@ -88,16 +106,14 @@ class _Door:
 
     def _is_free(self, asked: ServiceRequest) -> bool:
         """Whether it needs no caller; without a route: whether it is outside of the API."""
+        if asked.dialect is not None:
+            return False
         if asked.endpoint is None:
             return not asked.path.lstrip("/").lower().startswith("api")
         return asked.endpoint in self._free
 
     def _recognise(self, asked: ServiceRequest) -> None:
-        caller = self._access.authenticate(
-            presented_key(asked.environ), remote=asked.remote_addr or ""
-        )
-        if caller.key_id is None:
-            _refuse_other_sites(asked)
+        caller = self._caller(asked)
         asked.caller = caller
         asked.allowance = allowance = self._access.take_turn(caller)
         if allowance is not None and allowance.retry_after is not None:
@@ -108,6 +124,31 @@ class _Door:
         if scope is not None:
             caller.require(scope)
 
+    def _caller(self, asked: ServiceRequest) -> Caller:
+        if asked.dialect is not None:
+            return self._caller_in(asked.dialect, asked)
+        caller = self._access.authenticate(
+            presented_key(asked.environ), remote=asked.remote_addr or ""
+        )
+        if caller.key_id is None:
+            _refuse_other_sites(asked)
+        return caller
+
+    def _caller_in(self, dialect: Dialect, asked: ServiceRequest) -> Caller:
+        """Who calls in a dialect: always somebody with a key, for no app of these has none.
+
+        A browser may add Basic credentials to the call of another site's page by itself.
+        """
+        if asked.environ.get("HTTP_SEC_FETCH_SITE") in _FOREIGN:
+            raise Forbidden("no other site's page may call")
+        token = dialect.key(asked.environ)
+        if token is None:
+            raise KeyMissing(f"an API key is needed: send it {dialect.key_hint}")
+        if token == dialect.test_key:
+            asked.max_content_length = read_limit(TESTERS_BODY)
+            return TESTER
+        return self._access.authenticate(token, remote=asked.remote_addr or "")
+
     def _needed(self, asked: ServiceRequest) -> Scope | None:
         if asked.endpoint is None or asked.method == "OPTIONS":
             return None
@@ -117,8 +158,12 @@ class _Door:
         """The request may go on, if it is one that takes a body like this."""
         if asked.routing_exception is not None:
             raise asked.routing_exception
+        if asked.endpoint == HOOK:
+            self._check_hook(asked)
+            judgement.passed = True
+            return Response(status=204)
         body = self._bodies.get(asked.endpoint or "")
-        if body is None:
+        if body is None or asked.caller is TESTER:
             raise RequestEntityTooLarge
         if not body.takes(asked.mimetype):
             check_content_type()
@@ -127,14 +172,12 @@ class _Door:
         judgement.passed = True
         return Response(status=204)
 
-
-def presented_key(environ: Mapping[str, Any]) -> str | None:
-    """The API key of the request, valid or not; other schemes of Authorization are ignored."""
-    token: str | None = environ.get("HTTP_X_API_KEY")
-    if token is not None:
-        return token
-    given: str = environ.get("HTTP_AUTHORIZATION", "")
-    return given[len(_BEARER) :].strip() if given.lower().startswith(_BEARER) else None
+    def _check_hook(self, asked: ServiceRequest) -> None:
+        """Refuse a long body that nobody would read: of a wrong secret, or too long."""
+        path = asked.view_args or {}
+        hook = self._hook_calls.hook(path["kind"], path["secret"], remote=asked.remote_addr or "")
+        if (asked.content_length or 0) > most_octets(hook.kind):
+            raise RequestEntityTooLarge
 
 
 def _refuse_other_sites(asked: ServiceRequest) -> None:

@@ -20,7 +20,7 @@ _API_NAMES: Final = {
 }
 
 # The parts of these fields have names that the client chose, which may hold slashes.
-_NAMED_FREELY: Final = frozenset({"headers", "metadata", "variables"})
+NAMED_FREELY: Final = frozenset({"headers", "metadata", "variables"})
 
 
 @attrs.frozen
@@ -40,7 +40,7 @@ def pointer_of(error: FieldError) -> str:
     name, slash, rest = error.field.partition("/")
     place = () if error.index is None else ("emails", error.index)
     field = (_API_NAMES.get(name, name),) if name else ()
-    parts = (rest,) if name in _NAMED_FREELY else rest.split("/")
+    parts = (rest,) if name in NAMED_FREELY else rest.split("/")
     return pointer((*place, *field, *(parts if slash else ())))
 
 

@@ -26,6 +26,9 @@ from domain.errors import (
     Unauthorized,
     Unavailable,
 )
+from entrypoints.http.dialects.dialect import CHALLENGE
+from entrypoints.http.dialects.responses import response_of
+from entrypoints.http.failure import Failure
 from entrypoints.http.fields import pointer_of
 from entrypoints.http.json_reader import ContentEncoded
 from entrypoints.http.requests import the_request
@@ -51,7 +54,11 @@ _HTTP: Final = {
 def problem(
     status: int, *, code: str, detail: str, errors: Sequence[FieldError] | None = None
 ) -> Response:
-    """The reply that says why *status* was given."""
+    """The reply that says why *status* was given, in the shape of the request's own API."""
+    asked = the_request()
+    if asked.dialect is not None:
+        failure = Failure(status=status, code=code, detail=detail, errors=errors)
+        return response_of(asked.dialect.error(failure))
     body = Problem(
         type="about:blank",
         title=HTTPStatus(status).phrase,
@@ -59,7 +66,7 @@ def problem(
         detail=detail,
         code=code,
         error=detail,
-        request_id=the_request().request_id,
+        request_id=asked.request_id,
         errors=None
         if errors is None
         else [FieldProblem(pointer=pointer_of(error), message=error.message) for error in errors],
@@ -108,7 +115,8 @@ def _refused(status: int, error: InvalidInput) -> Response:
 
 def _unauthorized(error: Unauthorized) -> Response:
     reply = problem(401, code=error.code, detail=str(error))
-    reply.headers["WWW-Authenticate"] = 'Bearer realm="email-service"'
+    dialect = the_request().dialect
+    reply.headers["WWW-Authenticate"] = CHALLENGE if dialect is None else dialect.challenge
     return reply
 
 

@@ -8,7 +8,13 @@ from typing import Final
 
 import attrs
 
+from entrypoints.http.dialects.dialect import Dialect
+from entrypoints.http.dialects.responses import octets_of
+from entrypoints.http.failure import Failure
 from entrypoints.http.headers import ALWAYS, REQUEST_ID, usable_request_id
+from entrypoints.http.json_reader import JSON
+
+PROBLEM: Final = "application/problem+json"
 
 
 @attrs.frozen
@@ -20,26 +26,18 @@ class Refusal:
     detail: str
     retry_after: int | None = None
 
-    @property
-    def title(self) -> str:
-        """The words beside the number."""
-        return HTTPStatus(self.status).phrase
-
-    def headers_and_body(self, given_id: str = "") -> tuple[list[tuple[bytes, bytes]], bytes]:
-        """The reply but for its status line; *given_id* is the request's X-Request-Id."""
+    def reply_to(self, given_id: str = "", dialect: Dialect | None = None) -> "RefusalReply":
+        """The reply in the shape of *dialect*, or of our own API; *given_id* is the request's
+        X-Request-Id.
+        """
         request_id = usable_request_id(given_id) or token_hex(16)
-        members = {
-            "type": "about:blank",
-            "title": self.title,
-            "status": self.status,
-            "detail": self.detail,
-            "code": self.code,
-            "error": self.detail,
-            "request_id": request_id,
-        }
-        body = json.dumps(members).encode() + b"\n"
+        if dialect is None:
+            kind, status, body = PROBLEM, self.status, self._problem(request_id)
+        else:
+            told = dialect.error(Failure(status=self.status, code=self.code, detail=self.detail))
+            kind, status, body = JSON, told.status, octets_of(told)
         headers = [
-            ("Content-Type", "application/problem+json"),
+            ("Content-Type", kind),
             ("Content-Length", str(len(body))),
             *ALWAYS,
             ("Cache-Control", "no-store"),
@@ -47,14 +45,39 @@ class Refusal:
         ]
         if self.retry_after is not None:
             headers.append(("Retry-After", str(self.retry_after)))
-        return encoded(headers), body
+        return RefusalReply(status, encoded(headers), body)
 
-    def reply(self) -> bytes:
-        """The whole reply, for a request that does not become one of the application's."""
-        headers, body = self.headers_and_body()
-        lines = [b"%s: %s\r\n" % header for header in headers]
+    def _problem(self, request_id: str) -> bytes:
+        members = {
+            "type": "about:blank",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+            "error": self.detail,
+            "request_id": request_id,
+        }
+        return json.dumps(members).encode() + b"\n"
+
+
+@attrs.frozen
+class RefusalReply:
+    """A complete reply."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+    @property
+    def title(self) -> str:
+        """The words beside the number."""
+        return HTTPStatus(self.status).phrase
+
+    def octets(self) -> bytes:
+        """All of it, for a request that does not become one of the application's."""
+        lines = [b"%s: %s\r\n" % header for header in self.headers]
         status = f"HTTP/1.1 {self.status} {self.title}\r\n".encode()
-        return b"".join([status, *lines, b"Connection: close\r\n\r\n", body])
+        return b"".join([status, *lines, b"Connection: close\r\n\r\n", self.body])
 
 
 def encoded(headers: Sequence[tuple[str, str]]) -> list[tuple[bytes, bytes]]:

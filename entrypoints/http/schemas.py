@@ -53,6 +53,12 @@ def without_defaults(schema: dict[str, Any]) -> None:
             field["description"] = f"{before}If left out: {shown}."
 
 
+def of_one_field_at_least(schema: dict[str, Any]) -> None:
+    """`without_defaults`, and empty is refused."""
+    without_defaults(schema)
+    schema["minProperties"] = 1
+
+
 class RequestModel(BaseModel):
     """What a client sends."""
 
@@ -191,8 +197,8 @@ Instant: TypeAlias = Annotated[
 ]
 Selector: TypeAlias = Annotated[
     str,
+    Shown(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"),  # the domain checks it
     Field(
-        pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$",
         max_length=40,
         description="What the names of the DKIM records begin with.",
         examples=["mail"],

@@ -9,30 +9,18 @@ The token is all that it takes to unsubscribe somebody, so it is written into no
 """
 
 import logging
-import math
-from typing import ClassVar, Final
+from typing import ClassVar
 
-from flask import Blueprint, Response, render_template
+from flask import Blueprint, Response
 
 from application import Application
 from application.unsubscribe_links import PATH
 from domain.errors import NotFound, Unavailable
 from domain.suppression import Subscription
+from entrypoints.http.public_page import STYLES, later_page, public_page
 from entrypoints.http.requests import the_request
 
 log = logging.getLogger("email_service.http")
-
-# No script, and nothing that stands in the page itself; the form leads back to where it came from.
-PAGE_CSP: Final = (
-    "default-src 'none'; style-src 'self'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
-_HEADERS: Final = {
-    "Content-Security-Policy": PAGE_CSP,
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-    "X-Robots-Tag": "noindex, nofollow",
-}
 
 
 class UnsubscribePages:
@@ -49,7 +37,7 @@ class UnsubscribePages:
             self.BLUEPRINT,
             __name__,
             template_folder="templates",
-            static_folder="static/unsubscribe",
+            static_folder=STYLES,
             static_url_path=f"{PATH}static",
         )
         routes.get(f"{PATH}<token>")(self.page)
@@ -72,25 +60,14 @@ class UnsubscribePages:
 def _about(name: str, subscription: Subscription) -> Response:
     """A page that says what is ended; a line may break behind the @ of the address."""
     local, _, domain = subscription.address.rpartition("@")
-    return _page(name, local=local, domain=domain, topic=subscription.topic)
+    return public_page(f"unsubscribe/{name}", local=local, domain=domain, topic=subscription.topic)
 
 
 def _not_found(_: NotFound) -> Response:
-    return _page("wrong.html", status=404)
+    return public_page("unsubscribe/wrong.html", status=404)
 
 
 def _unavailable(error: Unavailable) -> Response:
     request_id = the_request().request_id
     log.error("nobody can unsubscribe: %s", error.code, extra={"request_id": request_id})
-    page = _page("later.html", status=503)
-    page.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after.total_seconds())))
-    return page
-
-
-def _page(name: str, *, status: int = 200, **values: str) -> Response:
-    return Response(
-        render_template(f"unsubscribe/{name}", **values),
-        status=status,
-        content_type="text/html; charset=utf-8",
-        headers=_HEADERS,
-    )
+    return later_page("unsubscribe/later.html", error)

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from domain.errors import FieldError, InvalidInput
-from entrypoints.http.fields import RequestError, pointer
+from entrypoints.http.fields import NAMED_FREELY, RequestError, pointer
 from entrypoints.http.schemas import RequestModel
 
 M = TypeVar("M", bound=RequestModel)
@@ -69,9 +69,17 @@ def _invalid(
     error: ValidationError, more: tuple[FieldError, ...], messages: Mapping[str, str]
 ) -> InvalidInput:
     details = error.errors(include_url=False, include_input=False)
-    errors = [RequestError(pointer(found["loc"]), _message(found, messages)) for found in details]
+    errors = [RequestError(_pointer(found), _message(found, messages)) for found in details]
     unknown = any(found["type"] == _UNKNOWN for found in details)
     return InvalidInput(*[*more, *errors][:MOST_ERRORS], code="unknown_field" if unknown else None)
+
+
+def _pointer(found: ErrorDetails) -> str:
+    """Where it stands. Of a wrong name in an object pydantic says so in a step more."""
+    *steps, last = found["loc"] or ("",)
+    if last == "[key]" and steps and steps[-1] not in NAMED_FREELY:
+        return pointer(tuple(steps))
+    return pointer(found["loc"])
 
 
 def _message(found: ErrorDetails, messages: Mapping[str, str]) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from werkzeug.wsgi import ClosingIterator
 
-from entrypoints.http.access import presented_key
+from entrypoints.http.dialects.registry import NO_DIALECTS, Dialects
 from entrypoints.http.refusals import BAD_REQUEST, NO_PLACE, Refusal
 
 if TYPE_CHECKING:
@@ -33,8 +33,10 @@ class GuardedCalls:
         most: int = MOST,
         wait_s: float = WAIT_S,
         most_waiting: int = MOST_WAITING,
+        dialects: Dialects = NO_DIALECTS,
     ) -> None:
         self._app = app
+        self._dialects = dialects
         self._places = ThreadPlaces(most=most, wait_s=wait_s, most_waiting=most_waiting)
 
     def __call__(
@@ -42,13 +44,13 @@ class GuardedCalls:
     ) -> Iterable[bytes]:
         """Handle one request."""
         if not _is_well_formed(environ):
-            return _refused(BAD_REQUEST, environ, start_response)
-        key = presented_key(environ)
+            return self._refused(BAD_REQUEST, environ, start_response)
+        key = self._dialects.presented_key(environ)
         if key is None or environ.get("PATH_INFO") in _HEALTH:
             return self._app(environ, start_response)
         place = sha256(key.encode("latin-1")).digest()
         if not self._places.take(place):
-            return _refused(NO_PLACE, environ, start_response)
+            return self._refused(NO_PLACE, environ, start_response)
         try:
             answer = self._app(environ, start_response)
         except BaseException:
@@ -57,20 +59,20 @@ class GuardedCalls:
         leave: Callable[[], None] = lambda: self._places.leave(place)  # noqa: E731
         return ClosingIterator(answer, [leave])
 
+    def _refused(
+        self, refusal: Refusal, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> list[bytes]:
+        dialect = self._dialects.of(environ.get("PATH_INFO", ""))
+        reply = refusal.reply_to(environ.get("HTTP_X_REQUEST_ID", ""), dialect)
+        text = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in reply.headers]
+        start_response(f"{reply.status} {reply.title}", text)
+        return [reply.body]
+
 
 def _is_well_formed(environ: "WSGIEnvironment") -> bool:
     """Whether the request has a path and a host; HTTP/1.0 has no Host header."""
     has_host = environ.get("HTTP_HOST") or environ["SERVER_PROTOCOL"] == "HTTP/1.0"
     return bool(has_host) and environ["PATH_INFO"].startswith("/")
-
-
-def _refused(
-    refusal: Refusal, environ: "WSGIEnvironment", start_response: "StartResponse"
-) -> list[bytes]:
-    headers, body = refusal.headers_and_body(environ.get("HTTP_X_REQUEST_ID", ""))
-    text = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
-    start_response(f"{refusal.status} {refusal.title}", text)
-    return [body]
 
 
 class ThreadPlaces:

@@ -61,7 +61,7 @@ def use_batch_scheduling() -> None:
 
 
 class CpuAffinity:
-    """Chooses a processor with `settle`, and again from time to time once it was started."""
+    """Chooses a processor with `choose`, and again from time to time once it was started."""
 
     def __init__(self, processors: Processors | None = None) -> None:
         self._processors = processors or LinuxProcessors()
@@ -72,7 +72,7 @@ class CpuAffinity:
 
     def start(self, turn: int) -> None:
         """Choose a processor, and check again in a thread; nothing if there is no choice."""
-        self.settle(turn)
+        self.choose(turn)
         if self._here is not None:
             threading.Thread(target=self._run, name="one-processor", daemon=True).start()
 
@@ -94,7 +94,7 @@ class CpuAffinity:
         finally:
             self._processors.allow({self._here})
 
-    def settle(self, turn: int) -> None:
+    def choose(self, turn: int) -> None:
         """Choose a processor; consecutive values of *turn* give different ones."""
         self._allowed = self._processors.allowed()
         if len(self._allowed) > 1:

@@ -41,6 +41,12 @@ def sandbox(port: int) -> Place:
     return Place("the sandbox's mail server", "127.0.0.1", port, None, "SANDBOX_PORT")
 
 
+def smtp(host: str, port: int, *, secure: bool) -> Place:
+    """An address of the SMTP listener."""
+    setting = "INTAKE_TLS_PORT" if secure else "INTAKE_PORT"
+    return Place("the SMTP listener", host, port, "INTAKE_HOST", setting)
+
+
 def refusals(places: Sequence[Place]) -> Sequence[Refusal]:
     """The addresses that are not available. All are held until the last was tried, because two
     of them may want the same port.

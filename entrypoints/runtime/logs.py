@@ -2,9 +2,7 @@
 
 import json
 import logging
-import os
 import sys
-import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -19,13 +17,11 @@ NOISY: Final = (
     *("mail.log", "asyncio", "peewee.migrations", "psycopg"),
     *("celery.worker.strategy", "celery.app.trace", "celery.beat"),
 )
-# Lines are written together: a system call for each is a fifth of what a line costs.
-COALESCE_S: Final = 0.05
 
 
 def configure(settings: Settings) -> None:
     """Send every log line to stderr in the format and from the level of *settings*."""
-    handler = GatheredLines(sys.stderr)
+    handler = RedactedLines(sys.stderr)
     as_json = settings.log_format is LogFormat.JSON
     handler.setFormatter(JsonFormatter() if as_json else TextFormatter())
     logging.basicConfig(handlers=[handler], level=settings.log_level, force=True)
@@ -46,72 +42,23 @@ def warn(doubts: Iterable[str]) -> None:
         logging.getLogger("email_service.settings").warning(doubt)
 
 
-class GatheredLines(logging.Handler):
-    """Writes what was logged within `COALESCE_S` at once; from a warning on immediately.
-
-    A process that is killed loses the lines of that moment, and nothing else.
-    """
+class RedactedLines(logging.Handler):
+    """Writes each line at once, without the links that only a recipient may have."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
         self._stream = stream
-        self._lines: list[str | logging.LogRecord] = []
-        self._thread: threading.Thread | None = None
-        self._waiting = threading.Event()
-        self._closing = threading.Event()
-        self._pid = os.getpid()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep it for a moment: many lines are made together in half the time. (The handler's
-        lock is held.)
-        """
+        """Write its line. (The handler's lock is held.)"""
         try:
-            # what another record refers to may change until then
-            constant = isinstance(record.msg, str) and not (record.args or record.exc_info)
-            self._lines.append(record if constant else self._line(record))
-            if record.levelno >= logging.WARNING:
-                self.flush()
-            elif len(self._lines) == 1:
-                self._soon()
+            line = without_links(self.format(record)) + "\n"
         except Exception:
             self.handleError(record)
-
-    def flush(self) -> None:
-        """Write what is buffered."""
-        assert self.lock is not None
-        with self.lock:
-            lines, self._lines = self._lines, []
-            text = "".join([line if isinstance(line, str) else self._line(line) for line in lines])
-            with suppress(OSError, ValueError):  # a closed stderr must not end the service
-                self._stream.write(text)
-                self._stream.flush()
-
-    def close(self) -> None:
-        """Write what is buffered, and buffer nothing from now on."""
-        self._closing.set()
-        self.flush()
-        super().close()
-
-    def _line(self, record: logging.LogRecord) -> str:
-        try:
-            return without_links(self.format(record)) + "\n"
-        except Exception:
-            self.handleError(record)
-            return ""
-
-    def _soon(self) -> None:
-        if self._thread is None or self._pid != os.getpid():  # a fork has no copy of the thread
-            self._pid, self._waiting = os.getpid(), threading.Event()
-            self._thread = threading.Thread(target=self._write_on, name="log", daemon=True)
-            self._thread.start()
-        self._waiting.set()
-
-    def _write_on(self) -> None:
-        waiting = self._waiting
-        while waiting.wait():
-            waiting.clear()
-            self._closing.wait(COALESCE_S)
-            self.flush()
+            return
+        with suppress(OSError, ValueError):  # a closed stderr must not end the service
+            self._stream.write(line)
+            self._stream.flush()
 
 
 class TextFormatter(logging.Formatter):

@@ -6,6 +6,7 @@ written from these lines.
 """
 
 from entrypoints.settings.delivery import MOST_PROCESSES, Dispatcher
+from entrypoints.settings.events import Events
 from entrypoints.settings.intake import ApiTimes
 from entrypoints.settings.loading import load_environment, load_settings
 from entrypoints.settings.mail_servers import SenderKind
@@ -16,6 +17,7 @@ __all__ = [
     "MOST_PROCESSES",
     "ApiTimes",
     "Dispatcher",
+    "Events",
     "FlaskEnv",
     "LogFormat",
     "SenderKind",

@@ -11,6 +11,7 @@ from domain.account.network import Network
 from domain.address import is_loopback
 from entrypoints.settings import rules
 from entrypoints.settings.delivery import DeliverySettings, Dispatcher
+from entrypoints.settings.events import Events
 from entrypoints.settings.guessable import is_guessable
 from entrypoints.settings.trial import KnobSettings
 
@@ -49,6 +50,8 @@ def contradictions(settings: "Settings") -> Iterator[str]:
             f"PROCESSES must be 1 with DISPATCHER={settings.dispatcher.value}, "
             f"not {settings.processes}: this process does not deliver"
         )
+    if settings.alert_email and settings.events is Events.OFF:
+        yield "ALERT_EMAIL must be empty with EVENTS=off: alerts are made of events"
     if settings.max_workers < settings.queue_workers:
         yield (
             f"MAX_WORKERS must be at least QUEUE_WORKERS ({settings.queue_workers}), "
@@ -59,6 +62,7 @@ def contradictions(settings: "Settings") -> Iterator[str]:
             f"MAX_CALL_RECIPIENTS must be at least MAX_RECIPIENTS ({settings.max_recipients}), "
             f"not {settings.max_call_recipients}"
         )
+    yield from _of_certificate(settings)
     if settings.heartbeat * 2 > settings.lease:
         yield (
             "HEARTBEAT_SECONDS must be at most half of LEASE_SECONDS "
@@ -74,6 +78,20 @@ def contradictions(settings: "Settings") -> Iterator[str]:
                     f"not {rules.written(value)}: "
                     "another length is for tests, with ALLOW_TEST_KNOBS=1"
                 )
+
+
+def _of_certificate(settings: "Settings") -> Iterator[str]:
+    if (settings.intake_tls_cert is None) != (settings.intake_tls_key is None):
+        lacking = "INTAKE_TLS_KEY" if settings.intake_tls_key is None else "INTAKE_TLS_CERT"
+        yield f"{lacking} must be set too: a certificate is of no use without its key"
+    elif settings.intake_tls_cert is None and settings.intake_tls_port:
+        yield "INTAKE_TLS_CERT must be set with INTAKE_TLS_PORT: there is no TLS without one"
+    elif settings.intake_tls_cert is None and settings.intake_port and not settings.keys_in_clear:
+        yield (
+            "INTAKE_TLS_CERT must be set with INTAKE_PORT: API keys are taken without TLS in "
+            f"development on a loopback address only, not on {settings.smtp_host!r} with "
+            f"FLASK_ENV={settings.flask_env.value}"
+        )
 
 
 def unsafe(settings: "Settings") -> Iterator[str]:

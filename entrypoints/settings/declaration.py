@@ -20,10 +20,12 @@ def setting(
     secret: bool = False,
     knob: bool = False,
     shown: Callable[[str], str] | None = None,
+    written: Callable[[object], str] = rules.written,
 ) -> T:
     """A field read from the variable *name*; a *knob* is for tests only.
 
-    *meaning* explains it to an owner. *shown* makes of its text what may be shown.
+    *meaning* explains it to an owner. *shown* makes of its text what may be shown; *written*
+    makes its text of a value.
     """
     metadata = {
         "name": name,
@@ -32,6 +34,7 @@ def setting(
         "secret": secret,
         "knob": knob,
         "shown": shown or str,
+        "written": written,
     }
     shown_as: Any = shown or not secret
     return attrs.field(default=default, metadata=metadata, repr=shown_as)

@@ -20,6 +20,15 @@ class ApiTimes(StrEnum):
     RFC3339 = "rfc3339"  # 2023-05-24T10:30:00.000000Z
 
 
+class DialectName(StrEnum):
+    """The vendors whose APIs are spoken."""
+
+    RESEND = "resend"
+    SENDGRID = "sendgrid"
+    POSTMARK = "postmark"
+    MAILGUN = "mailgun"
+
+
 @attrs.frozen(kw_only=True, slots=False)
 class IntakeSettings:
     """How much a client may submit."""
@@ -34,6 +43,15 @@ class IntakeSettings:
             "How the API writes times. published: 2023-05-24T10:30:00.000000, which is UTC. "
             "rfc3339: the same with a Z, for clients whose types are made from the OpenAPI "
             "document."
+        ),
+    )
+    dialects: tuple[DialectName, ...] = setting(
+        "DIALECTS",
+        tuple(DialectName),
+        rules.words_of(DialectName, none="none"),
+        meaning=(
+            "The vendors whose APIs are spoken at the root of this service's URL, so that apps "
+            "made for them send through it. They always need an API key."
         ),
     )
     max_queue_depth: int = setting(

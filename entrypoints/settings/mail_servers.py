@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import attrs
 
+from application.ports.dns import NameServer
 from domain.account.network import Network
 from entrypoints.settings import rules
 from entrypoints.settings.declaration import seconds, setting
@@ -69,7 +70,17 @@ class MailServerSettings:
         None,
         rules.optional(rules.existing_file()),
         meaning=(
-            "Certificates (PEM) to trust besides the system's, such as those of your own authority."
+            "Certificates (PEM) to trust besides the system's, such as those of your own "
+            "authority, for mail servers and for web servers that the service asks."
+        ),
+    )
+    dns_servers: tuple[NameServer, ...] = setting(
+        "DNS_SERVERS",
+        (),
+        rules.name_servers(),
+        meaning=(
+            "Name servers to ask for what is said about a domain (MX, SRV, TXT). Default: those "
+            "of the system, which looks up the addresses of mail servers in any case."
         ),
     )
     smtp_resolve_timeout: timedelta = setting(

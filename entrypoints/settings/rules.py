@@ -11,9 +11,11 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from application.ports.dns import NameServer
 from domain.account.network import Network
-from domain.address import is_loopback
+from domain.address import Address, is_loopback
 from entrypoints import stores
+from entrypoints.addresses import email_address
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
@@ -66,6 +68,32 @@ def seconds(least: float, most: float) -> Rule[timedelta]:
     return Rule(f"a number of seconds from {least:g} to {most:g}", parse)
 
 
+_AGE: Final = re.compile(r"([1-9][0-9]{0,4})([dh])")
+
+
+def age() -> "Rule[timedelta | None]":
+    """A time after which something is removed; None is never."""
+
+    def parse(text: str) -> timedelta | None:
+        if text.lower() in ("never", "0"):
+            return None
+        match = _AGE.fullmatch(text.lower())
+        if match is None:
+            raise ValueError
+        number = int(match[1])
+        return timedelta(days=number) if match[2] == "d" else timedelta(hours=number)
+
+    return Rule("days or hours as in 30d or 12h, or never", parse)
+
+
+def written_age(value: object) -> str:
+    """An age as it would stand in the environment."""
+    if not isinstance(value, timedelta):
+        return "never"
+    hours = value // timedelta(hours=1)
+    return f"{hours}h" if hours % 24 else f"{hours // 24}d"
+
+
 def schedule() -> Rule[tuple[timedelta, ...]]:
     """Durations, one for each time."""
     step = seconds(0, 7 * 24 * 3600)
@@ -108,6 +136,28 @@ def networks() -> Rule[tuple[Network, ...]]:
         return tuple(ipaddress.ip_network(part.strip()) for part in text.split(","))
 
     return Rule("networks with commas between, as in 10.1.0.0/16,fd12::/64", parse)
+
+
+def name_servers() -> Rule[tuple[NameServer, ...]]:
+    """Addresses of name servers, each with its port or on port 53."""
+    port = whole(1, 65535)
+
+    def one(text: str) -> NameServer:
+        if is_ip(text):
+            return NameServer(ipaddress.ip_address(text))
+        found = re.fullmatch(r"(?:([0-9.]+)|\[([0-9A-Fa-f:.]+)\]):([0-9]+)", text)
+        if found is None:
+            raise ValueError
+        return NameServer(ipaddress.ip_address(found[1] or found[2]), port.parse(found[3]))
+
+    def parse(text: str) -> tuple[NameServer, ...]:
+        return tuple(one(part.strip()) for part in text.split(","))
+
+    return Rule(
+        "IP addresses with commas between, each with a port if it is not 53, as in "
+        "192.0.2.53,[2001:db8::53]:5353",
+        parse,
+    )
 
 
 def proxies() -> Rule[tuple[Network, ...]]:
@@ -272,6 +322,27 @@ def extensions(*, usual: str, none: str) -> Rule[tuple[str, ...]]:
         return tuple(dict.fromkeys(found))
 
     return Rule(f"extensions with commas between, as in {usual},docm,xlsm, or {none}", parse)
+
+
+def words_of(words: type[E], *, none: str) -> Rule[tuple[E, ...]]:
+    """Words of an enumeration, each once, or the word for none of them."""
+
+    def parse(text: str) -> tuple[E, ...]:
+        if text.lower() == none:
+            return ()
+        return tuple(dict.fromkeys(words(part.strip().lower()) for part in text.split(",")))
+
+    shown = ",".join(words)
+    return Rule(f"words of {shown} with commas between, or {none}", parse)
+
+
+def addresses() -> Rule[tuple[Address, ...]]:
+    """Email addresses, each once; without spaces around them."""
+
+    def parse(text: str) -> tuple[Address, ...]:
+        return tuple(dict.fromkeys(email_address(part.strip()) for part in text.split(",")))
+
+    return Rule("email addresses with commas between, as in ops@example.com", parse)
 
 
 def optional(rule: Rule[T]) -> "Rule[T | None]":

@@ -100,8 +100,9 @@ class ServiceSettings:
         rules.optional(rules.public_url()),
         meaning=(
             "Where the recipients of email reach this service from the Internet: links to "
-            "unsubscribe begin with it, so email with a topic needs it. Only paths under /u/ have "
-            "to be reachable there. Keep it for as long as sent email is read."
+            "unsubscribe begin with it, so email with a topic needs it, and so do the URLs of "
+            "event hooks. Only paths under /u/ and /hooks/ have to be reachable there. Keep it "
+            "for as long as sent email is read."
         ),
     )
     log_level: str = setting(

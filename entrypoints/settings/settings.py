@@ -6,14 +6,18 @@ from typing import Any, Final
 
 import attrs
 
+from domain.address import is_loopback
 from entrypoints import stores
 from entrypoints.settings import checks, rules
 from entrypoints.settings.cluster import ClusterSettings
 from entrypoints.settings.delivery import DeliverySettings
+from entrypoints.settings.events import EventSettings
 from entrypoints.settings.intake import IntakeSettings
 from entrypoints.settings.mail_servers import MailServerSettings
+from entrypoints.settings.retention import RetentionSettings
 from entrypoints.settings.retries import RetrySettings
 from entrypoints.settings.service import FlaskEnv, LogFormat, ServiceSettings
+from entrypoints.settings.submission import SmtpIntakeSettings
 from entrypoints.settings.trial import KnobSettings, SandboxSettings
 
 # as an owner reads them
@@ -21,7 +25,10 @@ SUBJECTS: Final = (
     ServiceSettings,
     DeliverySettings,
     IntakeSettings,
+    SmtpIntakeSettings,
+    EventSettings,
     RetrySettings,
+    RetentionSettings,
     MailServerSettings,
     ClusterSettings,
     SandboxSettings,
@@ -42,7 +49,10 @@ class Settings(
     ServiceSettings,
     DeliverySettings,
     IntakeSettings,
+    SmtpIntakeSettings,
+    EventSettings,
     RetrySettings,
+    RetentionSettings,
     MailServerSettings,
     ClusterSettings,
     SandboxSettings,
@@ -115,6 +125,21 @@ class Settings(
         return max(self.max_bodies_bytes or 4 * self.max_body_bytes, self.max_body_bytes)
 
     @property
+    def takes_smtp(self) -> bool:
+        """Whether email is taken by SMTP too."""
+        return bool(self.intake_port or self.intake_tls_port)
+
+    @property
+    def smtp_host(self) -> str:
+        """Where that listens."""
+        return self.intake_host or self.host
+
+    @property
+    def keys_in_clear(self) -> bool:
+        """Whether SMTP takes API keys without TLS: they never leave this machine then."""
+        return not self.production and is_loopback(self.smtp_host)
+
+    @property
     def key_path(self) -> Path:
         """Where the generated key lies: beside the database, or in this folder."""
         return (self.database_path or Path("email-service.db")).with_suffix(".key")
@@ -145,7 +170,9 @@ def declared() -> Iterator["attrs.Attribute[Any]"]:
 
 def variables() -> dict[str, str]:
     """Every variable and its default as it would be written; "" where there is none."""
-    return {field.metadata["name"]: rules.written(field.default) for field in declared()}
+    return {
+        field.metadata["name"]: field.metadata["written"](field.default) for field in declared()
+    }
 
 
 def _refusal(field: "attrs.Attribute[Any]", text: str) -> str:
@@ -157,5 +184,5 @@ def _refusal(field: "attrs.Attribute[Any]", text: str) -> str:
 def _shown(field: "attrs.Attribute[Any]", value: object) -> str:
     if field.metadata["secret"] and value is not None:
         return rules.MASK
-    shown: str = field.metadata["shown"](rules.written(value))
+    shown: str = field.metadata["shown"](field.metadata["written"](value))
     return shown

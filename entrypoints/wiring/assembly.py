@@ -4,23 +4,37 @@ import os
 import socket
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from adapters.background_threads import BackgroundThreads
 from adapters.clock import SystemClock
 from adapters.dkim_signer import CryptographySigner
 from adapters.entropy import SystemEntropy
 from adapters.fernet_vault import FernetVault
 from adapters.no_locks import NoLocks
+from adapters.oauth import WebAuthorizationServer
 from adapters.observers import LogObserver
+from adapters.signatures import CryptographySignatures
 from adapters.siv_cipher import SivCipher
 from adapters.template_engine import MinijinjaTemplates
 from adapters.thread_dispatcher import Signal, ThreadDispatcher
+from adapters.webhook_threads import WebhookThreads
 from application import Ports, assemble
+from application.oauth.access_tokens import AccessTokens
 from entrypoints.event_levels import level_of
 from entrypoints.runtime.child_processes import ChildProcesses
 from entrypoints.runtime.cpu_affinity import CpuAffinity, use_batch_scheduling
 from entrypoints.settings import Dispatcher, Settings, SettingsError
-from entrypoints.wiring.ports import headroom_of, locks_of, secret_key, sender_of, store_of
+from entrypoints.wiring.ports import (
+    dns_of,
+    headroom_of,
+    locks_of,
+    mailboxes_of,
+    secret_key,
+    sender_of,
+    store_of,
+    web_client_of,
+)
 from entrypoints.wiring.rules import dispatcher_rules, service_rules
 from entrypoints.wiring.service import Service
 
@@ -28,6 +42,9 @@ if TYPE_CHECKING:
     from celery import Celery
 
     from adapters.celery_dispatcher import CelerySignal
+
+
+INBOX_THREADS: Final = 4  # so many inboxes in trouble keep no other one waiting
 
 
 def build(settings: Settings) -> Service:
@@ -47,19 +64,38 @@ def build(settings: Settings) -> Service:
     locks = locks_of(settings)
     vault = FernetVault(secret_key(settings), settings.secret_key_previous)
     rules = service_rules(settings)
+    web = web_client_of(settings, clock=clock, network=rules.network)
+    authorization = WebAuthorizationServer(web, clock=clock)
+    tokens = AccessTokens.on(
+        store=store,
+        clock=clock,
+        entropy=SystemEntropy(),
+        vault=vault,
+        server=authorization,
+        observe=observe,
+    )
     ports = Ports(
         store=store,
-        sender=sender_of(settings, vault=vault, clock=clock, network=rules.network),
+        sender=sender_of(
+            settings, vault=vault, tokens=tokens, web=web, clock=clock, network=rules.network
+        ),
         vault=vault,
         dkim=CryptographySigner(),
         token_cipher=SivCipher(),
+        signatures=CryptographySignatures(),
         clock=clock,
         entropy=SystemEntropy(),
         engine=MinijinjaTemplates(),
         locks=locks,
         headroom=headroom_of(settings),
+        web=web,
+        dns=dns_of(settings, clock=clock),
+        authorization=authorization,
+        mailboxes=mailboxes_of(settings, network=rules.network),
+        tokens=tokens,
         wake=celery_signal or wake,
         observe=observe,
+        scrub=store.scrub,
     )
     application = assemble(ports, rules, host=socket.gethostname(), pid=os.getpid())
     dispatcher = ThreadDispatcher(
@@ -76,10 +112,22 @@ def build(settings: Settings) -> Service:
         application=application,
         settings=settings,
         store=store,
+        web=web,
         migrations=store,
         clock=clock,
         wake_signal=wake_signal,
         dispatcher=dispatcher,
+        inboxes=BackgroundThreads(
+            application.inboxes.read_next,
+            name="inbox",
+            failed="inbox_reader_failed",
+            number=INBOX_THREADS,
+            pause_s=1.0,
+            observe=observe,
+        ),
+        webhooks=WebhookThreads(
+            application.outbox, clock=clock, observe=observe, begin_worker=use_batch_scheduling
+        ),
         children=children,
         one_processor=one_processor,
         celery_signal=celery_signal,

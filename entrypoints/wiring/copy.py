@@ -101,5 +101,5 @@ def _watch(store: Store, url: str, *, lease: timedelta, tell: Callable[[str], ob
     while time.monotonic() < until:
         time.sleep(LOOK_S)
         now = store.read(lambda tx: dict(tx.instances.beats()))
-        if any(first.get(owner) != beat for owner, beat in now.items()):
+        if any(first.get(instance) != beat for instance, beat in now.items()):
             raise Conflict(f"a process delivers from {named(url)}: stop the service first")

@@ -9,20 +9,30 @@ import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Final
 
 from adapters.clock import SystemClock
 from adapters.disk_headroom import DiskHeadroom
+from adapters.dns_client import DnsClient
 from adapters.fernet_vault import FernetVault
+from adapters.graph_sender import GraphSender
+from adapters.imap_reader import ImapReader
 from adapters.name_resolver import NameResolver
 from adapters.no_locks import NoLocks
 from adapters.smtp_sender import SmtpSender
 from adapters.smtplib_sender import SmtplibSender
+from adapters.web_client import UrllibWebClient
 from application.ports.cluster import Locks
+from application.ports.oauth import Tokens
 from application.ports.sender import Sender
 from application.ports.system import Headroom
+from application.ports.web import WebClient
+from application.sender_by_transport import SenderByTransport
+from domain.account.account import Transport
 from domain.account.network import NetworkPolicy
 from domain.dialogue.timeouts import Timeouts
-from entrypoints.settings import SenderKind, Settings, SettingsError
+from domain.event.types import ALL_EVENTS, NO_EVENTS, USUAL_EVENTS
+from entrypoints.settings import Events, SenderKind, Settings, SettingsError
 from entrypoints.settings.development_key import development_key
 from entrypoints.stores import OpenedStore, open_store
 
@@ -34,6 +44,13 @@ def secret_key(settings: Settings) -> str:
     return development_key(settings.key_path)
 
 
+_EVENTS: Final = {
+    Events.OFF: NO_EVENTS,
+    Events.ON: USUAL_EVENTS,
+    Events.ALL: ALL_EVENTS,
+}
+
+
 def store_of(
     settings: Settings,
     clock: SystemClock,
@@ -41,7 +58,12 @@ def store_of(
 ) -> OpenedStore:
     """The store that DATABASE_URL names; nothing is opened yet. SettingsError."""
     try:
-        return open_store(settings.database_url, clock=clock, unbound=unbound)
+        return open_store(
+            settings.database_url,
+            clock=clock,
+            events=_EVENTS[settings.events],
+            unbound=unbound,
+        )
     except ValueError as error:
         raise SettingsError(f"DATABASE_URL: {error}") from error
 
@@ -87,20 +109,65 @@ def headroom_of(settings: Settings) -> Headroom:
 
 
 def sender_of(
-    settings: Settings, *, vault: FernetVault, clock: SystemClock, network: NetworkPolicy
+    settings: Settings,
+    *,
+    vault: FernetVault,
+    tokens: Tokens,
+    web: WebClient,
+    clock: SystemClock,
+    network: NetworkPolicy,
 ) -> Sender:
-    """The sender that SENDER names."""
+    """Those for SMTP and for Graph, each for the accounts of its transport. SettingsError."""
+    smtp = smtp_sender_of(settings, vault=vault, tokens=tokens, clock=clock, network=network)
+    graph = GraphSender(web=web, tokens=tokens, clock=clock, timeouts=_timeouts(settings))
+    return SenderByTransport({Transport.SMTP: smtp, Transport.GRAPH: graph})
+
+
+def smtp_sender_of(
+    settings: Settings,
+    *,
+    vault: FernetVault,
+    tokens: Tokens,
+    clock: SystemClock,
+    network: NetworkPolicy,
+) -> Sender:
+    """The one that SENDER names. SettingsError."""
     make: type[SmtpSender | SmtplibSender] = SmtpSender
     if settings.sender is SenderKind.SMTPLIB:
         make = SmtplibSender
     return make(
         vault=vault,
+        tokens=tokens,
         clock=clock,
         resolver=NameResolver(allow=network.allows),
         ehlo_hostname=settings.ehlo_name(socket.gethostname()),
         timeouts=_timeouts(settings),
         ssl_context=_trust(settings.smtp_ca_file),
     )
+
+
+def web_client_of(
+    settings: Settings, *, clock: SystemClock, network: NetworkPolicy
+) -> UrllibWebClient:
+    """What asks web servers; it trusts whom the senders trust. SettingsError."""
+    return UrllibWebClient(
+        resolver=NameResolver(allow=network.allows),
+        network=network,
+        clock=clock,
+        ssl_context=_trust(settings.smtp_ca_file),
+    )
+
+
+def mailboxes_of(settings: Settings, *, network: NetworkPolicy) -> ImapReader:
+    """What reads inboxes; it trusts whom the senders trust. SettingsError."""
+    return ImapReader(
+        resolver=NameResolver(allow=network.allows), ssl_context=_trust(settings.smtp_ca_file)
+    )
+
+
+def dns_of(settings: Settings, *, clock: SystemClock) -> DnsClient:
+    """What asks the name servers of DNS_SERVERS, or those of the system."""
+    return DnsClient(clock=clock, servers=settings.dns_servers)
 
 
 def _timeouts(settings: Settings) -> Timeouts:

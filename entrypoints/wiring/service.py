@@ -2,7 +2,7 @@
 
 import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cached_property
 from importlib.metadata import version
@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 import attrs
 
+from adapters.background_threads import BackgroundThreads
 from adapters.clock import SystemClock
 from adapters.peewee_store.copy import why_not
 from adapters.thread_dispatcher import Signal, ThreadDispatcher
+from adapters.webhook_threads import WebhookThreads
 from application import Application
 from application.ports.migrations import Migrations
 from application.ports.store import Store
+from application.ports.web import WebClient
 from entrypoints.runtime.child_processes import ChildProcesses, watch_parent
 from entrypoints.runtime.cpu_affinity import CpuAffinity, use_batch_scheduling
 from entrypoints.runtime.memory import return_large_blocks
@@ -27,7 +30,9 @@ if TYPE_CHECKING:
 
     from adapters.celery_dispatcher import CelerySignal
     from adapters.sandbox_inbox import SandboxInbox
+    from entrypoints.http.dialects.registry import Dialects
     from entrypoints.http.server import HttpServer
+    from entrypoints.smtp.listener import SmtpListener
 
 
 COLLECT_EVERY: Final = (3000, 10, 10)  # objects, and collections of the younger: gc.set_threshold
@@ -40,14 +45,18 @@ class Service:
     application: Application
     _settings: Settings
     _store: Store
+    _web: WebClient
     _migrations: Migrations
     _clock: SystemClock
     _wake_signal: Signal
     _dispatcher: ThreadDispatcher
+    _inboxes: BackgroundThreads
+    _webhooks: WebhookThreads
     _children: ChildProcesses
     _one_processor: CpuAffinity
     _celery_signal: "CelerySignal | None" = None
     _inbox: "SandboxInbox | None" = None
+    _smtp: "SmtpListener | None" = None
     _delivering: bool = False
     _drained: bool = False
     _waking: Lock = attrs.field(factory=Lock)
@@ -68,7 +77,15 @@ class Service:
             test_ids=settings.allow_test_knobs,
             trusted_proxies=settings.trusted_proxies,
             rfc3339_times=settings.api_times is ApiTimes.RFC3339,
+            dialects=self.dialects,
         )
+
+    @cached_property
+    def dialects(self) -> "Dialects":
+        """The vendors' APIs that its HTTP face speaks."""
+        from entrypoints.http.dialects.shipped import named
+
+        return named(self._settings.dialects)
 
     def listen(self) -> "HttpServer":
         """Its HTTP server, which answers once it is run. OSError if it cannot listen."""
@@ -84,7 +101,16 @@ class Service:
             reads=None if settings.database_path is None else READS,
             begin_worker=use_batch_scheduling,
             trusted=settings.trusted_proxies,
+            dialects=self.dialects,
         )
+
+    def listen_for_smtp(self) -> Sequence[int]:
+        """Take email by SMTP too; the ports it listens on. OSError, SettingsError."""
+        from entrypoints.wiring.submission import smtp_listener
+
+        self._smtp = smtp_listener(self._settings, self.application)
+        self._smtp.start()
+        return self._smtp.ports
 
     def migrate(self) -> list[str]:
         """Bring the database up to date; the names of the migrations that were applied.
@@ -109,13 +135,14 @@ class Service:
                 "Make one with: email-service keys create --name admin --scope admin"
             )
 
-    def settle(self, *, child: int = 0) -> None:
+    def tune_process(self, *, child: int = 0) -> None:
         """This process is the service's alone: let it run as fast as it can. Call it once.
 
         *child* is its number among its parent's children.
         """
         # What was built until now lives as long as the process, and an email makes hardly any
-        # cycles: a collector that scans it all every few emails takes 5 % of their cost.
+        # cycles: with a collector that scans it all every few emails a hand-off takes 9 % more
+        # instructions.
         gc.collect()
         gc.freeze()
         gc.set_threshold(*COLLECT_EVERY)
@@ -135,6 +162,8 @@ class Service:
         if wanted and not self._delivering and not self._drained:
             self._delivering = True
             self._dispatcher.start(tell_turn=tell_turn)
+            self._inboxes.start()
+            self._webhooks.start()
 
     def start_children(self) -> None:
         """Start the other processes that deliver, if the settings want any. Call it once."""
@@ -154,6 +183,8 @@ class Service:
             if not self._delivering:
                 self._delivering = True
                 self._dispatcher.start()
+                self._inboxes.start()
+                self._webhooks.start()
             self._dispatcher.wake()
 
     @property
@@ -192,19 +223,29 @@ class Service:
     def drain(self) -> bool:
         """Accept and claim nothing more, finish work in progress; True if an unknown is left."""
         self.application.admission.drain()
+        if self._smtp is not None:
+            self._smtp.drain()
         with self._waking:
             drained, self._drained = self._drained, True
         if not self._delivering or drained:
             return False
         self._children.ask_to_stop()
-        left = self._dispatcher.drain(timeout=self._settings.drain.total_seconds())
+        self._inboxes.stop()
+        self._webhooks.ask_to_stop()
+        begun = self._clock.monotonic()
+        drain_s = self._settings.drain.total_seconds()
+        left = self._dispatcher.drain(timeout=drain_s)
+        self._webhooks.stop(timeout=max(0.0, drain_s - (self._clock.monotonic() - begun)))
         return self._children.join() or left
 
     def close(self) -> None:
         """Close everything."""
         self._one_processor.stop()
+        if self._smtp is not None:
+            self._smtp.close()
         if self._inbox is not None:
             self._inbox.close()
         if self._celery_signal is not None:
             self._celery_signal.close()
+        self._web.close()
         self._store.close()

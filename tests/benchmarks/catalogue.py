@@ -5,28 +5,38 @@ from typing import Final
 
 from tests.benchmarks import (
     attachments,
+    dialects,
+    feed,
     fleet,
     million,
     nodemailer,
     peers,
     plain,
+    retention,
     searching,
     serving,
     stages,
+    submission,
     templates,
+    webhooks,
 )
 from tests.benchmarks.figures import Benchmark
 
 BENCHMARKS: Final[tuple[Benchmark, ...]] = (
     *serving.BENCHMARKS,
+    *dialects.BENCHMARKS,
     *templates.BENCHMARKS,
+    *webhooks.BENCHMARKS,
     *attachments.BENCHMARKS,
     *million.BENCHMARKS,
     *plain.BENCHMARKS,
+    *retention.BENCHMARKS,
     *searching.BENCHMARKS,
+    *feed.BENCHMARKS,
     *fleet.BENCHMARKS,
     *peers.BENCHMARKS,
     *nodemailer.BENCHMARKS,
     *stages.BENCHMARKS,
+    *submission.BENCHMARKS,
 )
 BY_NAME: Final[Mapping[str, Benchmark]] = {benchmark.name: benchmark for benchmark in BENCHMARKS}

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -54,14 +54,18 @@ def volley(
     method: str = "POST",
     path: str = "/api/emails",
     body: object = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Volley:
-    """Send *number* requests from a process of their own."""
+    """Send *number* requests from a process of their own. A *body* that is a text is a form."""
+    form = isinstance(body, str)
     asked = {
         "number": number,
         "clients": clients,
         "method": method,
         "path": path,
-        "body": None if body is None else json.dumps(body),
+        "body": body if body is None or form else json.dumps(body),
+        "type": "application/x-www-form-urlencoded" if form else "application/json",
+        "headers": dict(headers or {}),
     }
     done = subprocess.run(
         [sys.executable, "-m", "tests.benchmarks.client", url],
@@ -109,8 +113,9 @@ def _length(head: bytes) -> int:
 def _request(host: str, asked: dict[str, Any]) -> bytes:
     body = b"" if asked["body"] is None else asked["body"].encode()
     head = f"{asked['method']} {asked['path']} HTTP/1.1\r\nHost: {host}\r\n"
+    head += "".join(f"{name}: {value}\r\n" for name, value in asked["headers"].items())
     if body:
-        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        head += f"Content-Type: {asked['type']}\r\nContent-Length: {len(body)}\r\n"
     return head.encode() + b"\r\n" + body
 
 

@@ -201,7 +201,12 @@ def claim_time(database: Database, *, waiting: int, rounds: int = 40) -> list[fl
     def work(tx: object) -> None:
         started = time.perf_counter()
         held = tx.emails.claim(  # type: ignore[attr-defined]
-            account, limit=CLAIM, units=10**9, urgent_units=10**9, now=SystemClock().now(), owner=1
+            account,
+            limit=CLAIM,
+            units=10**9,
+            urgent_units=10**9,
+            now=SystemClock().now(),
+            instance=1,
         )
         taken.append((time.perf_counter() - started) * 1000)
         assert len(held) == CLAIM

@@ -80,7 +80,7 @@ def _time_claim(store: SqliteStore, world: World) -> float:
             units=10**9,
             urgent_units=10**9,
             now=world.clock.now(),
-            owner=world.owner,
+            instance=world.instance,
             fair=5,
         )
         seconds = time.perf_counter() - started
@@ -101,7 +101,7 @@ def _time_use_case(world: World) -> Sequence[float]:
     for _ in range(14):
         world.application.membership.beat()
         started = time.perf_counter()
-        batches = delivery.claim(world.owner, places=1)
+        batches = delivery.claim(world.instance, places=1)
         seconds = time.perf_counter() - started
         taken = sum(len(batch.emails) for batch in batches)
         if taken >= 10:  # how many follows the server's pace

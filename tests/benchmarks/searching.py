@@ -104,7 +104,7 @@ def fill(store: Store, number: int) -> None:
         session = tx.session
         if session.shared:
             session.execute("SET LOCAL statement_timeout = 0")
-        columns = [column.name for column in _email_columns()]
+        columns = [column.column_name for column in _email_columns()]
         for text in _FILL:
             session.execute(
                 text.format(

@@ -19,17 +19,23 @@ from typing import Any, Final
 from adapters.clock import SystemClock
 from adapters.dkim_signer import CryptographySigner
 from adapters.entropy import SystemEntropy
+from adapters.fakes.authorization_server import FakeAuthorizationServer
+from adapters.fakes.dns import FakeDns
 from adapters.fakes.locks import FakeLocks
+from adapters.fakes.mailbox import FakeMailboxReader
+from adapters.fakes.oauth_provider import PlayedProvider
 from adapters.fakes.vault import FakeVault
+from adapters.fakes.web import FakeWeb
 from adapters.name_resolver import NameResolver
 from adapters.observers import ListObserver
 from adapters.peewee_store import SqliteStore
+from adapters.signatures import CryptographySignatures
 from adapters.siv_cipher import SivCipher
 from adapters.smtp_sender import SmtpSender
 from adapters.template_engine import MinijinjaTemplates
-from application import Application, Ports, ServiceRules, assemble
-from application.access import AccessRules
-from application.delivery import DeliveryRules
+from application import Application, Ports, ServicePolicy, assemble
+from application.access import AccessPolicy
+from application.delivery import DeliveryPolicy
 from application.ports.sender import Conversation
 from application.ports.store import Transaction
 from domain.account.account import Account
@@ -167,8 +173,8 @@ def stages(scene: Scene) -> Reached:
 def _hand_off_all(application: Application, number: int, costs: Costs) -> None:
     done = 0
     while done < number:
-        owner = application.membership.beat()
-        for batch in application.delivery.claim(owner, places=1):
+        instance = application.membership.beat()
+        for batch in application.delivery.claim(instance, places=1):
             with costs.of("deliver"):
                 application.delivery.deliver(batch, stopping=lambda: False)
             done += len(batch.emails)
@@ -214,16 +220,21 @@ def application_on(store: Any, sender: Any) -> Application:
             vault=FakeVault(),
             dkim=CryptographySigner(),
             token_cipher=SivCipher(),
+            signatures=CryptographySignatures(),
             clock=SystemClock(),
             entropy=SystemEntropy(),
             engine=MinijinjaTemplates(),
             locks=FakeLocks(),
             headroom=lambda: True,
+            web=FakeWeb(),
+            dns=FakeDns(),
+            mailboxes=FakeMailboxReader(),
+            authorization=FakeAuthorizationServer(PlayedProvider(clock=SystemClock())),
             wake=lambda: None,
             observe=ListObserver(),
         ),
-        ServiceRules(
-            delivery=DeliveryRules(replies=rules), access=AccessRules(open_without_keys=True)
+        ServicePolicy(
+            delivery=DeliveryPolicy(replies=rules), access=AccessPolicy(open_without_keys=True)
         ),
         host="here",
         pid=1,

@@ -5,7 +5,9 @@ class TestMyStoresAccess(AccessContract):
     def store(self, clock): ...
 """
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import attrs
 import pytest
@@ -41,6 +43,7 @@ class AccessContract:
             daily_recipients=7,
             expires_at=at(60),
             revoked_at=at(5),
+            rewrites_from=True,
         )
         stored = store.write(lambda tx: tx.keys.add(key))
 
@@ -71,6 +74,39 @@ class AccessContract:
             store.write(lambda tx, prefix=prefix: tx.keys.add(a_key_row(prefix=prefix)))
 
         assert [key.id for key in store.read(lambda tx: tx.keys.all())] == [1, 2]
+
+    def test_keys_that_are_locked_are_all_of_them_as_they_are_now(self, store: Store) -> None:
+        assert store.write(lambda tx: tx.keys.lock()) == []
+
+        def work(tx: Transaction) -> bool:
+            added = tx.keys.add(a_key_row())
+            tx.keys.add(a_key_row(prefix="0000000b"))
+            tx.keys.save(attrs.evolve(added, revoked_at=at(9)))
+            return tx.keys.lock() == tx.keys.all()
+
+        assert store.write(work)
+        locked = store.write(lambda tx: tx.keys.lock())
+        assert [(key.id, key.revoked_at) for key in locked] == [(1, at(9)), (2, None)]
+
+    def test_of_two_keys_that_revoke_each_other_at_once_one_stays(self, store: Store) -> None:
+        for prefix in ("0000000a", "0000000b"):
+            store.write(lambda tx, prefix=prefix: tx.keys.add(a_key_row(prefix=prefix)))
+        barrier = threading.Barrier(2)
+
+        def revoke_the_other(own: int) -> None:
+            def work(tx: Transaction) -> None:
+                keys = tx.keys.lock()
+                if keys[own].revoked_at is None:
+                    tx.keys.save(attrs.evolve(keys[1 - own], revoked_at=at(9)))
+
+            barrier.wait(30)
+            store.write(work)
+
+        with ThreadPoolExecutor(2) as threads:
+            list(threads.map(revoke_the_other, (0, 1)))
+
+        revoked = [key.revoked_at for key in store.read(lambda tx: tx.keys.all())]
+        assert sorted(one is None for one in revoked) == [False, True]
 
     def test_only_the_digest_and_the_revocation_of_a_key_change(self, store: Store) -> None:
         key = store.write(lambda tx: tx.keys.add(a_key_row()))
@@ -139,9 +175,11 @@ class AccessContract:
         account = store.write(lambda tx: tx.accounts.add(an_account()))
         store.write(lambda tx: tx.emails.add(an_email(key_id=7), OCTETS))
         [claimed] = store.write(
-            lambda tx: tx.emails.claim(account, limit=1, units=9, urgent_units=9, now=NOW, owner=1)
+            lambda tx: tx.emails.claim(
+                account, limit=1, units=9, urgent_units=9, now=NOW, instance=1
+            )
         )
-        queued = attrs.evolve(claimed, status=Status.QUEUED, phase=None, owner=None)
+        queued = attrs.evolve(claimed, status=Status.QUEUED, phase=None, instance=None)
         store.write(lambda tx: tx.emails.save(queued, was=claimed))
 
         assert claimed.key_id == 7

@@ -7,8 +7,12 @@ import attrs
 import pytest
 
 from application.ports.store import Store, Transaction
+from domain.address import Address
 from domain.capability import ALL, Capability
+from domain.email.detail import Detail
+from domain.email.status import Status
 from domain.errors import Conflict, NotFound
+from domain.mailbox import Mailbox
 from domain.message.attachment import CHUNK, Blob
 from domain.message.skeleton import PlacedBlob
 from domain.message.upload import Upload
@@ -45,9 +49,11 @@ def stored(store: Store, octets: bytes = LARGE, *, began: float = 0, whole: bool
     return blob
 
 
-def carried(store: Store, *blobs: Blob) -> tuple[int, Sequence[PlacedBlob]]:
+def carried(store: Store, *blobs: Blob, as_it_is: bool = False) -> tuple[int, Sequence[PlacedBlob]]:
     """An email that carries *blobs*, and their places."""
-    placed = [PlacedBlob(offset=10 * n, blob=blob) for n, blob in enumerate(blobs)]
+    placed = [
+        PlacedBlob(offset=10 * n, blob=blob, as_it_is=as_it_is) for n, blob in enumerate(blobs)
+    ]
 
     def work(tx: Transaction) -> int:
         if not tx.accounts.all():
@@ -71,8 +77,21 @@ def is_whole(store: Store, blob: Blob) -> bool:
     return blob.digest in store.write(lambda tx: tx.blobs.whole([blob.digest]))
 
 
+# the others are of accounts
+OF_MAIL = (Capability.BLOBS, Capability.OWN_FROM, Capability.PLAIN_BLOBS)
+
+
 class BlobContract:
     """The suite of the ports BlobRepository and UploadRepository."""
+
+    def test_how_a_blob_stands_in_its_email_comes_back(self, store: Store) -> None:
+        blob = stored(store)
+        email_id, _ = carried(store)
+        placed = [PlacedBlob(offset=n, blob=blob, as_it_is=n == 1) for n in range(3)]
+
+        store.write(lambda tx: tx.blobs.place_all({email_id: placed}))
+
+        assert list(store.read(lambda tx: tx.blobs.of([email_id]))[email_id]) == placed
 
     def test_the_chunks_of_a_blob_come_back_as_they_were_stored(self, store: Store) -> None:
         blob = stored(store)
@@ -247,19 +266,88 @@ class BlobContract:
     def test_an_instance_that_lacks_a_capability_is_noticed_until_it_leaves(
         self, store: Store
     ) -> None:
-        def join(capabilities: Capability) -> int:
-            return store.write(
-                lambda tx: tx.instances.join(host="a", pid=1, now=at(0), capabilities=capabilities)
-            )
-
         def lacks(capability: Capability) -> bool:
             return store.read(lambda tx: tx.instances.lacks(capability))
 
         assert not lacks(Capability.BLOBS)
-        join(ALL)
+        joined(store, ALL)
         assert not lacks(Capability.BLOBS)
-        old = join(Capability.OWN_FROM)
+        old = joined(store, Capability.OWN_FROM)
         assert lacks(Capability.BLOBS)
         assert not lacks(Capability.OWN_FROM)
         store.write(lambda tx: tx.instances.leave(old))
         assert not lacks(Capability.BLOBS)
+
+    @pytest.mark.parametrize("capability", OF_MAIL)
+    def test_an_instance_cannot_join_while_mail_waits_that_it_would_send_wrong(
+        self, store: Store, capability: Capability
+    ) -> None:
+        email_id = mail_that_needs(store, capability)
+
+        with pytest.raises(Conflict, match="older version"):
+            joined(store, ALL & ~capability)
+        joined(store, ALL)
+        assert not store.read(lambda tx: tx.instances.lacks(capability))
+
+        finished(store, email_id)
+        joined(store, ALL & ~capability)
+        assert store.read(lambda tx: tx.instances.lacks(capability))
+
+    def test_an_instance_without_capabilities_joins_while_any_other_mail_waits(
+        self, store: Store
+    ) -> None:
+        store.write(lambda tx: tx.emails.add(an_email(), OCTETS))
+        other = Detail(in_reply_to='"sender": {"address": "a@example.org"}')
+        store.write(lambda tx: tx.details.add_all({1: other}))
+
+        assert joined(store, Capability(0)) > 0
+
+    @pytest.mark.parametrize("capability", OF_MAIL)
+    def test_mail_that_ended_stays_ended_while_an_instance_would_send_it_wrong(
+        self, store: Store, capability: Capability
+    ) -> None:
+        email_id = mail_that_needs(store, capability)
+        finished(store, email_id)
+        old = joined(store, ALL & ~capability)
+
+        with pytest.raises(Conflict, match="older version"):
+            revived(store, email_id)
+        store.write(lambda tx: tx.instances.leave(old))
+        joined(store, ALL)
+        revived(store, email_id)
+        assert store.read(lambda tx: tx.emails.get(email_id).status) is Status.RETRY
+
+
+def mail_that_needs(store: Store, capability: Capability) -> int:
+    """A waiting email that only instances with *capability* send as it was accepted."""
+    if capability is Capability.BLOBS:
+        return carried(store, stored(store))[0]
+    if capability is Capability.PLAIN_BLOBS:
+        return carried(store, stored(store), as_it_is=True)[0]
+    assert capability is Capability.OWN_FROM
+    email_id = store.write(lambda tx: tx.emails.add(an_email(), OCTETS)).id
+    sender = Detail(sender=Mailbox(Address.parse("me@example.org")), in_reply_to="<a@b>")
+    store.write(lambda tx: tx.details.add_all({email_id: sender}))
+    return email_id
+
+
+def joined(store: Store, capabilities: Capability) -> int:
+    return store.write(
+        lambda tx: tx.instances.join(host="a", pid=1, now=at(0), capabilities=capabilities)
+    )
+
+
+def finished(store: Store, email_id: int) -> None:
+    _moved(store, email_id, Status.FAILED)
+
+
+def revived(store: Store, email_id: int) -> None:
+    _moved(store, email_id, Status.RETRY)
+
+
+def _moved(store: Store, email_id: int, status: Status) -> None:
+    def work(tx: Transaction) -> None:
+        email = tx.emails.get(email_id)
+        tx.emails.save(attrs.evolve(email, status=status), was=email)
+
+    store.write(work)

@@ -57,12 +57,12 @@ class ThreadPerBatch:
             self._hint.wait(0.05)  # hints may be lost, so it looks without one too
 
     def _look(self) -> None:
-        owner = self._membership.beat()
+        instance = self._membership.beat()
         self._maintenance.sweep()  # takes from the dead, ends what is too old
         self._delivery.retry_writes()
         self._under_way = {t: batch for t, batch in self._under_way.items() if t.is_alive()}
         room = self._most - len(self._under_way)
-        for batch in self._delivery.claim(owner, places=room) if room else ():
+        for batch in self._delivery.claim(instance, places=room) if room else ():
             thread = Thread(target=self._deliver, args=(batch,), daemon=True)
             self._under_way[thread] = batch
             thread.start()

@@ -3,7 +3,7 @@
 import fcntl
 import os
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,6 +11,7 @@ from adapters.fakes.memory_store import MemoryStore
 from application.ports.store import Transaction
 from application.ports.system import Clock
 from domain.errors import StoreUnavailable
+from domain.event.types import ALL_EVENTS, EventType
 
 T = TypeVar("T")
 
@@ -21,8 +22,10 @@ class SnapshotStore(MemoryStore):
     A write costs as much as the whole file; what it buys is that nothing else has to be said.
     """
 
-    def __init__(self, path: Path, *, clock: Clock) -> None:
-        super().__init__(clock=clock)
+    def __init__(
+        self, path: Path, *, clock: Clock, events: Collection[EventType] = ALL_EVENTS
+    ) -> None:
+        super().__init__(clock=clock, events=events)
         self._path = path
         self._lock_file = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -34,9 +37,11 @@ class SnapshotStore(MemoryStore):
             self._tables = pickle.loads(path.read_bytes())
 
     @classmethod
-    def at(cls, url: str, *, clock: Clock, unbound: object = None) -> "SnapshotStore":
+    def at(
+        cls, url: str, *, clock: Clock, events: Collection[EventType], unbound: object = None
+    ) -> "SnapshotStore":
         """The store in the file that *url* names: `snapshot:///path`."""
-        return cls(cls.file_of(url), clock=clock)
+        return cls(cls.file_of(url), clock=clock, events=events)
 
     @staticmethod
     def file_of(url: str) -> Path:
@@ -55,6 +60,10 @@ class SnapshotStore(MemoryStore):
             return answer
 
         return super().write(durable)
+
+    def scrub(self, seconds: float) -> bool:
+        """True: each write makes the file anew, without what was removed."""
+        return True
 
     def close(self) -> None:
         """Refuse everything from now on, and let another process in."""

@@ -117,7 +117,7 @@ class SearchContract:
     def test_what_is_searched_for_holds_beside_the_other_conditions(self, store: Store) -> None:
         tagged = labels(["a"], {})
         add(store, tagged, status=Status.SENT, account_id=1)
-        add(store, tagged, status=Status.SENDING, account_id=1, phase=None, owner=1)
+        add(store, tagged, status=Status.SENDING, account_id=1, phase=None, instance=1)
         add(store, tagged, status=Status.FAILED, account_id=2)
         add(store, tagged, status=Status.FAILED, account_id=None)
         add(store, status=Status.FAILED, account_id=2)

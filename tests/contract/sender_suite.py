@@ -7,13 +7,16 @@ writes proves itself by subclassing `SenderContract` and saying how a script is 
 import base64
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime, timedelta
 from itertools import zip_longest
 from typing import Final
 
 import attrs
 import pytest
 
-from adapters.fakes.sender import Answer, Fault, Rule, Script
+from adapters.fakes.bearer import SCOPE
+from adapters.fakes.sender import RSET, Answer, Fault, Rule, Script
+from adapters.fakes.tokens import FakeTokens
 from adapters.fakes.vault import FakeVault
 from application.ports.sender import Sender
 from domain.account.account import Account, AuthMechanism, Security
@@ -31,7 +34,7 @@ from domain.outcome.handoff import (
     Reply,
     Stage,
 )
-from tests.builders import an_account, an_envelope
+from tests.builders import an_account, an_envelope, an_oauth_client
 
 PASSWORD: Final = "correct horse battery staple"
 MESSAGE: Final = b"Subject: Hello\r\n\r\nHello.\r\n"
@@ -40,6 +43,9 @@ ADA, BOB, EVE = (Address.parse(f"{name}@example.org") for name in ("ada", "bob",
 OK: Final = Reply.of(250, "2.1.5 ok")
 TAKEN: Final = Reply.of(250, "2.0.0 taken")
 
+PASSWORD_MECHANISMS: Final = tuple(each for each in AuthMechanism if not each.takes_token)
+BEARERS: Final = ("XOAUTH2", "OAUTHBEARER")
+TOKEN_REFUSED: Final = Reply.of(535, f"5.7.8 token refused (status 401, scope {SCOPE})")
 STAGES: Final = (
     Stage.BANNER,
     Stage.EHLO,
@@ -63,6 +69,7 @@ PROBLEMS: Final = {
 
 
 VAULT: Final = FakeVault()
+TOKENS: Final = FakeTokens()
 
 
 class Permission:
@@ -84,6 +91,17 @@ class Played:
     sender: Sender
     account: Account
     taken: Callable[[], list[tuple[tuple[str, ...], bytes]]]
+
+    def by_token(self, *tokens: str | Problem) -> "Played":
+        """The same, by an account that logs in with these tokens, one after the other."""
+        account = attrs.evolve(self.account, sealed_password=None, oauth=an_oauth_client())
+        TOKENS.give(account, *tokens)
+        return attrs.evolve(self, account=account)
+
+    @property
+    def asked_for_tokens(self) -> Sequence[bool]:
+        """Whether a refused one was named, each time that one was asked for."""
+        return TOKENS.asked(self.account)
 
     def send(
         self,
@@ -534,7 +552,7 @@ class SenderContract:
             stage=Stage.AUTH, reply=Reply.of(535, "5.7.8 wrong user or password")
         )
 
-    @pytest.mark.parametrize("mechanism", AuthMechanism)
+    @pytest.mark.parametrize("mechanism", PASSWORD_MECHANISMS)
     def test_an_account_logs_in_with_its_own_mechanism_alone(
         self, mechanism: AuthMechanism
     ) -> None:
@@ -588,6 +606,108 @@ class SenderContract:
             handoff = attrs.evolve(played, account=relay).send()
         assert handoff.accepted is (self.security is Security.PLAIN)
 
+    # --- AUTH with a token
+
+    @pytest.mark.parametrize("mechanism", BEARERS)
+    @pytest.mark.parametrize("length", [20, 3_000, 6_000])
+    def test_a_token_of_any_length_logs_in(self, mechanism: str, length: int) -> None:
+        token = "t" * length
+        with self.played(mechanisms=(mechanism,), token=token) as played:
+            oauth = played.by_token(token)
+            assert oauth.send().accepted
+            assert list(oauth.asked_for_tokens) == [False]
+
+    def test_a_connection_that_is_used_again_needs_no_token(self) -> None:
+        with self.played(mechanisms=BEARERS, token="good") as played:
+            oauth = played.by_token("good")
+            assert all(oauth.send().accepted for _ in range(3))
+            assert list(oauth.asked_for_tokens) == [False]
+
+    @pytest.mark.parametrize("mechanism", BEARERS)
+    @pytest.mark.parametrize("length", [20, 3_000])
+    def test_a_refused_token_is_replaced_by_a_fresh_one(self, mechanism: str, length: int) -> None:
+        good = "good-" + "t" * length
+        with self.played(mechanisms=(mechanism,), token=good) as played:
+            oauth = played.by_token("old-" + "t" * length, good)
+            assert oauth.send().accepted
+            assert list(oauth.asked_for_tokens) == [False, True]
+
+    @pytest.mark.parametrize("mechanism", BEARERS)
+    def test_a_fresh_token_that_is_refused_ends_at_auth(self, mechanism: str) -> None:
+        with self.played(mechanisms=(mechanism,), token="good") as played:
+            oauth = played.by_token("old-token", "another-token", "good")
+            handoff = oauth.send()
+            assert list(oauth.asked_for_tokens) == [False, True]
+        assert handoff == Handoff(stage=Stage.AUTH, reply=TOKEN_REFUSED)
+        assert handoff.by_token
+
+    def test_a_token_that_is_refused_at_once_is_replaced_too(self) -> None:
+        rule = Rule(Stage.AUTH, "535 5.7.3 Authentication unsuccessful", times=1)
+        with self.played(rule, mechanisms=BEARERS) as played:
+            oauth = played.by_token("first-token", "second-token")
+            assert oauth.send().accepted
+            assert list(oauth.asked_for_tokens) == [False, True]
+
+    def test_a_server_that_closes_over_a_token_is_shown_a_fresh_one(self) -> None:
+        rule = Rule(Stage.AUTH, Fault.CLOSE, times=1)
+        with self.played(rule, mechanisms=BEARERS, token="good-token") as played:
+            oauth = played.by_token("old-token", "good-token")
+            assert oauth.send().accepted
+            assert list(oauth.asked_for_tokens) == [False, True]
+
+    def test_a_server_that_closes_over_both_tokens_is_left_alone(self) -> None:
+        rule = Rule(Stage.AUTH, Fault.CLOSE)
+        with self.played(rule, mechanisms=BEARERS, token="good-token") as played:
+            oauth = played.by_token("old-token", "another-token", "good-token")
+            handoff = oauth.send()
+            assert list(oauth.asked_for_tokens) == [False, True]
+        assert handoff == Handoff(stage=Stage.AUTH, problem=Problem.CLOSED)
+
+    @pytest.mark.parametrize("text", ["454 4.7.0 later", "421 4.7.0 later"])
+    def test_a_login_that_is_put_off_asks_for_no_fresh_token(self, text: str) -> None:
+        with self.played(Rule(Stage.AUTH, text), mechanisms=BEARERS) as played:
+            oauth = played.by_token("first-token", "second-token")
+            handoff = oauth.send()
+            assert list(oauth.asked_for_tokens) == [False]
+        assert handoff == Handoff(stage=Stage.AUTH, reply=Reply.of(int(text[:3]), text[4:]))
+
+    @pytest.mark.parametrize(
+        "problem", [Problem.NEEDS_CONSENT, Problem.OAUTH_CLIENT, Problem.TOKEN_SERVER]
+    )
+    def test_an_account_without_a_token_opens_no_connection(self, problem: Problem) -> None:
+        with self.played(Rule(Stage.BANNER, "554 5.3.2 nobody was to come")) as played:
+            oauth = played.by_token(problem)
+            handoff, probed = oauth.send(), oauth.sender.probe(oauth.account)
+            steps = oauth.sender.verify(oauth.account, recipient=ADA)
+        assert handoff == plain(probed) == Handoff(stage=Stage.AUTH, problem=problem)
+        assert [(step.stage, step.problem) for step in steps] == [(Stage.AUTH, problem)]
+
+    def test_a_fresh_token_that_cannot_be_had_ends_at_auth(self) -> None:
+        with self.played(mechanisms=BEARERS, token="good-token") as played:
+            handoff = played.by_token("old-token", Problem.TOKEN_SERVER).send()
+        assert handoff == Handoff(stage=Stage.AUTH, problem=Problem.TOKEN_SERVER)
+
+    @pytest.mark.parametrize("mechanisms", [(), ("PLAIN", "LOGIN", "CRAM-MD5")])
+    def test_a_token_is_presented_in_no_other_way(self, mechanisms: tuple[str]) -> None:
+        with self.played(mechanisms=mechanisms) as played:
+            handoff = played.by_token("token").send()
+        assert handoff == Handoff(stage=Stage.AUTH, problem=Problem.NO_MECHANISM)
+
+    def test_verifying_tells_of_the_login_that_counted(self) -> None:
+        with self.played(mechanisms=BEARERS, token="good-token") as played:
+            oauth = played.by_token("old-token", "good-token")
+            assert all(step.ok for step in oauth.sender.verify(oauth.account, recipient=ADA))
+            again = played.by_token("old-token", "another-token")
+            steps = again.sender.verify(again.account, recipient=ADA)
+        assert [step.ok for step in steps] == [True] * (len(steps) - 1) + [False]
+        assert (steps[-1].stage, steps[-1].reply) == (Stage.AUTH, TOKEN_REFUSED)
+
+    def test_no_reply_to_a_login_shows_the_token(self) -> None:
+        rule = Rule(Stage.AUTH, "535 5.7.8 no: a-token-that-is-secret")
+        with self.played(rule, mechanisms=BEARERS) as played:
+            handoff = played.by_token("a-token-that-is-secret", "another-one").send()
+        assert handoff == Handoff(stage=Stage.AUTH, reply=Reply.of(535, "5.7.8"))
+
     # --- probing
 
     def test_a_probe_that_goes_well_ends_before_mail(self) -> None:
@@ -615,6 +735,19 @@ class SenderContract:
             *(Stage.AUTH, Stage.MAIL, Stage.RCPT),
         ]
         assert all(step.ok for step in steps)
+
+    def test_verifying_tells_the_version_of_tls_and_when_the_certificate_ends(self) -> None:
+        with self.played() as played:
+            steps = played.sender.verify(played.account, recipient=BOB)
+        facts = [step.tls for step in steps if step.tls is not None]
+        assert [step.stage for step in steps if step.tls is not None] == (
+            [] if self.security is Security.PLAIN else [Stage.TLS]
+        )
+        for tls in facts:
+            assert tls.version in ("TLSv1.2", "TLSv1.3")
+            assert tls.not_after is not None
+            assert tls.not_after.utcoffset() == timedelta(0)
+            assert tls.not_after > datetime(2026, 1, 5, tzinfo=UTC)
 
     @pytest.mark.parametrize(
         "stage", [Stage.BANNER, Stage.EHLO, Stage.AUTH, Stage.MAIL, Stage.RCPT]
@@ -664,6 +797,105 @@ class SenderContract:
                 handoff = conversation.send(parcel, before_dot=Permission())
             assert f"{played.account.host}:{played.account.port}" in handoff.detail
         assert PASSWORD not in repr(handoff)
+
+    # -- reports about what becomes of a message ------------------------------------------------
+
+    def with_dsn(self, *rules: Rule) -> AbstractContextManager[Played]:
+        return self.played(*rules, extensions=(*Script().extensions, "DSN"))
+
+    @pytest.mark.parametrize(
+        ("stage", "parameter"),
+        [
+            (Stage.MAIL, "<sender@example.com> SIZE=26 RET=HDRS ENVID=0123456789abcdef"),
+            (Stage.RCPT, "<ada@example.org> NOTIFY=FAILURE,DELAY ORCPT=rfc822;ada@example.org"),
+        ],
+    )
+    def test_a_server_that_offers_dsn_is_asked_for_reports(
+        self, stage: Stage, parameter: str
+    ) -> None:
+        with self.with_dsn(Rule(stage, "550 5.0.0 heard", parameter=parameter)) as played:
+            handoff = played.send(envelope=an_envelope(message_id="<0123456789abcdef@here>"))
+        assert (handoff.stage, handoff.reply) == (stage, Reply.of(550, "5.0.0 heard"))
+        assert handoff.dsn
+
+    def test_a_server_that_does_not_offer_dsn_is_not_asked(self) -> None:
+        with self.played(Rule(Stage.RCPT, "550 5.0.0 heard", parameter=" ")) as played:
+            handoff = played.send()
+        assert handoff.reply == Reply.of(550, "5.0.0 heard")  # RCPT TO has one blank itself
+        with self.played(Rule(Stage.RCPT, "550 5.0.0 heard", parameter="> ")) as played:
+            handoff = played.send()
+        assert handoff.accepted
+        assert not handoff.dsn
+
+    @pytest.mark.parametrize(
+        ("stage", "parameter"), [(Stage.MAIL, "ENVID="), (Stage.RCPT, "NOTIFY=")]
+    )
+    @pytest.mark.parametrize(
+        "text", ["501 5.5.4 bad parameter", "504 not implemented", "555 5.5.4 unsupported option"]
+    )
+    def test_an_email_goes_without_the_parameters_of_dsn_if_they_are_refused(
+        self, stage: Stage, parameter: str, text: str
+    ) -> None:
+        with self.with_dsn(Rule(stage, text, parameter=parameter)) as played:
+            permission = Permission()
+            handoff = played.send(
+                envelope=an_envelope(message_id="<a@here>"), before_dot=permission
+            )
+            assert handoff == Handoff(stage=Stage.DOT, reply=TAKEN, recipients=answered(OK))
+            assert not handoff.dsn
+            assert permission.asked == 1
+            assert len(played.taken()) == 1
+
+    def test_a_refusal_of_the_parameters_is_remembered(self) -> None:
+        with self.with_dsn(Rule(Stage.MAIL, "555 5.5.4 no option", parameter="RET=")) as played:
+            played.send()
+            handoffs = [played.send() for _ in range(3)]
+            assert all(handoff.accepted and not handoff.dsn for handoff in handoffs)
+            played.sender.drop_idle()
+            again = played.send()
+            assert again.accepted
+            assert not again.dsn
+
+    def test_a_refusal_that_the_bare_envelope_meets_too_is_told_and_not_remembered(self) -> None:
+        rule = Rule(Stage.RCPT, "501 5.5.2 what", recipient=str(BOB))
+        with self.with_dsn(rule) as played:
+            handoff = played.send(BOB)
+            refused = Reply.of(501, "5.5.2 what")
+            assert (handoff.stage, handoff.reply) == (Stage.RCPT, refused)
+            assert not handoff.dsn
+            following = played.send(ADA)
+            assert following.accepted
+            assert following.dsn
+
+    def test_recipients_refused_for_a_parameter_do_not_stop_the_others(self) -> None:
+        rule = Rule(Stage.RCPT, "555 5.5.4 no", recipient=str(BOB), parameter="NOTIFY=")
+        with self.with_dsn(rule) as played:
+            handoff = played.send(ADA, BOB)
+            assert handoff.accepted
+            assert handoff.dsn
+            assert [answer.reply for answer in handoff.recipients] == [
+                OK,
+                Reply.of(555, "5.5.4 no"),
+            ]
+            again = played.send(BOB)
+            assert again.accepted
+            assert not again.dsn
+            assert [names for names, _ in played.taken()] == [(str(ADA),), (str(BOB),)]
+
+    def test_what_was_announced_goes_without_the_parameters_too(self) -> None:
+        rule = Rule(Stage.RCPT, "501 5.5.4 no", recipient=a_name(1)[0], parameter="NOTIFY=")
+        with self.with_dsn(rule) as played:
+            handoffs = played.send_all([a_parcel(n) for n in range(4)], before_dot=Permission())
+            assert [handoff.accepted for handoff in handoffs] == [True] * 4
+            assert not any(handoff.announcement_refused for handoff in handoffs)
+            assert [names for names, _ in played.taken()] == [a_name(n) for n in range(4)]
+
+    def test_a_server_that_hangs_up_on_the_parameters_gets_the_message_all_the_same(self) -> None:
+        with self.with_dsn(
+            Rule(Stage.MAIL, "501 5.5.4 no", parameter="RET="), Rule(RSET, Fault.CLOSE, times=1)
+        ) as played:
+            assert played.send().accepted
+            assert played.send().accepted
 
     # -- one message announced with the one before it -------------------------------------------
 

@@ -17,7 +17,7 @@ import pytest
 from adapters.fakes.clock import FakeClock
 from application.ports.store import Store, Transaction
 from domain.access import LOCAL
-from domain.account.account import Account, AuthMechanism, OnUnknown, Security
+from domain.account.account import Account, AuthMechanism, OnUnknown, Security, Transport
 from domain.account.congestion import Breaker, Concurrency, Pace
 from domain.account.health import Health, LearnedLimit, Pause
 from domain.account.limits import Limits, LimitUnit, Window, WindowLengths
@@ -49,18 +49,29 @@ from tests.builders import (
     an_address,
     an_attempt,
     an_email,
+    an_oauth_client,
     at,
     no_limits,
     recipients,
     seconds,
 )
+from tests.contract.backlog_suite import BacklogContract
 from tests.contract.blob_suite import BlobContract
+from tests.contract.bounce_suite import BounceContract
+from tests.contract.credentials_suite import CredentialsContract
 from tests.contract.detail_suite import DetailContract
 from tests.contract.dkim_key_suite import DkimKeyContract
+from tests.contract.erasure_suite import ErasureContract
+from tests.contract.event_suite import EventContract
+from tests.contract.hook_suite import HookContract
+from tests.contract.inbox_suite import InboxContract
 from tests.contract.label_suite import LabelContract
+from tests.contract.retention_suite import RetentionContract
 from tests.contract.search_suite import SearchContract
 from tests.contract.suppression_suite import SuppressionContract
 from tests.contract.template_suite import TemplateContract
+from tests.contract.watch_suite import WatchContract
+from tests.contract.webhook_suite import WebhookContract
 
 T = TypeVar("T")
 
@@ -75,12 +86,22 @@ class Boom(Exception):
 
 class StoreContract(
     DetailContract,
+    BacklogContract,
     BlobContract,
+    BounceContract,
+    CredentialsContract,
     DkimKeyContract,
+    ErasureContract,
+    EventContract,
+    HookContract,
+    InboxContract,
     SuppressionContract,
     LabelContract,
     SearchContract,
     TemplateContract,
+    WatchContract,
+    RetentionContract,
+    WebhookContract,
 ):
     """The contract of `application.ports.store.Store` and of all its repositories."""
 
@@ -201,9 +222,9 @@ class StoreContract(
     ) -> None:
         store.write(lambda tx: [_add(tx) for _ in range(6)])
         held = store.write(lambda tx: _claim(tx, account, limit=6))
-        store.write(lambda tx: _save(tx, held[2], status=Status.QUEUED, phase=None, owner=None))
+        store.write(lambda tx: _save(tx, held[2], status=Status.QUEUED, phase=None, instance=None))
         futures = [
-            store.post(lambda tx, e=e: _save(tx, e, status=Status.SENT, phase=None, owner=None))
+            store.post(lambda tx, e=e: _save(tx, e, status=Status.SENT, phase=None, instance=None))
             for e in held
         ]
 
@@ -217,13 +238,13 @@ class StoreContract(
     ) -> None:
         store.write(lambda tx: [_add(tx) for _ in range(4)])
         held = store.write(lambda tx: _claim(tx, account, limit=4))
-        store.write(lambda tx: _save(tx, held[1], status=Status.QUEUED, phase=None, owner=None))
+        store.write(lambda tx: _save(tx, held[1], status=Status.QUEUED, phase=None, instance=None))
 
         def settle(tx: Transaction) -> list[int]:
             stale = []
             for email in held:
                 try:
-                    _save(tx, email, status=Status.SENT, phase=None, owner=None)
+                    _save(tx, email, status=Status.SENT, phase=None, instance=None)
                 except StaleAttempt:
                     stale.append(email.id)
             return stale
@@ -245,7 +266,9 @@ class StoreContract(
                     tx.attempts.close(an_attempt(email_id=email.id, ended_at=at(1), text=text))
                 tx.ledger.charge(email.id, 1, units=5)
                 tx.ledger.charge(email.id, 1, units=7)
-                back = attrs.evolve(email, status=Status.RETRY, phase=None, owner=None, priority=1)
+                back = attrs.evolve(
+                    email, status=Status.RETRY, phase=None, instance=None, priority=1
+                )
                 tx.emails.save(back, was=email)
                 tx.emails.save(attrs.evolve(back, priority=4, status=Status.QUEUED), was=back)
                 tx.emails.save(
@@ -366,7 +389,9 @@ class StoreContract(
         assert (first.result(), second.result()) == (1, 2)
 
     def test_a_held_email_comes_back_as_it_went_in(self, store: Store) -> None:
-        email = an_email(status=Status.SENDING, phase=Phase.COMMITTING, owner=OWNER, account_id=1)
+        email = an_email(
+            status=Status.SENDING, phase=Phase.COMMITTING, instance=OWNER, account_id=1
+        )
         stored = store.write(lambda tx: tx.emails.add(email, OCTETS))
 
         assert store.read(lambda tx: tx.emails.get(1)) == stored
@@ -433,7 +458,7 @@ class StoreContract(
                 tx,
                 status=Status.SENDING,
                 phase=Phase.COMMITTING,
-                owner=OWNER,
+                instance=OWNER,
                 recipients=(
                     a_recipient(status=RecipientStatus.REJECTED, reason="x", reply=a_reply(550)),
                 ),
@@ -446,7 +471,7 @@ class StoreContract(
             was,
             status=Status.QUEUED,
             phase=None,
-            owner=None,
+            instance=None,
             recipients=(a_recipient(),),
             sent_at=None,
             reason_code=None,
@@ -499,7 +524,7 @@ class StoreContract(
         waiting = store.read(lambda tx: tx.emails.get(1))
         (claimed,) = store.write(lambda tx: _claim(tx, account, now=at(9)))
 
-        assert claimed == waiting.claimed(account_id=account.id, owner=OWNER, now=at(9))
+        assert claimed == waiting.claimed(account_id=account.id, instance=OWNER, now=at(9))
         assert store.read(lambda tx: tx.emails.get(1)) == claimed
 
     def test_nothing_is_claimed_twice(self, store: Store, account: Account) -> None:
@@ -682,7 +707,7 @@ class StoreContract(
         other = store.write(lambda tx: tx.accounts.add(an_account(name="other")))
         store.write(_add)
         (held,) = store.write(lambda tx: _claim(tx, account))
-        store.write(lambda tx: _save(tx, held, status=Status.QUEUED, phase=None, owner=None))
+        store.write(lambda tx: _save(tx, held, status=Status.QUEUED, phase=None, instance=None))
 
         assert store.read(lambda tx: tx.emails.get(1)).account_id == account.id
         (again,) = store.write(lambda tx: _claim(tx, other))
@@ -695,7 +720,7 @@ class StoreContract(
         held = store.write(lambda tx: _claim(tx, account, limit=1))[0]
         store.write(
             lambda tx: _save(
-                tx, held, status=Status.RETRY, phase=None, owner=None, eligible_at=at(60)
+                tx, held, status=Status.RETRY, phase=None, instance=None, eligible_at=at(60)
             )
         )
         assert ids(store.write(lambda tx: _claim(tx, account, now=at(59)))) == [2, 3]
@@ -815,8 +840,8 @@ class StoreContract(
         store.write(lambda tx: [_add(tx, priority=1 + n % 5) for n in range(400)])
         taken: list[int] = []
 
-        def claim(owner: int) -> None:
-            while batch := store.write(_claiming(account, limit=7, owner=owner)):
+        def claim(instance: int) -> None:
+            while batch := store.write(_claiming(account, limit=7, instance=instance)):
                 taken.extend(email.id for email in batch)
 
         _in_threads(8, claim)
@@ -828,7 +853,7 @@ class StoreContract(
     def test_the_mark_is_the_last_permission(self, store: Store, account: Account) -> None:
         store.write(_add)
         (held,) = store.write(lambda tx: _claim(tx, account))
-        marked = store.write(lambda tx: tx.emails.mark_committing([(1, 1)], owner=OWNER))
+        marked = store.write(lambda tx: tx.emails.mark_committing([(1, 1)], instance=OWNER))
 
         assert list(marked) == [(1, 1)]
         assert store.read(lambda tx: tx.emails.get(1)) == held.committing()
@@ -837,14 +862,14 @@ class StoreContract(
     def test_a_claim_makes_the_transition_of_the_table_and_no_other(
         self, store: Store, account: Account, status: Status
     ) -> None:
-        sending = {"phase": Phase.CLAIMED, "owner": OWNER, "attempt_no": 1}
+        sending = {"phase": Phase.CLAIMED, "instance": OWNER, "attempt_no": 1}
         others = sending if status is Status.SENDING else {}
         before = store.write(lambda tx: _add(tx, status=status, **others))
 
         claimed = store.write(lambda tx: _claim(tx, account))
 
         expected = (
-            [before.claimed(account_id=account.id, owner=OWNER, now=NOW)]
+            [before.claimed(account_id=account.id, instance=OWNER, now=NOW)]
             if (status, Transition.CLAIMED) in TRANSITIONS
             else []
         )
@@ -855,9 +880,9 @@ class StoreContract(
     def test_a_mark_makes_the_transition_of_the_table_and_no_other(
         self, store: Store, status: Status
     ) -> None:
-        before = store.write(lambda tx: _add(tx, status=status, attempt_no=1, owner=OWNER))
+        before = store.write(lambda tx: _add(tx, status=status, attempt_no=1, instance=OWNER))
 
-        marked = store.write(lambda tx: tx.emails.mark_committing([(1, 1)], owner=OWNER))
+        marked = store.write(lambda tx: tx.emails.mark_committing([(1, 1)], instance=OWNER))
 
         may = (status, Transition.COMMITTING) in TRANSITIONS
         assert list(marked) == ([(1, 1)] if may else [])
@@ -878,10 +903,10 @@ class StoreContract(
     ) -> None:
         store.write(_add)
         (held,) = store.write(lambda tx: _claim(tx, account))
-        email_id, attempt_no, owner = claimant
+        email_id, attempt_no, instance = claimant
         claim = (email_id, attempt_no)
 
-        assert not store.write(lambda tx: tx.emails.mark_committing([claim], owner=owner))
+        assert not store.write(lambda tx: tx.emails.mark_committing([claim], instance=instance))
         assert store.read(lambda tx: tx.emails.get(1)) == held
 
     def test_an_email_that_was_taken_away_gets_no_mark(
@@ -889,9 +914,9 @@ class StoreContract(
     ) -> None:
         store.write(_add)
         (held,) = store.write(lambda tx: _claim(tx, account))
-        store.write(lambda tx: _save(tx, held, status=Status.QUEUED, phase=None, owner=None))
+        store.write(lambda tx: _save(tx, held, status=Status.QUEUED, phase=None, instance=None))
 
-        assert not store.write(lambda tx: tx.emails.mark_committing([(1, 1)], owner=OWNER))
+        assert not store.write(lambda tx: tx.emails.mark_committing([(1, 1)], instance=OWNER))
 
     def test_many_are_marked_at_once_but_for_those_whose_attempt_is_not_current(
         self, store: Store, account: Account
@@ -899,12 +924,12 @@ class StoreContract(
         store.write(lambda tx: [_add(tx) for _ in range(7)])
         store.write(lambda tx: _add(tx, attempt_no=4))
         held = store.write(lambda tx: _claim(tx, account, limit=5))
-        (foreign,) = store.write(lambda tx: _claim(tx, account, owner=OWNER + 1, limit=1))
+        (foreign,) = store.write(lambda tx: _claim(tx, account, instance=OWNER + 1, limit=1))
         (later,) = store.write(lambda tx: _claim(tx, account, limit=2))[1:]
-        store.write(lambda tx: _save(tx, held[0], status=Status.SENT, phase=None, owner=None))
+        store.write(lambda tx: _save(tx, held[0], status=Status.SENT, phase=None, instance=None))
         claims = [(email.id, 1) for email in held] + [(foreign.id, 1), (later.id, 5), (99, 1)]
         claims[3] = (held[3].id, 2)
-        marked = store.write(lambda tx: tx.emails.mark_committing(claims, owner=OWNER))
+        marked = store.write(lambda tx: tx.emails.mark_committing(claims, instance=OWNER))
 
         ours = [held[1].id, held[2].id, held[4].id, later.id]
         assert sorted(marked) == [*[(email_id, 1) for email_id in ours[:3]], (later.id, 5)]
@@ -918,7 +943,7 @@ class StoreContract(
         store.write(lambda tx: _claim(tx, account))
 
         claims = [(1, 1), (1, 2), (1, 3)]
-        marked = store.write(lambda tx: tx.emails.mark_committing(claims, owner=OWNER))
+        marked = store.write(lambda tx: tx.emails.mark_committing(claims, instance=OWNER))
         assert list(marked) == [(1, 2)]
 
     def test_marks_and_claims_see_what_their_own_work_has_changed(
@@ -928,20 +953,20 @@ class StoreContract(
         first, second = store.write(lambda tx: _claim(tx, account))
 
         def work(tx: Transaction) -> tuple[object, ...]:
-            _save(tx, first, status=Status.QUEUED, phase=None, owner=None)
-            marked = tx.emails.mark_committing([(first.id, 1), (second.id, 1)], owner=OWNER)
+            _save(tx, first, status=Status.QUEUED, phase=None, instance=None)
+            marked = tx.emails.mark_committing([(first.id, 1), (second.id, 1)], instance=OWNER)
             return set(marked), [email.attempt_no for email in _claim(tx, account)]
 
         assert store.write(work) == ({(second.id, 1)}, [2])
 
     def test_nothing_to_mark_is_nothing_marked(self, store: Store) -> None:
-        assert not store.write(lambda tx: tx.emails.mark_committing([], owner=OWNER))
+        assert not store.write(lambda tx: tx.emails.mark_committing([], instance=OWNER))
 
     def test_a_stale_holder_cannot_save(self, store: Store, account: Account) -> None:
         store.write(_add)
         (held,) = store.write(lambda tx: _claim(tx, account))
-        store.write(lambda tx: _save(tx, held, status=Status.QUEUED, phase=None, owner=None))
-        (again,) = store.write(lambda tx: _claim(tx, account, owner=OWNER + 1))
+        store.write(lambda tx: _save(tx, held, status=Status.QUEUED, phase=None, instance=None))
+        (again,) = store.write(lambda tx: _claim(tx, account, instance=OWNER + 1))
 
         with pytest.raises(StaleAttempt):
             store.write(lambda tx: _save(tx, held, status=Status.SENT))
@@ -953,9 +978,9 @@ class StoreContract(
         self, store: Store, account: Account
     ) -> None:
         store.write(lambda tx: [_add(tx) for _ in range(5)])
-        mine = store.write(lambda tx: _claim(tx, account, limit=3, owner=1))
-        store.write(lambda tx: _claim(tx, account, owner=2))
-        store.write(lambda tx: _save(tx, mine[1], status=Status.SENT, phase=None, owner=None))
+        mine = store.write(lambda tx: _claim(tx, account, limit=3, instance=1))
+        store.write(lambda tx: _claim(tx, account, instance=2))
+        store.write(lambda tx: _save(tx, mine[1], status=Status.SENT, phase=None, instance=None))
 
         assert store.read(lambda tx: tx.emails.held_by(1, limit=9)) == [mine[0], mine[2]]
         assert store.read(lambda tx: tx.emails.held_by(1, limit=1)) == [mine[0]]
@@ -1138,10 +1163,13 @@ class StoreContract(
             address=Address.parse("jörg@example.com"),
             display_name="Jörg",
             aliases=(Address.parse("*@example.org"), Address.parse("büro@example.com")),
+            oauth=an_oauth_client(tenant="contoso.example"),
+            transport=Transport.GRAPH,
             security=Security.TLS,
             sealed_password=b"\x00\xff sealed",
             auth_mechanism=AuthMechanism.CRAM_MD5,
             announce_next=True,
+            ses_headers=True,
             active=False,
             limits=Limits(
                 daily=None,
@@ -1206,6 +1234,7 @@ class StoreContract(
             sealed_password=None,
             auth_mechanism=AuthMechanism.LOGIN,
             announce_next=True,
+            ses_headers=True,
             active=False,
             limits=Limits(minute=1),
             on_unknown=OnUnknown.RESEND_ONCE,
@@ -1293,7 +1322,7 @@ class StoreContract(
             reason="greylisted",
             text="451 später",
         )
-        told = attrs.evolve(closed, account_name="not again", owner=99)
+        told = attrs.evolve(closed, account_name="not again", instance=99)
         store.write(lambda tx: tx.attempts.close(told))
 
         assert store.read(lambda tx: tx.attempts.of(1)) == [closed, an_attempt(attempt_no=2)]
@@ -1548,8 +1577,8 @@ class StoreContract(
     def test_orphans_are_held_by_no_instance(self, store: Store, account: Account) -> None:
         alive = store.write(lambda tx: tx.instances.join(host="a", pid=1, now=NOW))
         store.write(lambda tx: [_add(tx) for _ in range(5)])
-        for owner in (alive, 91, 90, 91):
-            store.write(lambda tx, o=owner: _claim(tx, account, limit=1, owner=o))
+        for instance in (alive, 91, 90, 91):
+            store.write(lambda tx, o=instance: _claim(tx, account, limit=1, instance=o))
 
         assert store.read(lambda tx: tx.instances.orphaned()) == [90, 91]
         store.write(lambda tx: tx.instances.leave(alive))
@@ -1621,7 +1650,7 @@ BROKEN = Health(
     probed_at=at(1),
     last_reply="421 späte",
 )
-HELD = an_email(id=1, status=Status.SENDING, account_id=1, attempt_no=1, owner=OWNER)
+HELD = an_email(id=1, status=Status.SENDING, account_id=1, attempt_no=1, instance=OWNER)
 
 
 def _boom(tx: Transaction) -> None:
@@ -1643,7 +1672,7 @@ def _claim(
     limit: int = 100,
     units: int = PLENTY,
     urgent_units: int = PLENTY,
-    owner: int = OWNER,
+    instance: int = OWNER,
     **options: Any,
 ) -> list[Email]:
     options.setdefault("now", NOW)
@@ -1653,7 +1682,7 @@ def _claim(
             limit=limit,
             units=units,
             urgent_units=urgent_units,
-            owner=owner,
+            instance=instance,
             **options,
         )
     )
@@ -1696,6 +1725,8 @@ def _sent(store: Store, account_id: int = 1) -> list[int]:
     """Emails; the units beside them are those that are used."""
     totals = store.read(lambda tx: tx.ledger.totals(account_id, LENGTHS))
     assert [totals[window][0] for window in Window] == _used(store, account_id)
+    both = store.read(lambda tx: tx.ledger.totals_of([account_id, 99], LENGTHS))
+    assert both == {account_id: totals, 99: dict.fromkeys(Window, (0, 0))}
     return [totals[window][1] for window in Window]
 
 
@@ -1707,8 +1738,8 @@ WRITES: Sequence[Callable[[Transaction], object]] = (  # each changes a store th
     lambda tx: tx.accounts.delete(1),
     lambda tx: tx.emails.add(an_email(), OCTETS),
     lambda tx: _claim(tx, tx.accounts.get(1)),
-    lambda tx: tx.emails.mark_committing([(1, 1)], owner=OWNER),
-    lambda tx: _save(tx, tx.emails.get(1), status=Status.SENT, phase=None, owner=None),
+    lambda tx: tx.emails.mark_committing([(1, 1)], instance=OWNER),
+    lambda tx: _save(tx, tx.emails.get(1), status=Status.SENT, phase=None, instance=None),
     lambda tx: tx.attempts.open([an_attempt(email_id=2)]),
     lambda tx: tx.attempts.close(an_attempt(email_id=1, ended_at=at(1), text="over")),
     lambda tx: tx.ledger.reserve([attrs.evolve(HELD, id=2)], units=lambda email: 1),
@@ -1760,7 +1791,7 @@ def _everything(tx: Transaction) -> object:
         [tx.emails.waiting(account_id) for account_id in (None, 1, 2)],
         [tx.attempts.of(email_id) for email_id in range(1, 6)],
         [tx.ledger.used(account_id, LENGTHS) for account_id in (1, 2)],
-        [tx.ledger.totals(account_id, LENGTHS) for account_id in (1, 2)],
+        tx.ledger.totals_of([1, 2], LENGTHS),
         tx.instances.beats(),
         tx.instances.orphaned(),
         [tx.idempotency.find(key, scope="caller-1") for key in ("key-1", "key-2")],

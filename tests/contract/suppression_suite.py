@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import attrs
 import pytest
@@ -10,6 +11,7 @@ from application.ports.store import Store, Transaction
 from domain.errors import NotFound
 from domain.suppression import (
     EVERYTHING,
+    Additions,
     Subscription,
     Suppression,
     SuppressionReason,
@@ -89,6 +91,117 @@ class SuppressionContract:
 
         assert store.write(work) == everybody[1:]
 
+    def test_a_suppression_is_replaced_whatever_it_says_and_keeps_its_id(
+        self, store: Store
+    ) -> None:
+        shorter = attrs.evolve(FULL, email_id=None, created_at=at(1), expires_at=at(2))
+        first = store.write(lambda tx: tx.suppressions.replace(FULL))
+
+        second = store.write(lambda tx: tx.suppressions.replace(shorter))
+
+        assert (first, second, second.id) == (FULL, shorter, first.id)
+        assert listed(store, FULL.address) == [shorter]
+
+    def test_a_removed_suppression_is_gone_and_the_others_stay(self, store: Store) -> None:
+        manual = attrs.evolve(FULL, reason=SuppressionReason.MANUAL)
+        gone, _ = [
+            store.write(lambda tx, one=one: tx.suppressions.replace(one)) for one in (FULL, manual)
+        ]
+
+        store.write(lambda tx: tx.suppressions.remove([gone]))
+        store.write(lambda tx: tx.suppressions.remove([gone]))
+
+        assert listed(store, FULL.address) == [manual]
+
+    def test_who_does_not_wait_is_told_the_same(self, store: Store) -> None:
+        assert store.write(lambda tx: tx.suppressions.put(FULL, wait=False))
+
+        found = store.write(lambda tx: tx.suppressions.of([FULL.address], wait=False))
+
+        assert found == [FULL]
+
+    def test_pages_have_every_suppression_once_in_the_order_of_their_ids(
+        self, store: Store
+    ) -> None:
+        reasons = (SuppressionReason.MANUAL, SuppressionReason.COMPLAINT)
+        scopes = (EVERYTHING, account_scope(1), account_scope(2))
+        everybody = [
+            attrs.evolve(
+                FULL,
+                address=f"r{number}@example.org",
+                scope=scopes[number % 3],
+                reason=reasons[number % 2],
+            )
+            for number in range(12)
+        ]
+        for one in everybody:
+            put(store, one)
+
+        def paged(**wanted: Any) -> list[Suppression]:
+            found: list[Suppression] = []
+            while page := page_after(store, found[-1].id if found else 0, **wanted):
+                assert len(page) <= 2
+                found += page
+            return found
+
+        assert paged() == everybody
+        assert paged(reason=reasons[1]) == everybody[1::2]
+        assert paged(scopes=[scopes[0]]) == everybody[::3]
+        assert paged(scopes=scopes[1:]) == [one for one in everybody if one.scope != EVERYTHING]
+        assert paged(scopes=[scopes[1]], reason=reasons[1]) == everybody[1::6]
+        assert paged(scopes=[]) == []
+
+    def test_what_was_accepted_before_the_latest_entry_is_told_and_the_scopes_there_are(
+        self, store: Store
+    ) -> None:
+        first, second = stored(store, None), stored(store, None)
+        assert additions(store, FULL.scope) == Additions(0, of_scope=False)
+
+        put(store, FULL)
+        later = stored(store, None)
+
+        assert additions(store, FULL.scope) == Additions(second, of_scope=True)
+        assert additions(store, account_scope(8)) == Additions(second, of_scope=False)
+        assert first < second < later
+
+    def test_an_entry_that_is_added_again_is_the_latest_one(self, store: Store) -> None:
+        put(store, FULL)
+        email_id = stored(store, None)
+        assert not put(store, FULL)
+        unchanged = additions(store, FULL.scope).until
+
+        put(store, attrs.evolve(FULL, expires_at=None))
+
+        assert unchanged < email_id
+        assert additions(store, FULL.scope).until == email_id
+
+    def test_within_a_work_an_entry_counts_at_once(self, store: Store) -> None:
+        email_id = stored(store, None)
+
+        def work(tx: Transaction) -> list[Additions]:
+            before = tx.suppressions.additions(FULL.scope)
+            tx.suppressions.put(FULL)
+            return [before, tx.suppressions.additions(FULL.scope)]
+
+        assert store.write(work) == [
+            Additions(0, of_scope=False),
+            Additions(email_id, of_scope=True),
+        ]
+
+    def test_only_what_has_expired_is_pruned_and_no_more_than_asked(self, store: Store) -> None:
+        ends = (at(1), at(2), at(3), at(60), None)
+        everybody = [
+            attrs.evolve(FULL, address=f"r{number}@example.org", expires_at=end)
+            for number, end in enumerate(ends)
+        ]
+        for one in everybody:
+            put(store, one)
+
+        gone = [store.write(lambda tx: tx.suppressions.prune(now=at(3), limit=2)) for _ in range(3)]
+
+        assert gone == [2, 1, 0]
+        assert store.read(lambda tx: tx.suppressions.page(limit=9)) == everybody[3:]
+
     # -- topics -------------------------------------------------------------------------------
 
     def test_open_emails_of_a_subscription_are_found_and_no_others(self, store: Store) -> None:
@@ -101,7 +214,7 @@ class SuppressionContract:
             email = tx.emails.get(ids[1])
             tx.emails.save(email.cancelled(now=at(1)), was=email)
             account = tx.accounts.all()[0]
-            tx.emails.claim(account, limit=1, units=9, urgent_units=9, now=at(1), owner=1)
+            tx.emails.claim(account, limit=1, units=9, urgent_units=9, now=at(1), instance=1)
 
         store.write(end_two)
 
@@ -156,6 +269,16 @@ class SuppressionContract:
 def put(store: Store, suppression: Suppression) -> bool:
     """Whether it was stored."""
     return store.write(lambda tx: tx.suppressions.put(suppression))
+
+
+def page_after(store: Store, after: int, **wanted: Any) -> Sequence[Suppression]:
+    """At most two of the list."""
+    return store.read(lambda tx: tx.suppressions.page(after=after, limit=2, **wanted))
+
+
+def additions(store: Store, scope: str) -> Additions:
+    """What a claim is told."""
+    return store.write(lambda tx: tx.suppressions.additions(scope))
 
 
 def listed(store: Store, address: str) -> Sequence[Suppression]:

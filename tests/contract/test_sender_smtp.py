@@ -8,7 +8,7 @@ from adapters.fakes.sender import Fault, Script
 from adapters.name_resolver import NameResolver
 from adapters.smtp_sender import SmtpSender
 from domain.dialogue.timeouts import Timeouts
-from tests.contract.sender_suite import VAULT, Played, SenderContract, an_account_at
+from tests.contract.sender_suite import TOKENS, VAULT, Played, SenderContract, an_account_at
 from tests.smtp_server import SmtpServer
 
 SLOW = (Fault.HANG, Fault.DRIP, Fault.ACCEPT_HANG)
@@ -28,6 +28,7 @@ class TestSmtpSender(SenderContract):
     def playing(self, script: Script) -> Iterator[Played]:
         sender = SmtpSender(
             vault=VAULT,
+            tokens=TOKENS,
             clock=SystemClock(),
             resolver=NameResolver(allow=lambda _: True),
             ehlo_hostname="client.example.com",

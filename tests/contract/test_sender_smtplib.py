@@ -7,7 +7,7 @@ from adapters.clock import SystemClock
 from adapters.fakes.sender import Script
 from adapters.name_resolver import NameResolver
 from adapters.smtplib_sender import SmtplibSender
-from tests.contract.sender_suite import VAULT, Played, SenderContract, an_account_at
+from tests.contract.sender_suite import TOKENS, VAULT, Played, SenderContract, an_account_at
 from tests.contract.test_sender_smtp import timeouts_for
 from tests.smtp_server import SmtpServer
 
@@ -17,6 +17,7 @@ class TestSmtplibSender(SenderContract):
     def playing(self, script: Script) -> Iterator[Played]:
         sender = SmtplibSender(
             vault=VAULT,
+            tokens=TOKENS,
             clock=SystemClock(),
             resolver=NameResolver(allow=lambda _: True),
             ehlo_hostname="client.example.com",

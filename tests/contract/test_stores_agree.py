@@ -47,7 +47,7 @@ LAST = 8  # ids that the commands speak of
 accounts = st.integers(1, 3)
 email_ids = st.integers(1, LAST)
 attempt_nos = st.integers(0, 3)
-owners = st.integers(1, 3)
+instances = st.integers(1, 3)
 times = st.integers(-3, 8).map(at)
 units = st.integers(-1, 6)
 few = st.integers(0, 4)
@@ -70,7 +70,7 @@ email_changes = st.fixed_dictionaries(
         "updated_at": times,
         "sent_at": st.none() | times,
         "account_id": accounts,
-        "owner": st.none() | owners,
+        "instance": st.none() | instances,
         "attempt_no": attempt_nos,
         "claim_count": few,
         "retry_count": few,
@@ -204,7 +204,7 @@ class StoresAgree(RuleBasedStateMachine):
         units=units,
         urgent_units=units,
         now=times,
-        owner=owners,
+        instance=instances,
         fair=few,
         shared=st.none() | few,
         last=st.lists(email_ids, max_size=3),
@@ -212,11 +212,11 @@ class StoresAgree(RuleBasedStateMachine):
         undone=st.booleans(),
     )
     def claim(
-        self, account_id: int, number: int, now: Any, owner: int, undone: bool, **bounds: Any
+        self, account_id: int, number: int, now: Any, instance: int, undone: bool, **bounds: Any
     ) -> None:
         def work(tx: Transaction) -> Any:
             account = tx.accounts.get(account_id)
-            held = tx.emails.claim(account, limit=number, now=now, owner=owner, **bounds)
+            held = tx.emails.claim(account, limit=number, now=now, instance=instance, **bounds)
             tx.attempts.open([_attempt(email) for email in held])
             tx.ledger.reserve(held, units=lambda email: len(email.open_recipients))
             return held
@@ -235,10 +235,10 @@ class StoresAgree(RuleBasedStateMachine):
     def depth(self, account_id: int) -> None:
         self.both(lambda tx: tx.emails.depth(account_id))
 
-    @rule(email_id=email_ids, attempt_no=attempt_nos, owner=owners)
-    def mark(self, email_id: int, attempt_no: int, owner: int) -> None:
+    @rule(email_id=email_ids, attempt_no=attempt_nos, instance=instances)
+    def mark(self, email_id: int, attempt_no: int, instance: int) -> None:
         claims = [(email_id, attempt_no), (email_id + 1, attempt_no)]
-        self.both(lambda tx: sorted(tx.emails.mark_committing(claims, owner=owner)))
+        self.both(lambda tx: sorted(tx.emails.mark_committing(claims, instance=instance)))
 
     @rule(
         email_id=email_ids,
@@ -310,13 +310,13 @@ class StoresAgree(RuleBasedStateMachine):
     def join(self, pid: int) -> None:
         self.both(lambda tx: tx.instances.join(host="a", pid=pid, now=at(0)))
 
-    @rule(owner=owners)
-    def beat(self, owner: int) -> None:
-        self.both(lambda tx: tx.instances.beat(owner))
+    @rule(instance=instances)
+    def beat(self, instance: int) -> None:
+        self.both(lambda tx: tx.instances.beat(instance))
 
-    @rule(owner=owners)
-    def leave(self, owner: int) -> None:
-        self.both(lambda tx: tx.instances.leave(owner))
+    @rule(instance=instances)
+    def leave(self, instance: int) -> None:
+        self.both(lambda tx: tx.instances.leave(instance))
 
     @rule(key=st.sampled_from("xy"), scope=st.sampled_from("pq"), time=times)
     def remember(self, key: str, scope: str, time: Any) -> None:
@@ -400,7 +400,7 @@ def _everything(tx: Transaction) -> dict[str, object]:
         "octets": [tx.emails.octets(email.id) for email in emails],
         "counts": tx.emails.counts(),
         "waiting": [tx.emails.waiting(account_id) for account_id in (None, 1, 2)],
-        "held": [tx.emails.held_by(owner, limit=3) for owner in (1, 2)],
+        "held": [tx.emails.held_by(instance, limit=3) for instance in (1, 2)],
         "expired": tx.emails.expired(now=at(3), limit=3),
         "next due": [tx.emails.next_due(chosen) for chosen in ([], [1], [1, 2, 3])],
         "attempts": [tx.attempts.of(email.id) for email in emails],

@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 
 from entrypoints.http import OPERATIONS
 from entrypoints.http.openapi import JsonSchema, build_document
+from entrypoints.http.requests import the_request
 from tests.applications import a_client_with_config
 
 DOCUMENT = build_document(OPERATIONS, version="any")
@@ -70,6 +71,8 @@ def found(reply: Response) -> Iterator[str]:
 
 def described() -> JsonSchema | None:
     """The replies to the current request by status; None for what is no part of the API."""
+    if the_request().dialect is not None:
+        return None
     if request.routing_exception is not None:
         shared = DOCUMENT["components"]["responses"]
         return {str(status): shared[name] for status, name in SHARED.items()}

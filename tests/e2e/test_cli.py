@@ -67,12 +67,22 @@ def test_the_help_names_every_command():
     result = run("--help")
     assert result.exit_code == 0
     assert re.findall(r"^  (\w+)  ", result.output, re.MULTILINE) == [
+        "accounts",
+        "alerts",
         "audit",
+        "compact",
         "copy",
         "demo",
+        "doctor",
+        "erase",
+        "events",
+        "export",
         "keys",
         "migrate",
+        "send",
+        "sendmail",
         "serve",
+        "suppressions",
         "templates",
         "worker",
     ]
@@ -82,7 +92,10 @@ def test_the_help_names_every_command():
     "command",
     [
         *["serve", "worker", "migrate", "demo", "audit", "keys", "keys create", "keys list"],
-        *["keys revoke", "keys rotate-secret"],
+        *["keys revoke", "keys rotate-secret", "accounts", "accounts list", "accounts show"],
+        *["accounts pause", "accounts resume", "accounts verify", "accounts import"],
+        *["accounts add", "doctor", "events", "alerts"],
+        *["compact", "export", "send", "sendmail"],
     ],
 )
 def test_every_command_explains_itself(command):
@@ -104,6 +117,14 @@ def test_the_module_is_the_same_command(tmp_path):
         text=True,
     )
     assert result.stdout.startswith("Usage: email-service ")
+
+
+def test_the_command_imports_a_command_only_when_it_is_called():
+    code = "import entrypoints.cli, sys; print({'attrs', 'peewee', 'application'} & {*sys.modules})"
+    told = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert told.stdout == "set()\n"
 
 
 # -- what it refuses -------------------------------------------------------------------------------
@@ -132,6 +153,21 @@ def test_a_number_that_no_database_holds_is_refused(tmp_path, option):
     result = run(*wanted, DATABASE_URL=database(tmp_path))
     assert result.exit_code == 2
     assert option in result.output
+
+
+@pytest.mark.parametrize(("options", "shown"), [((), "own"), (("--from", "rewrite"), "rewrite")])
+def test_a_key_is_listed_with_what_becomes_of_another_from(tmp_path, options, shown):
+    wanted = ("keys", "create", "--name", "test", "--scope", "send", *options)
+    assert run(*wanted, DATABASE_URL=database(tmp_path)).exit_code == 0
+    listed = run("keys", "list", DATABASE_URL=database(tmp_path)).output
+
+    assert re.search(rf"test +send +all +{shown} +default", listed), listed
+
+
+def test_serve_with_smtp_needs_a_certificate_in_production():
+    result = run("serve", "--smtp-port", "587", FLASK_ENV="production", SECRET_KEY=KEY)
+    assert result.exit_code == 2
+    assert "INTAKE_TLS_CERT must be set with INTAKE_PORT" in result.output
 
 
 def test_t_auth_2_in_development_it_does_not_listen_to_the_network():

@@ -48,6 +48,38 @@ def test_kill_9_in_the_middle_of_200_emails_loses_none(tmp_path: Path) -> None:
     assert not server.bad_wire
 
 
+def told_and_true(folder: Path) -> tuple[Counter[tuple[str, int]], set[tuple[str, int]]]:
+    """The events that a database tells of its emails, and what its rows say."""
+    with closing(sqlite3.connect(folder / "service.db")) as database:
+        told = Counter(database.execute("SELECT type, email_id FROM event"))
+        rows = database.execute("SELECT status, id FROM email").fetchall()
+    ends = {(f"email.{status}", email_id) for status, email_id in rows if status == "sent"}
+    return told, ends | {("email.accepted", email_id) for _, email_id in rows}
+
+
+def test_kill_9_loses_no_event_and_tells_none_without_its_commit(tmp_path: Path) -> None:
+    with SmtpServer(Script(latency_s=0.005)) as server, running(
+        tmp_path, RETRY_SCHEDULE="1", EVENTS="all"
+    ) as service:  # fmt: skip
+        service.account(server.port, max_connections=4)
+        for number in range(EMAILS):
+            service.submit(f"email {number}")
+            if number in (60, 120, 180):
+                wait_until(lambda n=number: server.taken > n // 3)
+                service.kill()
+                told, true = told_and_true(tmp_path)
+                ends = {one for one in told if one[0] in ("email.sent", "email.accepted")}
+                assert ends == true
+                assert set(told.values()) == {1}
+                service.start()
+
+        wait_until(service.all_sent)
+    told, true = told_and_true(tmp_path)
+    assert true <= set(told)
+    assert len(true) == 2 * EMAILS
+    assert set(told.values()) == {1}
+
+
 def test_sigterm_drains_and_loses_and_doubles_nothing(tmp_path: Path) -> None:
     slow_dot = Script(latency_s=0.02)
     with SmtpServer(slow_dot) as server, running(tmp_path, DRAIN_SECONDS=10) as service:

@@ -3,6 +3,7 @@
 import os
 import sqlite3  # noqa: TID251 - it is another process that has the file open
 import threading
+import time
 import urllib.error
 import urllib.request
 from base64 import b64encode
@@ -14,13 +15,16 @@ from email.policy import default
 from pathlib import Path
 from typing import cast
 
+import pytest
+
 from adapters.clock import SystemClock
 from adapters.fakes.clock import FakeClock
 from adapters.fakes.sender import Script
 from adapters.observers import ListObserver
 from application.maintenance.leftovers import Leftovers
 from entrypoints.stores import open_store
-from tests.running import Running, running, wait_until
+from tests.faults.harness import Answer, Client
+from tests.running import Running, free_port, running, wait_until
 from tests.smtp_server import SmtpServer
 
 FILE = os.urandom(300_000)  # two chunks
@@ -31,6 +35,22 @@ def upload(service: Running, octets: bytes) -> None:
     request = urllib.request.Request(f"{service.url}/api/attachments", data=octets, method="POST")
     with suppress(urllib.error.URLError, OSError), urllib.request.urlopen(request, timeout=60):
         pass
+
+
+def uploaded(service: Running, octets: bytes) -> str:
+    """The id of an uploaded file."""
+    with closing(Client(service.port)) as client:
+        answer = client.send("/api/attachments", octets, kind="application/pdf")
+    assert answer.status == 201, answer
+    attachment_id: str = answer.body["attachment_id"]
+    return attachment_id
+
+
+def octets_of(folder: Path) -> int:
+    """What the database has, without what is only in its log yet."""
+    with closing(sqlite3.connect(folder / "service.db")) as database:
+        query = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
+        return int(database.execute(query).fetchone()[0])
 
 
 def rows(folder: Path, table: str) -> int:
@@ -90,3 +110,40 @@ def test_emails_with_large_files_survive_the_death_of_their_process(tmp_path: Pa
         assert cast(EmailMessage, part).get_content() == FILE
     swept(tmp_path)
     assert (rows(tmp_path, "blob"), rows(tmp_path, "email_blob")) == (1, 12)
+
+
+@pytest.mark.parametrize("delay_s", [0.02, 0.1, 0.3])
+def test_of_a_batch_that_shares_a_file_all_emails_are_stored_or_none(
+    tmp_path: Path, delay_s: float
+) -> None:
+    with running(tmp_path, DISPATCHER="none") as service:
+        service.account(free_port())
+        attachment_id = uploaded(service, os.urandom(5_000_000))
+        before = octets_of(tmp_path)
+        one = {
+            "subject": "a",
+            "recipients": ["ada@example.org"],
+            "text_content": "b",
+            "attachments": [{"filename": "a.bin", "attachment_id": attachment_id}],
+        }
+
+        def post() -> Answer:
+            with closing(Client(service.port)) as client:
+                return client.post("/api/emails/batch", {"emails": [one] * 500}, key="batch")
+
+        answers: list[Answer] = []
+        thread = threading.Thread(target=lambda: answers.append(post()))
+        thread.start()
+        time.sleep(delay_s)
+        service.kill()
+        thread.join()
+        stored = rows(tmp_path, "email")
+        assert stored == rows(tmp_path, "email_blob")
+        assert stored in ((500,) if answers[0].status == 201 else (0, 500))
+
+        service.start()
+        assert post().status == 201
+        assert (rows(tmp_path, "email"), rows(tmp_path, "email_blob")) == (500, 500)
+        assert service.stop() == 0
+    assert rows(tmp_path, "blob") == 1
+    assert octets_of(tmp_path) - before < 8_000_000

@@ -11,10 +11,13 @@ from typing import Any, cast
 
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.datastructures import FileStorage, MultiDict
+from werkzeug.test import encode_multipart
 
 from adapters.fakes.sender import FakeSender, Script
-from application import ServiceRules
+from application import ServicePolicy
 from domain.intake import IntakeLimits
+from domain.message.attachment import encoded_size
 from tests.applications import (
     a_client_with_config,
     a_keyed_client,
@@ -155,7 +158,7 @@ def test_a_wrong_attachment_in_a_batch_is_refused_with_its_place() -> None:
 
 def test_an_owner_decides_which_files_are_sent() -> None:
     limits = IntakeLimits(denied_files=frozenset({"pdf"}))
-    rules = ServiceRules(delivery=delivery_rules(), intake=limits)
+    rules = ServicePolicy(delivery=delivery_rules(), intake=limits)
     client = a_client_with_config(an_application(rules=rules))
     reply = client.post("/api/emails", json=an_email_body(attachments=[a_file()]))
     assert pointers(reply) == ["/attachments/0/filename"]
@@ -195,8 +198,9 @@ def test_a_file_is_uploaded_as_it_is() -> None:
 
 def test_a_file_is_uploaded_as_the_part_of_a_form() -> None:
     client = a_client_with_config()
-    form = {"file": (BytesIO(LARGE), "a.png", "image/png")}
-    reply = client.post("/api/attachments", data=form)
+    reply = client.post(
+        "/api/attachments", **encoded(("file", stored(LARGE, "a.png", "image/png")))
+    )
     assert reply.status_code == 201, reply.text
     assert (reply.json["size"], reply.json["content_type"]) == (len(LARGE), "image/png")
 
@@ -276,17 +280,27 @@ def test_another_sites_page_uploads_nothing() -> None:
 
 
 def a_form(*files: tuple[bytes, str] | tuple[bytes, str, str], **fields: Any) -> dict[str, Any]:
-    return {
-        "email": json.dumps(an_email_body(**fields)),
-        "file": [(BytesIO(octets), *rest) for octets, *rest in files],
-    }
+    email = json.dumps(an_email_body(**fields))
+    return encoded(("email", email), *(("file", stored(*file)) for file in files))
+
+
+def encoded(*parts: tuple[str, Any]) -> dict[str, Any]:
+    """The body of a form. The boundary that the client would make itself is now and then longer
+    than the 70 characters that RFC 2046 allows.
+    """
+    boundary, body = encode_multipart(MultiDict(parts), boundary="=_tests")
+    return {"data": body, "content_type": f'multipart/form-data; boundary="{boundary}"'}
+
+
+def stored(octets: bytes, name: str, content_type: str | None = None) -> FileStorage:
+    return FileStorage(BytesIO(octets), name, content_type=content_type)
 
 
 def posted(*files: Any, **fields: Any) -> tuple[Any, EmailMessage | None]:
     """The reply, and the message if there is one."""
     sender = FakeSender()
     application = an_application(sender=sender)
-    reply = a_client_with_config(application).post("/api/emails", data=a_form(*files, **fields))
+    reply = a_client_with_config(application).post("/api/emails", **a_form(*files, **fields))
     deliver(application)
     taken = sender.accepted
     return reply, message_from_bytes(taken[0].octets, policy=default) if taken else None
@@ -359,7 +373,7 @@ def test_the_json_of_a_form_keeps_to_the_rules_of_json() -> None:
     reply = a_client_with_config().post(
         "/api/emails", data={"email": '{"a": NaN}'}, content_type="multipart/form-data"
     )
-    assert reply.json["code"] == "invalid_json"
+    assert (reply.json["code"], pointers(reply)) == ("invalid_json", ["/email"])
 
 
 def test_the_same_key_with_another_file_of_a_form_is_another_call() -> None:
@@ -368,13 +382,13 @@ def test_the_same_key_with_another_file_of_a_form_is_another_call() -> None:
 
     def post(octets: bytes, name: str = "a.pdf") -> int:
         form = a_form((octets, name))
-        return client.post("/api/emails", data=form, headers=key).status_code
+        return client.post("/api/emails", **form, headers=key).status_code
 
     assert [post(PDF), post(PDF), post(PNG), post(PDF, "b.pdf")] == [201, 201, 409, 409]
 
 
 def test_a_batch_is_no_form() -> None:
-    assert a_client_with_config().post("/api/emails/batch", data=a_form()).status_code == 415
+    assert a_client_with_config().post("/api/emails/batch", **a_form()).status_code == 415
 
 
 # -- sizes -----------------------------------------------------------------------------------------
@@ -391,3 +405,22 @@ def test_a_message_larger_than_the_mail_server_takes_is_refused() -> None:
     reply = client.post("/api/emails", json=an_email_body(attachments=[a_file(LARGE)]))
 
     assert (reply.status_code, reply.json["code"]) == (413, "message_too_large")
+
+
+def test_a_file_of_20_mib_is_larger_in_base64_than_a_server_takes_that_takes_25_mib() -> None:
+    assert encoded_size(20 * 2**20) == 28_697_870  # lines of 76 characters, each with its CRLF
+    sender = FakeSender(Script(extensions=(f"SIZE {25 * 2**20}",)))
+    application = an_application(sender=sender)
+    client = a_client_with_config(application, max_body_bytes=30 * 2**20)
+    client.post("/api/emails", json=an_email_body())
+    deliver(application)
+
+    def sent(size: int) -> Any:
+        upload_id = uploaded(client, bytes(size)).json["attachment_id"]
+        files = [{"filename": "report.pdf", "attachment_id": upload_id}]
+        return client.post("/api/emails", json=an_email_body(attachments=files))
+
+    refused = sent(20 * 2**20)
+    assert (refused.status_code, refused.json["code"]) == (413, "message_too_large")
+    assert len(client.get("/api/emails").json) == 1
+    assert sent(18 * 2**20).status_code == 201

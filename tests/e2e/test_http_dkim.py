@@ -101,7 +101,9 @@ def test_mail_is_signed_from_the_switch_on_until_the_keys_are_removed() -> None:
     ],
 )
 def test_a_wish_that_cannot_be_met_names_the_field(wish: dict[str, Any], pointer: str) -> None:
-    assert pointers(a_client_with_config().post(KEYS, json=wish)) == [pointer]
+    reply = a_client_with_config().post(KEYS, json=wish)
+    assert pointers(reply) == [pointer]
+    assert "pattern" not in reply.text  # people do not read those
 
 
 @pytest.mark.parametrize("body", [{}, {"active": None}, {"active": 1}, {"active": "true"}])
@@ -160,3 +162,50 @@ def test_no_answer_holds_a_private_key() -> None:
     for reply in replies:
         assert "PRIVATE" not in reply.text
         assert "sealed" not in reply.text
+
+
+def test_keys_that_do_not_fit_a_new_address_are_told_at_the_change_and_by_verify() -> None:
+    client = a_client_with_config()
+    made(client, selector="mail")
+    done = "SMTP configuration updated successfully"
+    assert changed_to(client, "a@example.net") == done  # none signs
+    assert changed_to(client, "a@example.com") == done
+    assert client.patch(f"{KEYS}/mail", json={"active": True}).status_code == 200
+
+    message = changed_to(client, "me@example.net")
+    assert message.startswith(f"{done}, but ")
+    assert "mail from me@example.net goes out without a signature" in message
+    [warning] = client.post("/api/smtp-configs/1/verify").json["warnings"]
+    assert warning in message
+    assert changed_to(client, "you@example.net") == done  # it was told before
+
+    assert changed_to(client, "me@news.example.com") == done
+    assert client.post("/api/smtp-configs/1/verify").json["warnings"] == []
+
+
+def test_mail_from_an_alias_is_signed_for_its_own_domain() -> None:
+    sender = FakeSender()
+    application = an_application(sender=sender)
+    client = a_client(application)
+    config = a_config_body(aliases=["*@news.example.net"])
+    assert client.post("/api/smtp-configs", json=config).status_code == 201
+    assert pointers(client.post(KEYS, json={"domain": "example.org"})) == ["/domain"]
+    for domain in ("example.net", "example.com"):
+        made(client, selector=domain.replace(".", "-"), domain=domain)
+        switch = f"{KEYS}/{domain.replace('.', '-')}"
+        assert client.patch(switch, json={"active": True}).status_code == 200
+    for address in ("a@news.example.net", "shop@example.com"):
+        body = an_email_body(**{"from": {"address": address, "name": ""}})
+        assert client.post("/api/emails", json=body).status_code == 201
+    deliver(application)
+
+    signed = [one.octets.split(b"\r\nFrom:")[0] for one in sender.accepted]
+    assert [head.count(b" d=example.net;") for head in signed] == [2, 0]
+    assert [head.count(b" d=example.com;") for head in signed] == [0, 2]
+
+
+def changed_to(client: FlaskClient, address: str) -> str:
+    reply = client.put("/api/smtp-configs/1", json={"email_address": address})
+    assert reply.status_code == 200, reply.text
+    message: str = reply.json["message"]
+    return message

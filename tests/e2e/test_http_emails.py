@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from adapters.fakes.clock import FakeClock
 from adapters.fakes.memory_store import MemoryStore
 from adapters.fakes.sender import FakeSender, Fault, Rule, Script
-from application import Application, ServiceRules
+from application import Application, ServicePolicy
 from domain.account.account import OnUnknown
 from domain.email.status import Status
 from tests.applications import (
@@ -93,7 +93,8 @@ def test_an_accepted_email_is_shown_as_published():
         "reason_code": None,
         "waiting_reason": "in_line",
         "next_attempt_at": "2026-01-05T09:00:00.000000",
-        "message_id": "<00000000000000000000000000000001@example.com>",
+        "message_id": "<019b8d627a8000000000000000000001@example.com>",
+        "provider_message_id": None,
         "template": None,
         "at_most_once": False,
         "topic": None,
@@ -112,6 +113,10 @@ def test_an_accepted_email_is_shown_as_published():
                 "code": None,
                 "enhanced_code": None,
                 "text": None,
+                "bounced_at": None,
+                "bounce_status": None,
+                "bounce_text": None,
+                "complained_at": None,
             }
             for address, kind in [
                 ("ada@example.org", "to"),
@@ -120,6 +125,7 @@ def test_an_accepted_email_is_shown_as_published():
             ]
         ],
         "attempts": [],
+        "content_purged_at": None,
     }
 
 
@@ -172,8 +178,42 @@ def test_a_sent_email_tells_who_took_it_and_when():
         "text": attempt["text"],
         "result": "sent",
         "reason": "accepted",
+        "provider_message_id": None,
         "duration_ms": 0.0,
     }
+
+
+def test_a_sent_email_tells_what_its_mail_server_calls_it():
+    shown = shown_after_one_attempt(Rule("dot", "250 2.0.0 Ok: queued as 3DDFC23E5DA"))
+    assert shown["provider_message_id"] == "3DDFC23E5DA"
+    assert [one["provider_message_id"] for one in shown["attempts"]] == ["3DDFC23E5DA"]
+
+
+def test_of_several_transactions_the_last_that_was_accepted_names_it():
+    sender = FakeSender(
+        Script(
+            [
+                Rule("rcpt", "450 4.2.0 later", recipient="bob@example.org", times=2),
+                Rule("dot", "250 2.0.0 Ok: queued as AAAA1", times=1),
+                Rule("dot", "250 2.0.0 Ok: queued as BBBB2"),
+            ]
+        )
+    )
+    clock = FakeClock()
+    application = an_application(sender=sender, clock=clock)
+    client = a_client_with_config(application)
+    submitted(client, recipients=["ada@example.org", "bob@example.org"])
+    names = []
+    for _ in range(3):
+        deliver(application)
+        names.append(client.get("/api/emails/1").json["provider_message_id"])
+        clock.tick(3600)
+    assert names == ["AAAA1", "AAAA1", "BBBB2"]
+
+
+def test_a_refused_email_has_no_name_at_its_mail_server():
+    shown = shown_after_one_attempt(Rule("dot", "451 4.3.0 not queued as 3DDFC23E5DA"))
+    assert shown["provider_message_id"] is None
 
 
 def test_a_deferred_email_tells_why_and_when_it_is_tried_again():
@@ -400,7 +440,7 @@ def test_a_failed_email_is_retried():
 def test_an_unknown_outcome_is_resolved(verdict, message, status):
     application = an_application(
         sender=FakeSender(Script([Rule("dot", Fault.ACCEPT_CLOSE)])),
-        rules=ServiceRules(delivery=delivery_rules(on_unknown=OnUnknown.HOLD)),
+        rules=ServicePolicy(delivery=delivery_rules(on_unknown=OnUnknown.HOLD)),
     )
     client = a_client_with_config(application)
     submitted(client)
@@ -560,7 +600,7 @@ def test_an_email_for_more_than_the_limits_allow_is_not_retried_there():
 def unknown_of_a_removed_configuration() -> FlaskClient:
     application = an_application(
         sender=FakeSender(Script([Rule("dot", Fault.ACCEPT_CLOSE)])),
-        rules=ServiceRules(delivery=delivery_rules(on_unknown=OnUnknown.HOLD)),
+        rules=ServicePolicy(delivery=delivery_rules(on_unknown=OnUnknown.HOLD)),
     )
     client = a_client_with_config(application)
     submitted(client)

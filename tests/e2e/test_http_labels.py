@@ -71,8 +71,14 @@ def test_a_wrong_key_of_the_metadata_is_refused(key):
     client = a_client_with_config()
     reply = client.post("/api/emails", json=an_email_body(metadata={key: "v"}))
 
-    assert reply.status_code == 400
-    assert pointers(reply)[0].startswith("/metadata/")
+    assert (reply.status_code, pointers(reply)) == (400, [f"/metadata/{key}"])
+
+
+def test_a_wrong_value_is_named_by_its_key_whatever_that_is():
+    client = a_client_with_config()
+    reply = client.post("/api/emails", json=an_email_body(metadata={"[key]": 1}))
+
+    assert pointers(reply) == ["/metadata/[key]"]
 
 
 def test_the_longest_labels_are_accepted():

@@ -6,7 +6,7 @@ import pytest
 
 from adapters.fakes.clock import FakeClock
 from adapters.fakes.memory_store import MemoryStore
-from application import ServiceRules
+from application import ServicePolicy
 from domain.errors import StaleAttempt, StoreUnavailable
 from tests.applications import (
     a_client,
@@ -57,7 +57,7 @@ def is_a_problem(reply, status: int, code: str) -> bool:
     "path",
     [
         *["/nothing", "/api", "/api/", "/api/nothing", "/api/emails/", "/api/emails/1/"],
-        *["/api/smtp-configs/", "/api/emails/1/nothing", "//api/emails", "/API/emails"],
+        *["/api/smtp-configs/", "/api/emails/1/nothing", "//api/accounts", "/API/emails"],
         *[
             "/healthz/",
             "/api/emails/status/",
@@ -170,7 +170,7 @@ def test_a_draining_service_does_not_read_the_body_first():
 
 
 def test_t_dos_2_a_full_queue_takes_no_email():
-    rules = ServiceRules(delivery=delivery_rules(), max_queue_depth=1)
+    rules = ServicePolicy(delivery=delivery_rules(), max_queue_depth=1)
     client = a_client_with_config(an_application(rules=rules))
     assert client.post("/api/emails", json=an_email_body()).status_code == 201
     reply = client.post("/api/emails", json=an_email_body())

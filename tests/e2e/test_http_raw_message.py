@@ -57,13 +57,14 @@ def test_it_is_shown_as_any_email():
         "metadata": {"order": "7"},
         "at_most_once": True,
     }
-    octets = b"Message-ID: <1@example.net>\n" + MESSAGE
+    octets = b"Message-ID: <1@example.net>\nReply-To: help@example.org\n" + MESSAGE
     assert client.post(PATH, json=a_raw_body(octets, **changes)).status_code == 201
     shown = client.get("/api/emails/1").get_json()
 
     assert shown["subject"] == "Grüße"
     assert shown["from"] == {"address": "shop@example.com", "name": "Ada"}
     assert shown["recipients"] == ["grace@example.org"]
+    assert (shown["reply_to"], shown["in_reply_to"], shown["attachments"]) == ([], None, [])
     assert shown["message_id"] == "<1@example.net>"
     assert (shown["status"], shown["priority"], shown["at_most_once"]) == ("scheduled", 1, True)
     assert (shown["tags"], shown["metadata"]) == (["invoice"], {"order": "7"})

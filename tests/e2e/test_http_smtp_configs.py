@@ -6,8 +6,9 @@ import pytest
 
 from adapters.fakes.clock import FakeClock
 from adapters.fakes.sender import FakeSender, Fault, Rule, Script
-from application import ServiceRules
+from application import ServicePolicy
 from domain.outcome.handoff import Stage
+from entrypoints.http.smtp_configs.auth import AuthReply
 from tests.applications import (
     a_client,
     a_client_with_config,
@@ -80,10 +81,16 @@ def test_one_is_shown_with_everything_but_its_password():
         "email_address": "shop@example.com",
         "display_name": "Example Shop",
         "aliases": [],
+        "inbox": None,
+        "transport": "smtp",
         "smtp_host": "smtp.example.com",
         "smtp_port": 587,
         "username": "shop@example.com",
         "password_set": True,
+        "auth": {
+            "type": "password",
+            **dict.fromkeys(AuthReply.model_fields.keys() - {"type"}),
+        },
         "auth_mechanism": None,
         "active": True,
         "use_tls": True,
@@ -96,6 +103,7 @@ def test_one_is_shown_with_everything_but_its_password():
         "priority_reserve": 10,
         "on_unknown": None,
         "announce_next": False,
+        "ses_headers": False,
         "sent_count_today": 0,
         "sent_count_hour": 0,
         "last_sent": None,
@@ -184,6 +192,7 @@ def test_every_field_can_be_set_and_changed():
         "on_unknown": "hold",
         "auth_mechanism": "login",
         "announce_next": True,
+        "ses_headers": True,
     }
     client = a_client_with_config()
     assert client.put("/api/smtp-configs/1", json=fields).status_code == 200
@@ -245,7 +254,9 @@ def test_a_name_an_address_and_a_host_are_enough():
         ({"smtp_port": 465, "use_tls": True}, True, False, 465),
         ({"smtp_port": 465, "use_ssl": False}, True, False, 465),
         ({"smtp_port": 465, "use_tls": False}, False, True, 465),
+        ({"smtp_port": 465, "use_tls": True, "use_ssl": False}, True, False, 465),
         ({"smtp_port": 587}, True, False, 587),
+        ({"use_ssl": False}, True, False, 587),
     ],
 )
 def test_the_switches_name_one_protection_and_its_port(switches, tls, ssl, port):
@@ -274,9 +285,58 @@ def test_the_default_protection_follows_the_port_and_a_choice_stays():
     assert seen == [(False, True), (True, False), (False, True), (False, True), (False, True)]
 
 
+STARTTLS = {"use_tls": True, "use_ssl": False}
+TLS = {"use_tls": False, "use_ssl": True}
+NEITHER = {"use_tls": False, "use_ssl": False}
+
+
+@pytest.mark.parametrize(
+    ("before", "change", "after"),
+    [
+        (STARTTLS, {"use_ssl": True}, TLS),
+        (STARTTLS, {"use_ssl": False}, STARTTLS),
+        (STARTTLS, {"use_tls": False}, NEITHER),
+        (STARTTLS, {"use_tls": True}, STARTTLS),
+        (STARTTLS, NEITHER, NEITHER),
+        (STARTTLS, TLS, TLS),
+        (TLS, {"use_tls": True}, STARTTLS),
+        (TLS, {"use_tls": False}, TLS),
+        (TLS, {"use_ssl": False}, NEITHER),
+        (TLS, STARTTLS, STARTTLS),
+        (NEITHER, {"use_tls": True}, STARTTLS),
+        (NEITHER, {"use_ssl": True}, TLS),
+        (NEITHER, {"use_ssl": False}, NEITHER),
+        # the port moves too: a switch counts, and not the port's default
+        (STARTTLS, {"smtp_port": 465, "use_tls": True}, STARTTLS),
+        (STARTTLS, {"smtp_port": 465, "use_ssl": False}, STARTTLS),
+        (STARTTLS, {"smtp_port": 465, "use_tls": False}, NEITHER),
+        # without a switch: a default follows the port, a choice stays
+        (STARTTLS, {"smtp_port": 465}, TLS),
+        (TLS, {"smtp_port": 465}, TLS),
+        (NEITHER, {"smtp_port": 465}, NEITHER),
+    ],
+)
+def test_a_put_with_one_switch_or_none_keeps_the_meaning_of_the_other(before, change, after):
+    client = a_client()
+    body = a_config_body(username="", password="", smtp_port=587, **before)
+    assert client.post("/api/smtp-configs", json=body).status_code == 201
+
+    assert client.put("/api/smtp-configs/1", json=change).status_code == 200
+
+    now = shown(client)
+    assert {name: now[name] for name in after} == after
+    assert now["smtp_port"] == change.get("smtp_port", 587)
+
+
 def test_the_two_switches_exclude_each_other():
-    reply = a_client().post("/api/smtp-configs", json=a_config_body(use_tls=True, use_ssl=True))
-    assert pointers(reply) == ["/use_ssl"]
+    both = {"use_tls": True, "use_ssl": True}
+    created = a_client().post("/api/smtp-configs", json=a_config_body(**both))
+    assert pointers(created) == ["/use_ssl"]
+
+    client = a_client_with_config()
+    changed = client.put("/api/smtp-configs/1", json=both)
+    assert pointers(changed) == ["/use_ssl"]
+    assert (shown(client)["use_tls"], shown(client)["use_ssl"]) == (True, False)
 
 
 def test_t_tls_a_password_goes_over_tls_or_to_this_machine_only():
@@ -418,6 +478,8 @@ def test_null_is_no_limit(limit):
         ("auth_mechanism", "xoauth2"),
         ("announce_next", None),
         ("announce_next", 1),
+        ("ses_headers", None),
+        ("ses_headers", "yes"),
         ("active", "yes"),
         ("daily_limit", 0),
         ("daily_limit", -1),
@@ -463,7 +525,7 @@ def test_t_json_5_read_only_and_unknown_fields_are_refused(client, field):
 
 def test_every_missing_field_is_named_at_once():
     reply = a_client().post("/api/smtp-configs", json={})
-    assert pointers(reply) == ["/name", "/email_address", "/smtp_host"]
+    assert pointers(reply) == ["/smtp_host", "/name", "/email_address"]
 
 
 def test_a_change_of_nothing_is_refused():
@@ -558,6 +620,7 @@ def test_verify_says_that_all_is_well():
         "code": None,
         "enhanced_code": None,
         "text": "",
+        "warnings": [],
     }
     assert [(each["stage"], each["code"]) for each in stages] == [
         ("connect", None),
@@ -677,7 +740,7 @@ def test_while_mail_waits_for_it_an_smtp_configuration_says_why(rule, changes, r
 
 
 def test_a_full_smtp_configuration_takes_no_more_mail_by_name():
-    rules = ServiceRules(delivery=delivery_rules(), max_account_depth=1)
+    rules = ServicePolicy(delivery=delivery_rules(), max_account_depth=1)
     client = a_client_with_config(an_application(rules=rules))
     assert client.post("/api/emails", json=an_email_body(smtp_config_id=1)).status_code == 201
 

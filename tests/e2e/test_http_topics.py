@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from adapters.fakes.clock import FakeClock
 from adapters.fakes.memory_store import MemoryStore
-from application import ServiceRules
+from application import ServicePolicy
 from tests.applications import (
     a_client_with_config,
     an_application,
@@ -34,7 +34,7 @@ def client(store: MemoryStore) -> FlaskClient:
 
 
 def a_client(store: MemoryStore, public_url: str | None) -> FlaskClient:
-    rules = ServiceRules(delivery=delivery_rules(), public_url=public_url)
+    rules = ServicePolicy(delivery=delivery_rules(), public_url=public_url)
     return a_client_with_config(an_application(rules=rules, store=store))
 
 

@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 from adapters.fakes.clock import FakeClock
 from adapters.fakes.memory_store import MemoryStore
 from adapters.fernet_vault import FernetVault
-from application import Application, ServiceRules
+from application import Application, ServicePolicy
 from domain.suppression import Suppression
 from tests.applications import (
     a_client,
@@ -36,7 +36,7 @@ class Service:
 
     def __init__(self, *, vault: FernetVault | None = None, **rules: Any) -> None:
         self.store = MemoryStore(clock=FakeClock())
-        self._rules = ServiceRules(delivery=delivery_rules(), public_url=PUBLIC_URL)
+        self._rules = ServicePolicy(delivery=delivery_rules(), public_url=PUBLIC_URL)
         application = self.application()
         self.client = a_client(application, **rules)
         self.headers = {"X-API-Key": a_key(application, "admin", "send", "read")}
@@ -318,7 +318,7 @@ def test_it_works_behind_a_proxy_under_a_sub_path():
     # whatever is in front: nothing in the page leads out of the folder of the link
     [link] = Parts(page.text).of("link")
     shown = f"https://mail.example.com/news{service.path}"
-    assert urljoin(shown, link["href"]) == "https://mail.example.com/news/u/static/unsubscribe.css"
+    assert urljoin(shown, link["href"]) == "https://mail.example.com/news/u/static/public.css"
     assert service.client.post(service.path, headers=headers).status_code == 200
     assert len(service.listed()) == 1
 

@@ -21,8 +21,8 @@ from adapters.fakes.memory_store import MemoryStore
 from adapters.fakes.sender import FakeSender, Rule, Script
 from adapters.fernet_vault import FernetVault
 from adapters.observers import ListObserver
-from application import Application, ServiceRules
-from application.access import AccessRules
+from application import Application, ServicePolicy
+from application.access import AccessPolicy
 from domain.access import Caller, Scope, token_of
 from domain.account.network import DEFAULT_PORTS, NetworkPolicy
 from domain.errors import Forbidden, SecretUnreadable, Unauthorized
@@ -47,7 +47,13 @@ PATHS = (
     *("/api/emails/1/explain", "/api/emails/1/cancel", "/api/emails/1/retry", "/api/nothing"),
     *("/api/emails/1/resolve", "/api/emails/status/sent", "/api/smtp-configs", "/api//emails"),
     *("/api/smtp-configs/1", "/api/smtp-configs/1/verify", "/api/smtp-configs/1/pause"),
-    *("/api/smtp-configs/1/resume", "/api/openapi.json", "//api/emails", "/API/emails"),
+    *(
+        "/api/smtp-configs/1/doctor",
+        "/api/smtp-configs/1/resume",
+        "/api/openapi.json",
+        "//api/accounts",
+        "/API/emails",
+    ),
     *("/api/emails/../emails", "/api/%65mails", "/api/emails;x", "/api/emails%2f1", "/apix"),
 )
 UNKNOWN = token_of("ffffffff", bytes(32))
@@ -83,7 +89,7 @@ def listed(client: FlaskClient, path: str = "/api/emails") -> list[int]:
 @pytest.fixture(scope="module")
 def guarded() -> FlaskClient:
     """A service that many wrong keys may be tried on."""
-    rules = ServiceRules(delivery=delivery_rules(), access=AccessRules(strikes=100_000))
+    rules = ServicePolicy(delivery=delivery_rules(), access=AccessPolicy(strikes=100_000))
     application = closed(rules=rules)
     return production(application)
 
@@ -104,7 +110,7 @@ def wrong_headers(application: Application) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("path", PATHS)
 def test_t_auth_1_no_call_under_api_answers_without_a_key(path):
-    rules = ServiceRules(delivery=delivery_rules(), access=AccessRules(strikes=100_000))
+    rules = ServicePolicy(delivery=delivery_rules(), access=AccessPolicy(strikes=100_000))
     application = closed(rules=rules)
     client = production(application)
     for headers in wrong_headers(application):
@@ -160,7 +166,7 @@ def test_a_key_is_taken_from_either_header(header):
 
 
 def test_t_auth_3_a_wrong_key_takes_as_long_however_much_of_it_is_right():
-    rules = ServiceRules(delivery=delivery_rules(), access=AccessRules(strikes=10**9))
+    rules = ServicePolicy(delivery=delivery_rules(), access=AccessPolicy(strikes=10**9))
     application = an_application(rules=rules, closed=True)
     token = a_key(application, "send")
     nearly = token[:-1] + ("A" if token[-1] != "A" else "B")
@@ -220,6 +226,8 @@ CALLS = (
     ("POST", "/api/smtp-configs/1/pause", "admin"),
     ("POST", "/api/smtp-configs/1/resume", "admin"),
     ("POST", "/api/smtp-configs/1/verify", "admin"),
+    ("POST", "/api/smtp-configs/1/doctor", "admin"),
+    ("GET", "/metrics", "metrics"),
 )
 
 
@@ -241,7 +249,7 @@ def test_t_auth_4_the_use_cases_themselves_ask_for_the_scope():
     application = closed()
     nobody = Caller(key_id=9, scopes=frozenset())
     account_service, queries = application.account_service, application.queries
-    changes = application.email_changes
+    changes, doctor = application.email_changes, application.doctor
     calls = (
         lambda: account_service.create({}, caller=nobody),
         lambda: account_service.update(1, {}, caller=nobody),
@@ -249,6 +257,7 @@ def test_t_auth_4_the_use_cases_themselves_ask_for_the_scope():
         lambda: account_service.pause(1, caller=nobody),
         lambda: account_service.resume(1, caller=nobody),
         lambda: account_service.verify(1, caller=nobody),
+        lambda: doctor.examine(1, advise=lambda *_: "", caller=nobody),
         lambda: queries.email(1, caller=nobody),
         lambda: queries.emails(limit=1, caller=nobody),
         lambda: queries.account(1, caller=nobody),
@@ -319,7 +328,7 @@ def test_t_auth_5_an_account_that_is_not_the_keys_is_not_there():
     limited = a_keyed_client(application, "admin", accounts=frozenset({1}))
     assert listed(limited, "/api/smtp-configs") == [1]
     calls = (("GET", ""), ("PUT", ""), ("DELETE", ""), ("POST", "/pause"), ("POST", "/resume"))
-    for method, path in (*calls, ("POST", "/verify")):
+    for method, path in (*calls, ("POST", "/verify"), ("POST", "/doctor")):
         body = {"active": False} if method == "PUT" else None
         reply = limited.open(f"/api/smtp-configs/2{path}", method=method, json=body)
         assert (reply.status_code, reply.json["code"]) == (404, "not_found")
@@ -399,7 +408,7 @@ def test_t_idem_another_body_is_a_conflict():
 
 def test_t_idem_the_same_call_200_times_at_once_makes_one_email():
     application = an_application(
-        closed=True, rules=ServiceRules(delivery=delivery_rules(), access=AccessRules(burst=1000))
+        closed=True, rules=ServicePolicy(delivery=delivery_rules(), access=AccessPolicy(burst=1000))
     )
     with_accounts(application)
     client = a_keyed_client(application, "send", "read")
@@ -421,7 +430,7 @@ def test_t_idem_the_same_call_200_times_at_once_makes_one_email():
 
 def test_t_dos_2_one_key_is_held_back_and_the_others_are_not():
     clock = FakeClock()
-    rules = ServiceRules(delivery=delivery_rules(), access=AccessRules(rate=2, burst=20))
+    rules = ServicePolicy(delivery=delivery_rules(), access=AccessPolicy(rate=2, burst=20))
     application = closed(rules=rules, clock=clock)
     greedy, other = (a_keyed_client(application, "read") for _ in range(2))
     answers = [greedy.get("/api/emails") for _ in range(21)]
@@ -437,7 +446,7 @@ def test_t_dos_2_one_key_is_held_back_and_the_others_are_not():
 
 
 def test_t_dos_2_refusals_and_paths_that_are_not_there_count_too():
-    rules = ServiceRules(delivery=delivery_rules(), access=AccessRules(rate=1, burst=3))
+    rules = ServicePolicy(delivery=delivery_rules(), access=AccessPolicy(rate=1, burst=3))
     application = an_application(rules=rules, closed=True)
     client = a_keyed_client(application, "read")
     answers = [client.get("/api/nothing"), client.post("/api/emails"), client.put("/api/emails")]
@@ -480,7 +489,7 @@ def test_t_abuse_what_was_not_accepted_does_not_count():
 
 
 def test_t_abuse_the_last_free_places_are_given_once():
-    rules = ServiceRules(delivery=delivery_rules(), access=AccessRules(burst=1000))
+    rules = ServicePolicy(delivery=delivery_rules(), access=AccessPolicy(burst=1000))
     application = closed(rules=rules)
     client = a_keyed_client(application, "send", "read", daily_recipients=10)
     token = client.environ_base["HTTP_X_API_KEY"]
@@ -532,7 +541,7 @@ PRIVATE = ("2002:7f00:1::", "::7f00:1", "127.0.0.1", "localhost", "10.0.0.7", "[
 
 
 def in_production(network: NetworkPolicy | None = None) -> FlaskClient:
-    rules = ServiceRules(delivery=delivery_rules(), network=network or NetworkPolicy())
+    rules = ServicePolicy(delivery=delivery_rules(), network=network or NetworkPolicy())
     return a_keyed_client(closed(rules=rules), "admin")
 
 
@@ -589,7 +598,7 @@ def test_t_ssrf_3_the_owner_may_allow_a_port():
 def test_an_account_that_was_saved_before_can_still_be_switched_off():
 
     store = MemoryStore(clock=FakeClock())
-    wide = ServiceRules(
+    wide = ServicePolicy(
         delivery=delivery_rules(), network=NetworkPolicy(ports=DEFAULT_PORTS | {1025})
     )
     before = a_keyed_client(closed(store=store, rules=wide), "admin")
@@ -628,6 +637,8 @@ def test_t_ssrf_4_without_admin_every_server_that_is_not_reached_reads_alike(sta
     assert shown["reason_code"] in (None, "unreachable")
     told = reader.get(f"/api/emails/{email_id}/explain").text
     told += reader.get("/api/smtp-configs/2").text + json.dumps(shown)
+    told += reader.get("/api/events").text
+    assert "email.accepted" in told
     assert problem.value not in told
     [full] = admin.get(f"/api/emails/{email_id}").json["attempts"]
     assert full["stage"] == stage

@@ -98,6 +98,7 @@ def every_answer_about(client: FlaskClient, email_id: int) -> list[TestResponse]
         client.get("/api/emails"),
         client.get("/api/emails", query_string={"limit": 1}),
         client.get("/api/emails/status/retry"),
+        client.get("/api/events"),
         client.get("/api/smtp-configs"),
         client.post(f"{path}/resolve", json={"as": "sent"}),
         client.post(f"{path}/retry"),
@@ -234,18 +235,18 @@ def test_another_account_answers_as_one_that_is_not_there(house: House, account_
         client.get(path),
         client.put(path, json={"name": "x"}),
         client.delete(path),
-        *(client.post(f"{path}/{action}") for action in ("pause", "resume", "verify")),
+        *(client.post(f"{path}/{action}") for action in ("pause", "resume", "verify", "doctor")),
         client.post("/api/emails", json=an_email_body(smtp_config_id=account_id)),
         client.post("/api/emails/batch", json=batch),
         client.post("/api/emails/batch", json={**batch, "mode": "each"}),
         client.get("/api/emails", query_string={"smtp_config_id": account_id}),
     ]
 
-    assert [reply.status_code for reply in replies] == [404] * 8 + [201, 200]
+    assert [reply.status_code for reply in replies] == [404] * 9 + [201, 200]
     detail = f"there is no SMTP configuration {account_id}"
-    assert {reply.json["detail"] for reply in replies[:8]} == {detail}
-    assert replies[8].json["results"][0]["error"]["detail"] == detail
-    assert replies[9].json == []
+    assert {reply.json["detail"] for reply in replies[:9]} == {detail}
+    assert replies[9].json["results"][0]["error"]["detail"] == detail
+    assert replies[10].json == []
 
 
 def test_the_pages_of_the_list_skip_what_is_on_other_accounts(house: House) -> None:

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from adapters.fakes.clock import FakeClock
-from application import Application, ServiceRules
+from application import Application, ServicePolicy
 from tests.applications import (
     a_client_with_config,
     a_config_body,
@@ -28,7 +28,7 @@ FEW_MS = 0.03
 
 def closed(*, clock: FakeClock | None = None, **rules: Any) -> Application:
     """A service as in production with one SMTP configuration."""
-    service = ServiceRules(delivery=delivery_rules(), **rules)
+    service = ServicePolicy(delivery=delivery_rules(), **rules)
     application = an_application(closed=True, rules=service, clock=clock or FakeClock())
     admin = a_keyed_client(application, "admin")
     assert admin.post("/api/smtp-configs", json=a_config_body()).status_code == 201

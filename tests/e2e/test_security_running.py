@@ -272,14 +272,15 @@ def test_a_key_is_made_shown_once_listed_used_and_revoked(tmp_path):
     assert token not in made.stderr
     prefix = token.split("_")[1]
     listed = service.run("keys", "list").stdout
-    assert re.search(rf"{prefix}  web +send +all +default +\S+ +usable until ", listed)
+    assert re.search(rf"{prefix}  web +send +all +own +default +\S+ +usable until ", listed)
     assert token.split("_", 2)[2] not in listed
     revoked = service.run("keys", "revoke", prefix)
     assert revoked.stdout == f"The key {prefix} (web) is revoked.\n"
     again = service.run("keys", "revoke", prefix)
     assert (again.returncode, "was revoked before" in again.stderr) == (1, True)
     assert (
-        f"{prefix}  web   send    all       default         " in service.run("keys", "list").stdout
+        f"{prefix}  web   send    all       own   default         "
+        in service.run("keys", "list").stdout
     )
     told = service.run("audit", "--limit", "5").stdout.splitlines()
     assert re.search(rf"local +key_revoked +key {prefix} +name=web scopes=send", told[1])

@@ -85,7 +85,7 @@ def test_a_strict_client_compiles_the_readmes_example_and_its_call_is_answered(
         ({"email": {"recipients": ...}}, "recipients"),
         ({"email": {"priority": "high"}}, "Type 'string' is not assignable to type 'number'"),
         ({"email": {"colour": "red"}}, "colour"),
-        ({"config": {"smtp_host": ...}}, "smtp_host"),
+        ({"config": {"email_address": ...}}, "email_address"),
     ],
 )
 def test_the_types_refuse_what_the_service_refuses(

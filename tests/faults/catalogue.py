@@ -8,21 +8,28 @@ import attrs
 
 from tests.faults import (
     brokers,
+    erasures,
     frozen,
     fuzz,
     goodbyes,
+    inboxes,
     kills,
     limits,
     matrix,
     model_check,
     neighbours,
+    oauth_backlog,
     outages,
+    parts,
     processes,
     real_servers,
     requirements,
     servers,
     soak,
     storage,
+    submissions,
+    tokens,
+    webhooks,
 )
 from tests.faults.harness import Numbers
 from tests.faults.private_brokers import PrivateRabbitMQ
@@ -71,6 +78,24 @@ EXPERIMENTS = (
         claim="killed repeatedly in one email's dialogue, the service gives up only that email",
         run=kills.killed_in_one_dialogue,
         short={"emails": 60},
+    ),
+    Experiment(
+        name="PARTS",
+        claim="kill -9 amid uploads and emails with files loses, damages and leaves over nothing",
+        run=parts.killed_with_files,
+        short={"emails": 60, "kills": 3},
+    ),
+    Experiment(
+        name="INTAKE",
+        claim="kill -9 while mail comes in by SMTP: each 250 is stored once, sent again or not",
+        run=submissions.killed_while_mail_comes,
+        short={"messages": 200, "kills": 2},
+    ),
+    Experiment(
+        name="ERASE",
+        claim="a person erased under kill -9 is in no file, and all other mail arrives",
+        run=erasures.erased_under_load,
+        short={"of_person": 60, "emails": 200, "kills": 3},
     ),
     Experiment(
         name="FROZEN",
@@ -191,6 +216,7 @@ EXPERIMENTS = (
         name="E24",
         claim="the lowest priority always gets its share; without it the order is strict",
         run=neighbours.the_lowest_priority_is_served,
+        short={"seconds": 2, "low": 20, "backlog": 40, "judge_share": False},
     ),
     Experiment(
         name="E26",
@@ -235,5 +261,37 @@ EXPERIMENTS = (
             needs=(partial(real_servers.needed, name=name),),
         )
         for name in ("Postfix", "Exim", "OpenSMTPD", "Dovecot", "Haraka", "smtp-server")
+    ),
+    Experiment(
+        name="TOKENS",
+        claim="processes that need a token at once refresh it once, and kill -9 loses none",
+        run=tokens.one_refresh,
+        short={"rounds": 3},
+    ),
+    Experiment(
+        name="OAUTH",
+        claim="a backlog outlives its tokens: none failed, no copy, 95 % of a password's pace",
+        run=oauth_backlog.a_backlog_outlives_its_tokens,
+        # the pace of 400 emails says nothing on a machine that does other things
+        short={"emails": 400, "rounds": 1, "short_s": 1, "least_share": 0.0},
+    ),
+    Experiment(
+        name="INBOX",
+        claim="an inbox with hostile mail, read by processes that are killed, from a server that"
+        " is stopped and numbers it anew: every bounce is one event",
+        run=inboxes.every_bounce_once,
+        short={"bounces": 60, "hostile": 120, "kills": 3},
+    ),
+    Experiment(
+        name="WEBHOOK",
+        claim="kill -9 between a result and its webhook: each event comes, none before its commit",
+        run=webhooks.killed_before_the_call,
+        short={"emails": 200, "kills": 4},
+    ),
+    Experiment(
+        name="WEBHOOK-BAD",
+        claim="receivers that hang, drip, redirect or fail delay no email and no other webhook",
+        run=webhooks.bad_receivers,
+        short={"emails": 100, "each": 1},
     ),
 )

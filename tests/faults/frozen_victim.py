@@ -27,9 +27,9 @@ def stand_still(where: str, marks: Path) -> None:
             # to this very thread: it must not get one instruction further
             signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
 
-    owner: Any = ResultWriter if where == "mark" else CommitPermit
+    instance: Any = ResultWriter if where == "mark" else CommitPermit
     name = "mark" if where == "mark" else "__call__"
-    asked = getattr(owner, name)
+    asked = getattr(instance, name)
 
     def then_stop(self: Any, *arguments: Any, **options: Any) -> Any:
         answer = asked(self, *arguments, **options)
@@ -37,7 +37,7 @@ def stand_still(where: str, marks: Path) -> None:
             stop()
         return answer
 
-    setattr(owner, name, then_stop)
+    setattr(instance, name, then_stop)
 
 
 def main() -> int:

@@ -5,8 +5,8 @@ from collections import Counter
 from pathlib import Path
 
 from tests.faults.harness import Numbers, ended
-from tests.generated_calls import CHAPTERS, LIMITS, SEED, generated, generated_calls
-from tests.running import Running, free_port
+from tests.generated_calls import CHAPTERS, LIMITS, SEED, fill, generated, generated_calls
+from tests.running import Running
 
 
 def generated_calls_find_nothing(folder: Path, *, cases: int = 10_000) -> Numbers:
@@ -23,7 +23,7 @@ def generated_calls_find_nothing(folder: Path, *, cases: int = 10_000) -> Number
             place.mkdir()
             service = Running(place, **LIMITS)
             with ended(service):
-                service.start().account(free_port())
+                fill(service.start())
                 report = generated_calls(service, *tags, seed=seed)
                 log = service.output()
             runs += 1

@@ -40,13 +40,19 @@ class Taken:
     wall: float
     monotonic: float
     bad: tuple[str, ...]
+    files: tuple[str, ...] = ()
 
 
 class Sink:
     """The scripted mail server (tests/smtp_server.py) as a process."""
 
     def __init__(
-        self, folder: Path, *, latency_ms: float = 0, rules: Sequence[Mapping[str, object]] = ()
+        self,
+        folder: Path,
+        *,
+        latency_ms: float = 0,
+        rules: Sequence[Mapping[str, object]] = (),
+        reads_files: bool = False,
     ) -> None:
         self.log = folder / f"accepted-{time.monotonic_ns()}.jsonl"
         self._counted = 0
@@ -55,6 +61,7 @@ class Sink:
             [
                 *(sys.executable, "-m", "tests.smtp_server", "--log", str(self.log)),
                 *("--latency-ms", str(latency_ms), "--rules", json.dumps(list(rules))),
+                *(["--files"] if reads_files else []),
             ],
             cwd=ROOT,
             stdin=subprocess.PIPE,
@@ -114,6 +121,7 @@ def _taken(line: str) -> Taken:
         wall=entry["time"],
         monotonic=entry["monotonic"],
         bad=tuple(entry["bad"]),
+        files=tuple(entry["files"]),
     )
 
 
@@ -135,12 +143,16 @@ class Client:
         self._connection: http.client.HTTPConnection | None = None
 
     def post(self, path: str, body: object, *, key: str | None = None) -> Answer:
-        """One request. A connection that breaks is an answer too: 0."""
+        """One request in JSON. A connection that breaks is an answer too: 0."""
+        return self.send(path, json.dumps(body).encode(), kind="application/json", key=key)
+
+    def send(self, path: str, body: bytes, *, kind: str, key: str | None = None) -> Answer:
+        """One request with a body of that media type."""
         started = time.monotonic()
-        headers = {"Content-Type": "application/json"} | ({"Idempotency-Key": key} if key else {})
+        headers = {"Content-Type": kind} | ({"Idempotency-Key": key} if key else {})
         try:
             connection = self._connection or self._connect()
-            connection.request("POST", path, json.dumps(body).encode(), headers)
+            connection.request("POST", path, body, headers)
             response = connection.getresponse()
             status, octets = response.status, response.read()
         except (OSError, http.client.HTTPException):
@@ -173,11 +185,16 @@ def an_email(subject: str, **fields: object) -> dict[str, object]:
     }
 
 
+def _post_email(client: Client, body: dict[str, object], key: str) -> Answer:
+    return client.post("/api/emails", body, key=key)
+
+
 class Load:
     """Some threads that post emails until each is accepted, whatever happens to the service.
 
-    ``accepted`` maps the subjects whose 201 was read to their ids. Any answer but 201 and 503 fails
-    the run when it is joined.
+    *post* makes the request of a body with an Idempotency-Key; without it the body is that of an
+    email. ``accepted`` maps the subjects whose 201 was read to their ids. Any answer but 201 and
+    503 fails the run when it is joined.
     """
 
     def __init__(
@@ -187,7 +204,9 @@ class Load:
         *,
         threads: int = 4,
         per_second: float | None = None,
+        post: Callable[[Client, dict[str, object], str], Answer] | None = None,
     ) -> None:
+        self._post = post or _post_email
         self.accepted: dict[str, int] = {}
         self.statuses: Counter[int] = Counter()
         self.slowest_s = 0.0
@@ -233,7 +252,7 @@ class Load:
     def _insist(self, client: Client, body: dict[str, object]) -> None:
         subject = str(body["subject"])
         while not self._stopping.is_set():
-            answer = client.post("/api/emails", body, key=subject.replace(" ", "-"))
+            answer = self._post(client, body, subject.replace(" ", "-"))
             with self._lock:
                 self.statuses[answer.status] += 1
                 if answer.status:

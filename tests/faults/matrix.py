@@ -30,8 +30,8 @@ from adapters.name_resolver import NameResolver
 from adapters.no_locks import NoLocks
 from adapters.observers import ListObserver
 from adapters.smtp_sender import SmtpSender
-from adapters.thread_dispatcher import DispatcherRules, Signal, ThreadDispatcher
-from application import Application, ServiceRules
+from adapters.thread_dispatcher import DispatcherPolicy, Signal, ThreadDispatcher
+from application import Application, ServicePolicy
 from application.intake.draft import Draft
 from domain.account.account import Account, Security
 from domain.account.congestion import CongestionPolicy
@@ -178,7 +178,7 @@ class Bench:
             entropy=SystemEntropy(),
             wake=self.wake_signal,
             observe=self.heard,
-            rules=ServiceRules(
+            rules=ServicePolicy(
                 delivery=delivery_rules(
                     retry=RetryPolicy(delays=(timedelta(seconds=0.2),), max_retries=50),
                     congestion=CongestionPolicy(breaker=(timedelta(seconds=60),)),
@@ -222,9 +222,9 @@ class Bench:
 
     def deliver_once(self) -> None:
         """Whatever is due now, one batch after the other."""
-        owner = self.application.membership.beat()
+        instance = self.application.membership.beat()
         for _ in range(10):
-            batches = self.application.delivery.claim(owner, places=1)
+            batches = self.application.delivery.claim(instance, places=1)
             if not batches:
                 return
             for batch in batches:
@@ -337,7 +337,8 @@ def _cell(stage: str, fault: str) -> tuple[str, float, int]:
         )
         wanted = expected(stage, fault)
         problem = "" if found == wanted else f"{stage} × {fault}: {found}, not {wanted}"
-        problem += _after_clearing(bench, server, email_id)
+        if later := _after_clearing(bench, server, email_id):
+            problem = f"{problem or f'{stage} × {fault}:'}{later}"
         most = max(Counter(each.subject for each in server.accepted).values(), default=0)
         return problem, seconds, most
 
@@ -386,7 +387,8 @@ def _after_clearing(bench: Bench, server: SmtpServer, email_id: int) -> str:
         return f" bad on the wire: {server.bad_wire}"
     wanted = {"sent": range(1, 3), "failed": range(1)}.get(email.status.value)
     if wanted is None or taken not in wanted:
-        return f" after clearing: {email.status}, {taken} copies"
+        why = f"{email.reason_code}: {email.error_message}"
+        return f" after clearing: {email.status} ({why}), {taken} copies"
     return ""
 
 
@@ -405,7 +407,7 @@ def _storm(*, seconds: float, accounts: int = 10, emails: int = 20) -> Numbers:
         wake_signal=bench.wake_signal,
         clock=bench.clock,
         locks=NoLocks(),
-        rules=DispatcherRules(workers=10, max_workers=30),
+        rules=DispatcherPolicy(workers=10, max_workers=30),
         observe=bench.heard,
     )
     dispatcher.start()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from adapters.fakes.sender import Script
 from application.intake.draft import Draft
+from domain.account.account import Security
 from domain.account.limits import Limits
 from domain.address import Address
 from entrypoints.settings import Settings
@@ -244,7 +245,7 @@ def _order_of_a_backlog(path: Path, *, emails: int, seed: int = 1) -> list[int]:
                 "address": Address.parse("me@example.com"),
                 "host": "127.0.0.1",
                 "port": server.port,
-                "use_tls": False,
+                "security": Security.PLAIN,
                 "daily": None,
                 "hourly": None,
                 "max_connections": 1,

@@ -26,8 +26,8 @@ from adapters.fakes.sender import FakeSender, Fault, Script
 from adapters.fakes.sender import Rule as Answer
 from adapters.fakes.vault import FakeVault
 from adapters.peewee_store import SqliteStore
-from application import ServiceRules
-from application.cluster.membership import LeaseRules
+from application import ServicePolicy
+from application.cluster.membership import LeasePolicy
 from application.delivery import Batch
 from application.intake.draft import Draft
 from domain.account.account import OnUnknown
@@ -200,19 +200,19 @@ class Process:
             vault=FakeVault(),
             clock=clock,
             locks=locks,
-            rules=ServiceRules(
+            rules=ServicePolicy(
                 delivery=delivery_rules(
                     retry=RetryPolicy(max_retries=MAX_RETRIES, delays=DELAYS, max_age=MAX_AGE),
                     congestion=CongestionPolicy(breaker=(timedelta(seconds=5),)),
                     windows=LENGTHS,
                     fairness_every=0,
                 ),
-                lease=LeaseRules(
+                lease=LeasePolicy(
                     heartbeat=timedelta(seconds=HEARTBEAT_S), lease=timedelta(seconds=LEASE_S)
                 ),
             ),
         )
-        self.owner = self.application.membership.join()
+        self.instance = self.application.membership.join()
         # how a slow batch is dealt out is no matter of this model
         self.application.delivery.scheduler.connections.has_free = lambda account_id: False  # type: ignore[method-assign]
 
@@ -351,7 +351,7 @@ class QueueMachine(RuleBasedStateMachine):
         must = self._must_claim(process)
         self._arm(data, process, commits=1)
         try:
-            batches = process.application.delivery.claim(process.owner, places=places)
+            batches = process.application.delivery.claim(process.instance, places=places)
         except Crash as end:
             self._learn_claimed(process, end.answer[1] if end.committed else ())
             self._dies(process, known=True)
@@ -385,7 +385,7 @@ class QueueMachine(RuleBasedStateMachine):
         batch = process.batches.pop(0)
         kinds = [data.draw(st.sampled_from(Outcome)) for _ in batch.emails]
         self._answer(batch, kinds)
-        self.post.meanwhile = self._overtake(process, batch.owner) if overtaken else None
+        self.post.meanwhile = self._overtake(process, batch.instance) if overtaken else None
         process.store.arm(commit, after=after)
         story = _Story(self, batch, kinds, commits=commit, after=after)
         crashed = False
@@ -425,7 +425,7 @@ class QueueMachine(RuleBasedStateMachine):
         left: list[str] = []
         for _ in range(20 + 4 * len(hostile)):
             self._beat(process)
-            while batches := process.application.delivery.claim(process.owner, places=9):
+            while batches := process.application.delivery.claim(process.instance, places=9):
                 self._learn_claimed(process, batches)
                 for batch in batches:
                     kinds = [hostile.get(email.id, Outcome.TAKES) for email in batch.emails]
@@ -509,7 +509,7 @@ class QueueMachine(RuleBasedStateMachine):
         process = self._any_process(data)
         self._beat(process)
         before = self._instances()
-        dead = {owner for owner in before if self.locks.abandoned(f"instance-{owner}")}
+        dead = {instance for instance in before if self.locks.abandoned(f"instance-{instance}")}
         self._arm(data, process, commits=data.draw(st.integers(1, 3)))
         crashed = False
         try:
@@ -567,7 +567,7 @@ class QueueMachine(RuleBasedStateMachine):
         """I2: `sending` has a holder who lives, or whom the sweep will see dead."""
         if not self.stores:
             return
-        holders = {row.owner for row in self.model.rows.values() if row.status == "sending"}
+        holders = {row.instance for row in self.model.rows.values() if row.status == "sending"}
         known, orphaned = self._read(
             lambda tx: (set(tx.instances.beats()), set(tx.instances.orphaned()))
         )
@@ -621,7 +621,7 @@ class QueueMachine(RuleBasedStateMachine):
             self._resume_all()
             self._sweep_in_peace(process)
             self.post.outcomes = {}
-            batches = process.application.delivery.claim(process.owner, places=9)
+            batches = process.application.delivery.claim(process.instance, places=9)
             self._learn_claimed(process, batches)
             for batch in batches:
                 self._deliver(process, batch, [Outcome.TAKES] * len(batch.emails))
@@ -753,21 +753,21 @@ class QueueMachine(RuleBasedStateMachine):
 
     def _beat(self, process: Process) -> None:
         """As the feeder does before it claims: a process that was buried gets a new name."""
-        alive = process.owner in self._instances()
-        owner = process.application.membership.beat()
+        alive = process.instance in self._instances()
+        instance = process.application.membership.beat()
         since = self.clock.monotonic() - process.beaten_at
-        if owner != process.owner or since >= HEARTBEAT_S:
+        if instance != process.instance or since >= HEARTBEAT_S:
             process.beaten_at = self.clock.monotonic()
-        if owner != process.owner:
+        if instance != process.instance:
             assert not alive, "a process that was not removed has changed its name"
-            process.owner = owner
+            process.instance = instance
 
     def _instances(self) -> set[int]:
         return set(self._read(lambda tx: tuple(tx.instances.beats())))
 
     def _nobody_alive_was_buried(self, gone: set[int]) -> None:
         for process in self.processes:
-            if process.owner in gone:
+            if process.instance in gone:
                 silent = self.clock.monotonic() - process.beaten_at
                 assert silent >= LEASE_S, f"buried after {silent} s of silence"
 
@@ -779,7 +779,7 @@ class QueueMachine(RuleBasedStateMachine):
             self.model.claimed(
                 [email.id for email in batch.emails],
                 account=batch.account.id,
-                owner=process.owner,
+                instance=process.instance,
                 now=self.clock.now(),
                 steady=self.clock.steady(),
                 crashes=SIDE_BY_SIDE if grave else POISON,
@@ -788,7 +788,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     def _must_claim(self, process: Process) -> list[int]:
         """Accounts from which this process, being alone and idle, has to claim something."""
-        if process.batches or self._instances() != {process.owner}:
+        if process.batches or self._instances() != {process.instance}:
             return []
         now, steady = self.clock.now(), self.clock.steady()
         accounts = self._read(lambda tx: tx.accounts.all())
@@ -812,13 +812,15 @@ class QueueMachine(RuleBasedStateMachine):
 
     def _learn_taken(self, process: Process) -> None:
         """What a sweep took from others: all of an owner's emails, or none."""
-        for owner in {row.owner for row in self.model.rows.values() if row.status == "sending"}:
-            held = self.model.held_by(owner)
-            still = self._read(lambda tx, owner=owner: tx.emails.held_by(owner, limit=500))
+        for instance in {
+            row.instance for row in self.model.rows.values() if row.status == "sending"
+        }:
+            held = self.model.held_by(instance)
+            still = self._read(lambda tx, instance=instance: tx.emails.held_by(instance, limit=500))
             if still:
                 assert [email.id for email in still] == [row.id for row in held]
                 continue
-            assert owner != process.owner, "a process took its own emails for a dead one's"
+            assert instance != process.instance, "a process took its own emails for a dead one's"
             for row in held:
                 self._lapse(row.id, "crashed")
 
@@ -853,14 +855,14 @@ class QueueMachine(RuleBasedStateMachine):
         self._write(lambda tx: tx.ledger.prune(before=before, limit=500))
         self.model.pruned(before)
 
-    def _overtake(self, process: Process, owner: int) -> Callable[[int], None]:
+    def _overtake(self, process: Process, instance: int) -> Callable[[int], None]:
         """While *process* waits for the answer to its dot, another one takes it for dead."""
 
         def meanwhile(email_id: int) -> None:
             self.clock.tick(LEASE_S)
             other = next((p for p in self.processes if p is not process), None) or self._start()
-            other.application.delivery.recover(owner)
-            other.application.membership.remove_dead(owner)
+            other.application.delivery.recover(instance)
+            other.application.membership.remove_dead(instance)
 
         return meanwhile
 
@@ -923,7 +925,9 @@ class _Story:
                     return
             if kind.reaches_dot:
                 marked = self._commit(
-                    lambda e=email: self._model.marked(e.id, e.attempt_no, owner=self._batch.owner)
+                    lambda e=email: self._model.marked(
+                        e.id, e.attempt_no, instance=self._batch.instance
+                    )
                 )
                 if self.died:
                     return
@@ -935,7 +939,7 @@ class _Story:
                 if overtaken:
                     overtaken = False
                     self.before_the_lease_was_over = timedelta(0)
-                    for row in self._model.held_by(self._batch.owner):
+                    for row in self._model.held_by(self._batch.instance):
                         self._lapse(row.id, "crashed")
             rest = emails[place + 1 :]
             held_up = self._result(email.id, attempt, kind, rest)
@@ -995,7 +999,7 @@ def _is_grave(batch: Batch) -> bool:
 def _shown(email: Email) -> tuple[object, ...]:
     status = email.status.value
     due = email.eligible_at if status in WAITING else None
-    where = (email.owner, email.account_id) if status == "sending" else None
+    where = (email.instance, email.account_id) if status == "sending" else None
     counts = (
         email.attempt_no,
         email.claim_count,

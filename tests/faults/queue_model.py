@@ -77,7 +77,7 @@ class Row:
     status: str = "queued"
     phase: str | None = None
     account: int | None = None
-    owner: int | None = None
+    instance: int | None = None
     attempt: int = 0
     crashes: int = 0
     begun: bool = False
@@ -98,7 +98,7 @@ class Row:
     def shown(self) -> tuple[object, ...]:
         """What must be equal in the store; the time only while it waits for it."""
         due = self.eligible_at if self.status in WAITING else None
-        where = (self.owner, self.account) if self.status == "sending" else None
+        where = (self.instance, self.account) if self.status == "sending" else None
         counts = (self.attempt, self.crashes, self.retries, self.unknowns, self.asides)
         return (self.status, self.phase, where, counts, due, self.reason)
 
@@ -191,7 +191,7 @@ class QueueModel:
         email_ids: Sequence[int],
         *,
         account: int,
-        owner: int,
+        instance: int,
         now: datetime,
         steady: datetime,
         crashes: int,
@@ -206,7 +206,12 @@ class QueueModel:
         assert units <= room, f"claimed {units} units where {room} were left"
         for email_id in email_ids:
             row = self.rows[email_id]
-            row.status, row.phase, row.owner, row.account = "sending", "claimed", owner, account
+            row.status, row.phase, row.instance, row.account = (
+                "sending",
+                "claimed",
+                instance,
+                account,
+            )
             row.attempt += 1
             row.begun = email_id == email_ids[0]
             row.changed_at = now
@@ -216,10 +221,10 @@ class QueueModel:
 
     # -- one attempt --------------------------------------------------------------------------
 
-    def marked(self, email_id: int, attempt: int, *, owner: int) -> bool:
+    def marked(self, email_id: int, attempt: int, *, instance: int) -> bool:
         """The last permission before the final dot."""
         row = self.rows[email_id]
-        if (row.status, row.attempt, row.owner) != ("sending", attempt, owner):
+        if (row.status, row.attempt, row.instance) != ("sending", attempt, instance):
             return False
         row.phase = "committing"
         return True
@@ -304,7 +309,7 @@ class QueueModel:
         if newer or row.status == "retry" or unknown:
             if newer:
                 self._free(row)
-            row.status, row.phase, row.owner, row.reason = "sent", None, None, "accepted"
+            row.status, row.phase, row.instance, row.reason = "sent", None, None, "accepted"
 
     def lapsed(self, email_id: int, reason: str, *, now: datetime, steady: datetime) -> None:
         """Released without a result: by its holder, or taken from a dead one ("crashed")."""
@@ -325,8 +330,12 @@ class QueueModel:
         self._back(row, reason)
         row.crashes = crashes
 
-    def held_by(self, owner: int) -> list[Row]:
-        rows = (row for row in self.rows.values() if row.status == "sending" and row.owner == owner)
+    def held_by(self, instance: int) -> list[Row]:
+        rows = (
+            row
+            for row in self.rows.values()
+            if row.status == "sending" and row.instance == instance
+        )
         return sorted(rows, key=lambda row: row.id)
 
     # -- what people and the sweep do ----------------------------------------------------------
@@ -405,14 +414,14 @@ class QueueModel:
             self._retry(row, "outcome_unknown", DELAYS[0], now=now)
 
     def _retry(self, row: Row, reason: str, wait: timedelta, *, now: datetime) -> None:
-        row.status, row.phase, row.owner, row.reason = "retry", None, None, reason
+        row.status, row.phase, row.instance, row.reason = "retry", None, None, reason
         row.retries += 1
         row.crashes = 0
         row.eligible_at = now + wait
 
     def _back(self, row: Row, reason: str) -> None:
         row.status = "retry" if row.retries else "queued"
-        row.phase, row.owner, row.reason, row.crashes = None, None, reason, 0
+        row.phase, row.instance, row.reason, row.crashes = None, None, reason, 0
 
     def _end(self, row: Row, status: str, reason: str) -> None:
-        row.status, row.phase, row.owner, row.reason, row.crashes = status, None, None, reason, 0
+        row.status, row.phase, row.instance, row.reason, row.crashes = status, None, None, reason, 0

@@ -17,7 +17,7 @@ from domain.account.network import Address
 from domain.dialogue.timeouts import Timeouts
 from domain.outcome.handoff import Envelope, Handoff, Parcel
 from tests.builders import an_envelope
-from tests.contract.sender_suite import MESSAGE, VAULT, Permission, an_account_at
+from tests.contract.sender_suite import MESSAGE, TOKENS, VAULT, Permission, an_account_at
 from tests.smtp_server import SessionLimit, SmtpServer
 
 
@@ -56,6 +56,7 @@ def a_sender(**changes: Any) -> SmtpSender:
     """The real sender."""
     defaults: dict[str, Any] = {
         "vault": VAULT,
+        "tokens": TOKENS,
         "clock": SystemClock(),
         "resolver": a_resolver(),
         "ehlo_hostname": "client.example.com",

@@ -31,7 +31,7 @@ from adapters.celery_dispatcher import (
 )
 from adapters.clock import SystemClock
 from adapters.observers import ListObserver
-from adapters.thread_dispatcher import DispatcherRules, Signal, ThreadDispatcher
+from adapters.thread_dispatcher import DispatcherPolicy, Signal, ThreadDispatcher
 from domain.errors import StoreUnavailable
 from tests.brokers import RABBITMQ, REDIS, Gate, a_queue, found, throw_away
 from tests.contract.dispatcher_suite import DispatcherContract, sent
@@ -55,7 +55,7 @@ class InMemoryService:
             wake_signal=Signal(),
             clock=world.clock,
             locks=world.locks,
-            rules=DispatcherRules(
+            rules=DispatcherPolicy(
                 poll=timedelta(seconds=0.05), rest=timedelta(seconds=0.1), sweep=OFTEN
             ),
             observe=world.heard,

@@ -88,7 +88,7 @@ def test_everything_arrives(pair: Pair) -> None:
 
 def test_ids_go_on_where_they_were(pair: Pair) -> None:
     furnish(pair.source)
-    owner = pair.source.write(lambda tx: tx.instances.join(host="h", pid=1, now=at(0)))
+    instance = pair.source.write(lambda tx: tx.instances.join(host="h", pid=1, now=at(0)))
 
     pair.move()
 
@@ -96,7 +96,7 @@ def test_ids_go_on_where_they_were(pair: Pair) -> None:
     assert stored.id == 6
     assert pair.target.write(lambda tx: tx.accounts.add(an_account(name="next"))).id == 2
     assert pair.target.write(lambda tx: tx.keys.add(a_key_row(prefix="0000000b"))).id == 2
-    assert pair.target.write(lambda tx: tx.instances.join(host="h", pid=1, now=at(0))) > owner
+    assert pair.target.write(lambda tx: tx.instances.join(host="h", pid=1, now=at(0))) > instance
 
 
 def test_the_first_ids_are_given_out_where_nothing_was(pair: Pair) -> None:

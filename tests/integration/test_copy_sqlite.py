@@ -31,17 +31,25 @@ from domain.email.detail import Detail
 from domain.email.labels import labels
 from domain.email.status import Status
 from domain.errors import Conflict
+from domain.event.types import EventType
 from domain.message.skeleton import PlacedBlob
 from domain.suppression import Subscription, unsubscribed
+from domain.webhook.delivery import Delivery
 from tests.builders import (
+    NOW,
     OCTETS,
     a_dkim_key,
+    a_hook,
     a_key_row,
     a_record,
     a_template,
+    a_webhook,
+    a_webhook_attempt,
     an_account,
+    an_authorization,
     an_email,
     at,
+    credentials,
     no_limits,
     recipients,
 )
@@ -125,6 +133,13 @@ def furnish(store: SqliteStore, emails: int = 5) -> None:
     def work(tx: Transaction) -> None:
         account = tx.accounts.add(an_account(limits=no_limits()))
         tx.dkim_keys.add_all([a_dkim_key(account, active=True)])
+        hook = tx.hooks.add(a_hook(account, sealed_key=b"sealed", topic="arn"))
+        tx.hooks.take_token(hook.id, "token", call="call", at=NOW)
+        webhook = tx.webhooks.add(a_webhook()).id
+        tx.webhooks.put_deliveries([Delivery(webhook_id=webhook, event_id=1, next_at=NOW)])
+        tx.webhooks.add_attempts([a_webhook_attempt(webhook, 1)], keep=9)
+        tx.credentials.save(credentials(account, held_by="of the old store"))
+        tx.authorizations.add(an_authorization(account))
         for number in range(emails):
             email = an_email(subject=f"n {number}", recipients=recipients(2))
             added = tx.emails.add(email, OCTETS + bytes([number]))
@@ -134,7 +149,7 @@ def furnish(store: SqliteStore, emails: int = 5) -> None:
             tx.suppressions.put(unsubscribed(subscription, now=at(number)))
             tx.labels.add_all({added.id: labels(["a", "b"], {"n": str(number)})})
         tx.secrets.add("links", b"sealed")
-        taken = tx.emails.claim(account, limit=2, units=9, urgent_units=9, now=at(1), owner=3)
+        taken = tx.emails.claim(account, limit=2, units=9, urgent_units=9, now=at(1), instance=3)
         tx.ledger.reserve(taken, units=lambda email: 1)
         tx.idempotency.add(a_record())
         key = tx.keys.add(a_key_row())
@@ -146,6 +161,7 @@ def furnish(store: SqliteStore, emails: int = 5) -> None:
         tx.blobs.place_all({added.id: [PlacedBlob(offset=7, blob=blob)]})
         tx.uploads.add(an_upload(blob=blob, key_id=key.id))
         tx.templates.add(a_template())
+        tx.events.tell_email(EventType.EMAIL_ACCEPTED, added)
 
     store.write(work)
 
@@ -194,12 +210,13 @@ UNIQUE_TOO = {
     "email_metadata": ("email_id", "name"),
 }
 REFER_TO_BLOBS = ("blob_chunk", "email_blob", "upload")
+REFER_TO_WEBHOOKS = ("webhook_delivery", "webhook_attempt")
 
 
 def table_rows(
-    name: str, emails: list[int], blobs: list[str]
+    name: str, emails: list[int], blobs: list[str], webhooks: list[int]
 ) -> st.SearchStrategy[list[tuple[Any, ...]]]:
-    """Any rows that the table may have, beside these emails and blobs."""
+    """Any rows that the table may have, beside these emails, blobs and webhooks."""
     meta = MODELS[name]._meta
     fields = {field.column_name: field for field in meta.sorted_fields}
     keys = [field.column_name for field in meta.get_primary_keys()]
@@ -214,6 +231,10 @@ def table_rows(
         if not blobs:
             return st.just([])
         given_columns = {"email_id": ids, "digest": st.sampled_from(blobs)}
+    if name in REFER_TO_WEBHOOKS:
+        if not webhooks:
+            return st.just([])
+        given_columns = {"id": ids, "webhook_id": st.sampled_from(webhooks)}
     columns = [
         given_columns[column] if column in given_columns else column_values(fields[column])
         for column in table.columns
@@ -221,7 +242,7 @@ def table_rows(
     unique = [itemgetter(slice(len(keys)))]
     if name in UNIQUE_TOO:
         unique.append(itemgetter(*map(table.columns.index, UNIQUE_TOO[name])))
-    for column in ("name", "prefix"):
+    for column in ("name", "prefix", "digest"):
         if column in fields and fields[column].unique:
             unique.append(itemgetter(table.columns.index(column)))
     return st.lists(st.tuples(*columns), max_size=6, unique_by=tuple(unique))
@@ -231,13 +252,16 @@ def table_rows(
 def contents(draw: st.DrawFn) -> Rows:
     emails: list[int] = []
     blobs: list[str] = []
+    webhooks: list[int] = []
     drawn: dict[str, list[tuple[Any, ...]]] = {}
     for table in TABLES:
-        drawn[table.name] = draw(table_rows(table.name, emails, blobs))
+        drawn[table.name] = draw(table_rows(table.name, emails, blobs, webhooks))
         if table.name == "blob":
             blobs = [row[0] for row in drawn["blob"]]
         if table.name == "email":
             emails = [row[0] for row in drawn["email"]]
+        if table.name == "webhook":
+            webhooks = [row[0] for row in drawn["webhook"]]
     return drawn
 
 
@@ -286,7 +310,10 @@ def test_ids_go_on_after_those_of_the_source_even_where_their_rows_are_gone(
 
     assert target.write(lambda tx: tx.accounts.add(an_account(name="next"))).id == last + 1
     assert target.write(lambda tx: tx.emails.add(an_email(), OCTETS)).id == 6
-    assert set(COUNTED) == {"account", "email", "template", "api_key", "audit", "instance"}
+    assert set(COUNTED) == {
+        *("account", "email", "suppression", "template", "api_key", "audit", "event", "instance"),
+        *("event_hook", "erasure", "webhook", "webhook_attempt"),
+    }
 
 
 def test_large_messages_travel_a_few_at_a_time(folder: Folder) -> None:
@@ -315,13 +342,13 @@ def test_what_was_sending_is_mended_by_the_target(folder: Folder) -> None:
     assert taken.keys() == {claimed, committing}
     source.write(
         lambda tx: tx.emails.mark_committing(
-            [(committing, taken[committing].attempt_no)], owner=dead.owner
+            [(committing, taken[committing].attempt_no)], instance=dead.instance
         )
     )
 
     moved(source, target)
     world = World(store=target, clock=dead.clock)
-    assert world.owner > dead.owner
+    assert world.instance > dead.instance
     world.application.maintenance.recover()
 
     assert world.email(claimed).status is Status.QUEUED

@@ -22,7 +22,7 @@ from adapters.fakes.clock import FakeClock
 from adapters.peewee_store import SqliteStore
 from domain.account.network import DEFAULT_PORTS
 from domain.account.network import NetworkPolicy as NetworkPolicyOfOurs
-from entrypoints.cli import cli
+from entrypoints.cli.group import COMMANDS
 from entrypoints.http import OPERATIONS
 from entrypoints.http.openapi import build_document
 from entrypoints.settings import Settings, variables
@@ -85,7 +85,7 @@ def is_started(command: list[str]) -> bool:
     """Whether it is a command of ours, a server we configure, or a Celery application of ours."""
     program, *rest = command
     if Path(program).name == "email-service":
-        return rest[0] in cli.commands
+        return rest[0] in COMMANDS
     if Path(program).name == "gunicorn":
         return rest[-1] == "entrypoints.wsgi:create_app()"
     if program == "celery":

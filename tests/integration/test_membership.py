@@ -11,7 +11,7 @@ from adapters.fakes.clock import FakeClock
 from adapters.fakes.memory_store import MemoryStore
 from adapters.file_locks import FileLocks
 from adapters.no_locks import NoLocks
-from application.cluster.membership import LeaseRules, Membership
+from application.cluster.membership import LeasePolicy, Membership
 from domain.errors import StoreUnavailable
 
 KILLED = """
@@ -41,7 +41,7 @@ class BrokenCommits(MemoryStore):
 
 
 def a_membership(store: MemoryStore, **changes: Any) -> Membership:
-    defaults = {"store": store, "clock": FakeClock(), "locks": NoLocks(), "rules": LeaseRules()}
+    defaults = {"store": store, "clock": FakeClock(), "locks": NoLocks(), "rules": LeasePolicy()}
     return Membership(**{**defaults, "host": "here", "pid": 1, **changes})
 
 
@@ -90,10 +90,10 @@ def test_a_process_that_leaves_releases_its_lock(tmp_path: Path) -> None:
 def test_a_process_that_is_only_silent_keeps_its_lock(tmp_path: Path) -> None:
     store, clock = MemoryStore(clock=FakeClock()), FakeClock()
     silent = FileLocks(tmp_path / "db")
-    owner = a_membership(store, locks=silent).join()
+    instance = a_membership(store, locks=silent).join()
     watcher = a_membership(store, clock=clock, locks=FileLocks(tmp_path / "db"))
     assert watcher.dead() == []
     clock.tick(60)
-    assert watcher.dead() == [owner]
-    watcher.remove_dead(owner)
-    assert not FileLocks(tmp_path / "db").acquire(f"instance-{owner}")
+    assert watcher.dead() == [instance]
+    watcher.remove_dead(instance)
+    assert not FileLocks(tmp_path / "db").acquire(f"instance-{instance}")

@@ -2,6 +2,7 @@
 
 import shutil
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import apsw
@@ -9,15 +10,21 @@ import pytest
 from playhouse.apsw_ext import APSWDatabase
 from playhouse.migrations import Migration, Runner
 
+from adapters.clock import SystemClock
 from adapters.fakes.clock import FakeClock
 from adapters.peewee_store import SqliteStore, sqlite
 from adapters.peewee_store.records import health_text
+from adapters.peewee_store.retention import OLDEST, WITH_CONTENT
+from domain.account.account import Transport
 from domain.account.health import Health
 from domain.account.limits import Window, WindowLengths
 from domain.address import Address
 from domain.email.listing import Search
 from domain.email.status import Status
 from domain.errors import SchemaTooNew
+from domain.message.attachment import Blob
+from domain.message.skeleton import PlacedBlob
+from domain.suppression import Additions
 from tests.builders import OCTETS, a_key_row, an_email
 from tests.newer_version import NEWEST, newer_version
 
@@ -156,6 +163,91 @@ def test_0016_gives_no_alias_to_an_account_that_was_there(tmp_path: Path) -> Non
         store.close()
 
 
+def test_0017_leaves_an_account_that_was_there_with_its_password_and_smtp(tmp_path: Path) -> None:
+    path = tmp_path / "mail.db"
+    migrated_to(16, path, tmp_path / "sixteenth")
+    columns = {
+        "version": 1, "name": "main", "address": "me@example.com", "display_name": "", "host": "h",
+        "port": 25, "security": "plain", "username": "", "active": 1, "unit": "messages",
+        "max_connections": 2, "priority_reserve": 10, "health": health_text(Health()),
+        "created_at": 0, "updated_at": 0,
+    }  # fmt: skip
+    names, values = ", ".join(columns), ", ".join(map(repr, columns.values()))
+    _execute(path, f"INSERT INTO account ({names}) VALUES ({values})")
+    store = SqliteStore(path, clock=FakeClock())
+    try:
+        assert "0017_oauth" in store.migrate()
+        [account] = store.read(lambda tx: tx.accounts.all())
+        assert (account.oauth, account.transport) == (None, Transport.SMTP)
+    finally:
+        store.close()
+
+
+def test_0018_leaves_large_parts_that_were_there_in_base64(tmp_path: Path) -> None:
+    path = tmp_path / "mail.db"
+    migrated_to(1, path, tmp_path / "first")
+    filled(path, 1)
+    migrated_to(17, path, tmp_path / "seventeenth")
+    digest = "ab" * 32
+    _execute(path, f"INSERT INTO blob VALUES ('{digest}', 9, 1, 0)")
+    _execute(path, f"INSERT INTO email_blob VALUES (1, 0, 7, '{digest}')")
+    store = SqliteStore(path, clock=FakeClock())
+    try:
+        assert "0018_plain_blobs" in store.migrate()
+        blob = Blob(digest=bytes.fromhex(digest), size=9)
+        found = store.read(lambda tx: tx.blobs.of([1]))
+        assert list(found[1]) == [PlacedBlob(offset=7, blob=blob)]
+    finally:
+        store.close()
+
+
+def test_0020_keeps_the_version_before_from_delivering_what_it_does_not_know(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "mail.db"
+    joins = "INSERT INTO instance (host, pid, joined_at, beats) VALUES ('a', 1, 0, 0)"
+    blob = Blob(digest=bytes(32), size=0)
+    with closing(SqliteStore(path, clock=FakeClock())) as store:
+        assert "0020_capabilities" in store.migrate()
+        _execute(path, joins)
+        store.write(lambda tx: tx.instances.leave(1))
+        store.write(lambda tx: tx.blobs.begin(blob, now=FakeClock().now()))
+        email = store.write(lambda tx: tx.emails.add(an_email(), OCTETS))
+        placed = [PlacedBlob(offset=0, blob=blob)]
+        store.write(lambda tx: tx.blobs.place_all({email.id: placed}))
+        with pytest.raises(apsw.ConstraintError, match="start the newer version"):
+            _execute(path, joins)
+        assert dict(store.read(lambda tx: tx.instances.beats())) == {}
+
+
+def test_retention_counts_from_the_upgrade_of_a_database_with_emails(tmp_path: Path) -> None:
+    path = tmp_path / "mail.db"
+    migrated_to(1, path, tmp_path / "first")
+    filled(path, 1)
+    begun = SystemClock().now() - timedelta(seconds=1)
+    with closing(SqliteStore(path, clock=FakeClock())) as store:
+        store.migrate()
+        counts_from = store.read(lambda tx: tx.retention.counts_from())
+        assert counts_from is not None
+        assert begun <= counts_from <= SystemClock().now()
+        assert [store.write(lambda tx: tx.retention.tell()) for _ in range(2)] == [True, False]
+    with closing(SqliteStore(tmp_path / "new.db", clock=FakeClock())) as store:
+        store.migrate()
+        assert store.read(lambda tx: tx.retention.counts_from()) is None
+
+
+def test_what_has_its_message_is_found_along_an_index_of_its_own(tmp_path: Path) -> None:
+    with closing(SqliteStore(tmp_path / "mail.db", clock=FakeClock())) as store:
+        store.migrate()
+    with closing(apsw.Connection(str(tmp_path / "mail.db"))) as connection:
+        plan = connection.execute(
+            f"EXPLAIN QUERY PLAN {WITH_CONTENT}{OLDEST}", ("sent", 9, 9)
+        ).fetchall()
+    assert [step[3] for step in plan] == [
+        "SEARCH email USING INDEX email_with_content (status=? AND updated_at<?)"
+    ]
+
+
 def test_pending_migrations_are_reported_without_making_a_file(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "mail.db", clock=FakeClock())
 
@@ -248,6 +340,33 @@ def test_the_runner_of_versions_before_reads_the_history_with_the_column(tmp_pat
     with closing(APSWDatabase(str(path))) as database:
         steps = Runner(database, str(sqlite.MIGRATIONS)).status()
     assert all(step.applied for step in steps)
+
+
+def test_0023_keeps_who_is_suppressed_and_takes_what_the_version_before_still_adds(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "mail.db"
+    number = [name.stem for name in sorted(sqlite.MIGRATIONS.glob("[0-9]*.py"))].index(
+        "0023_suppressions"
+    )
+    migrated_to(number, path, tmp_path / "before")
+    by_the_version_before = (
+        "INSERT INTO suppression (address, scope, reason, created_at) VALUES ('{}', 'topic:news',"
+        " 'unsubscribe', 5) ON CONFLICT (address, scope, reason) DO UPDATE SET created_at ="
+        " excluded.created_at"
+    )
+    _execute(path, by_the_version_before.format("ada@example.org"))
+    with closing(SqliteStore(path, clock=FakeClock())) as store:
+        assert "0023_suppressions" in store.migrate()
+        _execute(path, by_the_version_before.format("ada@example.org"))
+        _execute(path, by_the_version_before.format("grace@example.org"))
+        found = store.read(lambda tx: tx.suppressions.page(limit=9))
+        additions = store.read(lambda tx: tx.suppressions.additions("topic:news"))
+    assert [(one.id, one.address) for one in found] == [
+        (1, "ada@example.org"),
+        (found[1].id, "grace@example.org"),
+    ]
+    assert additions == Additions(0, of_scope=True)
 
 
 def _column(path: Path, sql: str) -> list[object]:

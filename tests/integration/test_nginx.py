@@ -100,14 +100,19 @@ def test_the_two_files_differ_in_the_path_only():
         "        proxy_pass http://email_service;",
         "    location /u/ {",
         "        proxy_pass http://email_service;",
+        "    location /hooks/ {",
+        "        proxy_pass http://email_service;",
+        "    location = /oauth/callback {",
+        "        proxy_pass http://email_service;",
     ]
 
 
 @pytest.mark.parametrize("prefix", ["", "/mail"])
-def test_links_to_unsubscribe_are_in_no_log(tmp_path, prefix):
+def test_links_to_unsubscribe_and_codes_of_oauth_are_in_no_log(tmp_path, prefix):
     token = "A" * 60
+    paths = (f"/u/{token}", f"/oauth/callback?code={token}&state={token}", "/healthz")
     with nginx_in_front_of(free_port(), folder=tmp_path, prefix=prefix) as port:
-        for path in (f"/u/{token}", "/healthz"):
+        for path in paths:
             assert fetch(f"http://127.0.0.1:{port}{prefix}{path}")[0] == 503
     logged = "".join(path.read_text("utf-8") for path in tmp_path.rglob("*.log"))
     assert "/healthz" in logged

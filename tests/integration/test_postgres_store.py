@@ -716,7 +716,7 @@ def _add(tx: Any) -> int:
 
 def _claim(tx: Any, account: Account, *, limit: int = 9, units: int = 10**6) -> Any:
     return tx.emails.claim(
-        account, limit=limit, units=units, urgent_units=units, now=NOW, owner=1, fair=0
+        account, limit=limit, units=units, urgent_units=units, now=NOW, instance=1, fair=0
     )
 
 

@@ -2,13 +2,21 @@
 
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from adapters.fakes.clock import FakeClock
+from adapters.fakes.entropy import FakeEntropy
+from adapters.fakes.vault import FakeVault
+from adapters.observers import ListObserver
 from adapters.peewee_store import PostgresStore
 from application.ports.store import Transaction
+from application.pseudonyms import Pseudonyms
+from application.suppressions import Entry, Suppressions
+from domain.address import Address
 from domain.email.status import Status
+from domain.event.alert import AlertRecord
 from domain.suppression import Subscription, Suppression, unsubscribed
 from tests.builders import NOW, OCTETS, an_account, an_email, at, no_limits
 from tests.postgres import Database
@@ -89,7 +97,7 @@ def test_who_unsubscribes_waits_for_a_claim_and_sees_that_the_email_is_being_sen
 
     def claim(tx: Transaction) -> int:
         account = tx.accounts.all()[0]
-        taken = tx.emails.claim(account, limit=1, units=9, urgent_units=9, now=at(1), owner=1)
+        taken = tx.emails.claim(account, limit=1, units=9, urgent_units=9, now=at(1), instance=1)
         claimed.set()
         assert not ended.wait(BLOCKED_S), "the email was read while it was being claimed"
         return len(taken)
@@ -121,3 +129,103 @@ def test_two_processes_that_make_a_secret_at_once_get_the_same(
     first, second = [one.result(PATIENCE_S) for one in made]
     assert first == second
     assert stores[0].read(lambda tx: tx.secrets.find("links")) == first
+
+
+def test_who_accepts_before_an_entry_is_added_is_told_to_ask_again(
+    stores: list[PostgresStore],
+) -> None:
+    """The entry says so of an email whose work has not ended when it is added without waiting."""
+    looked, put = threading.Event(), threading.Event()
+
+    def work(tx: Transaction) -> int:
+        assert tx.suppressions.of([NEWS.address]) == []
+        email_id = accept(tx)
+        looked.set()
+        assert put.wait(PATIENCE_S), "who does not wait has waited"
+        return email_id
+
+    accepting = stores[0].post(work)
+    assert looked.wait(PATIENCE_S)
+    bounced = unsubscribed(NEWS, now=NOW)
+    adding = stores[1].post(lambda tx: tx.suppressions.put(bounced, wait=False))
+    adding.add_done_callback(lambda _: put.set())
+
+    email_id = accepting.result(PATIENCE_S)
+    assert adding.result(PATIENCE_S)
+    assert stores[0].read(lambda tx: tx.suppressions.additions("*")).until >= email_id
+
+
+def test_a_claim_does_not_wait_for_who_adds_an_entry(stores: list[PostgresStore]) -> None:
+    put, asked = threading.Event(), threading.Event()
+
+    def work(tx: Transaction) -> None:
+        unsubscribe(tx)
+        put.set()
+        assert asked.wait(PATIENCE_S), "who does not wait has waited"
+
+    unsubscribing = stores[0].post(work)
+    assert put.wait(PATIENCE_S)
+    asking = stores[1].post(lambda tx: tx.suppressions.of([NEWS.address], wait=False))
+    asking.add_done_callback(lambda _: asked.set())
+
+    assert asking.result(PATIENCE_S) == []
+    unsubscribing.result(PATIENCE_S)
+
+
+def pseudonyms_of(store: PostgresStore) -> Pseudonyms:
+    return Pseudonyms(
+        store=store,
+        clock=FakeClock(),
+        entropy=FakeEntropy(),
+        vault=FakeVault(),
+        observe=ListObserver(),
+    )
+
+
+def test_two_imports_of_the_same_addresses_in_other_orders_both_end(
+    stores: list[PostgresStore],
+) -> None:
+    """They take the same locks; each address is told once, whichever import comes first."""
+    entries = [Entry(address=Address.parse(f"r{n}@example.org")) for n in range(1500)]
+    imports = [
+        Suppressions(store=store, clock=FakeClock(), pseudonyms=pseudonyms_of(store))
+        for store in stores
+    ]
+    met = threading.Barrier(2)
+
+    def run(place: int) -> int:
+        met.wait(PATIENCE_S)
+        return imports[place].import_all(entries if place else entries[::-1])
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(run, (0, 1))) == [1500, 1500]
+
+    (told,) = stores[0].read(
+        lambda tx: tx.session.execute(  # type: ignore[attr-defined]
+            "SELECT COUNT(*) FROM event WHERE type = 'suppression.created'"
+        ).fetchone()
+    )
+    assert told == 1500
+
+
+def test_two_processes_that_send_an_alert_at_once_store_one(stores: list[PostgresStore]) -> None:
+    asked, tried = threading.Event(), threading.Event()
+    record = AlertRecord(account_id=1, reason="x", event_id=1, at=NOW, email_id=1)
+
+    def work(tx: Transaction, first: bool) -> bool:
+        tx.watch.lock()
+        last = tx.watch.last_alert(1, "x")
+        if first:
+            asked.set()
+            assert not tried.wait(BLOCKED_S), "another one was asked meanwhile"
+        if last is not None:
+            return False
+        tx.watch.put_alert(record)
+        return True
+
+    one = stores[0].post(lambda tx: work(tx, True))
+    assert asked.wait(PATIENCE_S)
+    other = stores[1].post(lambda tx: work(tx, False))
+    other.add_done_callback(lambda _: tried.set())
+
+    assert (one.result(PATIENCE_S), other.result(PATIENCE_S)) == (True, False)

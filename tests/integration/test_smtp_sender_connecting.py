@@ -20,7 +20,7 @@ from application.sending import CancelToken
 from domain.account.network import Address
 from domain.dialogue.ends import ConnectionFailed
 from domain.outcome.handoff import Problem, Stage
-from tests.contract.sender_suite import VAULT, an_account_at
+from tests.contract.sender_suite import TOKENS, VAULT, an_account_at
 from tests.integration.smtp_sending import RunningClock, a_line, a_resolver, short_timeouts
 
 
@@ -34,6 +34,7 @@ class HangingNames:
 def a_session_without_names(*, resolve_s: float = 10.0) -> Session:
     terms = Terms(
         vault=VAULT,
+        tokens=TOKENS,
         monotonic=RunningClock().monotonic,
         ehlo_hostname="client.example.com",
         timeouts=short_timeouts(resolve=resolve_s),

@@ -16,13 +16,21 @@ from adapters.fakes.sender import Fault, Rule, Script
 from adapters.fernet_vault import FernetVault
 from adapters.smtp_sender import SmtpSender
 from adapters.smtplib_sender import SmtplibSender
+from application.ports.oauth import NoTokens
 from domain.account.account import AuthMechanism, Security
 from domain.account.network import NetworkPolicy
 from domain.outcome.handoff import Handoff, Parcel, Problem, Stage
 from entrypoints.settings import Settings
-from entrypoints.wiring.ports import sender_of
+from entrypoints.wiring.ports import smtp_sender_of
 from tests.builders import an_envelope
-from tests.contract.sender_suite import LARGE, MESSAGE, VAULT, Permission
+from tests.contract.sender_suite import (
+    LARGE,
+    MESSAGE,
+    PASSWORD_MECHANISMS,
+    TOKENS,
+    VAULT,
+    Permission,
+)
 from tests.integration.smtp_sending import RunningClock, a_resolver, short_timeouts
 from tests.integration.smtp_sending import a_line as a_line_with
 from tests.integration.test_smtp_sender_tls import (
@@ -42,6 +50,7 @@ def an_smtplib_sender(**changes: Any) -> SmtplibSender:
     """The sender, with a resolver and timeouts for servers on this machine."""
     defaults: dict[str, Any] = {
         "vault": VAULT,
+        "tokens": TOKENS,
         "clock": SystemClock(),
         "resolver": a_resolver(),
         "ehlo_hostname": "client.example.com",
@@ -112,7 +121,7 @@ def test_t_stls_replies_injected_before_the_handshake_end_the_dialogue() -> None
 # --- secrets
 
 
-@pytest.mark.parametrize("mechanism", AuthMechanism)
+@pytest.mark.parametrize("mechanism", PASSWORD_MECHANISMS)
 @pytest.mark.parametrize("rule", [None, Rule(Stage.AUTH, f"535 5.7.8 no {PASSWORD}")])
 def test_t_sec_3_no_log_line_and_no_handoff_holds_what_was_said_in_auth(
     rule: Rule | None,
@@ -181,7 +190,13 @@ def test_the_setting_chooses_the_sender() -> None:
     def chosen(**environ: str) -> object:
         settings = Settings.from_environment(environ)
         vault = FernetVault("0123456789abcdef" * 2)
-        return sender_of(settings, vault=vault, clock=SystemClock(), network=NetworkPolicy())
+        return smtp_sender_of(
+            settings,
+            vault=vault,
+            tokens=NoTokens(),
+            clock=SystemClock(),
+            network=NetworkPolicy(),
+        )
 
     assert isinstance(chosen(), SmtpSender)
     assert isinstance(chosen(SENDER="pipelining"), SmtpSender)

@@ -31,6 +31,8 @@ from domain.account.account import Account
 from domain.account.limits import Window, WindowLengths
 from domain.email.status import Status
 from domain.errors import StoreUnavailable
+from domain.event.event import BEGINNING
+from domain.event.types import ALL_EVENTS, NO_EVENTS, USUAL_EVENTS, EventType
 from entrypoints.stores import open_store
 from tests.builders import (
     NOW,
@@ -396,7 +398,7 @@ print("ready", flush=True)
 input()
 taken = []
 while batch := store.write(lambda tx: tx.emails.claim(
-        account, limit=5, units=99, urgent_units=99, now=NOW, owner=1)):
+        account, limit=5, units=99, urgent_units=99, now=NOW, instance=1)):
     taken += [email.id for email in batch]
 print(*taken)
 """
@@ -814,7 +816,7 @@ def _add(tx: Any, octets: bytes = OCTETS) -> int:
 
 
 def _claim(tx: Any, account: Account) -> Any:
-    return tx.emails.claim(account, limit=9, units=9, urgent_units=9, now=NOW, owner=1, fair=0)
+    return tx.emails.claim(account, limit=9, units=9, urgent_units=9, now=NOW, instance=1, fair=0)
 
 
 @contextlib.contextmanager
@@ -888,12 +890,14 @@ def _use_everything(tx: Any, account: Account) -> None:
     emails, ledger, lengths = tx.emails, tx.ledger, WindowLengths()
     emails.add(an_email(), OCTETS)
     emails.add(a_pinned_email(account), OCTETS)
-    owner = tx.instances.join(host="a", pid=1, now=NOW)
-    held = emails.claim(account, limit=9, units=9, urgent_units=9, now=NOW, owner=owner, fair=2)
+    instance = tx.instances.join(host="a", pid=1, now=NOW)
+    held = emails.claim(
+        account, limit=9, units=9, urgent_units=9, now=NOW, instance=instance, fair=2
+    )
     tx.attempts.open([an_attempt()])
     ledger.reserve(held, units=lambda email: 1)
-    emails.mark_committing([(1, 1)], owner=owner)
-    emails.save(attrs.evolve(held[0], status=Status.SENT, phase=None, owner=None), was=held[0])
+    emails.mark_committing([(1, 1)], instance=instance)
+    emails.save(attrs.evolve(held[0], status=Status.SENT, phase=None, instance=None), was=held[0])
     tx.attempts.close(an_attempt())
     tx.attempts.of(1)
     ledger.charge(1, 1, units=1)
@@ -904,7 +908,7 @@ def _use_everything(tx: Any, account: Account) -> None:
     ledger.prune(before=NOW, limit=9)
     emails.get(1)
     emails.octets(1)
-    emails.held_by(owner, limit=9)
+    emails.held_by(instance, limit=9)
     emails.expired(now=NOW, limit=9)
     emails.next_due([1, 2])
     emails.waiting()
@@ -912,12 +916,12 @@ def _use_everything(tx: Any, account: Account) -> None:
     for status in (None, Status.SENT, Status.SENDING):
         for account_id in (None, 1):
             emails.page(status=status, account_id=account_id, before=9, limit=9)
-    tx.instances.beat(owner)
+    tx.instances.beat(instance)
     tx.instances.orphaned()
     tx.idempotency.add(a_record())
     tx.idempotency.find("key-1", scope="caller-1")
     tx.idempotency.prune(before=NOW, limit=9)
-    tx.instances.leave(owner)
+    tx.instances.leave(instance)
 
 
 def _rows(path: Path, sql: str) -> list[Any]:
@@ -950,3 +954,38 @@ def _migrations(folder: Path, text: str) -> Path:
     shutil.copytree(sqlite.MIGRATIONS, later)
     (later / "9999_later.py").write_text(text)
     return later
+
+
+@pytest.mark.parametrize(("kept", "number"), [(NO_EVENTS, 0), (USUAL_EVENTS, 1), (ALL_EVENTS, 2)])
+def test_it_keeps_events_of_the_types_that_it_was_made_for(
+    tmp_path: Path, kept: frozenset[EventType], number: int
+) -> None:
+    with contextlib.closing(
+        SqliteStore(tmp_path / "mail.db", clock=FakeClock(), events=kept)
+    ) as store:
+        store.migrate()
+        for event_type in (EventType.EMAIL_ACCEPTED, EventType.EMAIL_SENT):
+            store.write(lambda tx, told=event_type: tx.events.tell_email(told, an_email(id=1)))
+
+        assert len(store.read(lambda tx: tx.events.page(BEGINNING, limit=9)).events) == number
+
+
+def test_a_page_of_events_is_read_along_their_ids_and_never_sorted(tmp_path: Path) -> None:
+    with contextlib.closing(SqliteStore(tmp_path / "mail.db", clock=FakeClock())) as store:
+        store.migrate()
+    with contextlib.closing(apsw.Connection(str(tmp_path / "mail.db"))) as connection:
+        plans = {
+            condition: [
+                step[3]
+                for step in connection.execute(
+                    f"EXPLAIN QUERY PLAN SELECT data FROM event WHERE {condition}"
+                    " ORDER BY id LIMIT 500"
+                )
+            ]
+            for condition in ("id > 1", "id > 1 AND id <= 9 AND type IN ('a')", "email_id = 1")
+        }
+    assert list(plans.values()) == [
+        ["SEARCH event USING INTEGER PRIMARY KEY (rowid>?)"],
+        ["SEARCH event USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"],
+        ["SEARCH event USING INDEX event_by_email (email_id=?)"],
+    ]

@@ -13,7 +13,7 @@ from adapters.clock import SystemClock
 from adapters.fakes.locks import FakeLocks
 from adapters.thread_dispatcher import (
     LOOK_AGAIN_S,
-    DispatcherRules,
+    DispatcherPolicy,
     Signal,
     ThreadDispatcher,
 )
@@ -46,7 +46,7 @@ def a_dispatcher(
         wake_signal=wake_signal,
         clock=world.clock,
         locks=locks or world.locks,
-        rules=DispatcherRules(**{"poll": timedelta(seconds=0.05), **rules}),
+        rules=DispatcherPolicy(**{"poll": timedelta(seconds=0.05), **rules}),
         observe=world.heard,
     )
 

@@ -11,6 +11,14 @@ const base64 = (content) =>
 console.log(
   JSON.stringify({
     subject: mail.subject,
+    from: mail.from ?? null,
+    to: mail.to ?? [],
+    cc: mail.cc ?? [],
+    reply_to: mail.replyTo ?? [],
+    message_id: mail.messageId ?? null,
+    in_reply_to: mail.inReplyTo ?? null,
+    references: mail.references ?? null,
+    headers: Object.fromEntries(mail.headers.map(({ key, value }) => [key, value])),
     text: mail.text ?? null,
     html: mail.html ?? null,
     attachments: mail.attachments.map((part) => ({

@@ -1,8 +1,9 @@
 """Where the programs of the mail servers come from: what is installed, Debian's archive, npm.
 
-Postfix and Dovecot are installed as packages. Exim and OpenSMTPD exclude Postfix, so theirs are
-downloaded and unpacked into a folder; Haraka and smtp-server are installed from the lock file
-beside this one. All of it is kept under ``build/mail-servers`` for the next run.
+Postfix and Dovecot are installed as packages. Exim and OpenSMTPD exclude Postfix, Cyrus and Courier
+exclude Dovecot, so theirs are downloaded and unpacked into a folder; Haraka and smtp-server are
+installed from the lock file beside this one. All of it is kept under ``build/mail-servers`` for the
+next run.
 """
 
 import fcntl
@@ -21,6 +22,15 @@ KEPT: Final = ROOT / "build" / "mail-servers"
 HERE: Final = Path(__file__).parent
 EXIM: Final = ("exim4-base", "exim4-daemon-light", "libidn12", "libgnutls-dane0", "libnsl2")
 OPENSMTPD: Final = ("opensmtpd", "libevent-2.1-7")
+CYRUS: Final = (
+    *("cyrus-common", "cyrus-imapd", "sasl2-bin", "libclamav12", "libmspack0", "libical3"),
+    *("libjansson4", "libldap-2.5-0", "libpcre3", "libpq5", "libxapian30", "libxml2", "libzephyr4"),
+)
+COURIER: Final = (
+    *("courier-imap", "courier-base", "courier-authlib", "courier-authdaemon"),
+    *("courier-authlib-userdb", "libcourier-unicode4", "libgamin0", "libidn12", "libltdl7"),
+    *("libpcre3", "libgnutls-dane0"),
+)
 _LOOK_IN: Final = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 
 

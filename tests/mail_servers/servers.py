@@ -5,6 +5,8 @@ work. Where its mail ends up is read from outside: from files, or from the scrip
 relays to, which is never killed.
 """
 
+import base64
+import hashlib
 import json
 import os
 import re
@@ -23,7 +25,8 @@ import trustme
 
 from tests.faults.harness import Sink
 from tests.mail_servers import parts
-from tests.running import children_of, is_alive, quiet_port, wait_until
+from tests.mail_servers.tokens import KEY, tokens_of
+from tests.running import descendants_of, is_alive, quiet_ports, wait_until
 
 USER: Final = "u1@example.test"
 PASSWORD: Final = "s3cret pass"
@@ -44,7 +47,7 @@ class MailServer:
 
     def __init__(self, root: Path, *, sink: Sink, certificates: Mapping[str, bytes]) -> None:
         self.root = root
-        self.ports = {name: quiet_port() for name in self.ports_named}
+        self.ports = dict(zip(self.ports_named, quiet_ports(len(self.ports_named)), strict=True))
         self._sink = sink
         self._process: subprocess.Popen[bytes] | None = None
         root.mkdir(mode=0o755)
@@ -127,6 +130,7 @@ class MailServer:
             "NAME": self.root.parent.name,
             "SINK": str(self._sink.port),
             "PASSWORD": PASSWORD,
+            "KEY": KEY.decode(),
             "EXIM": str(parts.KEPT / "exim/usr/sbin/exim4"),
             **{name: str(port) for name, port in self.ports.items()},
         }
@@ -138,11 +142,7 @@ class MailServer:
     def _pids(self) -> list[int]:
         if self._process is None:
             return []
-        found, more = [], [self._process.pid]
-        while more:
-            found += more
-            more = [child for pid in more for child in _children_left(pid)]
-        return found
+        return [self._process.pid, *descendants_of(self._process.pid)]
 
     def _signal(self, number: int) -> None:
         assert self._process is not None
@@ -201,11 +201,15 @@ class Dovecot(MailServer):
     name = "Dovecot"
     ports_named = ("STARTTLS", "TLS", "AUTH")
     programs = {"dovecot": "dovecot-core dovecot-submissiond"}  # noqa: RUF012
-    conf = {"dovecot.conf": "dovecot.conf"}  # noqa: RUF012
+    conf = {  # noqa: RUF012
+        "dovecot.conf": "dovecot.conf",
+        "dovecot-oauth2.conf": "oauth2.conf",
+    }
 
     def prepare(self) -> None:
         super().prepare()
         self.write("users", f"{USER}:{{PLAIN}}{PASSWORD}::::::\n").chmod(0o644)
+        self.write("keys/default/HS256/default", base64.b64encode(KEY).decode())
         (self.root / "mail").mkdir()
         shutil.chown(self.root / "mail", 65534, 65534)
 
@@ -321,6 +325,12 @@ class Exim(_Mounted):
         super().prepare()
         (self.root / "etc/exim4").mkdir(exist_ok=True)
         shutil.copy(self.root / "exim.conf", self.root / "etc/exim4/exim4.conf")
+        # it can judge no token: it is told the digest of every message that logs in
+        messages = (
+            hashlib.sha256(f"user={USER}\1auth=Bearer {token}\1\1".encode()).hexdigest()
+            for token in tokens_of(USER)
+        )
+        self.write("tokens", "".join(f"{digest}: yes\n" for digest in messages)).chmod(0o644)
         for folder in ("spool", "log"):
             (self.root / folder).mkdir()
             os.chown(self.root / folder, 64001, 64001)
@@ -353,7 +363,7 @@ class OpenSmtpd(_Mounted):
     def prepare(self) -> None:
         super().prepare()
         self.write("boxes", "".join(f"u{n}@example.test\n" for n in range(1, 10)))
-        self.write("logins", f"{USER}\t{_hashed(PASSWORD)}\n").chmod(0o644)
+        self.write("logins", f"{USER}\t{hashed(PASSWORD)}\n").chmod(0o644)
         self._same_key = self.root / "same-key.so"
         compiled = ("-shared", "-fPIC", "-o", str(self._same_key), str(self.root / "same-key.c"))
         subprocess.run([parts.program("cc", package="gcc"), *compiled, "-ldl"], check=True)
@@ -496,14 +506,7 @@ def wait_for(seconds: float) -> None:
     time.sleep(seconds)
 
 
-def _children_left(pid: int) -> Sequence[int]:
-    """The children of a process, which may end meanwhile."""
-    with suppress(OSError):
-        return children_of(pid)
-    return ()
-
-
-def _hashed(password: str) -> str:
+def hashed(password: str) -> str:
     """As crypt(3) does it."""
     made = ["openssl", "passwd", "-6", password]
     return subprocess.run(made, capture_output=True, text=True, check=True).stdout.strip()

@@ -33,6 +33,8 @@ from tests.mail_servers.servers import (
 from tests.running import Running, wait_until
 
 GHOST: Final = "ghost@example.test"
+# who was refused once is on the suppression list, and would not be asked again
+EACH_TIME: Final = {"bypass_suppression": ["hard_bounce"]}
 PATIENCE_S: Final = 120.0
 SETTINGS: Final = {
     "RATE_LIMIT": 100_000,
@@ -159,6 +161,7 @@ def varied(number: int) -> list[dict[str, Any]]:
             "subject": f"trial-{n:04d}",
             "html_content": bodies[n % len(bodies)],
             "recipients": [*groups[n % len(groups)], *([GHOST] if n % 10 == 9 else [])],
+            **EACH_TIME,
         }
         for n in range(number)
     ]
@@ -187,6 +190,7 @@ def unknown_in_a_row(line: Line, *, emails: int = 60) -> Numbers:
                 "recipients": [name],
                 "html_content": "x",
                 "smtp_config_id": account,
+                **EACH_TIME,
             }
             for subject, name in names.items()
         ]

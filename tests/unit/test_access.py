@@ -3,16 +3,18 @@
 from datetime import timedelta
 from typing import Any
 
+import attrs
 import pytest
 
 from adapters.fakes.clock import FakeClock
 from adapters.fakes.memory_store import MemoryStore
 from adapters.fernet_vault import FernetVault
 from adapters.observers import ListObserver
-from application import Application, ServiceRules
-from application.access import AccessRules
+from application import Application, ServicePolicy
+from application.access import AccessPolicy
 from application.rate_limit import MOST_ADDRESSES, Strikes, TokenBuckets
 from domain.access import LOCAL, Scope, prefix_of, token_of
+from domain.account.oauth_credentials import SEALED, Credentials, sealed_for
 from domain.errors import Conflict, Forbidden, NotFound, TooMany, Unauthorized
 from tests.applications import a_key, an_application, delivery_rules
 from tests.builders import a_dkim_key, an_account, an_address, at
@@ -23,13 +25,15 @@ HERE = "192.0.2.1"
 
 def closed(**rules: Any) -> Application:
     """An application that needs a key."""
-    service = ServiceRules(delivery=delivery_rules(), access=AccessRules(**rules))
+    service = ServicePolicy(delivery=delivery_rules(), access=AccessPolicy(**rules))
     return an_application(rules=service, closed=True, clock=FakeClock())
 
 
-def enters(application: Application, token: str | None, remote: str = HERE) -> bool:
+def enters(
+    application: Application, token: str | None, remote: str = HERE, *, by_prefix: bool = False
+) -> bool:
     try:
-        application.access.authenticate(token, remote=remote)
+        application.access.authenticate(token, remote=remote, by_prefix=by_prefix)
     except Unauthorized:
         return False
     return True
@@ -225,6 +229,28 @@ def test_dkim_keys_are_sealed_anew_and_one_that_no_key_opens_is_named_and_left()
         assert "PRIVATE KEY" in FernetVault(NEW).open(key.sealed_key, context=key.context)
 
 
+def test_what_oauth_has_is_sealed_anew_and_what_no_key_opens_is_named_and_left():
+    store = MemoryStore(clock=FakeClock())
+    old = FernetVault(OLD)
+    whole = Credentials(
+        account_id=1,
+        **{
+            f"sealed_{what}": old.seal(f"my {what}", context=sealed_for(1, what)) for what in SEALED
+        },
+    )
+    lost = attrs.evolve(whole, account_id=2)  # sealed for another row
+    store.write(lambda tx: (tx.credentials.save(whole), tx.credentials.save(lost)))
+
+    rotation = an_application(store=store, vault=FernetVault(NEW, OLD)).api_keys.rotate_secret()
+
+    assert (rotation.resealed_oauth, rotation.unreadable_oauth) == (1, (2,))
+    after, left = store.read(lambda tx: tx.credentials.all())
+    assert left == lost
+    for what in SEALED:
+        sealed = getattr(after, f"sealed_{what}")
+        assert FernetVault(NEW).open(sealed, context=sealed_for(1, what)) == f"my {what}"
+
+
 # -- too many --------------------------------------------------------------------------------------
 
 
@@ -260,6 +286,18 @@ def test_t_auth_6_the_log_has_the_prefix_only():
 def test_a_missing_key_is_not_counted_as_a_wrong_one():
     application = closed(strikes=1)
     assert [enters(application, None) for _ in range(9)] == [False] * 9
+
+
+def test_t_auth_6_one_key_cannot_be_guessed_from_many_addresses():
+    application = closed(strikes=3)
+    token = a_key(application, "send")
+    wrong = token_of(token.split("_")[1], bytes(32))
+    for number in range(3):
+        assert not enters(application, wrong, remote=f"192.0.2.{number}", by_prefix=True)
+    with pytest.raises(TooMany, match="begin like this one"):
+        enters(application, wrong, remote="198.51.100.1", by_prefix=True)
+    assert enters(application, token, remote="198.51.100.1", by_prefix=True), "the good key is good"
+    assert not enters(application, token_of("ffffffff", bytes(32)), remote="198.51.100.1")
 
 
 def test_t_auth_6_an_ipv6_customer_is_one_address():

@@ -1,67 +1,61 @@
-"""The switches of an account, and what changes forgive."""
+"""The port and the protection of an account, and what changes forgive."""
 
 import pytest
 
 from domain.account.account import (
     Account,
     AccountState,
+    AuthMechanism,
     Security,
     check,
-    initial_security,
-    security_of,
+    default_port,
+    default_security,
+    security_after_move,
 )
 from domain.account.health import Health, Pause
 from domain.address import is_loopback
 from domain.errors import Conflict, InvalidInput
-from tests.builders import an_account, an_address, at
+from tests.builders import an_account, an_address, an_oauth_client, at
 
 
 @pytest.mark.parametrize(
-    ("current", "switches", "wanted"),
+    ("port", "wanted"),
     [
-        (Security.STARTTLS, {}, Security.STARTTLS),
-        (Security.STARTTLS, {"use_ssl": True}, Security.TLS),
-        (Security.STARTTLS, {"use_tls": False}, Security.PLAIN),
-        (Security.STARTTLS, {"use_tls": False, "use_ssl": True}, Security.TLS),
-        (Security.STARTTLS, {"use_tls": True, "use_ssl": False}, Security.STARTTLS),
-        (Security.STARTTLS, {"use_tls": False, "use_ssl": False}, Security.PLAIN),
-        (Security.TLS, {}, Security.TLS),
-        (Security.TLS, {"use_tls": True}, Security.STARTTLS),
-        (Security.TLS, {"use_ssl": False}, Security.PLAIN),
-        (Security.TLS, {"use_tls": False}, Security.TLS),
-        (Security.PLAIN, {}, Security.PLAIN),
-        (Security.PLAIN, {"use_tls": True}, Security.STARTTLS),
+        (465, Security.TLS),
+        (2465, Security.TLS),
+        (25, Security.STARTTLS),
+        (587, Security.STARTTLS),
+        (4650, Security.STARTTLS),
     ],
 )
-def test_use_tls_and_use_ssl_together_name_one_security(current, switches, wanted):
-    assert security_of(current, **switches) is wanted
+def test_the_port_has_a_default_security(port, wanted):
+    assert default_security(port) is wanted
 
 
 @pytest.mark.parametrize(
-    ("port", "switches", "wanted"),
+    ("security", "wanted"),
+    [(None, 587), (Security.STARTTLS, 587), (Security.TLS, 465), (Security.PLAIN, 587)],
+)
+def test_the_security_has_a_default_port(security, wanted):
+    assert default_port(security) == wanted
+
+
+@pytest.mark.parametrize(
+    ("current", "old_port", "new_port", "wanted"),
     [
-        (465, {}, Security.TLS),
-        (2465, {}, Security.TLS),
-        (25, {}, Security.STARTTLS),
-        (587, {}, Security.STARTTLS),
-        (4650, {}, Security.STARTTLS),
-        (465, {"use_tls": True}, Security.STARTTLS),
-        (465, {"use_tls": False}, Security.TLS),
-        (465, {"use_ssl": False}, Security.STARTTLS),
-        (465, {"use_tls": False, "use_ssl": False}, Security.PLAIN),
-        (587, {"use_ssl": True}, Security.TLS),
-        (587, {"use_tls": False}, Security.PLAIN),
+        (Security.STARTTLS, 587, 465, Security.TLS),
+        (Security.TLS, 465, 587, Security.STARTTLS),
+        (Security.PLAIN, 587, 465, Security.PLAIN),
+        (Security.TLS, 587, 465, Security.TLS),
+        (Security.STARTTLS, 465, 587, Security.STARTTLS),
+        (Security.STARTTLS, 465, 2465, Security.STARTTLS),
+        (Security.STARTTLS, 587, 25, Security.STARTTLS),
     ],
 )
-def test_the_port_decides_the_security_only_if_no_switch_does(port, switches, wanted):
-    assert initial_security(port, **switches) is wanted
-
-
-def test_both_switches_at_once_are_refused():
-    with pytest.raises(InvalidInput) as caught:
-        security_of(Security.PLAIN, use_tls=True, use_ssl=True)
-
-    assert [error.field for error in caught.value.errors] == ["use_ssl"]
+def test_a_default_security_follows_the_port_and_a_choice_stays(
+    current, old_port, new_port, wanted
+):
+    assert security_after_move(current, old_port=old_port, new_port=new_port) is wanted
 
 
 def test_a_password_without_tls_is_refused():
@@ -76,6 +70,25 @@ def test_a_password_without_tls_is_refused():
 def test_a_username_and_a_password_go_together(changes):
     with pytest.raises(InvalidInput):
         check(an_account(**changes))
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "oauth"),
+    [
+        *((each, None) for each in AuthMechanism if each.takes_token),
+        *((each, an_oauth_client()) for each in AuthMechanism if not each.takes_token),
+    ],
+)
+def test_a_mechanism_for_tokens_and_oauth_go_together(mechanism, oauth):
+    with pytest.raises(InvalidInput) as refused:
+        check(an_account(auth_mechanism=mechanism, oauth=oauth))
+
+    assert "auth_mechanism" in [error.field for error in refused.value.errors]
+
+
+@pytest.mark.parametrize("mechanism", [each for each in AuthMechanism if not each.takes_token])
+def test_a_mechanism_for_passwords_and_a_password_go_together(mechanism):
+    assert check(an_account(auth_mechanism=mechanism))
 
 
 @pytest.mark.parametrize(

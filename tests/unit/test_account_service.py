@@ -7,7 +7,7 @@ from domain.account.account import AccountState, Security
 from domain.email.status import Status
 from domain.errors import Conflict, InvalidInput, NameTaken, NotFound
 from domain.outcome.handoff import Problem
-from tests.builders import an_address
+from tests.builders import an_address, credentials
 from tests.world import World
 
 FIELDS = {
@@ -33,6 +33,36 @@ def test_a_new_account_has_the_published_defaults():
     assert (account.id, account.security, account.active) == (1, Security.STARTTLS, True)
     assert (account.limits.daily, account.limits.hourly) == (500, 50)
     assert not account.authenticates
+
+
+@pytest.mark.parametrize(
+    ("fields", "port", "security"),
+    [
+        ({}, 587, Security.STARTTLS),
+        ({"port": 465}, 465, Security.TLS),
+        ({"security": Security.TLS}, 465, Security.TLS),
+        ({"security": Security.PLAIN}, 587, Security.PLAIN),
+        ({"port": 465, "security": Security.STARTTLS}, 465, Security.STARTTLS),
+    ],
+)
+def test_the_port_and_the_security_of_a_new_account_follow_each_other(fields, port, security):
+    world = World()
+    rest = {name: value for name, value in FIELDS.items() if name != "port"}
+    account_id = world.application.account_service.create({**rest, **fields})
+
+    account = stored(world, account_id)
+    assert (account.port, account.security, account.version) == (port, security, 1)
+
+
+def test_changes_may_depend_on_the_account_as_it_stands():
+    world = World()
+    account_id = create(world, display_name="Shop")
+
+    world.application.account_service.update(
+        account_id, lambda account: {"display_name": f"{account.display_name} of Ada"}
+    )
+
+    assert stored(world, account_id).display_name == "Shop of Ada"
 
 
 def test_a_password_is_sealed_for_its_own_row():
@@ -188,3 +218,13 @@ def test_a_pause_by_hand_is_not_ended_by_a_probe():
     world.application.maintenance.sweep()
 
     assert world.account_now(account).state(world.clock.now()) is AccountState.PAUSED
+
+
+def test_with_an_account_its_secrets_and_tokens_go():
+    world = World()
+    account_id = create(world)
+    world.store.write(lambda tx: tx.credentials.save(credentials(account_id)))
+
+    world.application.account_service.delete(account_id)
+
+    assert world.store.read(lambda tx: tx.credentials.all()) == []

@@ -99,10 +99,10 @@ def test_an_address_stands_in_the_envelope_with_its_domain_in_ascii(text, wire):
     ids=lambda text: repr(text[:12]),
 )
 def test_a_hostile_address_is_refused_at_once(text):
-    began = time.perf_counter()
+    began = time.thread_time()
     with pytest.raises(ValueError, match="must"):
         email_address(text)
-    assert time.perf_counter() - began < 0.05
+    assert time.thread_time() - began < 0.05
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pytest
@@ -20,6 +21,12 @@ CALLS = [
 ]
 
 
+@cache
+def document_of(*, rfc3339: bool) -> dict[str, Any]:
+    return build_document(OPERATIONS, version="any", rfc3339_times=rfc3339)
+
+
+@cache
 def answers(*, rfc3339: bool) -> dict[str, Any]:
     """What every call answers that shows a time."""
     application = an_application()
@@ -52,7 +59,7 @@ def test_every_time_is_shown_in_one_form(*, rfc3339: bool) -> None:
 
 @pytest.mark.parametrize("rfc3339", [False, True])
 def test_what_is_answered_is_what_the_document_of_that_form_says(*, rfc3339: bool) -> None:
-    document = build_document(OPERATIONS, version="any", rfc3339_times=rfc3339)
+    document = document_of(rfc3339=rfc3339)
     checker = FormatChecker(formats=[])
     checker.checks("date-time")(_is_rfc3339)
     for path, schema in CALLS:
@@ -87,27 +94,27 @@ def schemas(part: object) -> Iterator[dict[str, Any]]:
 
 
 def test_the_published_form_is_no_date_time_in_the_document() -> None:
-    document = build_document(OPERATIONS, version="any")
+    document = document_of(rfc3339=False)
     published = [s for s in schemas(document) if "T\\d\\d" in str(s.get("pattern", ""))]
     assert published
     assert all("format" not in schema for schema in published)
 
 
 def test_every_time_of_the_other_document_is_a_date_time_and_every_example_has_a_z() -> None:
-    document = build_document(OPERATIONS, version="any", rfc3339_times=True)
+    document = document_of(rfc3339=True)
     assert not [s for s in schemas(document) if "T\\d\\d" in str(s.get("pattern", ""))]
     assert all(_is_rfc3339(time) for time in times(document))
 
 
 def test_no_field_of_a_request_has_a_default_in_the_document() -> None:
-    document = build_document(OPERATIONS, version="any")
+    document = document_of(rfc3339=False)
     assert [s for s in schemas(document["paths"]) if "default" in s] == []
     found = [s for s in schemas(document["components"]["schemas"]) if "default" in s]
     assert found == []
 
 
 def test_what_a_field_is_if_it_is_left_out_stands_in_words() -> None:
-    fields = build_document(OPERATIONS, version="any")["components"]["schemas"]["SmtpConfigRequest"]
+    fields = document_of(rfc3339=False)["components"]["schemas"]["SmtpConfigRequest"]
     told = {name: field.get("description", "") for name, field in fields["properties"].items()}
     assert "If left out: 587." in told["smtp_port"]
     assert "If left out: true, except on the ports 465 and 2465" in told["use_tls"]

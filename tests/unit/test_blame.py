@@ -452,7 +452,7 @@ def test_a_process_that_stood_still_for_a_lease_sends_no_dot(stop, taken):
         made = mark(*args, **kwargs)
         stop(world.clock, 61)
         if taken:
-            world.application.delivery.recover(world.owner)
+            world.application.delivery.recover(world.instance)
         return made
 
     world.application.delivery.results.mark = then_it_stands_still
@@ -469,7 +469,7 @@ def test_a_process_that_has_not_beaten_for_a_lease_claims_nothing():
     world.submit()
     world.clock.suspend(61)
 
-    assert not world.application.delivery.claim(world.owner, places=1)
+    assert not world.application.delivery.claim(world.instance, places=1)
     assert world.claim(), "with a beat it does"
 
 

@@ -1,5 +1,6 @@
 """The headers that a client may set, and what they are on the wire."""
 
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 
 import pytest
@@ -10,6 +11,7 @@ from domain.message.client_headers import (
     header_errors,
     header_line,
     is_reserved,
+    message_token,
 )
 from domain.message.compose import header_names
 from tests.unit.test_message import composed, content
@@ -29,6 +31,10 @@ GOOD = [
     ("List-Id", '"News, weekly" <news.example.com>'),
     ("List-Unsubscribe", "<https://example.com/u?t=1>, <mailto:u@example.com?subject=stop>"),
     ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
+    ("X-SES-CONFIGURATION-SET", "news-2026"),
+    ("x-ses-message-tags", "campaign=spring, kind=news"),
+    ("X-SES-LIST-MANAGEMENT-OPTIONS", "news; topic=sports"),
+    ("X-SES-TENANT", "acme"),
 ]
 RESERVED = [
     *("Bcc", "bcc", "To", "From", "Sender", "Subject", "Date", "Message-ID", "Reply-To"),
@@ -36,6 +42,7 @@ RESERVED = [
     *("Return-Path", "Resent-To", "DKIM-Signature", "Precedence", "List-Post", "Disposition"),
     *("Disposition-Notification-To", "Return-Receipt-To", "Comments", "Keywords"),
     *("X-Email-Ref", "x-email-ref", "X-Google-DKIM-Signature", "x-google-a", "X-SES-Tags"),
+    *("X-SES-SOURCE-ARN", "X-SES-FROM-ARN", "x-ses-return-path-arn"),
     *("", "X-", "X", "X--", "X A", "X-A B", "X-A:", "X-A\r\nBcc", "X-A\n", "X-Ü", "X-\u212a"),
     *(" X-A", "X-A ", "X-" + "a" * 63, "X-A\0", "X-A/B", "List-Unsubscribe ", "Importance\n"),
 ]
@@ -60,6 +67,10 @@ BAD = [
     ("List-Unsubscribe", "<https://example.com/=?utf-8?q?x=0D=0ABcc=3A_e=40e.e?=>"),
     ("List-Unsubscribe", "<https://example.com/u>\n"),
     ("List-Unsubscribe-Post", "list-unsubscribe=one-click"),
+    ("X-SES-CONFIGURATION-SET", "a b"),
+    ("X-SES-MESSAGE-TAGS", "campaign"),
+    ("X-SES-MESSAGE-TAGS", "a=b\r\nBcc: x"),
+    ("X-SES-TENANT", ""),
     ("X-Long", "x" * (LONGEST_HEADER + 1)),
 ]
 
@@ -115,3 +126,17 @@ def test_30_headers_may_be_set() -> None:
     headers = [(f"X-{n}", "x") for n in range(MOST_HEADERS + 1)]
     assert list(header_errors(headers[:-1])) == []
     assert [error.field for error in header_errors(headers)] == ["headers"]
+
+
+@pytest.mark.parametrize("year", [1970, 2026, 9999])
+def test_later_messages_have_later_tokens(year: int) -> None:
+    at = datetime(year, 1, 1, tzinfo=UTC)
+    first = message_token("f" * 32, at=at)
+    second = message_token("0" * 32, at=at + timedelta(milliseconds=1))
+    assert first < second
+    assert len(first) == len(second) == 32
+
+
+def test_messages_of_one_moment_differ_by_80_random_bits() -> None:
+    at = datetime(2026, 11, 30, tzinfo=UTC)
+    assert message_token("a" * 32, at=at).endswith("a" * 20)

@@ -3,7 +3,9 @@
 import sys
 from pathlib import Path
 
-from tests.compat import installed
+import pytest
+
+from tests.compat import installed, main
 
 
 def a_python(folder: Path, name: str, says: str, *, code: int = 0) -> str:
@@ -27,3 +29,45 @@ def test_one_of_each_other_version_that_can_run_us_is_taken(tmp_path: Path) -> N
     ]
 
     assert installed(pythons) == {(3, 99, 1): first}
+
+
+def a_python_with_environments(folder: Path, name: str, says: str, *, fails: str = "") -> str:
+    """Makes environments of a Python that fails whenever it runs the module *fails*."""
+    path = folder / name
+    path.write_text(
+        f"""#!/bin/sh
+[ "$2" = venv ] || {{ echo '{says}'; exit 0; }}
+mkdir -p "$3/bin"
+printf '#!/bin/sh\n[ "$2" != "{fails}" ]\n' > "$3/bin/python"
+chmod 755 "$3/bin/python"
+"""
+    )
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_the_run_succeeds_if_the_tests_pass_with_every_version(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    first = a_python_with_environments(tmp_path, "first", "3 98 0")
+    second = a_python_with_environments(tmp_path, "second", "3 99 1")
+
+    assert main([second, first]) == 0
+    assert capfd.readouterr().out.splitlines() == [
+        f"-- Python 3.98.0 ({first})",
+        f"-- Python 3.99.1 ({second})",
+    ]
+
+
+@pytest.mark.parametrize("module", ["pip", "pytest"])
+def test_a_version_that_fails_is_named_and_the_others_are_tried(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], module: str
+) -> None:
+    first = a_python_with_environments(tmp_path, "first", "3 98 0", fails=module)
+    second = a_python_with_environments(tmp_path, "second", "3 99 1")
+
+    assert main([first, second]) == 1
+    assert capfd.readouterr().out.splitlines()[1:] == [
+        f"-- Python 3.99.1 ({second})",
+        "failed with Python 3.98.0",
+    ]

@@ -13,26 +13,26 @@ def test_every_connection_belongs_to_one_process_and_shares_differ_by_at_most_on
     members: tuple[int, ...], connections: int
 ) -> None:
     for account_id in ACCOUNTS:
-        shares = [share(account_id, connections, owner=m, members=members) for m in members]
+        shares = [share(account_id, connections, instance=m, members=members) for m in members]
         assert sum(shares) == connections
         assert max(shares) - min(shares) <= 1
 
 
 def test_many_small_accounts_are_spread_over_the_processes() -> None:
     members = (11, 12, 13, 14)
-    shares = [sum(share(a, 1, owner=m, members=members) for a in ACCOUNTS) for m in members]
+    shares = [sum(share(a, 1, instance=m, members=members) for a in ACCOUNTS) for m in members]
 
     assert min(shares) >= 15, shares
 
 
 def test_a_process_that_is_no_member_has_none() -> None:
-    assert share(1, 5, owner=3, members=(1, 2)) == 0
+    assert share(1, 5, instance=3, members=(1, 2)) == 0
 
 
 def test_when_a_process_leaves_only_its_own_connections_move() -> None:
     before, after = (1, 2, 3, 4), (1, 2, 4)
 
     for account_id in ACCOUNTS:
-        for owner in after:
-            if share(account_id, 1, owner=owner, members=before):
-                assert share(account_id, 1, owner=owner, members=after) == 1
+        for instance in after:
+            if share(account_id, 1, instance=instance, members=before):
+                assert share(account_id, 1, instance=instance, members=after) == 1

@@ -52,7 +52,7 @@ class Machine:
 
 def test_it_binds_to_one_of_the_allowed_processors():
     machine = Machine(number=4)
-    CpuAffinity(machine).settle(4711)
+    CpuAffinity(machine).choose(4711)
     [here] = machine.confined
     assert here in range(4)
 
@@ -60,7 +60,7 @@ def test_it_binds_to_one_of_the_allowed_processors():
 def test_processes_with_consecutive_numbers_bind_to_different_processors():
     machine = Machine(number=4)
     for turn in range(4711, 4715):
-        CpuAffinity(machine).settle(turn)
+        CpuAffinity(machine).choose(turn)
     assert sorted(machine.confined) == [0, 1, 2, 3]
 
 
@@ -75,7 +75,7 @@ def test_with_one_processor_the_affinity_is_left_alone():
 def test_it_moves_away_from_a_busy_processor():
     machine = Machine()
     one = CpuAffinity(machine)
-    one.settle(0)
+    one.choose(0)
     machine.works(1000.0, own=0.0)
     one.look()
     first, second = machine.confined
@@ -85,7 +85,7 @@ def test_it_moves_away_from_a_busy_processor():
 def test_its_own_load_does_not_make_it_move():
     machine = Machine()
     one = CpuAffinity(machine)
-    one.settle(0)
+    one.choose(0)
     machine.works(1000.0, own=1000.0)
     one.look()
     assert len(machine.confined) == 1
@@ -94,7 +94,7 @@ def test_its_own_load_does_not_make_it_move():
 def test_it_stays_where_another_processor_is_used_as_much():
     machine = Machine()
     one = CpuAffinity(machine)
-    one.settle(0)
+    one.choose(0)
     for n in range(2):
         machine.busy[n] = 1000.0
     one.look()
@@ -139,7 +139,7 @@ import os, threading
 from entrypoints.runtime.cpu_affinity import LinuxProcessors, CpuAffinity
 system, one = LinuxProcessors(), CpuAffinity()
 allowed = os.sched_getaffinity(0)
-one.settle(0)
+one.choose(0)
 (here,) = os.sched_getaffinity(0)
 free = threading.Thread(target=threading.Event().wait, daemon=True)
 with one.unbound():
@@ -160,7 +160,7 @@ print(os.sched_getaffinity(0) == {there}, os.sched_getaffinity(free.native_id) =
 def test_an_unbound_thread_may_set_its_own_affinity():
     machine = Machine(number=4)
     one = CpuAffinity(machine)
-    one.settle(0)
+    one.choose(0)
     with one.unbound():
         assert machine.threads == [frozenset(range(4))]
     assert machine.threads[1:] == [frozenset(machine.confined)]
@@ -179,7 +179,7 @@ import os, subprocess, sys
 from entrypoints.runtime.cpu_affinity import CpuAffinity
 one = CpuAffinity()
 before = os.sched_getaffinity(0)
-one.settle(0)
+one.choose(0)
 ask = [sys.executable, "-c", "import os; print(sorted(os.sched_getaffinity(0)))"]
 with one.unbound():
     told = subprocess.run(ask, capture_output=True, text=True).stdout.strip()

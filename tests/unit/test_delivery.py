@@ -10,7 +10,7 @@ import pytest
 from adapters.fakes.clock import FakeClock
 from adapters.fakes.memory_store import MemoryStore
 from adapters.fakes.sender import FakeSender, Fault, Rule, Script
-from application.cluster.membership import LeaseRules
+from application.cluster.membership import LeasePolicy
 from domain.account.account import AccountState, OnUnknown
 from domain.account.congestion import CongestionPolicy
 from domain.account.limits import Limits, LimitUnit, Window, WindowLengths
@@ -404,7 +404,7 @@ def test_a_stale_holder_sends_nothing():
     world.account()
     email_id = world.submit()
     [batch] = world.claim()
-    world.application.delivery.recover(world.owner)
+    world.application.delivery.recover(world.instance)
 
     world.deliver(batch)
 
@@ -419,7 +419,7 @@ def test_a_crash_before_the_mark_is_not_charged():
     email_id = world.submit()
     world.claim()
 
-    world.application.delivery.recover(world.owner)
+    world.application.delivery.recover(world.instance)
 
     email = world.email(email_id)
     assert (email.status, email.retry_count, used(world, account)) == (Status.QUEUED, 0, 0)
@@ -429,7 +429,9 @@ def test_a_crash_before_the_mark_is_not_charged():
 def mark(world: World, email_id: int) -> None:
     email = world.email(email_id)
     assert world.store.write(
-        lambda tx: tx.emails.mark_committing([(email_id, email.attempt_no)], owner=world.owner)
+        lambda tx: tx.emails.mark_committing(
+            [(email_id, email.attempt_no)], instance=world.instance
+        )
     )
 
 
@@ -440,7 +442,7 @@ def test_a_crash_after_the_mark_is_unknown_and_charged():
     world.claim()
     mark(world, email_id)
 
-    world.application.delivery.recover(world.owner)
+    world.application.delivery.recover(world.instance)
 
     email = world.email(email_id)
     assert (email.status, email.possibly_delivered) == (Status.RETRY, True)
@@ -487,7 +489,7 @@ def test_a_result_that_comes_late_prevents_the_second_copy():
 
     def recovered_meanwhile(*args, **kwargs):
         handoff = send(*args, **kwargs)
-        world.application.delivery.recover(world.owner)
+        world.application.delivery.recover(world.instance)
         return handoff
 
     send = world.sender.send
@@ -517,7 +519,7 @@ def test_a_dead_process_is_recognised_by_its_lock():
 
 
 def test_a_silent_process_keeps_its_emails_for_one_lease_of_the_monotonic_clock():
-    world = World(lease=LeaseRules(lease=timedelta(seconds=60)))
+    world = World(lease=LeasePolicy(lease=timedelta(seconds=60)))
     world.account(limits=Limits(daily=None, hourly=None, max_connections=1))
     email_id = world.submit()
     world.claim()
@@ -543,7 +545,7 @@ def test_a_process_that_beats_keeps_its_emails():
     email_id = world.submit()
     other = World(beside=world, pid=2)
     [batch] = [*world.claim(), *other.claim()]
-    holder, watcher = (world, other) if batch.owner == world.owner else (other, world)
+    holder, watcher = (world, other) if batch.instance == world.instance else (other, world)
 
     for _ in range(20):
         holder.application.membership.beat()
@@ -560,7 +562,7 @@ def test_a_process_that_was_declared_dead_joins_as_a_new_instance():
     world.application.maintenance.recover()
     world.clock.tick(20)
 
-    assert other.application.membership.beat() not in (other.owner, world.owner)
+    assert other.application.membership.beat() not in (other.instance, world.instance)
 
 
 def test_the_connections_of_an_account_are_shared_by_the_processes():
@@ -596,7 +598,7 @@ def test_scheduled_mail_is_not_handed_off_before_its_time():
     email_id = world.submit(send_at=world.clock.now() + timedelta(minutes=5))
     world.run()
     assert world.email(email_id).status is Status.SCHEDULED
-    assert world.application.delivery.due(world.owner) == world.email(email_id).eligible_at
+    assert world.application.delivery.due(world.instance) == world.email(email_id).eligible_at
 
     world.clock.tick(300)
     world.run()
@@ -725,7 +727,7 @@ def test_a_claim_that_does_not_commit_gives_its_connection_back():
     world.submit()
     with answers_lost(world.store), pytest.raises(StoreUnavailable):
         world.claim()
-    world.application.delivery.recover(world.owner)
+    world.application.delivery.recover(world.instance)
 
     assert len(world.claim()) == 1
 
@@ -738,7 +740,7 @@ def test_a_claim_that_was_written_although_its_answer_was_lost_goes_back_uncharg
         world.claim()
 
     email = world.email(email_id)
-    assert (email.status, email.owner, email.retry_count) == (Status.QUEUED, None, 0)
+    assert (email.status, email.instance, email.retry_count) == (Status.QUEUED, None, 0)
     assert used(world, account) == 0
     world.run()
     assert world.email(email_id).status is Status.SENT
@@ -875,7 +877,7 @@ def test_a_change_of_the_account_during_the_handoff_prevents_the_pause():
     world = World(sender=Refusing())
     account = world.account(announce_next=True)
     world.submit()
-    [batch] = world.application.delivery.claim(world.owner, places=1)
+    [batch] = world.application.delivery.claim(world.instance, places=1)
     now = world.account_now(account)
     newer = now.changed(now=world.clock.now(), host="other.example.com")
     world.store.write(lambda tx: tx.accounts.save(newer))

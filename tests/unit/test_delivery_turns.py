@@ -205,7 +205,7 @@ def test_without_a_store_the_turn_ends_without_an_error():
 def test_a_connection_that_belongs_to_another_process_now_is_given_up():
     world = World()
     batch = a_batch(world)
-    while share(1, 1, owner=world.owner, members=members(world)):
+    while share(1, 1, instance=world.instance, members=members(world)):
         World(beside=world)  # one more process, until it is not ours
     Worker(world).deliver(batch)
     assert statuses(world) == [Status.SENT, *[Status.QUEUED] * 4]
@@ -277,3 +277,80 @@ def test_a_long_turn_is_not_mistaken_for_a_slow_server():
     assert clock.monotonic() - began > 1.0  # longer than one batch may take
     assert statuses(world, emails=66) == [Status.SENT] * 66
     assert {world.email(number).attempt_no for number in range(1, 67)} == {1}  # none was put back
+
+
+# -- behind a server that hangs ---------------------------------------------------------------
+
+
+def hanging(world: World, seconds: float, *, meanwhile) -> None:
+    """The next dialogue lasts so long; *meanwhile* is called when they are over."""
+    send = world.sender.send
+
+    def hangs(*args, **kwargs):
+        world.sender.send = send
+        world.clock.tick(seconds)
+        meanwhile()
+        return send(*args, **kwargs)
+
+    world.sender.send = hangs
+
+
+@pytest.mark.parametrize(
+    ("connections", "seconds", "dealt_out"),
+    [(2, 0.9, False), (2, 1.1, True), (1, 9.9, False), (1, 10.1, True)],
+)
+def test_what_waits_behind_a_dialogue_that_hangs_is_given_to_others(
+    connections, seconds, dealt_out
+):
+    world = World()
+    batch = a_long_batch(world, max_connections=connections)
+    waiting = []
+
+    def look():
+        world.application.delivery.deal_out()
+        waiting.extend(n for n in range(2, 7) if world.email(n).status is Status.QUEUED)
+
+    hanging(world, seconds, meanwhile=look)
+    world.deliver(batch)
+
+    assert waiting == ([3, 4, 5, 6] if dealt_out else [])
+    world.run()
+    assert statuses(world, emails=6) == [Status.SENT] * 6
+    assert len(world.sender.accepted) == 6
+    assert len(world.store.read(lambda tx: tx.attempts.of(6))) == 1, "it was not tried before"
+
+
+def test_another_connection_hands_off_what_waited_while_the_first_hangs():
+    world = World()
+    batch = a_long_batch(world, max_connections=2)
+    sent = []
+
+    def look():
+        world.application.delivery.deal_out()
+        for other in world.claim():
+            world.deliver(other)
+        sent.extend(n for n in range(2, 7) if world.email(n).status is Status.SENT)
+
+    hanging(world, 1.1, meanwhile=look)
+    world.deliver(batch)
+
+    assert sent == [3, 4, 5, 6]
+    assert world.email(2).status is Status.SENT
+    assert len(world.sender.accepted) == 6
+
+
+def test_what_was_claimed_during_a_dialogue_that_hangs_is_given_to_others():
+    world = World()
+    batch = a_batch(world, emails=3, limits=attrs.evolve(ONE_CONNECTION, max_connections=2))
+    waiting = []
+
+    def look():
+        world.application.delivery.deal_out()
+        waiting.extend(n for n in (2, 3) if world.email(n).status is Status.QUEUED)
+
+    hanging(world, 1.1, meanwhile=look)
+    Worker(world).deliver(batch)
+
+    assert waiting == [2, 3]
+    world.run()
+    assert statuses(world, emails=3) == [Status.SENT] * 3

@@ -4,13 +4,14 @@ import tracemalloc
 from base64 import b64encode
 from email import message_from_bytes
 from email.message import EmailMessage
-from email.policy import default
+from email.policy import SMTP, default
 from typing import Any, cast
 
 import attrs
 import pytest
 
 from adapters.fakes.memory_tables import Tables
+from adapters.fakes.sender import Rule
 from adapters.fakes.vault import FakeVault
 from application.delivery.message_cache import MessageCache
 from application.delivery.signing import Signing
@@ -22,6 +23,7 @@ from domain.email.status import Status
 from domain.errors import Forbidden, InvalidInput, NotAccepting, StoreUnavailable
 from domain.message.attachment import CHUNK, INLINE_LIMIT, Attachment, blob_of
 from domain.message.upload import Upload
+from domain.outcome.handoff import Stage
 from tests.builders import an_address
 from tests.dkim_messages import SIGNER
 from tests.world import World
@@ -215,6 +217,96 @@ def a_draft(*files: Any) -> Draft:
     return Draft(subject="a", text="b", to=(an_address(),), attachments=files)
 
 
+# -- messages as files -----------------------------------------------------------------------------
+
+LETTER = b"Subject: Inner\r\n\r\n" + b".a line of text that begins with a dot\r\n" * 9000
+
+
+def a_letter(octets: bytes = LETTER) -> Attachment:
+    return a_file(octets, filename="a.eml", content_type="message/rfc822")
+
+
+def inner_of(message: EmailMessage) -> tuple[str, str, bytes]:
+    """Type, encoding and octets of its one file."""
+    [part] = message.iter_attachments()
+    found = cast(EmailMessage, part)
+    content = found.get_content()
+    octets = content.as_bytes(policy=SMTP) if isinstance(content, EmailMessage) else content
+    return found.get_content_type(), found["Content-Transfer-Encoding"], octets
+
+
+def test_a_large_message_is_attached_without_an_encoding() -> None:
+    world = a_world()
+    world.submit(attachments=(a_letter(),))
+
+    assert len(LETTER) > CHUNK
+    assert len(tables(world).chunks) == 2
+    [message] = delivered(world)
+    assert inner_of(message) == ("message/rfc822", "7bit", LETTER)
+
+
+def test_a_message_that_was_uploaded_is_attached_without_an_encoding() -> None:
+    world = a_world()
+    upload = an_upload(world, LETTER)
+    email_id = world.submit(attachments=(uploaded(upload, filename="a.eml"),) * 2)
+
+    [taken] = delivered(world)
+    first, second = taken.iter_attachments()
+    assert first.get_content_type() == second.get_content_type() == "message/rfc822"
+    [accepted] = world.sender.accepted
+    assert accepted.octets.count(LETTER) == 2
+    assert world.email(email_id).size == len(accepted.octets) - accepted.octets.index(b"\r\n") - 2
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        LETTER.replace(b"\r\n", b"\n"),
+        LETTER + b"\xff\r\n",
+        LETTER + b"x" * 999 + b"\r\n",
+        LETTER + b"\0",
+    ],
+    ids=["LF", "8bit", "long", "NUL"],
+)
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_message_that_needs_an_encoding_is_a_file_like_others(octets: bytes, apart: bool) -> None:
+    world = a_world()
+    file = uploaded(an_upload(world, octets), filename="a.eml") if apart else a_letter(octets)
+    world.submit(attachments=(file,))
+
+    [message] = delivered(world)
+    assert inner_of(message) == ("application/octet-stream", "base64", octets)
+
+
+def test_a_message_that_was_uploaded_is_read_once_for_a_batch() -> None:
+    world = a_world()
+    upload = an_upload(world, LETTER)
+    read_latest, reads = world.store.read_latest, []
+
+    def counted(work: Any) -> Any:
+        reads.append(work)
+        return read_latest(work)
+
+    world.store.read_latest = counted
+    drafts = [a_draft(uploaded(upload, filename="a.eml")) for _ in range(50)]
+    world.application.submission.submit(drafts)
+    assert len(reads) < 8
+
+
+def test_no_such_message_is_taken_while_a_process_delivers_that_would_encode_it() -> None:
+    world = a_world()
+    older = Capability.BLOBS | Capability.OWN_FROM
+    old = world.store.write(
+        lambda tx: tx.instances.join(host="a", pid=1, now=world.clock.now(), capabilities=older)
+    )
+
+    with pytest.raises(NotAccepting):
+        world.submit(attachments=(a_letter(),))
+    world.submit(attachments=(a_file(),))
+    world.store.write(lambda tx: tx.instances.leave(old))
+    world.submit(attachments=(a_letter(),))
+
+
 # -- older processes -------------------------------------------------------------------------------
 
 
@@ -233,6 +325,25 @@ def test_no_email_with_a_large_file_is_taken_while_an_older_process_delivers() -
     world.submit(attachments=(a_file(),))
 
     assert len(tables(world).emails) == 2
+
+
+def test_an_email_with_a_large_file_is_not_retried_while_an_older_process_delivers() -> None:
+    world = a_world()
+    email_id = world.submit(attachments=(a_file(),))
+    world.play(Rule(Stage.RCPT, "550 5.1.1 no such user"))
+    world.run()
+    assert world.email(email_id).status is Status.FAILED
+    old = world.store.write(
+        lambda tx: tx.instances.join(
+            host="a", pid=1, now=world.clock.now(), capabilities=Capability.OWN_FROM
+        )
+    )
+
+    with pytest.raises(NotAccepting):
+        world.application.email_changes.retry(email_id)
+    world.store.write(lambda tx: tx.instances.leave(old))
+
+    assert world.application.email_changes.retry(email_id).status is Status.RETRY
 
 
 # -- what is left over -----------------------------------------------------------------------------

@@ -292,7 +292,7 @@ def test_a_superscript_stands_apart_from_its_word(html: str, text: str) -> None:
     assert text_from_html(html) == text
 
 
-SIZE = 50_000
+SIZE = 25_000
 HOSTILE = [
     *("<", "</", "<a", "<a ", "<a b='", '<a b="', "<!--", "<!", "<![", "<?", "<p", "<p =", "= "),
     *("<p>", "</p>", "<li>", "<div><b>", "<script>", "<script></script", "<style><title>", "<br>"),
@@ -329,7 +329,7 @@ def test_hostile_html_takes_time_proportional_to_its_length(piece: str) -> None:
     start = process_time()
     text_from_html("<p>" + piece * (SIZE // len(piece)))
     text_from_html("<a " + piece * (SIZE // len(piece)))
-    assert process_time() - start < 0.3  # quadratic would be far more
+    assert process_time() - start < 0.15  # quadratic would be more
 
 
 @reproducible

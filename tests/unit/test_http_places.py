@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from entrypoints.http.server.connections import Connections
-from entrypoints.http.server.places import Budget, Places, Turns
+from entrypoints.http.server.places import Places, Turns
 from entrypoints.http.wsgi_guard import GuardedCalls, ThreadPlaces
+from entrypoints.runtime.budget import Budget
+from entrypoints.runtime.connections import Connections
 
 PATIENCE_S = 20.0
 

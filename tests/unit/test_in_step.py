@@ -8,6 +8,7 @@ schedule decides at each look.
 import itertools
 from collections import deque
 from collections.abc import Iterator
+from functools import cache
 
 import attrs
 import pytest
@@ -128,8 +129,9 @@ class Line:
             self._sent += [ServerReply(code, ("surplus",)) for code in self._server.surplus]
 
 
-def a_parcel(server: Server) -> Parcel:
-    names = [f"reader-{n}@example.org" for n, _ in enumerate(server.rcpts)]
+@cache
+def a_parcel(recipients: int) -> Parcel:
+    names = [f"reader-{n}@example.org" for n in range(recipients)]
     return Parcel(an_envelope(*names), b"a\r\n")
 
 
@@ -176,7 +178,7 @@ def converse(server: Server, schedule: tuple[bool, ...]) -> list[ConnectionFaile
     transaction, line = MailTransaction(offers), Line(server, schedule)
     ends = []
     for _ in range(3):
-        ends.append(hand_off(transaction, line, a_parcel(server)))
+        ends.append(hand_off(transaction, line, a_parcel(len(server.rcpts))))
         assert ends[-1] is None or ends[-1].problem is Problem.PROTOCOL
         if not read_dot(transaction, line):
             break
@@ -201,17 +203,18 @@ ANSWERS = [
 
 @pytest.mark.parametrize("server", ANSWERS, ids=str)
 def test_no_surplus_reply_is_taken_for_that_to_another_command(server: Server) -> None:
-    for surplus, schedule in itertools.product(SURPLUS, SCHEDULES):
-        for place in range(len(server.rcpts) + 3):
-            if place == len(server.rcpts) + 2 and server.data == 354 and 250 in server.rcpts:
-                continue  # between 354 and the dot: see the module of the transaction
-            converse(attrs.evolve(server, surplus=surplus, place=place), schedule)
+    for surplus, place in itertools.product(SURPLUS, range(len(server.rcpts) + 3)):
+        if place == len(server.rcpts) + 2 and server.data == 354 and 250 in server.rcpts:
+            continue  # between 354 and the dot: see the module of the transaction
+        with_surplus = attrs.evolve(server, surplus=surplus, place=place)
+        for schedule in SCHEDULES:
+            converse(with_surplus, schedule)
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES, ids=str)
 @pytest.mark.parametrize("server", ANSWERS, ids=str)
-def test_a_server_in_step_is_believed(server: Server, schedule: tuple[bool, ...]) -> None:
-    assert not any(converse(server, schedule))
+def test_a_server_in_step_is_believed(server: Server) -> None:
+    for schedule in SCHEDULES:
+        assert not any(converse(server, schedule)), schedule
 
 
 @pytest.mark.parametrize("pipelining", [True, False])

@@ -71,6 +71,15 @@ def test_a_message_that_the_named_account_does_not_take_is_refused() -> None:
     assert not world.store._tables.blobs
 
 
+def test_case_6_20_mib_are_more_than_25_mib_in_base64() -> None:
+    world, _ = a_world(25 * 1024 * 1024)
+    with pytest.raises(MessageTooLarge):
+        submitted(world, 20 * 1024 * 1024)
+
+    world, _ = a_world(30 * 1024 * 1024)
+    assert 0 < submitted(world, 20 * 1024 * 1024).size - 28_697_870 < 1500
+
+
 def test_the_from_line_counts() -> None:
     world, (account,) = a_world(None)
     size = submitted(world, 1000).size

@@ -8,10 +8,8 @@ import pytest
 
 from adapters.observers import ListObserver, LogObserver
 from domain.events import Event
-from entrypoints.event_levels import LEVELS, level_of
-from entrypoints.runtime.logs import GatheredLines, JsonFormatter, TextFormatter
-from tests.documents import event_names
-from tests.running import wait_until
+from entrypoints.event_levels import level_of
+from entrypoints.runtime.logs import JsonFormatter, TextFormatter
 
 SENT = Event(name="email_sent", email_id=7, account_id=2, attempt=1, fields={"stage": "dot"})
 
@@ -101,10 +99,6 @@ def test_the_end_of_an_attempt_is_a_warning_unless_all_was_accepted(name, reason
     assert json.loads(log.lines[0])["level"] == level
 
 
-def test_every_event_that_has_a_level_is_in_the_code():
-    assert set(LEVELS) - event_names() == set()
-
-
 def test_below_the_level_nothing_is_written():
     log = Log(TextFormatter(), level="WARNING")
     log.observe(SENT)
@@ -137,39 +131,3 @@ def test_the_list_keeps_the_events_in_their_order():
     observer(Event(name="account_paused"))
     assert observer.names == ["email_sent", "account_paused"]
     assert observer.named("email_sent") == [SENT]
-
-
-# -- how lines leave the process -----------------------------------------------------------------
-
-
-def a_gathered_log() -> tuple[logging.Logger, io.StringIO]:
-    written = io.StringIO()
-    handler = GatheredLines(written)
-    handler.setFormatter(TextFormatter())
-    logger = logging.Logger("email_service", "INFO")
-    logger.addHandler(handler)
-    return logger, written
-
-
-def test_lines_are_written_together_without_a_flush():
-    logger, written = a_gathered_log()
-    for n in range(3):
-        logger.info("line %d", n)
-    wait_until(lambda: written.getvalue().count("\n") == 3, every=0.01)
-    logger.info("once more")
-    wait_until(lambda: written.getvalue().count("\n") == 4, every=0.01)
-
-
-def test_a_warning_is_written_at_once_after_the_lines_before_it():
-    logger, written = a_gathered_log()
-    logger.info("before")
-    logger.warning("now")
-    assert [line.split()[-1] for line in written.getvalue().splitlines()] == ["before", "now"]
-
-
-def test_a_flush_writes_the_remaining_lines():
-    logger, written = a_gathered_log()
-    logger.info("last words")
-    for handler in logger.handlers:
-        handler.flush()
-    assert "last words" in written.getvalue()

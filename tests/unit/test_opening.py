@@ -8,6 +8,7 @@ import pytest
 
 from domain.account.account import Account, AuthMechanism, Security
 from domain.address import Address
+from domain.dialogue.credential import Credential
 from domain.dialogue.ends import ConnectionFailed, ExchangeEnded
 from domain.dialogue.opening import (
     Ask,
@@ -16,7 +17,6 @@ from domain.dialogue.opening import (
     StageReply,
     StartTls,
     Steps,
-    expect_password,
     verifying,
 )
 from domain.dialogue.replies import ServerReply
@@ -37,8 +37,13 @@ def account(**changes: object) -> Account:
     return attrs.evolve(known, **changes)
 
 
+def credential(of: Account) -> Credential:
+    """The password "secret"."""
+    return Credential(of, password=lambda: "secret", token=lambda refused: "no token")
+
+
 def opening(of: Account, *, is_local: bool = False) -> Opening:
-    return Opening(of, own_name="client", password=lambda: "secret", is_local=is_local)
+    return Opening(of, own_name="client", credential=credential(of), is_local=is_local)
 
 
 def follow(steps: Steps, replies: Sequence[ServerReply]) -> list[object]:
@@ -139,6 +144,13 @@ def test_a_challenge_that_is_none_is_out_of_step() -> None:
         follow(steps, [HELLO, said(334, "?")])
 
 
+def test_a_password_that_makes_the_command_too_long_follows_it() -> None:
+    long = Credential(account(), password=lambda: "x" * 400, token=lambda refused: "")
+    dialogue = Opening(account(), own_name="client", credential=long, is_local=False)
+    wanted = follow(dialogue.steps(), [HELLO, said(334, ""), WELCOME])
+    assert wanted[3:5] == [b"AUTH PLAIN\r\n", b64("\0user\0" + "x" * 400) + b"\r\n"]
+
+
 @pytest.mark.parametrize(
     ("changes", "replies", "stage", "problem"),
     [
@@ -178,9 +190,9 @@ def test_a_refusal_ends_at_its_stage(stage: Stage, code: int) -> None:
 
 def test_an_account_without_its_password_is_refused_before_anything_is_written() -> None:
     with pytest.raises(ExchangeEnded) as ended:
-        expect_password(account(sealed_password=None))
+        credential(account(sealed_password=None)).prepare()
     assert ended.value.problem is Problem.NO_PASSWORD
-    expect_password(account(sealed_password=None, username=""))
+    credential(account(sealed_password=None, username="")).prepare()
 
 
 @pytest.mark.parametrize(("code", "asked"), [(250, 2), (550, 1)])

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from entrypoints.runtime.logs import GatheredLines, JsonFormatter, TextFormatter
+from entrypoints.runtime.logs import JsonFormatter, RedactedLines, TextFormatter
 from entrypoints.runtime.redacted_links import LinkFilter, without_links
 
 TOKEN = "AbC-dEf_0123456789" * 3
@@ -17,8 +17,21 @@ TOKEN = "AbC-dEf_0123456789" * 3
         (f"GET /u/{TOKEN} HTTP/1.1", "GET /u/*** HTTP/1.1"),
         (f"POST /mail/u/{TOKEN}?x=1", "POST /mail/u/***?x=1"),
         (f"<https://x/u/{TOKEN}> /u/{TOKEN}", "<https://x/u/***> /u/***"),
-        ("GET /u/static/unsubscribe.css", "GET /u/static/unsubscribe.css"),
+        ("GET /u/static/public.css", "GET /u/static/public.css"),
         ("/usr/u/bin", "/usr/u/bin"),
+        (
+            '"GET /oauth/callback?code=c&state=s HTTP/1.1" 200',
+            '"GET /oauth/callback?*** HTTP/1.1" 200',
+        ),
+        ("https://x/mail/oauth/callback?code=c", "https://x/mail/oauth/callback?***"),
+        ("GET /oauth/callback", "GET /oauth/callback"),
+        (f"POST /hooks/ses/{TOKEN} HTTP/1.1", "POST /hooks/ses/*** HTTP/1.1"),
+        (f'"POST /mail/hooks/sendgrid/{TOKEN}?x=1"', '"POST /mail/hooks/sendgrid/***?x=1"'),
+        ("GET /api/smtp-configs/1/hooks HTTP/1.1", "GET /api/smtp-configs/1/hooks HTTP/1.1"),
+        (
+            "DELETE /api/smtp-configs/1/hooks/2 HTTP/1.1",
+            "DELETE /api/smtp-configs/1/hooks/2 HTTP/1.1",
+        ),
     ],
 )
 def test_the_token_of_a_link_is_left_out(text, shown):
@@ -28,7 +41,7 @@ def test_the_token_of_a_link_is_left_out(text, shown):
 @pytest.mark.parametrize("formatter", [TextFormatter(), JsonFormatter()])
 def test_a_line_of_our_log_has_none_not_even_in_a_traceback(formatter):
     stream = io.StringIO()
-    handler = GatheredLines(stream)
+    handler = RedactedLines(stream)
     handler.setFormatter(formatter)
     try:
         raise ValueError(f"/u/{TOKEN}")

@@ -18,7 +18,8 @@ BYSTANDERS = {"message", "recipient"}
 
 
 def rule_of(entry: dict[str, Any]) -> Rule:
-    return RULES.find(Stage(entry["stage"]), reply=reply_of(entry["line"]))
+    reply, by_token = reply_of(entry["line"]), entry.get("by_token", False)
+    return RULES.find(Stage(entry["stage"]), reply=reply, by_token=by_token)
 
 
 def wrong(entries: Sequence[dict[str, Any]]) -> list[str]:

@@ -25,6 +25,7 @@ def decide(rule: Rule, sample: Sample) -> Rule:
         problem=Problem(sample.line) if sample.line in PROBLEMS else None,
         accepted_before=rule.after_accepted,
         used_connection=rule.used_connection,
+        by_token=rule.by_token,
     )
 
 
@@ -133,6 +134,7 @@ def test_an_owners_file_of_before_still_names_the_subject_blame():
         ({"limit": "sky"}, "sky"),
         ({"result": "maybe"}, "maybe"),
         ({"effect": "shrug"}, "shrug"),
+        ({"effect": "rest"}, "rest belongs to an acceptance"),
         ({"suppress": "yes"}, "suppress is true or false, not 'yes'"),
         ({"shown_without_admin": 0}, "shown_without_admin is true or false, not 0"),
         ({"cured_by_login": True}, "cured_by_login needs effect pause or streak"),

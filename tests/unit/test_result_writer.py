@@ -142,7 +142,9 @@ def claimed(world, number):
 def test_each_mark_of_a_store_that_answers_at_once_is_made():
     world = World()
     [email] = claimed(world, 1)
-    permit = CommitPermit(ResultWriter(world.store), email, owner=world.owner, clock=world.clock)
+    permit = CommitPermit(
+        ResultWriter(world.store), email, instance=world.instance, clock=world.clock
+    )
 
     assert permit()
     assert permit.made
@@ -153,7 +155,7 @@ def test_a_mark_whose_attempt_was_taken_away_is_refused():
     world = World()
     [email] = claimed(world, 1)
     permit = CommitPermit(
-        ResultWriter(world.store), email, owner=world.owner + 1, clock=world.clock
+        ResultWriter(world.store), email, instance=world.instance + 1, clock=world.clock
     )
 
     assert not permit()
@@ -181,12 +183,12 @@ def test_a_mark_that_the_store_could_not_make_is_not_refused_and_the_next_one_is
     [email] = claimed(world, 1)
     store = Unsteady(world.store)
     writer = ResultWriter(store)
-    permit = CommitPermit(writer, email, owner=world.owner, clock=world.clock)
+    permit = CommitPermit(writer, email, instance=world.instance, clock=world.clock)
     assert not permit()
     assert not permit.refused
 
     store.away = False
-    assert CommitPermit(writer, email, owner=world.owner, clock=world.clock)()
+    assert CommitPermit(writer, email, instance=world.instance, clock=world.clock)()
 
 
 def test_marks_that_come_while_one_waits_share_its_work_and_get_their_own_answers():
@@ -194,16 +196,18 @@ def test_marks_that_come_while_one_waits_share_its_work_and_get_their_own_answer
     emails = claimed(world, 3)
     slow = SlowStore(world.store)
     writer = ResultWriter(slow)
-    owners = [world.owner, world.owner + 1, world.owner]
+    instances = [world.instance, world.instance + 1, world.instance]
     asked = [
-        CommitPermit(writer, email, owner=o, clock=world.clock)
-        for email, o in zip(emails, owners, strict=True)
+        CommitPermit(writer, email, instance=o, clock=world.clock)
+        for email, o in zip(emails, instances, strict=True)
     ]
     threads = [Thread(target=mark) for mark in asked]
     for thread, works in zip(threads, [1, 2, 3], strict=True):
         thread.start()
         wait_until(lambda works=works: len(slow.jobs) == works)
-    late = Thread(target=CommitPermit(writer, emails[0], owner=world.owner, clock=world.clock))
+    late = Thread(
+        target=CommitPermit(writer, emails[0], instance=world.instance, clock=world.clock)
+    )
     late.start()
     wait_until(lambda: len(writer._next.marks) == 2)
     slow.run()
@@ -233,7 +237,7 @@ def test_a_store_may_run_a_work_on_another_thread_before_it_answers(notes):
     world = World()
     [email] = claimed(world, 1)
     store = ElsewhereAtOnce(world.store)
-    assert CommitPermit(ResultWriter(store), email, owner=world.owner, clock=world.clock)()
+    assert CommitPermit(ResultWriter(store), email, instance=world.instance, clock=world.clock)()
 
     writer = ResultWriter(store)
     notes.hand_in(writer, "a")
@@ -245,11 +249,11 @@ def test_a_result_is_never_durable_later_than_the_next_mark_of_its_connection(no
     first, second = claimed(world, 2)
     slow = SlowStore(world.store)
     writer = ResultWriter(slow)
-    other = Thread(target=CommitPermit(writer, first, owner=world.owner, clock=world.clock))
+    other = Thread(target=CommitPermit(writer, first, instance=world.instance, clock=world.clock))
     other.start()
     wait_until(lambda: len(slow.jobs) == 1)
     notes.hand_in(writer, "before the mark")
-    permit = CommitPermit(writer, second, owner=world.owner, clock=world.clock)
+    permit = CommitPermit(writer, second, instance=world.instance, clock=world.clock)
     asking = Thread(target=permit)
     asking.start()
     wait_until(lambda: len(writer._next.marks) == 2)
@@ -269,7 +273,7 @@ def test_a_result_that_fails_does_not_fail_the_marks(notes):
     slow = SlowStore(world.store)
     writer, stale = ResultWriter(slow), StaleAttempt("taken away")
     notes.hand_in(writer, "stale", stale)
-    permit = CommitPermit(writer, email, owner=world.owner, clock=world.clock)
+    permit = CommitPermit(writer, email, instance=world.instance, clock=world.clock)
     asking = Thread(target=permit)
     asking.start()
     wait_until(lambda: writer._next.marks)
@@ -292,7 +296,7 @@ def test_a_failing_callback_of_a_result_does_not_block_the_marks(notes):
         raise RuntimeError("nobody hears")
 
     writer.persist(notes.work("one"), fail)
-    permit = CommitPermit(writer, email, owner=world.owner, clock=world.clock)
+    permit = CommitPermit(writer, email, instance=world.instance, clock=world.clock)
     asking = Thread(target=permit, daemon=True)
     asking.start()
     wait_until(lambda: writer._next.marks)

@@ -159,6 +159,44 @@ def test_a_huge_reply_is_judged_quickly():
     assert time.process_time() - began < 1
 
 
+TOKEN = base64.urlsafe_b64encode(bytes(range(256)) * 12).decode()
+BEARER = f"user={USER}\1auth=Bearer {TOKEN}\1\1"
+
+
+def test_a_token_of_4_kb_is_looked_for_and_cut_out_quickly():
+    began = time.process_time()
+
+    for _ in range(50):
+        made = secret(TOKEN)
+        assert not made.in_lines(["2.7.0 Accepted"])
+        assert made.in_lines([f"5.7.8 {TOKEN[1000:1006]}"])
+        assert made.masked((f"2.1.0 {TOKEN} x",)) == (f"2.1.0 {MASK} x",)
+    assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize("length", [6, 20, 400])
+@pytest.mark.parametrize("at", [60, 700, 2000, len(b64(BEARER)) - 420])
+def test_a_piece_of_the_message_that_carries_a_token_is_recognised(at, length):
+    assert secret(TOKEN).in_lines([f"5.7.8 no <{b64(BEARER)[at : at + length]}>"])
+    assert not secret(TOKEN).in_lines([f"5.7.8 no <{b64(BEARER)[:20]}>"])
+
+
+def test_the_token_that_was_shown_before_is_a_secret_too():
+    both = SecretForms(username=USER, password="another-token", earlier=TOKEN)
+
+    assert both.in_lines([TOKEN[5:11]])
+    assert both.in_lines(["other-tok"])
+    assert both.masked((f"2.1.0 {TOKEN} another-token",)) == (f"2.1.0 {MASK} {MASK}",)
+
+
+@given(st.text(max_size=400), st.text(min_size=1, max_size=400))
+def test_short_and_long_texts_are_judged_alike(password, text):
+    made = secret(password)
+    padding = "\x85" * 600  # no character of a secret, and cut out with the blanks
+
+    assert made.in_lines([text]) == made.in_lines([text + padding])
+
+
 # --- after the login
 
 DIGEST = "0fa31f21d4bd7bc2c2fd1cbbcb9adbd8"

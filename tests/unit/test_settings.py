@@ -179,6 +179,9 @@ def test_what_is_set_is_taken():
         ("DATABASE_URL", "postgresql://me:s3@cret/@host/", "'postgresql://me:***@host/'"),
         ("DATABASE_URL", "mysql://me:s3cret@host/mail", "'mysql://me:***@host/mail'"),
         ("DATABASE_URL", "sqlite:///", "sqlite:///relative/path.db"),
+        ("RETENTION_SENT_CONTENT", "7", "days or hours as in 30d or 12h, or never"),
+        ("RETENTION_SENT_CONTENT", "0d", "days or hours as in 30d or 12h, or never"),
+        ("RETENTION_SENT_CONTENT", "1w", "days or hours as in 30d or 12h, or never"),
         ("RETRY_SCHEDULE", "60,,300", "seconds from 0 to 604800 with commas between"),
         ("RETRY_SCHEDULE", "1 minute", "seconds from 0 to 604800 with commas between"),
         ("BREAKER_SCHEDULE", "nan", "seconds from 0 to 604800 with commas between"),
@@ -222,6 +225,22 @@ def test_a_long_value_is_not_repeated_in_full():
     assert len(error) < 200
 
 
+@pytest.mark.parametrize(
+    ("text", "age", "shown"),
+    [
+        ("30d", timedelta(days=30), "30d"),
+        ("36H", timedelta(hours=36), "36h"),
+        ("48h", timedelta(days=2), "2d"),
+        ("never", None, "never"),
+        ("0", None, "never"),
+    ],
+)
+def test_ages_are_days_or_hours_and_are_shown_so(text, age, shown):
+    changed = settings(RETENTION_SENT_CONTENT=text)
+    assert changed.retention_sent_content == age
+    assert changed.describe()["RETENTION_SENT_CONTENT"] == shown
+
+
 def test_celery_needs_a_broker():
     (error,) = errors(DISPATCHER="celery")
     assert error.startswith("CELERY_BROKER_URL must be set with DISPATCHER=celery: amqp://")
@@ -248,6 +267,45 @@ def test_more_workers_than_the_most_is_refused():
 def test_a_heartbeat_slower_than_half_the_lease_is_refused():
     (error,) = errors(HEARTBEAT_SECONDS="40")
     assert error.startswith("HEARTBEAT_SECONDS must be at most half of LEASE_SECONDS (60), not 40")
+
+
+@pytest.fixture
+def pem(tmp_path):
+    """A file that is there."""
+    path = tmp_path / "it.pem"
+    path.touch()
+    return str(path)
+
+
+def test_smtp_is_off_until_it_has_a_port():
+    assert not settings().takes_smtp
+    assert settings(INTAKE_PORT="587").takes_smtp
+
+
+def test_smtp_listens_where_the_api_does_unless_it_has_an_address():
+    assert settings(HOST="::1").smtp_host == "::1"
+    assert settings(HOST="::1", INTAKE_HOST="127.0.0.2").smtp_host == "127.0.0.2"
+
+
+def test_keys_go_in_clear_in_development_on_a_loopback_address_only(pem):
+    cert = {"INTAKE_TLS_CERT": pem, "INTAKE_TLS_KEY": pem}
+
+    assert settings(INTAKE_PORT="587").keys_in_clear
+    assert not settings(INTAKE_PORT="587", INTAKE_HOST="192.0.2.1", **cert).keys_in_clear
+    assert not production(INTAKE_PORT="587", **cert).keys_in_clear
+    for wrong in (
+        errors(INTAKE_PORT="587", INTAKE_HOST="192.0.2.1"),
+        errors(INTAKE_PORT="587", FLASK_ENV="production", SECRET_KEY=KEY),
+    ):
+        assert [one.split(":")[0] for one in wrong] == [
+            "INTAKE_TLS_CERT must be set with INTAKE_PORT"
+        ]
+
+
+def test_a_certificate_comes_with_its_key_and_a_tls_port_with_both(pem):
+    assert errors(INTAKE_TLS_CERT=pem)[0].startswith("INTAKE_TLS_KEY must be set too")
+    assert errors(INTAKE_TLS_KEY=pem)[0].startswith("INTAKE_TLS_CERT must be set too")
+    assert errors(INTAKE_TLS_PORT="465")[0].startswith("INTAKE_TLS_CERT must be set with")
 
 
 # -- T-AUTH-2: keys and addresses ------------------------------------------------------------------
@@ -333,6 +391,29 @@ def test_networks_that_open_nearly_everything_are_a_warning_in_production(networ
 )
 def test_networks_of_ones_own_are_nothing_to_warn_of(networks):
     assert production(SMTP_ALLOWED_CIDRS=networks).warnings == ()
+
+
+def test_name_servers_are_addresses_with_and_without_a_port():
+    assert settings().dns_servers == ()
+    text = "192.0.2.53, 127.0.0.1:5353,2001:db8::53,[::1]:5353"
+    found = settings(DNS_SERVERS=text).dns_servers
+    assert [(str(one.address), one.port) for one in found] == [
+        ("192.0.2.53", 53), ("127.0.0.1", 5353), ("2001:db8::53", 53), ("::1", 5353),
+    ]  # fmt: skip
+    again = ",".join(map(str, found))
+    assert settings(DNS_SERVERS=again).dns_servers == found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "dns.example", "192.0.2.53:0", "192.0.2.53:65536", "192.0.2.53:", "192.0.2.53,", "[::1]",
+        "1.2.3:53", "[192.0.2.53]:x", "192.0.2.53;192.0.2.54",
+    ],
+)  # fmt: skip
+def test_what_is_no_address_of_a_name_server_is_refused(text):
+    [error] = errors(DNS_SERVERS=text)
+    assert error.startswith("DNS_SERVERS must be IP addresses with commas between")
 
 
 def test_the_sandbox_is_not_for_production():

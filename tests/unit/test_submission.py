@@ -23,6 +23,7 @@ from domain.errors import (
     NotFound,
 )
 from domain.mailbox import Mailbox
+from domain.message.raw import read_raw
 from tests.builders import an_address
 from tests.world import World
 
@@ -243,6 +244,13 @@ def sent_by(world: World) -> bytes:
     return sent.octets
 
 
+def test_a_message_id_begins_with_the_time_so_that_later_ones_stand_behind_it_in_the_index():
+    world = World()
+    world.account()
+    reference = submit(world).message_id[1:].partition("@")[0]
+    assert int(reference[:12], 16) == int(world.clock.now().timestamp() * 1000)
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -399,3 +407,32 @@ def test_a_sender_that_no_account_has_is_refused():
     stranger = Mailbox(an_address("stranger@example.com"))
     assert refused_fields(world, sender=stranger) == ["sender"]
     assert refused_fields(world, sender=stranger, account_id=account.id) == ["sender"]
+
+
+RAW = b"From: sender@example.com\r\nSubject: Hi\r\n%s\r\nHello\r\n"
+
+
+def submit_raw(world: World, header: bytes = b"") -> bytes:
+    """The message that a client's own becomes, with a topic."""
+    raw = read_raw(RAW % header)
+    email_id = world.submit(html=None, subject="Hi", raw=raw, sender=raw.sender, topic="news")
+    return b"".join(world.application.queries.message(email_id))
+
+
+def test_a_message_that_the_client_made_may_have_a_topic():
+    world = World(public_url="https://mail.example.com")
+    world.account()
+
+    message = submit_raw(world)
+    assert b"\r\nList-Unsubscribe: <https://mail.example.com/u/" in message
+    assert b"\r\nList-Id: <news.mail.example.com>\r\n" in message
+    message = submit_raw(world, b"List-ID: <mine.example.com>\r\n")
+    assert message.lower().count(b"list-id:") == 1
+
+
+def test_a_link_of_its_own_and_a_topic_are_one_too_many():
+    world = World(public_url="https://mail.example.com")
+    world.account()
+    for name in (b"List-Unsubscribe", b"list-unsubscribe-post"):
+        with pytest.raises(InvalidInput, match="written by the service"):
+            submit_raw(world, name + b": <https://x.example>\r\n")

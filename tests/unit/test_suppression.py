@@ -21,8 +21,14 @@ NEWS = Subscription("ada@example.org", "news")
 UNSUBSCRIBED = unsubscribed(NEWS, now=NOW)
 
 
-def judged(suppression: Suppression, *, account_id: int | None = 1, seconds: float = 0) -> bool:
-    return is_suppressed(NEWS, [suppression], account_id=account_id, now=at(seconds))
+def judged(
+    suppression: Suppression,
+    *,
+    topic: str | None = "news",
+    account_id: int | None = 1,
+    seconds: float = 0,
+) -> bool:
+    return is_suppressed([suppression], topic=topic, account_id=account_id, now=at(seconds))
 
 
 @pytest.mark.parametrize(
@@ -47,8 +53,9 @@ def test_a_suppression_of_another_scope_does_not_hold(scope):
     assert not judged(attrs.evolve(UNSUBSCRIBED, scope=scope))
 
 
-def test_a_suppression_of_another_address_does_not_hold():
-    assert not judged(attrs.evolve(UNSUBSCRIBED, address="grace@example.org"))
+def test_mail_without_a_topic_is_suppressed_by_no_topic():
+    assert not judged(UNSUBSCRIBED, topic=None)
+    assert judged(attrs.evolve(UNSUBSCRIBED, scope=EVERYTHING), topic=None)
 
 
 def test_while_the_account_is_not_known_no_suppression_of_an_account_holds():

@@ -3,6 +3,7 @@
 import json
 import time
 from contextlib import suppress
+from functools import cache
 
 import pytest
 
@@ -142,18 +143,21 @@ def test_a_hostile_template_is_refused(name: str) -> None:
 
 
 def seconds_of(body: str, *, times: int = 1) -> float:
-    """Processor time of a template that is saved and rendered so often; the least of three."""
+    """Processor time of a template that is saved and rendered so often."""
+    started = time.process_time()
+    with suppress(InvalidInput):
+        ENGINE.check(html(body))
+        compiled = ENGINE.compile(html(body))
+        for _ in range(times):
+            compiled.render({})
+    return time.process_time() - started
 
-    def once() -> float:
-        started = time.process_time()
-        with suppress(InvalidInput):
-            ENGINE.check(html(body))
-            compiled = ENGINE.compile(html(body))
-            for _ in range(times):
-                compiled.render({})
-        return time.process_time() - started
 
-    return min(once() for _ in range(3))
+@cache
+def seconds_of_tables() -> float:
+    """What ordinary templates may take."""
+    table = "{% for i in range(10000) %}<td>{{ i }}</td>{% endfor %}"
+    return min(seconds_of(table) for _ in range(3))
 
 
 LARGE = {"brackets of tags": "<" * 250_000, "tags without an end": "<a " * 80_000}
@@ -161,9 +165,8 @@ LARGE = {"brackets of tags": "<" * 250_000, "tags without an end": "<a " * 80_00
 
 @pytest.mark.parametrize("body", [*HOSTILE.values(), *LARGE.values()], ids=[*HOSTILE, *LARGE])
 def test_a_hostile_template_takes_no_longer_than_some_tables(body: str) -> None:
-    table = seconds_of("{% for i in range(10000) %}<td>{{ i }}</td>{% endfor %}")
-
-    assert seconds_of(body, times=2) < 60 * table
+    least = (seconds_of(body, times=2) for _ in range(3))
+    assert any(seconds < 60 * seconds_of_tables() for seconds in least)
 
 
 @pytest.mark.parametrize("body", ["<mj-wrapper>" * 10_000, "<mj-text>" + "<b>" * 10_000])

@@ -1,6 +1,7 @@
 """Who unsubscribes gets no mail of the topic any more, whenever it was accepted."""
 
 import email as mail
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from application.delivery.recovery import SHUTDOWN
 from domain.account.limits import Window, WindowLengths
 from domain.email.lifecycle import Email
 from domain.email.recipient import RecipientStatus
+from domain.email.retry import RetryPolicy
 from domain.email.status import TERMINAL, Status
 from domain.email.withdrawal import is_withdrawn, suppress, withdraw
 from domain.errors import Conflict, IllegalTransition, NotFound, StoreUnavailable
@@ -20,6 +22,8 @@ from domain.outcome.handoff import Stage
 from domain.suppression import EVERYTHING, Suppression, SuppressionReason
 from tests.builders import NOW, a_recipient, an_email, at
 from tests.world import World
+
+NINE_DAYS_ON = NOW + timedelta(days=9)
 
 ADA, GRACE = "ada@example.org", "grace@example.org"
 
@@ -111,40 +115,77 @@ def test_a_suppression_of_all_mail_holds_for_mail_with_a_topic(scope, ended):
     assert outcome(world, pinned) == SUPPRESSED
 
 
-class HotPathStore:
-    """A store that has no tables of topics, suppressions and details."""
+class CountingStore:
+    """A store that has no tables of topics, and counts what it is asked of the list."""
 
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
+        self.asked: list[str] = []
 
     def __getattr__(self, name: str) -> Any:
         run = getattr(self._store, name)
         if name in ("read", "read_latest", "write", "post"):
-            return lambda work: run(lambda tx: work(HotTransaction(tx)))
+            return lambda work: run(lambda tx: work(CountingTransaction(tx, self.asked)))
         return run
 
 
-class HotTransaction:
-    def __init__(self, tx: Any) -> None:
+class CountingTransaction:
+    def __init__(self, tx: Any, asked: list[str]) -> None:
         self._tx = tx
+        self._asked = asked
 
     def __getattr__(self, name: str) -> Any:
-        assert name not in ("topics", "suppressions", "details", "secrets"), name
+        assert name not in ("topics", "details"), name
+        if name == "suppressions":
+            return CountedList(self._tx.suppressions, self._asked)
         return getattr(self._tx, name)
 
 
-def test_mail_without_a_topic_costs_no_statement_more_from_its_acceptance_to_its_result():
-    clock = FakeClock()
-    world = a_world(clock=clock, store=HotPathStore(MemoryStore(clock=clock)))
-    world.play(Rule(Stage.DOT, "451 4.7.1 later", times=1))
-    email_id = world.submit(ADA, GRACE)
+class CountedList:
+    def __init__(self, suppressions: Any, asked: list[str]) -> None:
+        self._suppressions = suppressions
+        self._asked = asked
 
+    def __getattr__(self, name: str) -> Any:
+        self._asked.append(name)
+        return getattr(self._suppressions, name)
+
+
+def test_mail_without_a_topic_asks_the_list_once_and_each_claim_whether_it_has_grown():
+    clock = FakeClock()
+    store = CountingStore(MemoryStore(clock=clock))
+    world = a_world(clock=clock, store=store)
+    world.play(Rule(Stage.DOT, "451 4.7.1 later", times=1))
+
+    email_id = world.submit(ADA, GRACE)
+    assert store.asked == ["of"]
     world.run()
     clock.tick(100)
-    world.application.maintenance.sweep()
     world.run()
 
     assert world.email(email_id).status is Status.SENT
+    assert set(store.asked[1:]) == {"additions"}
+
+
+def test_a_claim_asks_for_addresses_only_of_mail_that_was_there_before_the_latest_entry():
+    clock = FakeClock()
+    store = CountingStore(MemoryStore(clock=clock))
+    world = a_world(clock=clock, store=store)
+    suppression = Suppression(
+        address=GRACE, scope="account:9", reason=SuppressionReason.MANUAL, created_at=NOW
+    )
+
+    before = world.submit(ADA, send_at=at(60))
+    world.store.write(lambda tx: tx.suppressions.put(suppression))
+    after = world.submit(ADA)
+    store.asked.clear()
+    world.run()
+    assert (world.email(after).status, set(store.asked)) == (Status.SENT, {"additions"})
+    clock.tick(60)
+    world.run()
+
+    assert world.email(before).status is Status.SENT
+    assert store.asked.count("of") == 1
 
 
 # -- what waits ------------------------------------------------------------------------------------
@@ -426,9 +467,19 @@ def test_an_email_that_has_ended_is_not_suppressed(status):
 
 def test_an_email_is_withdrawn_whatever_the_clock_does_and_only_by_that():
     def of(**changes: Any) -> Email:
-        return an_email(status=Status.SENDING, owner=1, attempt_no=1, **changes)
+        return an_email(status=Status.SENDING, instance=1, attempt_no=1, **changes)
 
     assert not is_withdrawn(of())
     assert is_withdrawn(withdraw(of()))
     assert is_withdrawn(withdraw(withdraw(of())))
     assert withdraw(of()).status is Status.SENDING
+
+
+def test_an_email_whose_clock_was_set_back_by_days_is_expired_and_not_suppressed():
+    """Its retry may begin so long before it was accepted that its lifetime ends before that too."""
+    accepted = an_email(status=Status.FAILED, created_at=NINE_DAYS_ON, updated_at=NINE_DAYS_ON)
+    retried = accepted.retried(now=at(0), policy=RetryPolicy(max_age=timedelta(days=3)))
+
+    assert retried.expires_at < retried.created_at
+    assert not is_withdrawn(retried)
+    assert is_withdrawn(withdraw(retried))

@@ -7,12 +7,13 @@ import pytest
 from domain.account.account import Security
 from domain.account.verification import Step, Verification
 from domain.outcome.handoff import Handoff, Problem, Reply, Stage
-from entrypoints.http.smtp_configs.advice import advice
-from tests.builders import an_account
+from entrypoints.advice import advice
+from tests.builders import an_account, an_oauth_client
 
 RELAY = {"username": "", "sealed_password": None}
 PLAIN = {"security": Security.PLAIN, "host": "127.0.0.1"}
 SSL = {"security": Security.TLS}
+OAUTH = {"oauth": an_oauth_client(), "sealed_password": None}
 
 
 def step(stage: Stage, what: str) -> Step:
@@ -39,6 +40,12 @@ def step(stage: Stage, what: str) -> Step:
         (Stage.AUTH, "535 5.7.8 wrong", {}, "app password"),
         (Stage.AUTH, "534 5.7.9 Application-specific password required", {}, "app password"),
         (Stage.AUTH, "535 5.7.139 SmtpClientAuthentication is disabled", {}, "SMTP AUTH"),
+        (Stage.AUTH, "535 5.7.139 SmtpClientAuthentication is disabled", OAUTH, "SMTP AUTH"),
+        (Stage.AUTH, "535 5.7.3 Authentication unsuccessful", OAUTH, "scope allows SMTP"),
+        (Stage.MAIL, "550 5.7.30 Basic authentication is not supported", {}, "set up OAuth"),
+        (Stage.AUTH, "500 5.5.2 Line too long", OAUTH, "fewer roles"),
+        (Stage.AUTH, "500 5.5.6 SASL response limit exceeded", OAUTH, "fewer roles"),
+        (Stage.AUTH, "no_mechanism", OAUTH, "takes no OAuth tokens"),
         (Stage.AUTH, "454 4.7.0 Too many login attempts", {}, "wait"),
         (Stage.AUTH, "504 5.5.4 unknown mechanism", {}, "auth_mechanism"),
         (Stage.AUTH, "no_mechanism", {}, "auth_mechanism"),

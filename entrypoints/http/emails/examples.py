@@ -136,6 +136,7 @@ SHOWN: Final[Example] = {
     "waiting_reason": None,
     "next_attempt_at": None,
     "message_id": "<5f0c8b0e1d@example.com>",
+    "provider_message_id": "4F2A9C",
     "template": None,
     "at_most_once": False,
     "topic": None,
@@ -154,6 +155,10 @@ SHOWN: Final[Example] = {
             "code": 250,
             "enhanced_code": "2.1.5",
             "text": "OK",
+            "bounced_at": None,
+            "bounce_status": None,
+            "bounce_text": None,
+            "complained_at": None,
         }
     ],
     "attempts": [
@@ -165,12 +170,14 @@ SHOWN: Final[Example] = {
             "stage": "dot",
             "code": 250,
             "enhanced_code": "2.0.0",
-            "text": "queued as 4F2A",
+            "text": "queued as 4F2A9C",
             "result": "sent",
             "reason": "accepted",
+            "provider_message_id": "4F2A9C",
             "duration_ms": 250.0,
         }
     ],
+    "content_purged_at": None,
 }
 EXPLAINED: Final[Example] = {
     "id": 2,
@@ -187,4 +194,6 @@ EXPLAINED: Final[Example] = {
         },
         {"name": "hour_limit", "open": True, "detail": "0 of 50 used", "until": None},
     ],
+    "forecast": {"goes_at": None, "limited_by": "account_inactive"},
+    "content_purged_at": None,
 }

@@ -13,7 +13,7 @@ from domain.access import Scope
 from domain.email.lifecycle import Email
 from domain.email.listing import Page, Search
 from domain.email.status import Status
-from domain.errors import InvalidInput
+from domain.errors import ContentPurged, InvalidInput
 from entrypoints.http.access import the_caller
 from entrypoints.http.cursors import email_id_before
 from entrypoints.http.emails import examples
@@ -33,6 +33,7 @@ from entrypoints.http.fields import RequestError
 from entrypoints.http.json_reader import read_object, read_optional_object
 from entrypoints.http.openapi import NO_FIELDS, Answer, Body, Tag, add_routes, operation
 from entrypoints.http.paging import link_next
+from entrypoints.http.problems import problem
 from entrypoints.http.replies import reply, reply_list
 from entrypoints.http.schemas import NoFields
 from entrypoints.http.times import writer
@@ -157,16 +158,20 @@ class Emails:
             media_type=MESSAGE,
             headers=("Content-Disposition",),
         ),
+        refusals=(410,),
     )
     def raw(self, email_id: int) -> Response:
         """Download the message of an email.
 
         As it was handed off, or would be now, but for DKIM signatures. The From line is that of the
-        SMTP configuration as it is now; it is missing if there is none, or if it was removed.
+        SMTP configuration as it is now; it is missing if there is none, or if it was removed. Some
+        time after the email has ended the message is removed.
         """
-        response = Response(
-            self._queries.message(email_id, caller=the_caller()), content_type=MESSAGE
-        )
+        try:
+            pieces = self._queries.message(email_id, caller=the_caller())
+        except ContentPurged as error:
+            return problem(410, code=error.code, detail=str(error))
+        response = Response(pieces, content_type=MESSAGE)
         response.headers["Content-Disposition"] = f'attachment; filename="email-{email_id}.eml"'
         return response
 
@@ -185,9 +190,10 @@ class Emails:
     def explain(self, email_id: int) -> Response:
         """Explain why an email waits.
 
-        Every condition (gate) for its next attempt, in order, and which of them are closed.
+        Every condition (gate) for its next attempt, in order, and which of them are closed. And the
+        forecast: when it will go, as far as is known now.
         """
-        view = self._queries.email(email_id, caller=the_caller())
+        view = self._queries.email(email_id, with_forecast=True, caller=the_caller())
         return reply(explain_reply(view))
 
     @operation(

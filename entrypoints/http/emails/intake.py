@@ -10,6 +10,7 @@ from domain.email.labels import NO_LABELS, labels
 from domain.mailbox import NO_NAMES, Mailbox, Names
 from domain.message.attachment import Attachment, type_of
 from domain.message.calendar import CalendarMethod, CalendarPart
+from domain.suppression import SuppressionReason
 from entrypoints.http.emails.part_schemas import AttachmentRequest, CalendarRequest
 from entrypoints.http.emails.schemas import EmailRequest
 from entrypoints.http.json_reader import JsonObject
@@ -49,6 +50,7 @@ def draft_of(wanted: EmailRequest, headers: Headers, files: tuple[Attachment, ..
         expires_at=wanted.expires_at,
         at_most_once=wanted.at_most_once,
         topic=wanted.topic,
+        bypassed=frozenset(map(SuppressionReason, wanted.bypass_suppression or ())),
         labels=labels(wanted.tags, wanted.metadata or {})
         if wanted.tags or wanted.metadata
         else NO_LABELS,

@@ -1,11 +1,13 @@
 """What the API shows of emails, made from what the use cases answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from application.queries import EmailView
+from domain.bounce.bounce import Bounce, BounceType
 from domain.email.attempt import Attempt
 from domain.email.detail import AttachedFile, TemplateUsed
+from domain.email.forecast import Expected
 from domain.email.gates import Gate, next_attempt_at, waiting_reason
 from domain.email.lifecycle import Email
 from domain.email.listing import EmailSummary
@@ -19,6 +21,7 @@ from entrypoints.http.emails.schemas import (
     AttemptReply,
     BatchError,
     BatchResult,
+    EmailForecast,
     EmailReply,
     EmailRow,
     ExplainReply,
@@ -28,6 +31,7 @@ from entrypoints.http.emails.schemas import (
     TemplateUsedReply,
 )
 from entrypoints.http.fields import pointer_of
+from entrypoints.http.forecasts import limit_name
 from entrypoints.http.schemas import FieldProblem
 from entrypoints.http.times import shown, shown_if_any
 
@@ -77,6 +81,7 @@ def email_reply(view: EmailView) -> EmailReply:
         waiting_reason=waiting_reason(view.gates),
         next_attempt_at=shown_if_any(next_attempt_at(view.gates, now=view.now)),
         message_id=email.message_id,
+        provider_message_id=view.provider_message_id,
         template=_template_used(view.detail.template),
         at_most_once=email.at_most_once,
         topic=view.detail.topic,
@@ -86,10 +91,11 @@ def email_reply(view: EmailView) -> EmailReply:
         possibly_delivered=email.possibly_delivered,
         rejected_recipients=[str(recipient.address) for recipient in rejected(email.recipients)],
         recipient_status=[
-            _recipient_reply(recipient, names.get(position, ""))
+            _recipient_reply(recipient, names.get(position, ""), _of(view.bounces, position))
             for position, recipient in enumerate(email.recipients)
         ],
         attempts=[_attempt_reply(attempt) for attempt in view.attempts],
+        content_purged_at=shown_if_any(view.content_purged_at),
     )
 
 
@@ -101,6 +107,16 @@ def explain_reply(view: EmailView) -> ExplainReply:
         waiting_reason=waiting_reason(view.gates),
         next_attempt_at=shown_if_any(next_attempt_at(view.gates, now=view.now)),
         gates=[_gate_reply(gate) for gate in view.gates],
+        forecast=_forecast_reply(view.expected),
+        content_purged_at=shown_if_any(view.content_purged_at),
+    )
+
+
+def _forecast_reply(expected: Expected | None) -> EmailForecast | None:
+    if expected is None:
+        return None
+    return EmailForecast(
+        goes_at=shown_if_any(expected.at), limited_by=limit_name(expected.limited_by)
     )
 
 
@@ -158,8 +174,16 @@ def _mailbox_reply(mailbox: Mailbox) -> MailboxReply:
     return MailboxReply(address=str(mailbox.address), name=mailbox.name)
 
 
-def _recipient_reply(recipient: Recipient, name: str) -> RecipientReply:
+def _of(bounces: Sequence[Bounce], position: int) -> Mapping[BounceType, Bounce]:
+    return {one.type: one for one in bounces if one.position == position}
+
+
+def _recipient_reply(
+    recipient: Recipient, name: str, bounces: Mapping[BounceType, Bounce]
+) -> RecipientReply:
     code, enhanced, text = _reply_parts(recipient.reply)
+    bounce = bounces.get(BounceType.BOUNCED)
+    complaint = bounces.get(BounceType.COMPLAINED)
     return RecipientReply(
         address=str(recipient.address),
         name=name,
@@ -169,6 +193,10 @@ def _recipient_reply(recipient: Recipient, name: str) -> RecipientReply:
         code=code,
         enhanced_code=enhanced,
         text=text,
+        bounced_at=shown(bounce.at) if bounce else None,
+        bounce_status=bounce.status if bounce else None,
+        bounce_text=bounce.text if bounce else None,
+        complained_at=shown(complaint.at) if complaint else None,
     )
 
 
@@ -186,6 +214,7 @@ def _attempt_reply(attempt: Attempt) -> AttemptReply:
         text=attempt.text,
         result=attempt.result.value if attempt.result else None,
         reason=attempt.reason,
+        provider_message_id=attempt.provider_message_id,
         duration_ms=None if duration is None else round(duration.total_seconds() * 1000, 3),
     )
 

@@ -1,23 +1,18 @@
 """The calls that submit email: one, or many in a batch."""
 
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import ClassVar, Final
 
-import attrs
 from flask import Blueprint, Response
 
 from application import Application
-from application.intake.budget import Budget
-from application.intake.idempotency import IdempotencyKey
 from domain.access import Scope
 from domain.email.forecast import Forecast
-from domain.errors import EmailServiceError, FieldError, InvalidInput, NotAccepting, TooMany
-from domain.intake import MOST_EMAILS, digest
+from domain.errors import InvalidInput
+from domain.intake import MOST_EMAILS
 from entrypoints.http.access import the_caller
 from entrypoints.http.emails import examples
-from entrypoints.http.emails.intake import Headers, count_named, demand_of, draft_of, is_costly
+from entrypoints.http.emails.intake import Headers, draft_of, is_costly
+from entrypoints.http.emails.judging import Judging, idempotency_of, passed_on, refuse
 from entrypoints.http.emails.raw import about_the_message, compared, raw_draft
 from entrypoints.http.emails.replies import batch_result
 from entrypoints.http.emails.schemas import (
@@ -38,19 +33,16 @@ from entrypoints.http.emails.templated import (
     is_templated,
     templated_drafts,
 )
-from entrypoints.http.fields import RequestError, about_one_email
+from entrypoints.http.fields import about_one_email
 from entrypoints.http.json_reader import BATCH, JsonObject, read_object
 from entrypoints.http.multipart import FORM
 from entrypoints.http.openapi import Answer, Body, Tag, add_routes, operation
 from entrypoints.http.replies import reply
 from entrypoints.http.requests import the_request
 from entrypoints.http.times import rfc3339_if_any
-from entrypoints.http.validation import MOST_ERRORS, parse
+from entrypoints.http.validation import parse
 
 PREFIX: Final = "/api/emails"
-_IDEMPOTENCY_KEY: Final = re.compile(r"[!-~]{1,256}")
-_TEST_ID: Final = "X-Test-Id"
-_TEST_ID_VALUE: Final = re.compile(r"[ -~]{1,200}")
 
 
 class Submissions:
@@ -61,7 +53,7 @@ class Submissions:
     def __init__(self, application: Application, *, test_ids: bool = False) -> None:
         self._admission = application.admission
         self._submission = application.submission
-        self._limits = application.submission.limits
+        self._judging = Judging(application.submission)
         self._test_ids = test_ids
 
     def routes(self) -> Blueprint:
@@ -105,21 +97,21 @@ class Submissions:
         Idempotency-Key was used with another body before.
         """
         self._admission.check()  # before a body of megabytes is read for nothing
-        headers = self._passed_on()
+        headers = passed_on(test_ids=self._test_ids)
         submitted = read_submitted()
         body = submitted.fields
-        too_many = self._too_many(body)
+        too_many = self._judging.too_many(body)
         if submitted.files or is_costly(body):
-            self._refuse_too_many(too_many)
-            known = self._judged_early(submitted.compared, [body])
+            refuse(too_many)
+            known = self._judging.early(submitted.compared, [body])
             if known is not None:
                 return _accepted(known[0])
-        with self._counting([body]):
+        with self._judging.counting([body]):
             wanted = parse(EmailRequest, body, *too_many)
         try:
             accepted = self._submission.submit(
                 (draft_of(wanted, headers, submitted.files),),
-                idempotency=_idempotency(submitted.compared),
+                idempotency=idempotency_of(submitted.compared),
                 caller=the_caller(),
             )
         except InvalidInput as error:
@@ -152,19 +144,19 @@ class Submissions:
         lack. From must be one address, and the SMTP configuration must be allowed to send as it.
         """
         self._admission.check()
-        headers = self._passed_on()
+        headers = passed_on(test_ids=self._test_ids)
         body = read_object()
-        self._refuse_too_many(self._too_many(body))
+        refuse(self._judging.too_many(body))
         told = compared(body)
-        known = self._judged_early(told, [body])
+        known = self._judging.early(told, [body])
         if known is not None:
             return _accepted(known[0])
         try:
-            with self._counting([body]):
+            with self._judging.counting([body]):
                 draft = raw_draft(parse(RawEmailRequest, body), headers)
             body.clear()  # it may hold megabytes
             accepted = self._submission.submit(
-                (draft,), idempotency=_idempotency(told), caller=the_caller()
+                (draft,), idempotency=idempotency_of(told), caller=the_caller()
             )
         except InvalidInput as error:
             raise about_the_message(error) from None
@@ -209,24 +201,24 @@ class Submissions:
         of to; all are accepted or none, and email_ids is in their order.
         """
         self._admission.check()
-        headers = self._passed_on()
+        headers = passed_on(test_ids=self._test_ids)
         body = read_object(times=BATCH)
         if is_templated(body):
             return self._submit_templated(body, headers)
         emails = body.get("emails")
         fields = emails if isinstance(emails, list) else []
-        self._refuse_too_many(self._too_many_in_call(fields))
+        refuse(self._judging.too_many_in_call(fields))
         if body.get("mode") == "each":
             return self._submit_each(parse(LooseBatch, body).emails, headers)
-        self._refuse_too_many(self._too_many_of(fields))
-        known = self._judged_early(body, fields)
+        refuse(self._judging.too_many_of(fields))
+        known = self._judging.early(body, fields)
         if known is not None:
             return _batch_reply(list(known), None, Forecast())
-        with self._counting(fields):
+        with self._judging.counting(fields):
             wanted = parse(BatchRequest, body)
         accepted = self._submission.submit(
             [draft_of(one, headers) for one in wanted.emails],
-            idempotency=_idempotency(body),
+            idempotency=idempotency_of(body),
             caller=the_caller(),
             with_forecast=True,
         )
@@ -235,15 +227,15 @@ class Submissions:
     def _submit_templated(self, body: JsonObject, headers: Headers) -> Response:
         emails = emails_asked_for(body)
         if len(emails) <= MOST_EMAILS:  # else the models say so
-            known = self._judged_early(body, emails)
+            known = self._judging.early(body, emails)
             if known is not None:
                 return _batch_reply(list(known), None, Forecast())
-        with self._counting(emails):
+        with self._judging.counting(emails):
             wanted = parse(TemplatedBatch, body)
         try:
             accepted = self._submission.submit(
                 templated_drafts(wanted, headers),
-                idempotency=_idempotency(body),
+                idempotency=idempotency_of(body),
                 caller=the_caller(),
                 with_forecast=True,
             )
@@ -253,91 +245,13 @@ class Submissions:
 
     def _submit_each(self, emails: list[object], headers: Headers) -> Response:
         budget = self._submission.budget(caller=the_caller())
-        judged = [self._judged(fields, budget) for fields in emails]
+        judged = [self._judging.one(fields, budget) for fields in emails]
         right = [draft_of(one, headers) for one in judged if isinstance(one, EmailRequest)]
         done, forecast = self._submission.submit_each(right, caller=the_caller())
         answers = iter(done)
         outcomes = [next(answers) if isinstance(one, EmailRequest) else one for one in judged]
         ids = [outcome for outcome in outcomes if isinstance(outcome, int)]
         return _batch_reply(ids, [batch_result(outcome) for outcome in outcomes], forecast)
-
-    def _judged(self, fields: object, budget: Budget) -> EmailRequest | EmailServiceError:
-        """One email of a batch, or why it is refused: what costs least is looked at first."""
-        if not isinstance(fields, dict):
-            return InvalidInput(RequestError("", "must be an object"))
-        try:
-            self._refuse_too_many(self._too_many(fields))
-            demand = demand_of(fields)
-            budget.check(demand)
-            with self._counting([fields]):
-                wanted = parse(EmailRequest, fields)
-        except EmailServiceError as error:
-            return error
-        budget.spend(demand)
-        return wanted
-
-    def _judged_early(self, body: JsonObject, emails: list[object]) -> tuple[int, ...] | None:
-        """Refuse a call that cannot be accepted before its addresses and contents cost anything.
-
-        The ids that it got when it was made before, with the same Idempotency-Key: the quota may be
-        used up since, by the call itself.
-        """
-        try:
-            budget = self._submission.budget(caller=the_caller())
-            budget.check(*[demand_of(fields) for fields in emails if isinstance(fields, dict)])
-        except (TooMany, NotAccepting):
-            key = _idempotency_key()
-            known = None if key is None else self._answered(key, body)
-            if known is None:
-                raise
-            return known
-        return None
-
-    @contextmanager
-    def _counting(self, emails: list[object]) -> Iterator[None]:
-        """Count the recipients of what is refused: they were validated for nothing."""
-        try:
-            yield
-        except InvalidInput:
-            named = sum(count_named(fields) for fields in emails if isinstance(fields, dict))
-            self._submission.refused(named, caller=the_caller())
-            raise
-
-    def _answered(self, key: str, body: JsonObject) -> tuple[int, ...] | None:
-        return self._submission.answered(
-            key, scope=the_caller().idempotency_scope, digest=lambda: digest(body)
-        )
-
-    def _too_many_in_call(self, emails: list[object]) -> tuple[FieldError, ...]:
-        """More emails or recipients than one call may have: of those nothing else is looked at."""
-        return self._limits.errors_of_call(
-            [count_named(fields) if isinstance(fields, dict) else 0 for fields in emails]
-        )
-
-    def _refuse_too_many(self, errors: tuple[FieldError, ...]) -> None:
-        if errors:
-            raise InvalidInput(*errors[:MOST_ERRORS])
-
-    def _too_many_of(self, emails: list[object]) -> tuple[FieldError, ...]:
-        return tuple(
-            attrs.evolve(error, index=place)
-            for place, fields in enumerate(emails)
-            if isinstance(fields, dict)
-            for error in self._too_many(fields)
-        )
-
-    def _passed_on(self) -> Headers:
-        """The request's headers that the message gets too: a test recognises its mail by them."""
-        value = the_request().headers.get(_TEST_ID) if self._test_ids else None
-        if value is None:
-            return ()
-        if not _TEST_ID_VALUE.fullmatch(value):
-            message = f"the {_TEST_ID} header must be 1 to 200 printable ASCII characters"
-            raise InvalidInput(RequestError("", message), code="invalid_test_id")
-        return ((_TEST_ID, value),)
-
-    def _too_many(self, body: JsonObject) -> tuple[FieldError, ...]:
-        return self._limits.errors_of_email(count_named(body))
 
 
 def _accepted(email_id: int) -> Response:
@@ -358,25 +272,3 @@ def _batch_reply(ids: list[int], results: list[BatchResult] | None, forecast: Fo
         last_due_at=rfc3339_if_any(forecast.last_due_at),
     )
     return reply(accepted, 201)
-
-
-def _idempotency(body: JsonObject) -> IdempotencyKey | None:
-    key = _idempotency_key()
-    if key is None:
-        return None
-    scope = the_caller().idempotency_scope
-    return IdempotencyKey(key=key, scope=scope, digest=digest(body))
-
-
-def _idempotency_key() -> str | None:
-    key: str | None = the_request().environ.get("HTTP_IDEMPOTENCY_KEY")
-    if key is None:
-        return None
-    if not _IDEMPOTENCY_KEY.fullmatch(key):
-        raise InvalidInput(
-            RequestError(
-                "", "the Idempotency-Key header must be 1 to 256 visible ASCII characters"
-            ),
-            code="invalid_idempotency_key",
-        )
-    return key

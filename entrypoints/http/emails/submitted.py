@@ -9,7 +9,7 @@ import attrs
 from domain.errors import InvalidInput
 from domain.message.attachment import MAX_ATTACHMENTS, Attachment, type_of
 from entrypoints.http.fields import RequestError
-from entrypoints.http.json_reader import JsonObject, parse_object, read_object
+from entrypoints.http.json_reader import JsonObject, is_json, parse_object, read_object
 from entrypoints.http.multipart import Part, is_form, read_parts
 
 EMAIL, FILE = "email", "file"  # the names of the parts
@@ -39,7 +39,7 @@ class Submitted:
 
 def read_submitted() -> Submitted:
     """What the current request submits. InvalidInput, 413, 415."""
-    if not is_form():
+    if is_json() or not is_form():
         return Submitted(read_object())
     parts = read_parts(most=_MOST_PARTS)
     emails = [part for part in parts if part.name == EMAIL]
@@ -48,7 +48,12 @@ def read_submitted() -> Submitted:
             RequestError(f"/{EMAIL}", "must be one part, with the email as JSON"),
             code="invalid_form",
         )
-    return Submitted(parse_object(emails[0].octets), tuple(_files(parts)))
+    try:
+        fields = parse_object(emails[0].octets)
+    except InvalidInput as error:
+        told = [RequestError(f"/{EMAIL}", one.message) for one in error.errors]
+        raise InvalidInput(*told, code=error.code) from None
+    return Submitted(fields, tuple(_files(parts)))
 
 
 def _files(parts: Sequence[Part]) -> list[Attachment]:

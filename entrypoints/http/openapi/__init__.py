@@ -5,7 +5,9 @@
 
 from entrypoints.http.openapi.document import JsonSchema, build_document
 from entrypoints.http.openapi.operation import (
+    CSV,
     HTML,
+    JSON,
     NO_FIELDS,
     Answer,
     Body,
@@ -17,7 +19,9 @@ from entrypoints.http.openapi.operation import (
 )
 
 __all__ = [
+    "CSV",
     "HTML",
+    "JSON",
     "NO_FIELDS",
     "Answer",
     "Body",

@@ -7,6 +7,7 @@ import json
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import attrs
 
@@ -285,10 +286,14 @@ def _example(content: JsonSchema) -> str | None:
 
 
 def _filled(path: str, parameters: Sequence[JsonSchema]) -> str:
-    """*path* with the examples of what stands in it."""
+    """*path* with the examples of what stands in it, and of what its query must have."""
+    needed = {}
     for parameter in parameters:
-        path = path.replace(f"{{{parameter['name']}}}", str(parameter.get("example")))
-    return path
+        name, example = parameter["name"], str(parameter.get("example"))
+        path = path.replace(f"{{{name}}}", example)
+        if parameter["in"] == "query" and parameter.get("required"):
+            needed[name] = example
+    return f"{path}?{urlencode(needed, safe='@')}" if needed else path
 
 
 def _requests(method: str, path: str, operation: JsonSchema) -> Iterator[Request]:

@@ -22,7 +22,8 @@ HEADERS: Final[dict[str, Any]] = {
         "example": 'attachment; filename="email-1.eml"',
     },
     "Link": {
-        "description": 'The next page, with rel="next"; absent on the last one (RFC 8288).',
+        "description": 'The next page, with rel="next" (RFC 8288); absent on the last one, unless'
+        " more events may come.",
         "schema": {"type": "string"},
         "example": '</api/emails?limit=100&cursor=AAAAAAAAACoJvl-t>; rel="next"',
     },

@@ -9,6 +9,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json
 
 from entrypoints.http.openapi.components import ALLOWANCE, HEADERS, PARAMETERS, SECURITY_SCHEMES
 from entrypoints.http.openapi.operation import (
+    CSV,
     HTML,
     JSON,
     MEMBER,
@@ -27,6 +28,7 @@ JsonSchema = dict[str, Any]
 _PUBLISHED_TIME: Final = re.compile(PUBLISHED_TIME)
 _PROBLEM_JSON: Final = "application/problem+json"
 _PAGE: Final[JsonSchema] = {HTML: {"schema": {"type": "string"}}}
+_TABLE: Final[JsonSchema] = {CSV: {"schema": {"type": "string"}}}
 _ABOUT: Final = """\
 You post an email. It is stored durably before you get the reply, handed off through one of your \
 SMTP configurations within the limits of that configuration, and retried when a retry makes sense. \
@@ -39,8 +41,12 @@ not described is a 405.
 _TAGS: Final = {
     Tag.EMAILS: "Send, list, explain, retry and cancel emails.",
     Tag.TEMPLATES: "Emails that are written once and filled in for each recipient.",
+    Tag.SUPPRESSIONS: "The addresses that get no mail.",
     Tag.ACCOUNTS: "The servers and logins that email is handed off through.",
     Tag.DKIM: "The keys that email is signed with, and what to publish of them in the DNS.",
+    Tag.EVENTS: "What became of emails and SMTP configurations, without asking for each.",
+    Tag.WEBHOOKS: "URLs of your own programs that are called with events.",
+    Tag.KEYS: "Who may call: keys are created, listed and revoked.",
     Tag.OPERATIONS: "For the person who runs the service.",
 }
 
@@ -180,6 +186,7 @@ def _in_path(path: str) -> Iterator[JsonSchema]:
 def _in_query(model: type[RequestModel] | None, schemas: JsonSchema) -> Iterator[JsonSchema]:
     if model is None:
         return
+    required = schemas[model.__name__].get("required", ())
     for name, schema in schemas[model.__name__]["properties"].items():
         bare = {key: value for key, value in schema.items() if key != "description"}
         # no parameter of OpenAPI is a family of names: this one stands for all of them
@@ -187,6 +194,8 @@ def _in_query(model: type[RequestModel] | None, schemas: JsonSchema) -> Iterator
         found = {"name": shown, "in": "query", "schema": bare}
         if "description" in schema:
             found["description"] = schema["description"]
+        if name in required:
+            found |= {"required": True, "example": bare["examples"][0]}
         yield found
 
 
@@ -212,7 +221,11 @@ def _answer(row: Operation, by_id: Mapping[str, Operation]) -> JsonSchema:
     found: JsonSchema = {
         "description": answer.description,
         "headers": _header_refs(*answer.headers, *(ALLOWANCE if row.scope else ())),
-        "content": {answer.media_type: content, **(_PAGE if answer.page else {})},
+        "content": {
+            answer.media_type: content,
+            **(_PAGE if answer.page else {}),
+            **(_TABLE if answer.csv else {}),
+        },
     }
     if answer.links:
         found["links"] = {name: _link(by_id[name], after=row) for name in answer.links}

@@ -16,12 +16,21 @@ from pydantic import Field
 
 from domain.access import Scope
 from domain.message.template import NAME
-from entrypoints.http.schemas import Id, NoFields, ReplyModel, RequestModel, Selector, StatusName
+from entrypoints.http.schemas import (
+    EmailAddress,
+    Id,
+    NoFields,
+    ReplyModel,
+    RequestModel,
+    Selector,
+    StatusName,
+)
 
 H = TypeVar("H", bound=Callable[..., Response])
 
 JSON: Final = "application/json"
 HTML: Final = "text/html; charset=utf-8"
+CSV: Final = "text/csv; charset=utf-8"
 MEMBER: Final = re.compile(r"{(\w+)}")
 _DECLARED: Final = "operation"  # the attribute of a handler
 
@@ -31,8 +40,12 @@ class Tag(StrEnum):
 
     EMAILS = "Emails"
     TEMPLATES = "Templates"
+    SUPPRESSIONS = "Suppressions"
     ACCOUNTS = "SMTP configurations"
     DKIM = "DKIM"
+    EVENTS = "Events"
+    WEBHOOKS = "Webhooks"
+    KEYS = "API keys"
     OPERATIONS = "Operations"
 
 
@@ -46,13 +59,28 @@ class PathParameter:
 
 
 PATH_PARAMETERS: Final = {
+    "hook_id": PathParameter(converter="id", type=Id, example=1),
     "email_id": PathParameter(converter="id", type=Id, example=1),
     "config_id": PathParameter(converter="id", type=Id, example=1),
+    "erasure_id": PathParameter(converter="id", type=Id, example=1),
+    "webhook_id": PathParameter(converter="id", type=Id, example=1),
     "name": PathParameter(
         converter="string",
         type=Annotated[str, Field(pattern=f"^{NAME.pattern}$")],
         example="welcome",
     ),
+    "prefix": PathParameter(
+        converter="string",
+        type=Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")],
+        example="0a1b2c3d",
+    ),
+    "provider_id": PathParameter(
+        converter="string",
+        type=Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,39}$")],
+        example="gmail",
+    ),
+    # an address may have a slash
+    "address": PathParameter(converter="path", type=EmailAddress, example="ada@example.org"),
     "selector": PathParameter(converter="string", type=Selector, example="mail"),
     "status": PathParameter(converter="string", type=StatusName, example="queued"),
 }
@@ -85,7 +113,7 @@ class Answer:
     """What a call answers when all is well; *many* stands for a list of the model.
 
     *headers* and *links* are names of shared headers and of operations that take the new id. With
-    *page* it is a page too, for who asks for HTML.
+    *page* it is a page too, for who asks for HTML, with *csv* a table, for who asks for that.
     """
 
     description: str
@@ -97,6 +125,7 @@ class Answer:
     headers: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
     page: bool = False
+    csv: bool = False
 
 
 @attrs.frozen(kw_only=True)

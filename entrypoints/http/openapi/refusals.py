@@ -81,8 +81,20 @@ REFUSALS: Final = {
     409: Refusal(
         name="Conflict",
         meaning="It exists, but its state forbids this.",
-        codes=("conflict", "illegal_transition", "name_taken", "idempotency_mismatch"),
+        codes=(
+            "conflict",
+            "illegal_transition",
+            "name_taken",
+            "idempotency_mismatch",
+            "content_purged",
+        ),
         detail="it has just changed: look again",
+    ),
+    410: Refusal(
+        name="Gone",
+        meaning="It was there, and was removed because it was old.",
+        codes=("content_purged",),
+        detail="the message of email 7 was removed some time after the email had ended",
     ),
     413: Refusal(
         name="ContentTooLarge",

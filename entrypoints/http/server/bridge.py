@@ -1,28 +1,22 @@
-"""Calls a WSGI application in worker threads, once a request has been read completely.
+"""Calls a WSGI application, once a request has been read completely.
 
-One hand-over to the thread and one back: general bridges between ASGI and WSGI pass each piece of
-a body between the threads. An answer is passed back whole too.
+One hand-over to a worker thread and one back: general bridges between ASGI and WSGI pass each piece
+of a body between the threads. An answer is passed back whole too.
 """
 
-import asyncio
-import logging
-import queue
 import sys
-import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_to_bytes
 
 import attrs
 
-from entrypoints.http.refusals import INTERNAL, Refusal, encoded
+from entrypoints.http.dialects.registry import NO_DIALECTS, Dialects
+from entrypoints.http.refusals import Refusal, encoded
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
-_log = logging.getLogger("email_service.server")
 
 # A bounded cache of header names, beside the two that have no HTTP_
 _KEYS: Final = {b"content-type": "CONTENT_TYPE", b"content-length": "CONTENT_LENGTH"}
@@ -41,10 +35,13 @@ class Answer:
     body: bytes
 
 
-def refused(refusal: Refusal, environ: Mapping[str, Any]) -> Answer:
+def refused(
+    refusal: Refusal, environ: Mapping[str, Any], dialects: Dialects = NO_DIALECTS
+) -> Answer:
     """The response to a request that is refused before the application sees it."""
-    headers, body = refusal.headers_and_body(environ.get("HTTP_X_REQUEST_ID", ""))
-    return Answer(refusal.status, headers, body)
+    dialect = dialects.of(environ.get("PATH_INFO", ""))
+    reply = refusal.reply_to(environ.get("HTTP_X_REQUEST_ID", ""), dialect)
+    return Answer(reply.status, reply.headers, reply.body)
 
 
 def environ_of(scope: Mapping[str, Any]) -> "WSGIEnvironment":
@@ -111,66 +108,3 @@ def call(app: "WSGIApplication", environ: "WSGIEnvironment") -> Answer:
             close()
     status, headers = given[-1]
     return Answer(int(status[:3]), encoded(headers), body)
-
-
-class Workers:
-    """Worker threads of an event loop."""
-
-    def __init__(self, count: int, *, name: str, begin: Callable[[], object]) -> None:
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._begin = begin
-        self._asked: queue.SimpleQueue[tuple[asyncio.Future[Answer], Callable[[], Answer]] | None]
-        self._asked = queue.SimpleQueue()
-        self._done: deque[tuple[asyncio.Future[Answer], Answer]] = deque()
-        self._told = False
-        self._threads = [
-            threading.Thread(target=self._run, name=f"{name}-{number}", daemon=True)
-            for number in range(count)
-        ]
-
-    def start(self) -> None:
-        """Call it in the event loop that they work for."""
-        self._loop = asyncio.get_running_loop()
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self) -> None:
-        """Start no more work; work in progress may finish. From any thread."""
-        for _ in self._threads:
-            self._asked.put(None)
-
-    def do(self, work: Callable[[], Answer]) -> "asyncio.Future[Answer]":
-        """Run *work* in a thread and return its result."""
-        assert self._loop is not None
-        future: asyncio.Future[Answer] = self._loop.create_future()
-        self._asked.put((future, work))
-        return future
-
-    def _run(self) -> None:
-        self._begin()
-        while (asked := self._asked.get()) is not None:
-            future, work = asked
-            try:
-                answer = work()
-            except BaseException:  # a bug in the work must not end the thread
-                _log.exception("a request could not be answered")
-                answer = refused(INTERNAL, {})
-            self._done.append((future, answer))
-            del asked, future, work, answer  # an idle thread keeps no request alive
-            if not self._told:
-                self._told = True
-                self._tell()
-
-    def _tell(self) -> None:
-        assert self._loop is not None
-        try:
-            self._loop.call_soon_threadsafe(self._hand_back)
-        except RuntimeError:  # the loop has ended, so nothing awaits the result
-            return
-
-    def _hand_back(self) -> None:
-        self._told = False  # first: a thread that finishes from now on notifies again
-        while self._done:
-            future, answer = self._done.popleft()
-            if not future.done():
-                future.set_result(answer)

@@ -15,15 +15,16 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from entrypoints.http.dialects.registry import NO_DIALECTS, Dialects
 from entrypoints.http.refusals import (
     NO_CONNECTION,
     TIMEOUT,
     Refusal,
 )
-from entrypoints.http.server.connections import Connections
 from entrypoints.http.server.limits import Limits
 from entrypoints.http.server.request_reader import Part, Refused, RequestReader, without_upgrade
 from entrypoints.http.server.transport import ReplyTransport
+from entrypoints.runtime.connections import Connections
 
 FRONT: Final = "front"  # where the guard finds it, in the state of an ASGI scope
 
@@ -33,6 +34,7 @@ class Front(asyncio.Protocol):
 
     limits: Limits
     connections: Connections
+    dialects: Dialects = NO_DIALECTS
 
     def __init__(self, **given: Any) -> None:
         # Any: these are the arguments of uvicorn's own protocol
@@ -60,7 +62,7 @@ class Front(asyncio.Protocol):
         self._transport = ReplyTransport(transport, self)
         if not self.connections.admit(self, self._address):
             self._deaf = True
-            transport.write(NO_CONNECTION.reply())
+            transport.write(NO_CONNECTION.reply_to().octets())
             transport.close()
             return
         self._admitted = True
@@ -194,7 +196,8 @@ class Front(asyncio.Protocol):
         assert self._transport is not None
         assert self._refusal is not None
         if not self._transport.is_closing():
-            self._transport.write(self._refusal.reply())
+            dialect = self.dialects.of(self._reader.path)
+            self._transport.write(self._refusal.reply_to(dialect=dialect).octets())
             self._transport.close()
 
     def _swallow(self, number: int) -> None:

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from entrypoints.http.access import presented_key
+from entrypoints.http.dialects.registry import Dialects
 from entrypoints.http.judgement import JUDGEMENT, Judgement
-from entrypoints.http.refusals import NO_PLACE, NO_ROOM, TOO_LARGE
+from entrypoints.http.refusals import INTERNAL, NO_PLACE, NO_ROOM, TOO_LARGE, Refusal
 from entrypoints.http.server.bridge import (
     Answer,
-    Workers,
     call,
     environ_of,
     refused,
@@ -23,7 +22,9 @@ from entrypoints.http.server.bridge import (
 )
 from entrypoints.http.server.front import FRONT, Front
 from entrypoints.http.server.limits import Limits
-from entrypoints.http.server.places import Budget, Places, Turns
+from entrypoints.http.server.places import Places, Turns
+from entrypoints.runtime.budget import Budget
+from entrypoints.runtime.workers import Workers
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
@@ -34,6 +35,10 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 HEALTH: Final = ("/healthz", "/readyz")
 _READING: Final = frozenset({"GET", "HEAD"})
 _CLOSE: Final = (b"connection", b"close")
+
+
+def _failed() -> Answer:
+    return refused(INTERNAL, {})
 
 
 class _Left(Exception):
@@ -69,13 +74,15 @@ class Guard:
         reads: int | None,
         draining: Callable[[], bool],
         begin: Callable[[], object],
+        dialects: Dialects,
     ) -> None:
         self._app = app
+        self._dialects = dialects
         self._limits = limits
         self._draining = draining
-        self._workers = Workers(workers, name="http", begin=begin)
+        self._workers = Workers(workers, name="http", failed=_failed, begin=begin)
         self._health = {
-            path: Workers(1, name=f"http-{path[1:]}", begin=lambda: None) for path in HEALTH
+            path: Workers(1, name=f"http-{path[1:]}", failed=_failed) for path in HEALTH
         }
         self._turns = Turns(reads)
         self._places = Places(most=limits.calls_of_key, wait_s=limits.wait_for_place_s)
@@ -142,7 +149,7 @@ class Guard:
                 await self._judge(environ)
                 free = size
             if not self._budget.take(size):
-                raise _Refused(refused(NO_ROOM, environ))
+                raise _Refused(self._refused(NO_ROOM, environ))
             body.reserved = size
         while True:
             message = await receive()
@@ -162,9 +169,9 @@ class Guard:
 
     def _reserve(self, number: int, body: _Body, environ: "WSGIEnvironment") -> None:
         if body.size > self._limits.body_bytes:
-            raise _Refused(refused(TOO_LARGE, environ))
+            raise _Refused(self._refused(TOO_LARGE, environ))
         if not self._budget.take(number):
-            raise _Refused(refused(NO_ROOM, environ))
+            raise _Refused(self._refused(NO_ROOM, environ))
         body.reserved += number
 
     async def _judge(self, environ: "WSGIEnvironment") -> None:
@@ -175,6 +182,9 @@ class Guard:
         if not judgement.passed:
             raise _Refused(answer)
 
+    def _refused(self, refusal: Refusal, environ: "WSGIEnvironment") -> Answer:
+        return refused(refusal, environ, self._dialects)
+
     # -- the call -------------------------------------------------------------------------------
 
     async def _answer(self, environ: "WSGIEnvironment", body: _Body, front: Front) -> Answer:
@@ -183,12 +193,12 @@ class Guard:
         health = self._health.get(environ["PATH_INFO"])
         if health is not None:
             return await health.do(lambda: call(self._app, environ))
-        key = presented_key(environ)
+        key = self._dialects.presented_key(environ)
         if key is None:
             return await self._call(environ)
         place = sha256(key.encode("latin-1")).digest()
         if not await self._places.take(place):
-            return refused(NO_PLACE, environ)
+            return self._refused(NO_PLACE, environ)
         try:
             if front.gone:
                 raise _Left

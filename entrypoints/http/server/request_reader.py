@@ -76,6 +76,13 @@ class RequestReader:
             self.passed_on = True
         return begun
 
+    @property
+    def path(self) -> str:
+        """The path of the request that is read, as far as there is one."""
+        if not _PATH.fullmatch(self._target):
+            return ""
+        return self._target.partition(b"?")[0].decode("ascii")
+
     def feed(self, data: bytes) -> None:
         """Parse more octets."""
         part_before = self.part

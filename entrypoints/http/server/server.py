@@ -2,19 +2,20 @@
 
 import asyncio
 import logging
-import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
 from domain.account.network import Network
-from entrypoints.http.server.connections import Connections
+from entrypoints.http.dialects.registry import NO_DIALECTS, Dialects
 from entrypoints.http.server.front import Front
 from entrypoints.http.server.guard import Guard
 from entrypoints.http.server.limits import Limits
+from entrypoints.runtime.connections import Connections
+from entrypoints.runtime.sockets import listen
 from entrypoints.runtime.stopping import LOOK_S, Drain, Draining, Stop
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class HttpServer:
 
     *reads* bounds how many GETs run at once; *draining* says whether replies are the last ones;
     *begin_worker* is called by each thread that answers; of *trusted* proxies any number of
-    connections is taken.
+    connections is taken; *dialects* are those that *app* speaks.
     """
 
     def __init__(
@@ -49,17 +50,24 @@ class HttpServer:
         threads: int = THREADS,
         begin_worker: Callable[[], object] = lambda: None,
         trusted: Sequence[Network] = (),
+        dialects: Dialects = NO_DIALECTS,
     ) -> None:
         limits = limits or Limits()
         self.host = host
-        self._sockets = _listen(host, port)
+        self._sockets = listen(host, port, backlog=BACKLOG)
         self.port = int(self._sockets[0].getsockname()[1])
         self._guard = Guard(
-            app, limits, workers=threads, reads=reads, draining=draining, begin=begin_worker
+            app,
+            limits,
+            workers=threads,
+            reads=reads,
+            draining=draining,
+            begin=begin_worker,
+            dialects=dialects,
         )
         config = uvicorn.Config(
             self._guard,
-            http=_front_class(limits, trusted),
+            http=_front_class(limits, trusted, dialects),
             loop="asyncio",
             ws="none",
             lifespan="off",
@@ -129,31 +137,17 @@ class HttpServer:
             log.exception("the HTTP server has ended")
 
 
-def _front_class(limits: Limits, trusted: Sequence[Network]) -> type[asyncio.Protocol]:
+def _front_class(
+    limits: Limits, trusted: Sequence[Network], dialects: Dialects
+) -> type[asyncio.Protocol]:
     """uvicorn makes one for each connection, with its own arguments."""
 
     class OurFront(Front):
         pass
 
     OurFront.limits = limits
+    OurFront.dialects = dialects
     OurFront.connections = Connections(
         most=limits.connections, most_of_address=limits.most_of_address, trusted=trusted
     )
     return OurFront
-
-
-def _listen(host: str, port: int) -> list[socket.socket]:
-    """A socket for each address of *host*, all on the same port."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    made: list[socket.socket] = []
-    try:
-        for family, _, _, _, address in dict.fromkeys(found):
-            wanted: Any = address
-            if port == 0 and made:
-                wanted = (address[0], made[0].getsockname()[1], *address[2:])
-            made.append(socket.create_server(wanted, family=family, backlog=BACKLOG))
-    except OSError:
-        for listening in made:
-            listening.close()
-        raise
-    return made

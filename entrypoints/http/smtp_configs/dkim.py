@@ -60,8 +60,8 @@ class DkimRequest(RequestModel):
         Field(
             min_length=1,
             max_length=253,
-            description="The domain that signs: that of email_address (the default), or one above "
-            "it.",
+            description="The domain that signs: that of email_address (the default) or of an "
+            "alias, or one above it.",
             examples=["example.com"],
         ),
         AfterValidator(_ascii_domain),

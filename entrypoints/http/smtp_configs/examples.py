@@ -13,6 +13,12 @@ LEAST: Final[Example] = {
     "smtp_port": 2525,
     "use_tls": False,
 }
+PRESET: Final[Example] = {
+    "name": "Gmail",
+    "email_address": "me@gmail.com",
+    "provider": "gmail",
+    "password": "abcd efgh ijkl mnop",
+}
 MOST: Final[Example] = {
     "name": "Main",
     "email_address": "me@example.com",
@@ -29,6 +35,32 @@ MOST: Final[Example] = {
     "max_connections": 2,
     "priority_reserve": 20,
 }
+OAUTH: Final[Example] = {
+    "name": "office",
+    "email_address": "me@example.com",
+    "smtp_host": "smtp.office365.com",
+    "username": "me@example.com",
+    "auth": {
+        "type": "oauth",
+        "provider": "microsoft",
+        "flow": "device",
+        "client_id": "11111111-2222-3333-4444-555555555555",
+        "tenant": "example.com",
+    },
+}
+GRAPH: Final[Example] = {
+    "name": "office over Graph",
+    "email_address": "me@example.com",
+    "transport": "graph",
+    "auth": {
+        "type": "oauth",
+        "provider": "microsoft",
+        "flow": "client_credentials",
+        "client_id": "11111111-2222-3333-4444-555555555555",
+        "client_secret": "the value of the client secret",
+        "tenant": "example.com",
+    },
+}
 ROW: Final[Example] = {
     "id": 1,
     "name": "Main",
@@ -39,14 +71,43 @@ ROW: Final[Example] = {
     "sent_count_hour": 3,
     "state": "open",
 }
+_PASSWORD: Final[Example] = {
+    "type": "password",
+    "provider": None,
+    "flow": None,
+    "client_id": None,
+    "tenant": None,
+    "scope": None,
+    "token_url": None,
+    "authorize_url": None,
+    "device_url": None,
+    "client_secret_set": None,
+    "authorized": None,
+    "authorized_at": None,
+    "refreshed_at": None,
+    "expires_at": None,
+    "last_error": None,
+}
 SHOWN: Final[Example] = {
     **ROW,
     "display_name": "My Team",
     "aliases": ["billing@example.com", "*@news.example.com"],
+    "transport": "smtp",
     "smtp_host": "smtp.example.com",
     "smtp_port": 587,
     "username": "me@example.com",
     "password_set": True,
+    "auth": _PASSWORD,
+    "inbox": {
+        "host": "imap.example.com",
+        "port": 993,
+        "username": "bounces@example.com",
+        "password_set": True,
+        "folder": "INBOX",
+        "poll_seconds": 60,
+        "last_read_at": _TIME,
+        "last_error": None,
+    },
     "auth_mechanism": None,
     "use_tls": True,
     "use_ssl": False,
@@ -57,6 +118,7 @@ SHOWN: Final[Example] = {
     "priority_reserve": 20,
     "on_unknown": None,
     "announce_next": False,
+    "ses_headers": False,
     "last_sent": _TIME,
     "created_at": "2026-01-05T09:00:00.000000",
     "updated_at": "2026-01-05T09:00:00.000000",
@@ -115,4 +177,5 @@ VERIFIED: Final[Example] = {
             "the one of the mailbox, and the full address as username.",
         },
     ],
+    "warnings": [],
 }

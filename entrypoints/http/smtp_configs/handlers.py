@@ -1,24 +1,26 @@
-"""The accounts of the API, where they are called smtp-configs: the translation is here alone."""
+"""The accounts of the API, where they are called smtp-configs."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Final, cast
+from typing import ClassVar, Final
 
 from flask import Blueprint, Response, request, url_for
 from pydantic import TypeAdapter
 
 from application import Application
-from application.accounts import AccountFields
+from application.account_writer import Updated
 from domain.access import Scope
-from domain.account.account import Account
+from domain.account.oauth import how_to_authorize
 from domain.errors import InvalidInput, NameTaken, NotFound
+from entrypoints.advice import unsigned
 from entrypoints.http.access import the_caller
 from entrypoints.http.fields import RequestError
 from entrypoints.http.json_reader import read_object, read_optional_object
 from entrypoints.http.openapi import NO_FIELDS, Answer, Body, Tag, add_routes, operation
 from entrypoints.http.problems import problem
 from entrypoints.http.replies import reply, reply_list
-from entrypoints.http.schemas import Done, NoFields, RequestModel
+from entrypoints.http.schemas import Done, NoFields
 from entrypoints.http.smtp_configs import examples
+from entrypoints.http.smtp_configs.fields import changes_of, new_account
 from entrypoints.http.smtp_configs.replies import config_reply, config_row, verify_reply
 from entrypoints.http.smtp_configs.schemas import (
     PauseChanged,
@@ -38,30 +40,6 @@ _MISSING: Final = (
     "it is paused (password_missing) until you send the password again"
 )
 
-# the word of the API -> ours
-_WORDS: Final = {
-    "name": "name",
-    "email_address": "address",
-    "display_name": "display_name",
-    "aliases": "aliases",
-    "smtp_host": "host",
-    "smtp_port": "port",
-    "username": "username",
-    "password": "password",
-    "auth_mechanism": "auth_mechanism",
-    "announce_next": "announce_next",
-    "use_tls": "use_tls",
-    "use_ssl": "use_ssl",
-    "active": "active",
-    "daily_limit": "daily",
-    "hourly_limit": "hourly",
-    "minute_limit": "minute",
-    "limit_unit": "unit",
-    "max_connections": "max_connections",
-    "priority_reserve": "priority_reserve",
-    "on_unknown": "on_unknown",
-}
-
 
 def _new_state(example: Mapping[str, str]) -> Answer:
     return Answer(description="The new state.", model=PauseChanged, example=example)
@@ -74,6 +52,7 @@ class SmtpConfigs:
 
     def __init__(self, application: Application) -> None:
         self._account_service = application.account_service
+        self._providers = application.providers
         self._queries = application.queries
 
     def routes(self) -> Blueprint:
@@ -92,7 +71,13 @@ class SmtpConfigs:
         scope=Scope.ADMIN,
         body=Body(
             model=SmtpConfigRequest,
-            examples={"sandbox": examples.LEAST, "provider": examples.MOST},
+            examples={
+                "sandbox": examples.LEAST,
+                "known provider": examples.PRESET,
+                "provider": examples.MOST,
+                "oauth": examples.OAUTH,
+                "graph": examples.GRAPH,
+            },
         ),
         answer=Answer(
             status=201,
@@ -108,10 +93,13 @@ class SmtpConfigs:
         """Create an SMTP configuration.
 
         use_tls and use_ssl cannot both be true; with neither, a password is sent to this machine
-        only. username and password are given together. 409 if the name is taken.
+        only. username and password are given together. With auth of the type oauth there is no
+        password; it waits (needs_consent) until a person authorizes it. provider fills in what you
+        leave out: the server, the port, the TLS mode, the username, the limits; so does transport
+        graph. 409 if the name is taken.
         """
-        wanted = parse(SmtpConfigRequest, read_object())
-        config_id = self._account_service.create(_fields(wanted), caller=the_caller())
+        fields = new_account(read_object(), self._providers)
+        config_id = self._account_service.create(fields, caller=the_caller())
         created = reply(
             SmtpConfigCreated(
                 message="SMTP configuration created successfully", config_id=config_id
@@ -183,12 +171,16 @@ class SmtpConfigs:
         email on. New credentials or another server end a pause that the old ones caused. Another
         server, port, TLS mode or username without a password deletes the stored password: the SMTP
         configuration is paused (password_missing) until a password is sent, and message says so.
+        What OAuth has is deleted too, also with another application: it is paused (needs_consent)
+        until it is authorized again. auth is replaced as a whole, but for its secrets. message
+        also says when no DKIM key that signs fits the new email_address. Another transport is
+        another server; smtp needs smtp_host then.
         """
-        fields = _fields(parse(SmtpConfigChanges, read_object()))
-        if not fields:
+        wanted = parse(SmtpConfigChanges, read_object())
+        if not wanted.given():
             raise InvalidInput(RequestError("", "name at least one field to change"))
-        account = self._account_service.update(config_id, fields, caller=the_caller())
-        return reply(Done(message=_updated(account)))
+        updated = self._account_service.update(config_id, changes_of(wanted), caller=the_caller())
+        return reply(Done(message=_message_of(updated)))
 
     @operation(
         "DELETE",
@@ -285,9 +277,18 @@ class SmtpConfigs:
         return reply(PauseChanged(message=message, state=view.account.state(view.now).value))
 
 
-def _updated(account: Account) -> str:
-    message = "SMTP configuration updated successfully"
-    return f"{message}, but {_MISSING}" if account.awaits_password else message
+def _message_of(updated: Updated) -> str:
+    message, account = "SMTP configuration updated successfully", updated.account
+    buts = (
+        *([_MISSING] if account.awaits_password else []),
+        *([_waits(account.id)] if account.awaits_consent else []),
+        *([unsigned(account)] if updated.unsigned else []),
+    )
+    return f"{message}, but {'; and '.join(buts)}" if buts else message
+
+
+def _waits(account_id: int) -> str:
+    return f"it waits (needs_consent): {how_to_authorize(account_id)}"
 
 
 def _not_found(error: NotFound) -> Response:
@@ -297,8 +298,3 @@ def _not_found(error: NotFound) -> Response:
 
 def _name_taken(error: NameTaken) -> Response:
     return problem(409, code=error.code, detail="another SMTP configuration has this name")
-
-
-def _fields(wanted: RequestModel) -> AccountFields:
-    fields = {_WORDS[word]: value for word, value in wanted.given().items()}
-    return cast(AccountFields, fields)  # _WORDS has its names, the models its types

@@ -9,7 +9,9 @@ from domain.account.health import LearnedLimit
 from domain.account.limits import Window
 from domain.account.verification import Verification
 from domain.email.gates import AccountUse, holdup
-from entrypoints.http.smtp_configs.advice import advice
+from entrypoints.advice import advice, unsigned
+from entrypoints.http.smtp_configs.auth import auth_reply
+from entrypoints.http.smtp_configs.inbox import inbox_reply
 from entrypoints.http.smtp_configs.schemas import (
     ConnectionsReply,
     DkimState,
@@ -47,10 +49,13 @@ def config_reply(view: AccountView) -> SmtpConfigReply:
         **config_row(view).model_dump(),
         display_name=account.display_name,
         aliases=list(map(str, account.aliases)),
+        transport=account.transport.value,
         smtp_host=account.host,
         smtp_port=account.port,
         username=account.username,
         password_set=account.sealed_password is not None,
+        auth=auth_reply(view),
+        inbox=inbox_reply(view.inbox),
         auth_mechanism=account.auth_mechanism.value if account.auth_mechanism else None,
         use_tls=account.security is Security.STARTTLS,
         use_ssl=account.security is Security.TLS,
@@ -61,6 +66,7 @@ def config_reply(view: AccountView) -> SmtpConfigReply:
         priority_reserve=limits.priority_reserve,
         on_unknown=account.on_unknown.value if account.on_unknown else None,
         announce_next=account.announce_next,
+        ses_headers=account.ses_headers,
         last_sent=shown_if_any(account.last_sent_at),
         created_at=shown(account.created_at),
         updated_at=shown(account.updated_at),
@@ -79,7 +85,7 @@ def config_reply(view: AccountView) -> SmtpConfigReply:
             DkimState(selector=pair.selector, domain=pair.domain, active=pair.active)
             for pair in view.dkim
         ],
-        max_message_bytes=account.health.max_octets,
+        max_message_bytes=account.max_octets,
     )
 
 
@@ -104,6 +110,7 @@ def verify_reply(verification: Verification) -> VerifyReply:
             )
             for step in verification.steps
         ],
+        warnings=[unsigned(verification.account)] if verification.unsigned else [],
     )
 
 

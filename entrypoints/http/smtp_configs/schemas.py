@@ -9,7 +9,7 @@ from pydantic import (
     Field,
 )
 
-from domain.account.account import MOST_ALIASES, AuthMechanism, OnUnknown
+from domain.account.account import MOST_ALIASES, AuthMechanism, OnUnknown, Transport
 from domain.account.limits import NEW_RESERVE, LimitUnit, Window
 from domain.address import Address
 from entrypoints.addresses import server_name
@@ -23,8 +23,10 @@ from entrypoints.http.schemas import (
     Shown,
     Time,
     header_text,
-    without_defaults,
+    of_one_field_at_least,
 )
+from entrypoints.http.smtp_configs.auth import AuthReply, AuthRequest
+from entrypoints.http.smtp_configs.inbox import InboxReply, InboxRequest
 
 _NONE: Final[Any] = ()
 _NO_LINE_END: Final = Shown(pattern=r"^[^\u0000\r\n]*$")
@@ -35,11 +37,6 @@ def _secret_text(text: str) -> str:
     if any(character in text for character in "\0\r\n"):
         raise ValueError("must not contain a line end or NUL")
     return text
-
-
-def _of_one_field_at_least(schema: dict[str, Any]) -> None:
-    without_defaults(schema)
-    schema["minProperties"] = 1
 
 
 # tab and the spaces of every script; never a line end, which is refused wherever it stands
@@ -146,6 +143,10 @@ def _auth_mechanism(name: str) -> AuthMechanism:
     return AuthMechanism(name)
 
 
+def _transport(name: str) -> Transport:
+    return Transport(name)
+
+
 def _on_unknown(name: str) -> OnUnknown:
     return OnUnknown(name)
 
@@ -154,6 +155,14 @@ _Unit: TypeAlias = Annotated[
     Literal["messages", "recipients"],
     Field(description="What the limits count."),
     AfterValidator(_limit_unit),
+]
+_TransportName: TypeAlias = Annotated[
+    Literal["smtp", "graph"],
+    Field(
+        description="How its email leaves: by SMTP, or over the Graph API of Microsoft 365, which "
+        "needs auth of the type oauth."
+    ),
+    AfterValidator(_transport),
 ]
 _Connections: TypeAlias = Annotated[
     int, Field(ge=1, le=100, description="The most connections to the mail server at once.")
@@ -175,8 +184,15 @@ _OnUnknown: TypeAlias = Annotated[
     ),
 ]
 _AuthMechanism: TypeAlias = Annotated[
-    Annotated[Literal["plain", "login", "cram-md5"], AfterValidator(_auth_mechanism)] | None,
-    Field(description="How to log in; null for the first of the three that the server offers."),
+    Annotated[
+        Literal["plain", "login", "cram-md5", "xoauth2", "oauthbearer"],
+        AfterValidator(_auth_mechanism),
+    ]
+    | None,
+    Field(
+        description="How to log in; null for the first that the server offers. The first three"
+        " present a password, the others an OAuth token."
+    ),
 ]
 _AnnounceNext: TypeAlias = Annotated[
     bool,
@@ -186,6 +202,20 @@ _AnnounceNext: TypeAlias = Annotated[
         "Haraka). The service sets it to false when a server fails on it."
     ),
 ]
+_SesHeaders: TypeAlias = Annotated[
+    bool,
+    Field(
+        description="For Amazon SES: an email that names this configuration may set the headers "
+        "X-SES-CONFIGURATION-SET, X-SES-MESSAGE-TAGS, X-SES-LIST-MANAGEMENT-OPTIONS and "
+        "X-SES-TENANT."
+    ),
+]
+
+
+_Inbox: TypeAlias = Annotated[
+    InboxRequest | None,
+    Field(description="Where reports about its email arrive; null for nowhere."),
+]
 
 
 class SmtpConfigRequest(RequestModel):
@@ -193,12 +223,48 @@ class SmtpConfigRequest(RequestModel):
 
     name: _Name
     email_address: EmailAddress
-    smtp_host: _Host
+    provider: Annotated[
+        Absent[str],
+        Field(
+            min_length=1,
+            max_length=40,
+            description="Fills in what is left out: smtp_host, smtp_port, the TLS mode, username "
+            "if a password or auth is given, the limits, limit_unit, max_connections, "
+            "announce_next. GET /api/providers lists them. It is not stored.",
+            examples=["gmail"],
+        ),
+    ] = None
+    region: Annotated[
+        Absent[str],
+        Field(
+            min_length=1,
+            max_length=40,
+            description="Of a provider with a server for each, such as ses or zoho.",
+            examples=["eu-west-1"],
+        ),
+    ] = None
+    transport: Annotated[
+        _TransportName,
+        Field(
+            description="How its email leaves: by SMTP, or over the Graph API of Microsoft 365, "
+            "which needs auth of the type oauth and fills in what is left out: smtp_host, "
+            "smtp_port, use_ssl, username, the limits, max_connections."
+        ),
+    ] = "smtp"
+    smtp_host: Annotated[
+        Absent[_Host],
+        Field(
+            description="Host name or IP address of the mail server; a trailing dot is removed. "
+            "Required without a provider or the transport graph."
+        ),
+    ] = None
     smtp_port: Annotated[_Port, Field(description="465 is the default with use_ssl.")] = 587
     display_name: _DisplayName = ""
     aliases: _Aliases = _NONE
     username: _Username = ""
     password: Annotated[_Password | None, Field(repr=False)] = None
+    auth: Absent[AuthRequest] = None
+    inbox: _Inbox = None
     auth_mechanism: _AuthMechanism = None
     use_tls: Annotated[Absent[_UseTls], Field(description=_TLS_DEFAULT)] = None
     use_ssl: Annotated[Absent[_UseSsl], Field(description=_SSL_DEFAULT)] = None
@@ -211,21 +277,25 @@ class SmtpConfigRequest(RequestModel):
     priority_reserve: _Reserve = NEW_RESERVE
     on_unknown: _OnUnknown = None
     announce_next: _AnnounceNext = False
+    ses_headers: _SesHeaders = False
 
 
 class SmtpConfigChanges(RequestModel):
     """The fields to change, at least one; a field that is left out stays as it is."""
 
-    model_config = ConfigDict(json_schema_extra=_of_one_field_at_least)
+    model_config = ConfigDict(json_schema_extra=of_one_field_at_least)
 
     name: Absent[_Name] = None
     email_address: Absent[EmailAddress] = None
+    transport: Absent[_TransportName] = None
     smtp_host: Absent[_Host] = None
     smtp_port: Absent[_Port] = None
     display_name: Absent[_DisplayName] = None
     aliases: Absent[_Aliases] = None
     username: Absent[_Username] = None
     password: Annotated[_Password | None, Field(repr=False)] = None
+    auth: Absent[AuthRequest] = None
+    inbox: _Inbox = None
     auth_mechanism: _AuthMechanism = None
     use_tls: Absent[_UseTls] = None
     use_ssl: Absent[_UseSsl] = None
@@ -238,6 +308,7 @@ class SmtpConfigChanges(RequestModel):
     priority_reserve: Absent[_Reserve] = None
     on_unknown: _OnUnknown = None
     announce_next: Absent[_AnnounceNext] = None
+    ses_headers: Absent[_SesHeaders] = None
 
 
 class SmtpConfigCreated(ReplyModel):
@@ -305,11 +376,17 @@ class SmtpConfigReply(SmtpConfigRow):
 
     display_name: str
     aliases: list[str]
+    transport: Annotated[
+        Literal["smtp", "graph"],
+        Field(description="graph: over the Graph API of Microsoft 365."),
+    ]
     smtp_host: str
     smtp_port: int
     username: str
     password_set: bool
-    auth_mechanism: Literal["plain", "login", "cram-md5"] | None
+    auth: AuthReply
+    inbox: InboxReply | None
+    auth_mechanism: Literal["plain", "login", "cram-md5", "xoauth2", "oauthbearer"] | None
     use_tls: bool
     use_ssl: bool
     hourly_limit: int | None
@@ -319,6 +396,7 @@ class SmtpConfigReply(SmtpConfigRow):
     priority_reserve: int
     on_unknown: Literal["resend_once", "hold"] | None
     announce_next: bool
+    ses_headers: bool
     last_sent: Time | None
     created_at: Time
     updated_at: Time
@@ -401,4 +479,11 @@ class VerifyReply(ReplyModel):
     text: str
     stages: Annotated[
         list[VerifyStage], Field(description="Every stage that was reached, in order.")
+    ]
+    warnings: Annotated[
+        list[str],
+        Field(
+            description="What is wrong beside the connection: mail from email_address that no"
+            " active DKIM key signs, although there are some."
+        ),
     ]

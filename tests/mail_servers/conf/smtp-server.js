@@ -1,14 +1,27 @@
 // nodemailer's smtp-server with one oddity a port; raw messages go to @ROOT@/taken.
 const { SMTPServer } = require('smtp-server');
 const fs = require('fs');
+const crypto = require('crypto');
 const key = fs.readFileSync('@ROOT@/key.pem');
 const cert = fs.readFileSync('@ROOT@/cert.pem');
 const dir = '@ROOT@/taken/';
 let n = 0;
+// what an issuer would say of a token: its signature, its time, its mailbox
+function isGood(token, user) {
+  const [head, claims, signature] = token.split('.');
+  const right = crypto.createHmac('sha256', '@KEY@').update(head + '.' + claims).digest('base64url');
+  if (signature !== right) return false;
+  const told = JSON.parse(Buffer.from(claims, 'base64url').toString());
+  return told.email === user && told.exp > Date.now() / 1000;
+}
 function open(port, options) {
   const server = new SMTPServer(Object.assign({
     key, cert, name: 'ss.test', logger: false, disableReverseLookup: true,
     onAuth(auth, session, done) {
+      if (auth.method === 'XOAUTH2') {
+        if (isGood(auth.accessToken, auth.username)) return done(null, { user: auth.username });
+        return done(null, { data: { status: '401', schemes: 'bearer', scope: 'https://ss.test/' } });
+      }
       const password = '@PASSWORD@';
       const right = auth.username === 'u1@example.test' &&
         (auth.method === 'CRAM-MD5' ? auth.validatePassword(password) : auth.password === password);
@@ -36,10 +49,12 @@ function open(port, options) {
       });
     },
   }, options));
-  server.on('error', () => {});
+  server.on('error', (error) => {
+    if (error.syscall === 'listen') throw error;  // another server has the port
+  });
   server.listen(port, '127.0.0.1');
 }
-open(@STARTTLS@, {});
+open(@STARTTLS@, { authMethods: ['PLAIN', 'LOGIN', 'XOAUTH2'] });
 open(@TLS@, { secure: true });
 open(@LOGIN@, { secure: true, authMethods: ['LOGIN'] });
 open(@CRAM@, { secure: true, authMethods: ['CRAM-MD5'] });

@@ -1,0 +1,1 @@
+"""Access tokens of accounts that log in by OAuth: granted, kept, renewed, and who is to blame."""

@@ -1,0 +1,1 @@
+"""Webhooks: what admins do with them, and how they are told."""

@@ -1,0 +1,1 @@
+"""What reports about sent mail say: delivery reports, complaints, and the texts of old servers."""

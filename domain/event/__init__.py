@@ -1,0 +1,1 @@
+"""What the service tells others of its emails and SMTP accounts: events, stored to be read."""

@@ -1,0 +1,1 @@
+"""Webhooks: URLs of users' own programs that the service calls with events."""

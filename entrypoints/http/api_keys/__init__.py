@@ -1,0 +1,5 @@
+"""The calls under /api/keys."""
+
+from entrypoints.http.api_keys.handlers import KeyCalls
+
+__all__ = ["KeyCalls"]

@@ -1,0 +1,5 @@
+"""The calls under /api/erasures."""
+
+from entrypoints.http.erasures.handlers import Erasures
+
+__all__ = ["Erasures"]

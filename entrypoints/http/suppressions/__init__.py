@@ -1,0 +1,5 @@
+"""The calls under /api/suppressions."""
+
+from entrypoints.http.suppressions.handlers import Suppressions
+
+__all__ = ["Suppressions"]

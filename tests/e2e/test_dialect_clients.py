@@ -1,0 +1,452 @@
+"""The vendors' own clients send through the service: only a URL and a key are changed for them.
+
+Each client is a script in tests/dialect_clients/, which gets the calls as JSON and prints what came
+of each: the id that it read back, or the error that it raised.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import attrs
+import pytest
+
+from entrypoints.http.dialects.ids import id_of
+from tests.node import PATIENCE_S, with_packages
+from tests.python_packages import with_clients
+from tests.running import ROOT, Running, free_port, running
+
+FOLDER = ROOT / "tests/dialect_clients"
+PIXEL = b64encode(
+    bytes.fromhex(
+        "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489"
+        "0000000d49444154789c6360606060000000050001a5f645400000000049454e44ae426082"
+    )
+).decode()
+PAGE = (ROOT / "docs/using/point-your-app.md").read_text("utf-8")
+SHOWN = re.findall(r"^```(python|js)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+# what a Django project does with the lines of its settings that the page shows
+IN_DJANGO = """
+from django.conf import settings
+settings.configure(EMAIL_BACKEND=EMAIL_BACKEND, ANYMAIL=ANYMAIL)
+import django
+django.setup()
+from django.core.mail import send_mail
+assert send_mail("Welcome", "Hello", "me@example.com", ["ada@example.org"]) == 1
+"""
+LEAST: dict[str, Any] = {
+    "from": "Example Shop <me@example.com>",
+    "to": ["ada@example.org"],
+    "subject": "Grüße",
+    "text": "Hello Ada",
+}
+EMAILS: dict[str, dict[str, Any]] = {
+    "plain": LEAST,
+    "both": {**LEAST, "html": "<p>Hello <b>Ada</b></p>"},
+    "file": {
+        **LEAST,
+        "files": [{"name": "a.txt", "type": "text/plain", "base64": b64encode(b"a file").decode()}],
+    },
+    "image": {
+        **LEAST,
+        "html": '<p><img src="cid:logo.png"></p>',
+        "files": [{"name": "logo.png", "type": "image/png", "base64": PIXEL, "cid": "logo.png"}],
+    },
+    "copies": {
+        **LEAST,
+        "to": ["Ada Lovelace <ada@example.org>"],
+        "cc": ["Grace Hopper <grace@example.org>"],
+        "bcc": ["eve@example.org"],
+    },
+    "replies": {**LEAST, "reply_to": ["Jürgen <help@example.org>"]},
+    "headers": {**LEAST, "headers": {"X-Order": "1042"}},
+    "wrong address": {**LEAST, "to": ["nobody@-example.org"]},
+    "wrong key": LEAST,
+    "over quota": {**LEAST, "cc": ["grace@example.org"]},
+}
+REFUSED = ("wrong address", "wrong key", "over quota")
+
+
+@attrs.frozen(kw_only=True)
+class Client:
+    """One client. *refusals* are the name and the status of the error that each case raises.
+
+    *id_of* makes the email's id of the one that the client read back; it is None where that is the
+    Message-ID, or one that the client has put into the metadata.
+    """
+
+    script: str
+    id_of: Callable[[Any], int] | None
+    refusals: Mapping[str, tuple[str, int | None]]
+    options: Callable[[str], Mapping[str, Any]] = lambda url: {}
+
+
+def anymail(
+    name: str,
+    *,
+    path: str,
+    key: str,
+    id_of: Callable[[Any], int] | None,
+    statuses: tuple[int | None, int, int],
+    wrong_address: str = "AnymailRequestsAPIError",
+) -> Client:
+    """django-anymail's backend *name*; *statuses* are those of `REFUSED`, in order."""
+    kinds = (wrong_address, "AnymailRequestsAPIError", "AnymailRequestsAPIError")
+    return Client(
+        script="anymail_calls.py",
+        id_of=id_of,
+        refusals=dict(zip(REFUSED, zip(kinds, statuses, strict=True), strict=True)),
+        options=lambda url: {
+            "backend": f"anymail.backends.{name.lower()}.EmailBackend",
+            "settings": {f"{name.upper()}_API_URL": url + path},
+            "key_option": key,
+        },
+    )
+
+
+CLIENTS = {
+    "resend for Python": Client(
+        script="resend_calls.py",
+        id_of=id_of,
+        refusals={
+            "wrong address": ("ValidationError", 422),
+            "wrong key": ("InvalidApiKeyError", 403),
+            "over quota": ("RateLimitError", 429),
+        },
+    ),
+    "resend for Node": Client(
+        script="resend_calls.mjs",
+        id_of=id_of,
+        refusals={
+            "wrong address": ("validation_error", 422),
+            "wrong key": ("invalid_api_key", 403),
+            "over quota": ("rate_limit_exceeded", 429),
+        },
+    ),
+    "sendgrid for Python": Client(
+        script="sendgrid_calls.py",
+        id_of=int,
+        refusals={
+            "wrong address": ("BadRequestsError", 400),
+            "wrong key": ("UnauthorizedError", 401),
+            "over quota": ("TooManyRequestsError", 429),
+        },
+    ),
+    "sendgrid for Node": Client(
+        script="sendgrid_calls.mjs",
+        id_of=int,
+        refusals={
+            "wrong address": ("ResponseError", 400),
+            "wrong key": ("ResponseError", 401),
+            "over quota": ("ResponseError", 429),
+        },
+    ),
+    "postmarker": Client(
+        script="postmark_calls.py",
+        id_of=id_of,
+        refusals={
+            "wrong address": ("ClientError", 300),
+            "wrong key": ("ClientError", 10),
+            "over quota": ("ClientError", 429),
+        },
+    ),
+    "postmark for Node": Client(
+        script="postmark_calls.mjs",
+        id_of=id_of,
+        refusals={
+            "wrong address": ("InvalidEmailRequestError", 422),
+            "wrong key": ("InvalidAPIKeyError", 401),
+            "over quota": ("RateLimitExceededError", 429),
+        },
+    ),
+    "mailgun for Python": Client(
+        script="mailgun_calls.py",
+        id_of=None,
+        refusals={
+            "wrong address": ("HTTPError", 400),
+            "wrong key": ("HTTPError", 401),
+            "over quota": ("HTTPError", 429),
+        },
+    ),
+    "mailgun for Node": Client(
+        script="mailgun_calls.mjs",
+        id_of=None,
+        refusals={
+            "wrong address": ("MailgunAPIError", 400),
+            "wrong key": ("MailgunAPIError", 401),
+            "over quota": ("MailgunAPIError", 429),
+        },
+    ),
+    "anymail to Mailgun": anymail(
+        "Mailgun", path="/v3/", key="api_key", id_of=None, statuses=(400, 401, 429)
+    ),
+    "anymail to Resend": anymail(
+        "Resend", path="/", key="api_key", id_of=id_of, statuses=(422, 403, 429)
+    ),
+    "anymail to SendGrid": anymail(
+        "SendGrid", path="/v3/", key="api_key", id_of=None, statuses=(400, 401, 429)
+    ),
+    # it reads in the message which address is wrong
+    "anymail to Postmark": anymail(
+        "Postmark",
+        path="/",
+        key="server_token",
+        id_of=id_of,
+        statuses=(None, 401, 429),
+        wrong_address="AnymailRecipientsRefused",
+    ),
+}
+
+
+@attrs.frozen(kw_only=True)
+class World:
+    """A service that delivers nothing, keys for it, and where the clients are."""
+
+    service: Running
+    keys: Mapping[str, str]
+    environ: Mapping[str, str]
+    node: Path
+
+    def run(self, client: Client, emails: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """What came of each of *emails*, which *client* sends."""
+        calls = {
+            case: {"email": email, "key": self.keys.get(case, self.keys["usual"])}
+            for case, email in emails.items()
+        }
+        asked = {"url": self.service.url, "calls": calls, **client.options(self.service.url)}
+        return self.told(client.script, asked)
+
+    def told(self, script: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """What *script* prints for what it is asked."""
+        runner, folder = (
+            ("node", self.node) if script.endswith(".mjs") else (sys.executable, FOLDER)
+        )
+        done = subprocess.run(
+            [runner, folder / script],
+            input=json.dumps(asked),
+            env=dict(self.environ),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        outcomes: dict[str, Any] = json.loads(done.stdout)
+        return outcomes
+
+    def id_of(self, client: Client, outcome: Mapping[str, Any]) -> int:
+        """The email that was accepted."""
+        assert "id" in outcome, outcome
+        if client.id_of is not None:
+            return client.id_of(outcome["id"])
+        status, rows = self.service.get("/api/emails?limit=200")
+        assert status == 200
+        for row in rows:
+            shown = self.shown(row["id"])
+            if outcome["id"] in (shown["message_id"], shown["metadata"].get("anymail_id")):
+                return int(row["id"])
+        raise AssertionError(outcome)
+
+    def message(self, email_id: int) -> EmailMessage:
+        """The message of an email."""
+        request = Request(
+            f"{self.service.url}/api/emails/{email_id}/raw",
+            headers={"X-API-Key": self.keys["admin"]},
+        )
+        with urlopen(request, timeout=30) as answer:
+            return message_from_bytes(answer.read(), policy=policy.default)
+
+    def shown(self, email_id: int) -> dict[str, Any]:
+        """What the API shows of an email."""
+        status, shown = self.service.get(f"/api/emails/{email_id}")
+        assert status == 200, shown
+        return dict(shown)
+
+
+def made_key(service: Running, *options: str) -> str:
+    made = service.run("keys", "create", "--name", "test", *options)
+    assert made.returncode == 0, made.stderr
+    return made.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    node = with_packages(FOLDER, tmp_path_factory.mktemp("node"))
+    environ = with_clients(tmp_path_factory.mktemp("python"))
+    with running(tmp_path_factory.mktemp("service"), DISPATCHER="none") as service:
+        service.account(free_port())
+        admin = service.key = made_key(service, "--scope", "admin")
+        keys = {
+            "admin": admin,
+            "usual": made_key(service, "--scope", "send"),
+            "reader": made_key(service, "--scope", "send", "--scope", "read"),
+            "wrong key": "es_00000000_" + 43 * "0",
+            "over quota": made_key(service, "--scope", "send", "--daily-recipients", "1"),
+        }
+        yield World(service=service, keys=keys, environ=environ, node=node)
+
+
+@pytest.fixture(scope="module", params=CLIENTS)
+def client(request: pytest.FixtureRequest) -> Client:
+    return CLIENTS[request.param]
+
+
+@pytest.fixture(scope="module")
+def outcomes(world: World, client: Client) -> dict[str, dict[str, Any]]:
+    """What came of every case: a client is started once."""
+    return world.run(client, EMAILS)
+
+
+@pytest.fixture
+def sent(
+    world: World, client: Client, outcomes: Mapping[str, Mapping[str, Any]]
+) -> Callable[[str], EmailMessage]:
+    """The message that was accepted for a case, found by the id that the client read back."""
+
+    def find(case: str) -> EmailMessage:
+        return world.message(world.id_of(client, outcomes[case]))
+
+    return find
+
+
+Sent = Callable[[str], EmailMessage]
+
+
+def test_a_plain_email_goes_to_whom_it_is_for(sent: Sent) -> None:
+    message = sent("plain")
+
+    assert message["Subject"] == "Grüße"
+    assert message["From"] == "Example Shop <me@example.com>"
+    assert message["To"] == "ada@example.org"
+    assert message.get_content_type() == "text/plain"
+    assert message.get_content().strip() == "Hello Ada"
+
+
+def test_html_goes_beside_the_text(sent: Sent) -> None:
+    message = sent("both")
+    text, html = message.get_body(("plain",)), message.get_body(("html",))
+
+    assert text is not None
+    assert html is not None
+    assert text.get_content().strip() == "Hello Ada"
+    assert "<p>Hello <b>Ada</b></p>" in html.get_content()
+
+
+def test_a_file_is_attached(sent: Sent) -> None:
+    (file,) = sent("file").iter_attachments()
+
+    assert (file.get_filename(), file.get_content_type()) == ("a.txt", "text/plain")
+    assert file.get_payload(decode=True) == b"a file"
+
+
+def test_an_image_stands_within_the_html(sent: Sent) -> None:
+    message = sent("image")
+    (image,) = [part for part in message.walk() if part.get_content_maintype() == "image"]
+    html = message.get_body(("html",))
+
+    assert html is not None
+    content_id = image["Content-ID"].strip("<>")
+    assert f"cid:{content_id}" in html.get_content()
+    assert image.get_content_disposition() == "inline"
+    assert image.get_payload(decode=True) == b64decode(PIXEL)
+
+
+def test_copies_go_to_all_and_blind_ones_are_not_named(
+    world: World, client: Client, outcomes: Mapping[str, Mapping[str, Any]], sent: Sent
+) -> None:
+    message = sent("copies")
+    shown = world.shown(world.id_of(client, outcomes["copies"]))
+
+    assert message["To"] == "Ada Lovelace <ada@example.org>"
+    assert message["Cc"] == "Grace Hopper <grace@example.org>"
+    assert "eve" not in str(message)
+    assert shown["bcc"] == ["eve@example.org"]
+
+
+def test_replies_go_where_the_client_says(sent: Sent) -> None:
+    assert sent("replies")["Reply-To"] == "Jürgen <help@example.org>"
+
+
+def test_a_header_is_passed_on(sent: Sent) -> None:
+    assert sent("headers")["X-Order"] == "1042"
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_the_client_raises_its_own_error(
+    client: Client, outcomes: Mapping[str, Mapping[str, Any]], case: str
+) -> None:
+    outcome = outcomes[case]
+
+    assert (outcome.get("error"), outcome.get("status")) == client.refusals[case], outcome
+    assert outcome["message"]
+
+
+@pytest.mark.parametrize("script", ["more_calls.py", "more_calls.mjs"])
+def test_batches_templates_and_changes(world: World, script: str) -> None:
+    template = {"name": "welcome", "subject": "Hi {{ name }}", "html": "<p>{{ name }}</p>"}
+    world.service.post("/api/templates", template)
+    world.service.post("/api/templates/welcome/publish", {})
+    tomorrow = datetime.now(UTC) + timedelta(days=1)  # noqa: TID251 - by the service's own clock
+    later = [(tomorrow + timedelta(hours=n)).isoformat(timespec="seconds") for n in range(2)]
+    before = newest(world)
+    asked = {"url": world.service.url, "key": world.keys["reader"], "from": LEAST["from"]}
+    done = world.told(script, {**asked, "later": later, "once": script})
+    changes = done["resend_changes"]
+
+    assert (changes["same"], changes["other"]) == (True, "invalid_idempotent_request")
+    assert (changes["to"], changes["events"]) == (["ada@example.org"], ["scheduled", "canceled"])
+    assert [datetime.fromisoformat(one) for one in changes["scheduled"]] == [
+        datetime.fromisoformat(one) for one in later
+    ]
+    assert done["resend_batch"] == {"ids": 2, "errors": [1]}
+    assert done["sendgrid_personalizations"] == {"status": 202}
+    assert done["postmark_batch"] == {"codes": [0, 300]}
+    assert done["postmark_template"] == {"codes": [0, 0, 1101]}
+    assert done["postmark_test"] == {"message": "Test job accepted"}
+    assert done["mailgun_variables"] == {"status": 200}
+    assert newest(world) == before + 1 + 2 + 2 + 1 + 2 + 2
+    subjects = {world.message(newest(world) - n)["Subject"] for n in range(2)}
+    assert subjects == {"Hi Ada", "Hi Grace"}
+
+
+def test_the_page_shows_all_clients() -> None:
+    assert [kind for kind, _ in SHOWN] == ["python", "js"] * 4 + ["python"] * 4
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"), SHOWN, ids=[f"{place}-{kind}" for place, (kind, _) in enumerate(SHOWN)]
+)
+def test_what_the_page_shows_sends_an_email(world: World, kind: str, code: str) -> None:
+    host = f"127.0.0.1:{world.service.port}"
+    code = code.replace("127.0.0.1:5000", host).replace("es_1a2b3c4d_…", world.keys["usual"])
+    code += IN_DJANGO if "ANYMAIL" in code else ""
+    file = world.node / ("shown.mjs" if kind == "js" else "shown.py")
+    file.write_text(code, "utf-8")
+    before = newest(world)
+    done = subprocess.run(
+        ["node" if kind == "js" else sys.executable, file],
+        env=dict(world.environ),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert newest(world) == before + 1
+    assert world.message(before + 1)["Subject"] == "Welcome"
+
+
+def newest(world: World) -> int:
+    status, rows = world.service.get("/api/emails?limit=1")
+    assert status == 200
+    return int(rows[0]["id"]) if rows else 0
