@@ -13,6 +13,7 @@ from application.account_writer import AccountWriter
 from application.accounts import AccountService
 from application.api_keys import ApiKeys
 from application.cluster.membership import Membership
+from application.dashboard_sessions import DashboardSessions
 from application.delivery import Delivery
 from application.delivery.signing import Signing
 from application.dkim_keys import DkimKeys
@@ -61,6 +62,7 @@ class Application:
     """The use cases of one process."""
 
     access: Access
+    dashboard_sessions: DashboardSessions
     api_keys: ApiKeys
     admission: Admission
     files: Files
@@ -210,12 +212,21 @@ def assemble(ports: Ports, rules: ServicePolicy, *, host: str, pid: int) -> Appl
     )
     reports = Reports(store=ports.store, clock=ports.clock, observe=ports.observe)
     event_feed = EventFeed(store=ports.store)
+    access = Access(
+        store=ports.store,
+        clock=ports.clock,
+        vault=ports.vault,
+        rules=rules.access,
+        observe=ports.observe,
+    )
     return Application(
-        access=Access(
+        access=access,
+        dashboard_sessions=DashboardSessions(
             store=ports.store,
             clock=ports.clock,
+            entropy=ports.entropy,
             vault=ports.vault,
-            rules=rules.access,
+            access=access,
             observe=ports.observe,
         ),
         api_keys=ApiKeys(

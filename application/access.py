@@ -82,6 +82,10 @@ class Access:
             raise self._refused(prefix, remote=remote, by_prefix=by_prefix)
         if not self._vault.is_current(key.digest):
             self._carry_over(key, self._vault.fingerprints(token)[0])
+        return self.holder_of(key)
+
+    def holder_of(self, key: ApiKey) -> Caller:
+        """The caller who has shown this key."""
         return Caller(
             key_id=key.id,
             prefix=key.prefix,

@@ -17,6 +17,7 @@ from adapters.fakes.memory_backlog import MemoryBacklog
 from adapters.fakes.memory_blobs import MemoryBlobs, MemoryUploads
 from adapters.fakes.memory_bounces import MemoryBounces
 from adapters.fakes.memory_credentials import MemoryCredentials
+from adapters.fakes.memory_dashboard_sessions import MemoryDashboardSessions
 from adapters.fakes.memory_details import MemoryDetails
 from adapters.fakes.memory_dkim_keys import MemoryDkimKeys
 from adapters.fakes.memory_erasures import MemoryErasures
@@ -168,6 +169,7 @@ class _MemoryTransaction:
         self.uploads = MemoryUploads(tables, journal)
         self.topics = MemoryTopics(tables, journal)
         self.suppressions = MemorySuppressions(tables, journal)
+        self.dashboard_sessions = MemoryDashboardSessions(tables, journal)
         self.secrets = MemorySecrets(tables, journal)
         self.labels = MemoryLabels(tables, journal)
         self.templates = MemoryTemplates(tables, journal)

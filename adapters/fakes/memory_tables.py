@@ -15,6 +15,7 @@ from domain.account.inbox import Inbox
 from domain.account.oauth_credentials import Credentials
 from domain.bounce.bounce import Bounce
 from domain.capability import Capability
+from domain.dashboard_session import DashboardSession
 from domain.email.attempt import Attempt
 from domain.email.detail import Detail
 from domain.email.labels import Labels
@@ -67,6 +68,7 @@ class Tables:
     topics: dict[int, Subscription] = attrs.field(factory=dict)
     suppressions: dict[tuple[str, str, str], Suppression] = attrs.field(factory=dict)
     emails_before: dict[int, int] = attrs.field(factory=dict)  # the last, by suppression
+    dashboard_sessions: dict[bytes, DashboardSession] = attrs.field(factory=dict)
     secrets: dict[str, bytes] = attrs.field(factory=dict)
     labels: dict[int, Labels] = attrs.field(factory=dict)
     templates: dict[int, Template] = attrs.field(factory=dict)

@@ -41,9 +41,10 @@ T = TypeVar("T")
 PAGE_ROWS: Final = 500
 PAGE_OCTETS: Final = 8 * 1024 * 1024
 
-# the target's own triggers make the sums of what arrives
+# who was logged in logs in again; the target's own triggers make the sums of what arrives
 _STAYING: Final = (
     tables.CopyNoteRow,
+    tables.DashboardSessionRow,
     tables.InstanceRow,
     tables.LeaseRow,
     tables.StatusCountRow,

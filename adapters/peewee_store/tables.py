@@ -286,6 +286,18 @@ class SecretRow(Model):
         table_name = "secret"
 
 
+class DashboardSessionRow(Model):
+    """A browser that is logged in to the dashboard."""
+
+    digest = BlobField(primary_key=True)
+    key_prefix = TextField()
+    created_at = BigIntegerField()
+    expires_at = BigIntegerField(index=True)
+
+    class Meta:
+        table_name = "dashboard_session"
+
+
 class TagRow(Model):
     """One tag of an email; *position* counts from 0 in the order of the request."""
 
@@ -736,6 +748,7 @@ TABLES = (
     UploadRow,
     TopicRow,
     SuppressionRow,
+    DashboardSessionRow,
     SecretRow,
     TagRow,
     MetadataRow,

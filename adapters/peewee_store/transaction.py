@@ -10,6 +10,7 @@ from adapters.peewee_store.backlog import SqlBacklog
 from adapters.peewee_store.blobs import SqlBlobs, SqlUploads
 from adapters.peewee_store.bounces import SqlBounces
 from adapters.peewee_store.credentials import SqlCredentials
+from adapters.peewee_store.dashboard_sessions import SqlDashboardSessions
 from adapters.peewee_store.details import SqlDetails
 from adapters.peewee_store.dkim_keys import SqlDkimKeys
 from adapters.peewee_store.emails import SqlEmails
@@ -70,6 +71,7 @@ class SqlTransaction:
         self.uploads = SqlUploads(session)
         self.topics = SqlTopics(session)
         self.suppressions = SqlSuppressions(session, cache)
+        self.dashboard_sessions = SqlDashboardSessions(session)
         self.secrets = SqlSecrets(session)
         self.labels = SqlLabels(session)
         self.templates = SqlTemplates(session)

@@ -128,6 +128,8 @@ class Maintenance:
         full = self._clock.steady() - FULL_WITHIN
         while self._store.write(lambda tx: tx.full_mailboxes.prune(before=full, limit=SLICE)):
             pass
+        while self._store.write(lambda tx: tx.dashboard_sessions.prune(now=now, limit=SLICE)):
+            pass
         gone = now - 2 * DAY
         while self._store.write(lambda tx: tx.key_usage.prune(before=gone, limit=SLICE)) == SLICE:
             pass

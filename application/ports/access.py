@@ -1,10 +1,11 @@
-"""The repositories of API keys, secrets, their usage, the audit trail and remembered answers."""
+"""The repositories of API keys, logins, secrets, usage, the audit trail and remembered answers."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
 from domain.access import ApiKey, AuditEntry, IdempotencyRecord
+from domain.dashboard_session import DashboardSession
 
 
 class IdempotencyRepository(Protocol):
@@ -44,6 +45,26 @@ class KeyRepository(Protocol):
 
     def save(self, key: ApiKey) -> None:
         """Write what may change of a key that exists: digest and revoked_at. NotFound."""
+        ...
+
+
+class DashboardSessionRepository(Protocol):
+    """The browsers that are logged in to the dashboard."""
+
+    def add(self, session: DashboardSession) -> None:
+        """Store it. Conflict if its digest is there."""
+        ...
+
+    def find(self, digest: bytes) -> DashboardSession | None:
+        """The session with this digest, whether it has ended by time or not."""
+        ...
+
+    def remove(self, digest: bytes) -> None:
+        """Forget it, if it is there."""
+        ...
+
+    def prune(self, *, now: datetime, limit: int) -> int:
+        """Forget up to *limit* that ended at *now* or earlier; how many."""
         ...
 
 

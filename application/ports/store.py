@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 
 from application.ports.access import (
     AuditTrail,
+    DashboardSessionRepository,
     IdempotencyRepository,
     KeyRepository,
     KeyUsage,
@@ -91,6 +92,9 @@ class Transaction(Protocol):
 
     @property
     def keys(self) -> KeyRepository: ...
+
+    @property
+    def dashboard_sessions(self) -> DashboardSessionRepository: ...
 
     @property
     def secrets(self) -> SecretRepository: ...

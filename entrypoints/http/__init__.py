@@ -17,6 +17,7 @@ from entrypoints.http.access import install_access
 from entrypoints.http.api_keys import KeyCalls
 from entrypoints.http.attachments import Attachments
 from entrypoints.http.authorization_page import AuthorizationPage
+from entrypoints.http.dashboard import Dashboard
 from entrypoints.http.dialects.calls import DialectCalls
 from entrypoints.http.dialects.registry import Dialects
 from entrypoints.http.dialects.shipped import SHIPPED
@@ -143,6 +144,7 @@ def create_http(
     app.register_blueprint(AuthorizationPage(application).routes())
     app.register_blueprint(UnsubscribePages(application).routes())
     app.register_blueprint(ProviderHooks(application).routes())
+    app.register_blueprint(Dashboard(application).routes())
     return app
 
 

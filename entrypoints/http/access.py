@@ -17,6 +17,7 @@ from domain.access import TESTER, Caller, Scope
 from domain.address import is_loopback
 from domain.errors import Forbidden, TooMany
 from domain.hook.hook import most_octets
+from entrypoints.http.dashboard.browser import check_form, login_of
 from entrypoints.http.dialects.dialect import Dialect, KeyMissing
 from entrypoints.http.dialects.registry import Dialects
 from entrypoints.http.json_reader import check_content_type, check_encoding, read_limit
@@ -50,6 +51,11 @@ OPEN: Final = frozenset(
 TESTERS_BODY: Final = 64 * 1024  # octets that are read of somebody whom nobody knows
 DOCUMENT: Final = "docs.openapi"
 SANDBOX: Final = "sandbox"
+DASHBOARD: Final = "dashboard"
+STYLES: Final = f"{DASHBOARD}.static"
+LOGIN: Final = f"{DASHBOARD}.login"
+LARGEST_FORM: Final = 8 * 1024 * 1024  # octets of a form of the dashboard: a file of addresses
+_READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _FOREIGN: Final = frozenset({"cross-site", "same-site"})
 
 
@@ -88,6 +94,7 @@ class _Door:
         self._bodies = {one.endpoint: one.body for one in operations if one.body is not None}
         self._bodies |= dialects.bodies
         self._access: Access = application.access
+        self._sessions = application.dashboard_sessions
         self._hook_calls = application.hook_calls
         self._free = free
 
@@ -97,12 +104,38 @@ class _Door:
         judgement: Judgement | None = asked.environ.get(JUDGEMENT)
         if judgement is not None and judgement.passed:
             asked.caller, asked.allowance = judgement.caller, judgement.allowance
+            if asked.blueprint == DASHBOARD:
+                asked.max_content_length = LARGEST_FORM
+                check_form(asked)
             return None
         if asked.blueprint == SANDBOX:
             _refuse_other_sites(asked)
+        elif asked.blueprint == DASHBOARD:
+            self._let_in(asked)
         elif not self._is_free(asked):
             self._recognise(asked)
         return None if judgement is None else self._passed(judgement, asked)
+
+    def _let_in(self, asked: ServiceRequest) -> None:
+        """The visitor of a page of the dashboard; no API key is looked at here.
+
+        A form is checked here, so that no page can forget it. Unauthorized leads to the login.
+        """
+        if asked.endpoint == STYLES:
+            return
+        asked.max_content_length = LARGEST_FORM
+        if asked.endpoint != LOGIN:
+            asked.caller = self._sessions.visitor(login_of(asked))
+            if asked.caller.key_id is None:
+                _refuse_other_sites(asked)
+            allowance = self._sessions.take_turn(asked.caller)
+            if allowance is not None and allowance.retry_after is not None:
+                raise TooMany(
+                    "too many pages at once of this login", retry_after=allowance.retry_after
+                )
+        judging = JUDGEMENT in asked.environ  # then the body is not there yet
+        if asked.method not in _READING and not judging:
+            check_form(asked)
 
     def _is_free(self, asked: ServiceRequest) -> bool:
         """Whether it needs no caller; without a route: whether it is outside of the API."""
@@ -158,6 +191,12 @@ class _Door:
         """The request may go on, if it is one that takes a body like this."""
         if asked.routing_exception is not None:
             raise asked.routing_exception
+        if asked.blueprint == DASHBOARD and asked.caller is not None:
+            if (asked.content_length or 0) > LARGEST_FORM:
+                raise RequestEntityTooLarge
+            judgement.caller = asked.caller
+            judgement.passed = True
+            return Response(status=204)
         if asked.endpoint == HOOK:
             self._check_hook(asked)
             judgement.passed = True

@@ -26,6 +26,7 @@ class ServiceRequest(Request):
     request_id = ""
     caller: Caller | None = None
     allowance: Allowance | None = None
+    visit = ""  # what the tokens of forms are made of where nobody has logged in
 
     @cached_property
     def dialect(self) -> "Dialect | None":

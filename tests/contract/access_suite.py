@@ -8,6 +8,7 @@ class TestMyStoresAccess(AccessContract):
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import attrs
 import pytest
@@ -15,12 +16,18 @@ import pytest
 from adapters.fakes.clock import FakeClock
 from application.ports.store import Store, Transaction
 from domain.access import AuditEntry, Scope
+from domain.dashboard_session import DashboardSession
 from domain.email.status import Status
 from domain.errors import Conflict, NotFound
 from tests.builders import NOW, OCTETS, a_key_row, an_account, an_email, at
 from tests.contract.store_suite import page_ids
 
 HOUR_S = 3600
+
+
+def a_login(digest: bytes, **fields: Any) -> DashboardSession:
+    values = {"key_prefix": "0000000a", "created_at": NOW, "expires_at": at(60)}
+    return DashboardSession(digest=digest, **{**values, **fields})
 
 
 class AccessContract:
@@ -33,6 +40,41 @@ class AccessContract:
     @pytest.fixture
     def store(self, clock: FakeClock) -> Iterator[Store]:
         raise NotImplementedError
+
+    # -- logins of the dashboard ----------------------------------------------------------------
+
+    def test_a_login_is_found_by_its_digest_until_it_is_removed(self, store: Store) -> None:
+        login = a_login(b"\x00\xff" * 16)
+        store.write(lambda tx: tx.dashboard_sessions.add(login))
+
+        assert store.read(lambda tx: tx.dashboard_sessions.find(login.digest)) == login
+        assert store.read(lambda tx: tx.dashboard_sessions.find(b"\x00" * 32)) is None
+
+        store.write(lambda tx: tx.dashboard_sessions.remove(login.digest))
+        store.write(lambda tx: tx.dashboard_sessions.remove(login.digest))
+        assert store.read(lambda tx: tx.dashboard_sessions.find(login.digest)) is None
+
+    def test_a_login_cannot_take_the_place_of_another(self, store: Store) -> None:
+        store.write(lambda tx: tx.dashboard_sessions.add(a_login(b"1" * 32)))
+
+        with pytest.raises(Conflict):
+            store.write(
+                lambda tx: tx.dashboard_sessions.add(a_login(b"1" * 32, key_prefix="ffffffff"))
+            )
+        found = store.read(lambda tx: tx.dashboard_sessions.find(b"1" * 32))
+        assert found is not None
+        assert found.key_prefix == "0000000a"
+
+    def test_logins_that_ended_are_pruned_and_no_others(self, store: Store) -> None:
+        for number, end in enumerate((30, 10, 20, 40)):
+            login = a_login(bytes([number]) * 32, expires_at=at(end))
+            store.write(lambda tx, login=login: tx.dashboard_sessions.add(login))
+
+        def prune() -> int:
+            return store.write(lambda tx: tx.dashboard_sessions.prune(now=at(30), limit=2))
+
+        assert [prune(), prune(), prune()] == [2, 1, 0]
+        assert store.read(lambda tx: tx.dashboard_sessions.find(b"\x03" * 32)) is not None
 
     # -- keys -----------------------------------------------------------------------------------
 

@@ -45,7 +45,7 @@ def document(client):
 def routes() -> list[tuple[str, str, str]]:
     """Method, path and endpoint of whatever the application answers to clients of the API.
 
-    Files are none of it, nor the pages for recipients of email, nor what providers call, nor the
+    Files are none of it, nor pages for people, nor what providers call, nor the
     dialects, whose contracts are the vendors'.
     """
     app = create_http(an_application(), version="1.2.3", dialects=NO_DIALECTS)
@@ -53,7 +53,7 @@ def routes() -> list[tuple[str, str, str]]:
         (method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), rule.endpoint)
         for rule in app.url_map.iter_rules()
         if not rule.endpoint.endswith(".static")
-        and not rule.endpoint.startswith(("unsubscribe.", "authorization.", "hooks."))
+        and not rule.endpoint.startswith(("unsubscribe.", "authorization.", "hooks.", "dashboard."))
         for method in rule.methods - {"HEAD", "OPTIONS"}
     ]
 

@@ -1,0 +1,198 @@
+"""How a page of the dashboard is answered: rendered, tagged, and never more than a browser needs.
+
+A page is rendered by its template with everything that the layout shows. It asks the browser to
+look again each time, with an ETag: what has not changed is answered 304 without a body.
+"""
+
+import math
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit
+
+from flask import Response, redirect, render_template, url_for
+from werkzeug.exceptions import HTTPException
+
+from domain.access import Caller
+from domain.errors import (
+    Conflict,
+    EmailServiceError,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    StaleAttempt,
+    TooMany,
+    Unauthorized,
+    Unavailable,
+)
+from entrypoints.http.dashboard import words
+from entrypoints.http.dashboard.browser import (
+    FORM_FIELD,
+    forget_login,
+    form_token,
+    keep_visit,
+    login_of,
+)
+from entrypoints.http.requests import ServiceRequest, the_request
+
+ROOT: Final = "/dashboard"
+POLL: Final = "HX-Request"  # this header comes with what htmx asks for
+CSP: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "frame-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+_HEADERS: Final = {
+    "Content-Security-Policy": CSP,
+    "Cache-Control": "private, no-cache",
+    "Vary": "Cookie",
+    # with no-referrer a browser would hide from us which page sends a form
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "X-Robots-Tag": "noindex, nofollow",
+}
+
+
+class Place(NamedTuple):
+    """An entry of the navigation: what it is called and the endpoint that it leads to."""
+
+    label: str
+    endpoint: str
+
+
+PLACES: Final = (Place("Overview", "dashboard.overview"),)
+
+
+def page(template: str, *, status: int = 200, **values: object) -> Response:
+    """The page that *template* (under templates/dashboard/) makes of *values*."""
+    asked = the_request()
+    text = render_template(
+        f"dashboard/{template}",
+        places=PLACES,
+        words=words,
+        place=values.pop("place", asked.endpoint),
+        caller=asked.caller,
+        logged_in=login_of(asked) is not None,
+        csrf_field=FORM_FIELD,
+        csrf=form_token(asked),
+        here=asked.root_path + path_of(asked),
+        notice=NOTICES.get(asked.args.get("done", "")),
+        **values,
+    )
+    reply = Response(text, status=status, content_type="text/html; charset=utf-8", headers=_HEADERS)
+    if status == 200 and asked.method == "GET":
+        reply.set_etag(blake2b(text.encode(), digest_size=16).hexdigest())
+        reply.make_conditional(asked)
+    keep_visit(reply, asked)
+    return reply
+
+
+def go_to(endpoint: str, *, done: str | None = None, **values: str | int | None) -> Response:
+    """After a form: the browser loads that page, which says what was done (a name of `NOTICES`)."""
+    assert done is None or done in NOTICES, done
+    location = url_for(f"dashboard.{endpoint}", **values, done=done)  # type: ignore[arg-type]
+    reply = redirect(location, 303)
+    assert isinstance(reply, Response)
+    return reply
+
+
+def caller_of_page() -> Caller:
+    """Who looks at this page. Only for pages that are behind the login."""
+    caller = the_request().caller
+    assert caller is not None
+    return caller
+
+
+def local_path(given: str | None) -> str | None:
+    """A path of the dashboard to go back to, if *given* is one and nothing else."""
+    if given is None or not given.startswith(("/dashboard/", "/dashboard?")) or "\\" in given:
+        return None
+    split = urlsplit(given)
+    return given if not split.scheme and not split.netloc and given.isprintable() else None
+
+
+# What a page says after a form has done its work, by the name that stands in its address: whoever
+# follows a forged link reads at most one of these.
+NOTICES: Final[Mapping[str, str]] = {
+    "logged-out": "You are logged out.",
+}
+
+_STATUS: Final[Mapping[type[EmailServiceError], int]] = {
+    InvalidInput: 400,
+    Unauthorized: 401,
+    Forbidden: 403,
+    NotFound: 404,
+    Conflict: 409,
+    StaleAttempt: 409,
+    TooMany: 429,
+    Unavailable: 503,
+}
+_TITLES: Final = {
+    400: "That is not possible",
+    401: "Log in",
+    403: "Not allowed",
+    404: "Not found",
+    405: "Not found",
+    409: "That is not possible now",
+    413: "Too large",
+    429: "Slow down",
+    503: "Not now",
+}
+_TEXTS: Final = {
+    404: "There is no such page, or nothing with this number.",
+    405: "There is no such page.",
+    413: "What was sent is larger than this page accepts.",
+}
+
+
+def error_page(error: Exception) -> Response:
+    """The page that says why it cannot be done. The error's own words are ours: they are shown."""
+    asked = the_request()
+    if isinstance(error, HTTPException):
+        status = error.code or 500
+        return _sorry(status, _TEXTS.get(status, "This cannot be understood."))
+    assert isinstance(error, EmailServiceError)
+    if isinstance(error, Unauthorized):
+        return to_login(asked)
+    status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 400)
+    texts = (
+        [
+            f"{found.field}: {found.message}" if found.field else found.message
+            for found in error.errors
+        ]
+        if isinstance(error, InvalidInput)
+        else [str(error)]
+    )
+    reply = _sorry(status, *texts)
+    if isinstance(error, TooMany | Unavailable):
+        wait = max(1, math.ceil(error.retry_after.total_seconds()))
+        reply.headers["Retry-After"] = str(wait)
+    return reply
+
+
+def to_login(asked: ServiceRequest) -> Response:
+    """A person is led to the login; what asks for freshness only is told that it ended.
+
+    A browser that follows a link from elsewhere shows no cookie: it loads the page once more.
+    """
+    if asked.method == "GET" and POLL not in asked.headers:
+        if asked.headers.get("Sec-Fetch-Site") == "cross-site":
+            return page("arriving.html", status=401, place=None)
+        back = path_of(asked)
+        reply = go_to("login", next=None if back == ROOT else back)
+    else:
+        reply = _sorry(401, "Your login has ended. Log in again.")
+    if login_of(asked) is not None:
+        forget_login(reply, asked)
+    return reply
+
+
+def path_of(asked: ServiceRequest) -> str:
+    """The path and the query of a request, without the prefix that a proxy takes away."""
+    return asked.full_path if asked.query_string else asked.path
+
+
+def _sorry(status: int, *texts: str) -> Response:
+    title = _TITLES.get(status, "That did not work")
+    return page("error.html", status=status, title=title, texts=texts, place=None)

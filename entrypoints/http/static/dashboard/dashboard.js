@@ -1,0 +1,39 @@
+// Freshness, local times, and the end of a login. Every page works without it.
+"use strict";
+
+const EVERY_MS = 3000;
+const tags = new Map(); // the ETag of what was last loaded, by address
+
+// The parts of a page that are "live" load again on this event; a hidden page waits until it is seen.
+const refresh = () => {
+  if (!document.hidden && document.querySelector(".live")) {
+    document.body.dispatchEvent(new Event("refresh"));
+  }
+};
+setInterval(refresh, EVERY_MS);
+document.addEventListener("visibilitychange", refresh);
+
+document.addEventListener("htmx:config:request", (event) => {
+  const request = event.detail.ctx.request;
+  const tag = tags.get(request.action);
+  if (tag && request.method === "GET") request.headers["If-None-Match"] = tag;
+});
+
+document.addEventListener("htmx:after:request", (event) => {
+  const { request, response } = event.detail.ctx;
+  if (!response) return;
+  if (response.status === 401) location.reload(); // the login has ended
+  const tag = response.headers.get("ETag");
+  if (tag && response.status === 200) tags.set(request.action, tag);
+});
+
+// Times in the reader's own zone; the title keeps UTC.
+const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const show = (root) => {
+  for (const time of root.querySelectorAll("time[datetime]:not([title])")) {
+    time.title = time.textContent;
+    time.textContent = local.format(new Date(time.dateTime));
+  }
+};
+show(document);
+document.addEventListener("htmx:after:swap", () => show(document));

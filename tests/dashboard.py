@@ -1,0 +1,65 @@
+"""A browser for the dashboard's pages, without one: it keeps cookies and fills in forms."""
+
+import re
+from html import unescape
+from typing import Any, Final
+
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from application import Application
+from entrypoints.http import create_http
+from tests.applications import a_key
+
+TOKEN: Final = re.compile(r'name="csrf" value="([0-9a-f]+)"')
+HTTPS: Final = "https://mail.example.org"
+
+
+class Browser:
+    """One browser at *base*, from a machine elsewhere if *remote* is given."""
+
+    def __init__(
+        self, application: Application, *, base: str = HTTPS, remote: str = "192.0.2.7"
+    ) -> None:
+        app = create_http(application, version="1.0")
+        self.client: FlaskClient = app.test_client()
+        self.client.environ_base["REMOTE_ADDR"] = remote
+        self.base = base
+        self.token = ""
+
+    def get(self, path: str, **options: Any) -> TestResponse:
+        """A page; the token of its forms is remembered."""
+        reply = self.client.get(path, base_url=self.base, **options)
+        found = TOKEN.search(reply.text)
+        if found:
+            self.token = found[1]
+        return reply
+
+    def post(self, path: str, *, origin: str | None = "", **fields: Any) -> TestResponse:
+        """A form of a page that was loaded before, with its token unless another one is given.
+
+        *origin* is the page's own if it is "", and is not sent if it is None.
+        """
+        headers = {} if origin is None else {"Origin": origin or self.base}
+        data = {"csrf": self.token, **fields}
+        return self.client.post(path, base_url=self.base, data=data, headers=headers)
+
+    def log_in(self, key: str) -> TestResponse:
+        """By the page."""
+        self.get("/dashboard/login")
+        return self.post("/dashboard/login", key=key)
+
+
+def a_browser(application: Application, **wish: Any) -> Browser:
+    """A browser that is logged in by a new key with the scope admin."""
+    browser = Browser(application)
+    reply = browser.log_in(a_key(application, "admin", **wish))
+    assert reply.status_code == 303, reply.text
+    browser.get("/dashboard")
+    return browser
+
+
+def text_of(reply: TestResponse) -> str:
+    """What a person reads of the page's content, in one line."""
+    main = reply.text.partition("<main")[2]
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", f"<main{main}")).split())
