@@ -333,9 +333,16 @@ class ApiKeys:
     def _tell(self, name: str, key: ApiKey) -> None:
         self._observe(Event(name=name, fields={"key": key.prefix, "name": key.name}))
 
-    def audit(self, *, limit: int) -> Sequence[AuditEntry]:
-        """The last *limit* entries, newest first."""
-        return self._store.read(lambda tx: tx.audit.latest(limit=limit))
+    def audit(
+        self, *, before: int | None = None, limit: int, caller: Caller = LOCAL
+    ) -> Sequence[AuditEntry]:
+        """Up to *limit* entries, newest first, with ids below *before* if that is given.
+
+        Forbidden without admin, or for some accounts only: it tells of all of them.
+        """
+        caller.require(Scope.ADMIN)
+        caller.require_every_account("see the audit")
+        return self._store.read(lambda tx: tx.audit.latest(before=before, limit=limit))
 
 
 def _free_prefix(keys: KeyRepository, entropy: Entropy) -> str:

@@ -678,8 +678,9 @@ class _Audit:
             self._journal.remove(self._tables.audit, n)
         return len(old)
 
-    def latest(self, *, limit: int) -> Sequence[AuditEntry]:
-        return sorted(self._tables.audit.values(), key=lambda entry: -entry.id)[:limit]
+    def latest(self, *, before: int | None = None, limit: int) -> Sequence[AuditEntry]:
+        found = [one for one in self._tables.audit.values() if before is None or one.id < before]
+        return sorted(found, key=lambda entry: -entry.id)[:limit]
 
 
 def _summary(email: Email, labels: Labels) -> EmailSummary:

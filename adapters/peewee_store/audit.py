@@ -13,8 +13,10 @@ from domain.access import AuditEntry
 
 _COLUMNS: Final = ("at", "actor", "action", "subject", "detail")
 _ADD: Final = Prepared(AuditRow.insert(all_given(AuditRow, _COLUMNS)))
+_NO_ID: Final = 2**63 - 1
 _LATEST: Final = Prepared(
     AuditRow.select(*fields(AuditRow, ("id", *_COLUMNS)))
+    .where(AuditRow.id < given("before"))
     .order_by(AuditRow.id.desc())
     .limit(given("limit"))
 )
@@ -46,8 +48,8 @@ class SqlAudit:
         """From the beginning of the table."""
         return _PRUNE(self._session.execute, limit=limit, before=micros(before)).rowcount
 
-    def latest(self, *, limit: int) -> Sequence[AuditEntry]:
-        """From the end of the table."""
+    def latest(self, *, before: int | None = None, limit: int) -> Sequence[AuditEntry]:
+        """From the end of the table, or from a place in it."""
         return [
             AuditEntry(
                 id=row[0],
@@ -57,5 +59,7 @@ class SqlAudit:
                 subject=row[4],
                 detail=json.loads(row[5]),
             )
-            for row in _LATEST(self._session.execute, limit=limit)
+            for row in _LATEST(
+                self._session.execute, before=_NO_ID if before is None else before, limit=limit
+            )
         ]

@@ -118,6 +118,6 @@ class AuditTrail(Protocol):
         """Forget those of the first *limit* entries that are from before then; how many."""
         ...
 
-    def latest(self, *, limit: int) -> Sequence[AuditEntry]:
-        """The last *limit* entries, newest first."""
+    def latest(self, *, before: int | None = None, limit: int) -> Sequence[AuditEntry]:
+        """Up to *limit* entries, newest first; with ids below *before* if that is given."""
         ...

@@ -17,7 +17,7 @@ from domain.access import TESTER, Caller, Scope
 from domain.address import is_loopback
 from domain.errors import Forbidden, TooMany
 from domain.hook.hook import most_octets
-from entrypoints.http.dashboard.browser import check_form, login_of
+from entrypoints.http.browsers import check_form, login_of
 from entrypoints.http.dialects.dialect import Dialect, KeyMissing
 from entrypoints.http.dialects.registry import Dialects
 from entrypoints.http.json_reader import check_content_type, check_encoding, read_limit

@@ -210,6 +210,8 @@ class AccessContract:
 
         latest = store.read(lambda tx: tx.audit.latest(limit=2))
         assert latest == [attrs.evolve(entries[2], id=3), attrs.evolve(entries[1], id=2)]
+        older = store.read(lambda tx: tx.audit.latest(before=2, limit=2))
+        assert older == [attrs.evolve(entries[0], id=1)]
 
     # -- what a key may see ---------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """The dashboard: pages for people, under /dashboard.
 
-Every page works without JavaScript. `page.py` answers a page or an error, `browser.py` knows the
-cookies and the tokens of forms, `words.py` has the words for what is shown. A module for each
+Every page works without JavaScript. `page.py` answers a page or an error, `forms.py` reads forms,
+`words.py` has the words for what is shown. A module for each
 subject has a class with its pages; they call the same use cases as the API, with the caller's own
 limits. The door (`http/access.py`) has recognised the caller, and checked a form, before a page is
 asked.
@@ -15,9 +15,11 @@ from werkzeug.exceptions import NotFound as NoSuchPage
 
 from application import Application
 from domain.errors import EmailServiceError
+from entrypoints.http.dashboard.keys import KeyPages
 from entrypoints.http.dashboard.login import LoginPages
 from entrypoints.http.dashboard.overview import OverviewPages
 from entrypoints.http.dashboard.page import ROOT, error_page
+from entrypoints.http.dashboard.webhooks import WebhookPages
 
 
 class Pages(Protocol):
@@ -37,6 +39,8 @@ class Dashboard:
         self._pages: Final[tuple[Pages, ...]] = (
             LoginPages(application),
             OverviewPages(application),
+            WebhookPages(application),
+            KeyPages(application),
         )
 
     def routes(self) -> Blueprint:

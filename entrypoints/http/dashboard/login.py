@@ -4,7 +4,7 @@ from flask import Blueprint, Response, redirect
 
 from application import Application
 from domain.errors import Forbidden, TooMany, Unauthorized
-from entrypoints.http.dashboard.browser import (
+from entrypoints.http.browsers import (
     TOO_OPEN,
     forget_login,
     is_private,

@@ -25,14 +25,15 @@ from domain.errors import (
     Unauthorized,
     Unavailable,
 )
-from entrypoints.http.dashboard import words
-from entrypoints.http.dashboard.browser import (
+from entrypoints.http.browsers import (
     FORM_FIELD,
     forget_login,
     form_token,
     keep_visit,
     login_of,
 )
+from entrypoints.http.dashboard import words
+from entrypoints.http.dashboard.forms import told
 from entrypoints.http.requests import ServiceRequest, the_request
 
 ROOT: Final = "/dashboard"
@@ -61,7 +62,12 @@ class Place(NamedTuple):
     endpoint: str
 
 
-PLACES: Final = (Place("Overview", "dashboard.overview"),)
+PLACES: Final = (
+    Place("Overview", "dashboard.overview"),
+    Place("Webhooks", "dashboard.webhooks"),
+    Place("Keys", "dashboard.keys"),
+    Place("Audit", "dashboard.audit"),
+)
 
 
 def page(template: str, *, status: int = 200, **values: object) -> Response:
@@ -116,6 +122,13 @@ def local_path(given: str | None) -> str | None:
 # follows a forged link reads at most one of these.
 NOTICES: Final[Mapping[str, str]] = {
     "logged-out": "You are logged out.",
+    "saved": "Saved.",
+    "deleted": "Deleted.",
+    "enabled": "Switched on. What was missed is sent, as far as events are kept.",
+    "disabled": "Switched off.",
+    "tested": "The test is on its way: it will be among the calls in a moment.",
+    "replayed": "The event is sent again: the call will be in the list in a moment.",
+    "revoked": "Revoked. Programs with this key are refused from now on.",
 }
 
 _STATUS: Final[Mapping[type[EmailServiceError], int]] = {
@@ -156,15 +169,7 @@ def error_page(error: Exception) -> Response:
     if isinstance(error, Unauthorized):
         return to_login(asked)
     status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 400)
-    texts = (
-        [
-            f"{found.field}: {found.message}" if found.field else found.message
-            for found in error.errors
-        ]
-        if isinstance(error, InvalidInput)
-        else [str(error)]
-    )
-    reply = _sorry(status, *texts)
+    reply = _sorry(status, *told(error))
     if isinstance(error, TooMany | Unavailable):
         wait = max(1, math.ceil(error.retry_after.total_seconds()))
         reply.headers["Retry-After"] = str(wait)

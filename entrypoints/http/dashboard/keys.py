@@ -1,0 +1,135 @@
+"""API keys and the audit: who may call, and who did what."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from flask import Blueprint, Response, url_for
+
+from application import Application
+from application.api_keys import KeyWish
+from domain.access import ApiKey, Scope
+from domain.errors import Forbidden
+from entrypoints.http.api_keys.schemas import KeyRequest
+from entrypoints.http.dashboard.forms import (
+    REFUSALS,
+    checked,
+    field,
+    number_in_query,
+    status_of,
+    told,
+    typed,
+    utc,
+    whole_number,
+    without_blanks,
+)
+from entrypoints.http.dashboard.page import caller_of_page, go_to, page
+from entrypoints.http.dashboard.words import Word
+from entrypoints.http.validation import parse
+
+ROWS: Final = 100
+_SCOPES: Final = {
+    Scope.SEND: "submit email",
+    Scope.READ: "look up email",
+    Scope.METRICS: "read /metrics",
+    Scope.ADMIN: "everything, and this dashboard",
+}
+
+
+class KeyPages:
+    """The keys, and the audit."""
+
+    def __init__(self, application: Application) -> None:
+        self._keys = application.api_keys
+        self._queries = application.queries
+
+    def add_to(self, routes: Blueprint) -> None:
+        """Route them."""
+        routes.add_url_rule("/keys", "keys", self.keys, methods=["GET", "POST"])
+        routes.add_url_rule("/keys/<prefix>/revoke", "revoke", self.revoke, methods=["POST"])
+        routes.add_url_rule("/audit", "audit", self.audit)
+
+    def keys(self) -> Response:
+        """All that this key may see, and a form for a new one."""
+        return self._add() if field("name") or checked("scopes") else self._list()
+
+    def _list(self, problems: Sequence[str] = (), *, status: int = 200) -> Response:
+        caller = caller_of_page()
+        found = self._keys.page(after=number_in_query("after") or 0, limit=ROWS, caller=caller)
+        return page(
+            "keys.html",
+            status=status,
+            place="dashboard.keys",
+            keys=found.keys,
+            state=lambda key: _state(key, usable=key.usable(found.at)),
+            next=None
+            if found.next_after is None
+            else url_for("dashboard.keys", after=found.next_after),
+            accounts=self._queries.accounts(caller=caller),
+            scopes=_SCOPES,
+            problems=problems,
+            typed=typed(),
+            chosen=checked("scopes"),
+            chosen_accounts=checked("smtp_config_ids"),
+        )
+
+    def _add(self) -> Response:
+        try:
+            wanted = parse(
+                KeyRequest,
+                without_blanks(
+                    name=field("name"),
+                    smtp_config_ids=list(map(whole_number, checked("smtp_config_ids"))) or "",
+                    daily_recipients=whole_number(field("daily_recipients")),
+                    expires_at=utc(field("expires_at")),
+                )
+                | {"scopes": list(checked("scopes"))},
+            )
+            ids = wanted.smtp_config_ids
+            wish = KeyWish(
+                name=wanted.name,
+                scopes=frozenset(map(Scope, wanted.scopes)),
+                accounts=None if ids is None else frozenset(ids),
+                expires_at=wanted.expires_at,
+                daily_recipients=wanted.daily_recipients,
+            )
+            _, token = self._keys.create(wish, caller=caller_of_page())
+        except (*REFUSALS, Forbidden) as error:
+            status = 403 if isinstance(error, Forbidden) else status_of(error)
+            return self._list(told(error), status=status)
+        return page(
+            "secret.html",
+            status=201,
+            place="dashboard.keys",
+            title=f"The new API key {wanted.name}",
+            secret=token,
+            text="A program sends it with each call, as X-API-Key or as a bearer token.",
+            then=url_for("dashboard.keys"),
+        )
+
+    def revoke(self, prefix: str) -> Response:
+        """At once and for good. Who revokes the key of this login is led to the login."""
+        try:
+            self._keys.revoke(prefix, caller=caller_of_page())
+        except REFUSALS as error:
+            return self._list(told(error), status=status_of(error))
+        return go_to("keys", done="revoked")
+
+    def audit(self) -> Response:
+        """Who did what, the last first."""
+        found = self._keys.audit(
+            before=number_in_query("before"), limit=ROWS + 1, caller=caller_of_page()
+        )
+        rows = found[:ROWS]
+        older = len(found) > ROWS
+        return page(
+            "audit.html",
+            place="dashboard.audit",
+            entries=rows,
+            older=url_for("dashboard.audit", before=rows[-1].id) if older else None,
+        )
+
+
+def _state(key: ApiKey, *, usable: bool) -> Word:
+    if usable:
+        return Word("in force", "good")
+    return Word("revoked", "off") if key.revoked_at is not None else Word("expired", "off")
