@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,6 +11,9 @@ from adapters.fakes.clock import FakeClock
 from adapters.peewee_store import PostgresStore
 from tests.missing import missing
 from tests.postgres import Database, NoPostgres, Server, any_server
+
+if TYPE_CHECKING:
+    from tests.browser.chromium import Browser
 
 
 @pytest.hookimpl(wrapper=True)
@@ -53,3 +57,12 @@ def postgres_database(migrated_postgres: Database) -> Database:
     """The module's database, with nothing in it."""
     migrated_postgres.empty()
     return migrated_postgres
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """A Chromium for one module. Where there is none: an error in CI, elsewhere one line."""
+    from tests.browser.chromium import chromium
+
+    with chromium() as started:
+        yield started
