@@ -125,8 +125,20 @@ class Page:
         return answer["result"].get("value")
 
     def wait_for(self, expression: str, *, patience_s: float = PATIENCE_S) -> Any:
-        """The value of the expression once it is true; AssertionError if that takes too long."""
-        return self._wait(lambda: self.evaluate(expression), expression, patience_s=patience_s)
+        """The value of the expression once it is true; AssertionError if that takes too long.
+
+        The page may go to another address meanwhile.
+        """
+
+        def value() -> Any:
+            try:
+                return self.evaluate(expression)
+            except ProtocolError as error:
+                if "navigated" not in str(error):
+                    raise
+                return None
+
+        return self._wait(value, expression, patience_s=patience_s)
 
     def text(self, selector: str = "body") -> str:
         """The text that a person sees in the first element of *selector*."""

@@ -1,0 +1,210 @@
+"""Every page of the dashboard in Chromium: looked at by axe-core, and fed with hostile text.
+
+The pages are those that there are: a new one is looked at without a word here, and must be at home
+with its parameters in `IDS`.
+"""
+
+import gzip
+import re
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+from urllib.request import urlopen
+
+import attrs
+import pytest
+
+from adapters.clock import SystemClock
+from entrypoints.http import create_http
+from entrypoints.http.times import rfc3339
+from tests.applications import an_application
+from tests.browser.axe import axe_violations
+from tests.browser.chromium import Browser
+from tests.browser.page import Page
+from tests.running import Running, running, wait_until
+from tests.smtp_server import SmtpServer
+
+SCREENS: Final = {
+    "desktop": {"width": 1280, "dark": False},
+    "desktop-dark": {"width": 1280, "dark": True},
+    "phone": {"width": 390, "height": 844, "dark": False},
+    "phone-dark": {"width": 390, "height": 844, "dark": True},
+}
+SCRIPTS: Final = (
+    "<script>executed('{0}')</script>",
+    "<img src=x onerror=executed('{0}')>",
+    "\" onmouseover=executed('{0}') autofocus onfocus=executed('{0}') x=\"",
+    "'-executed('{0}')-'",
+    "{{{{ 7*7 }}}}<svg/onload=executed('{0}')>",
+)
+# documents and files, which are no pages
+NO_PAGES: Final = re.compile(
+    r"\.static$|\.unknown$|\.login$|download|attachment|\.(email_)?(raw|source|html|part|file|csv)$"
+    r"|_(raw|html|part|file|csv|frame|preview)$"
+)
+
+
+@attrs.frozen
+class World:
+    """A service that holds something of everything, with hostile texts; *pages* are its paths."""
+
+    service: Running
+    pages: Mapping[str, str]
+    key: str
+
+    def log_in(self, page: Page) -> None:
+        """By the login page, as a person does."""
+        page.goto(f"http://127.0.0.1:{self.service.port}/dashboard/login")
+        page.click("#key")
+        page.type(self.key)
+        page.click_through("main button")
+
+    def url(self, path: str) -> str:
+        """Of a page."""
+        return f"http://127.0.0.1:{self.service.port}{path}"
+
+
+def hostile(what: str) -> str:
+    """Every script at once, each of which would say *what* it stood in."""
+    return " ".join(script.format(what) for script in SCRIPTS)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("dashboard")
+    with SmtpServer() as server, running(folder, RETRY_SCHEDULE="3600") as service:
+        ids = filled(service, server.port)
+        out = service.run("keys", "create", "--name", hostile("key")[:200], "--scope", "admin")
+        (key,) = re.findall(r"es_[0-9a-f]{8}_[\w-]{43}", out.stdout)
+        service.key = key
+        yield World(service, pages_of(ids), key)
+
+
+def filled(service: Running, smtp_port: int) -> Mapping[str, Any]:
+    """One of everything; the ids by the names that paths use."""
+    account = service.account(smtp_port, name=hostile("account")[:200])
+    service.account(smtp_port, name="paused", display_name=hostile("display")[:70])
+    service.post("/api/smtp-configs/2/pause", {"reason": hostile("pause")[:200]})
+    template = {
+        "name": "welcome",
+        "subject": "Hello {{ name }} " + hostile("template-subject")[:100],
+        "html": "<h1>Hello {{ name }}</h1><script>executed('template')</script>",
+        "text": "Hello {{ name }}",
+    }
+    status, answer = service.post("/api/templates", template)
+    template_id = answer.get("id", 1) if status == 201 else 1
+    service.post("/api/webhooks", {"url": f"http://127.0.0.1:{smtp_port}/?{'x' * 40}"})
+    service.post("/api/suppressions", {"address": "gone@example.org", "reason": "manual"})
+    email = service.submit(
+        hostile("subject"),
+        html_content=f"<h1>Hello</h1>{hostile('body')}",
+        tags=["welcome"],
+        metadata={"order": hostile("metadata")[:100]},
+    )
+    service.submit("waits", smtp_config_id=2)
+    service.submit("later", send_at=rfc3339(SystemClock().now() + timedelta(days=7)))
+    wait_until(lambda: service.statuses().get("sent", 0) >= 1 or service.statuses().get("failed"))
+    return {
+        "email_id": email,
+        "account_id": account,
+        "config_id": account,
+        "template_id": template_id,
+        "webhook_id": 1,
+        "suppression_id": 1,
+        "name": "welcome",
+        "prefix": "00000000",
+    }
+
+
+def pages_of(ids: Mapping[str, Any]) -> Mapping[str, str]:
+    """The path of each page by its endpoint."""
+    app = create_http(an_application(), version="1")
+    rules = [rule for rule in app.url_map.iter_rules() if rule.endpoint.startswith("dashboard.")]
+    return {
+        rule.endpoint.partition(".")[2]: re.sub(
+            r"<(?:\w+:)?(\w+)>", lambda found: str(ids[found[1]]), rule.rule
+        )
+        for rule in rules
+        if "GET" in (rule.methods or ()) and not NO_PAGES.search(rule.endpoint)
+    }
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_no_page_breaks_a_rule_of_accessibility_or_runs_what_it_shows(
+    world: World, browser: Browser, screen: str
+) -> None:
+    page = browser.page(**SCREENS[screen])  # type: ignore[arg-type]
+    page.goto(world.url("/dashboard/login"))
+    faults = axe_violations(page)
+    page.screenshot(f"dashboard/login-{screen}.png")
+    world.log_in(page)
+    for name, path in world.pages.items():
+        page.goto(world.url(path))
+        faults += [f"{path}: {fault}" for fault in axe_violations(page)]
+        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            faults.append(f"{path} is wider than the {screen}")
+        page.screenshot(f"dashboard/{name}-{screen}.png", whole=True)
+    assert not faults, "\n".join(faults)
+    assert page.executed == []
+    assert page.errors == []
+    here = world.url("")
+    assert {url for url in page.requests if not url.startswith((here, "about:", "data:"))} == set()
+    page.close()
+
+
+def test_the_first_page_is_small(world: World, browser: Browser) -> None:
+    page = browser.page()
+    world.log_in(page)
+    page.requests.clear()
+    page.goto(world.url("/dashboard"))
+    octets = len(gzip.compress(page.evaluate("document.documentElement.outerHTML").encode()))
+    for url in set(page.requests):
+        if "/static/" in url:
+            with urlopen(url) as reply:
+                octets += len(gzip.compress(reply.read()))
+    page.close()
+
+    assert octets <= 60_000
+
+
+def test_a_page_stays_fresh_and_keeps_the_focus(world: World, browser: Browser) -> None:
+    page = browser.page()
+    world.log_in(page)
+    page.goto(world.url("/dashboard/webhooks"))
+    page.click("#url")
+    page.type("https://typed.example")
+
+    status, _ = world.service.post("/api/webhooks", {"url": "http://127.0.0.1:9/fresh"})
+    assert status == 201
+    page.wait_for("document.querySelector('#list').innerText.includes('/fresh')", patience_s=15)
+
+    assert page.evaluate("document.activeElement.id") == "url"
+    assert page.evaluate("document.querySelector('#url').value") == "https://typed.example"
+    page.close()
+
+
+def test_a_page_goes_to_the_login_when_its_key_is_revoked(world: World, browser: Browser) -> None:
+    status, made = world.service.post("/api/keys", {"name": "short", "scopes": ["admin"]})
+    assert status == 201
+    page = browser.page()
+    attrs.evolve(world, key=made["key"]).log_in(page)
+    page.goto(world.url("/dashboard/webhooks"))
+
+    world.service.call("DELETE", f"/api/keys/{made['prefix']}")
+
+    page.wait_for("location.pathname === '/dashboard/login'", patience_s=15)
+    page.close()
+
+
+def test_a_page_works_without_scripts(world: World, browser: Browser, tmp_path: Path) -> None:
+    page = browser.page(scripts=False)
+    world.log_in(page)
+    page.goto(world.url("/dashboard/webhooks/1"))
+
+    page.click_through("form[action$='/active'] button")
+
+    assert "Switched off" in page.text("main")
+    page.click_through("form[action$='/active'] button")
+    assert "Switched on" in page.text("main")
+    page.close()
