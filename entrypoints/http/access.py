@@ -151,7 +151,8 @@ class _Door:
         asked.allowance = allowance = self._access.take_turn(caller)
         if allowance is not None and allowance.retry_after is not None:
             raise TooMany(
-                "too many calls at once with this API key", retry_after=allowance.retry_after
+                "too many calls in a short time with this API key",
+                retry_after=allowance.retry_after,
             )
         scope = self._needed(asked)
         if scope is not None:
