@@ -183,7 +183,7 @@ def _refused(place: listening.Place, error: OSError) -> click.ClickException:
 def _welcome(
     server: "HttpServer", settings: Settings, sandbox_port: int | None, smtp_ports: Sequence[int]
 ) -> str:
-    lines: dict[str, str] = {"API": server.url}
+    lines: dict[str, str] = {"API": server.url, "Dashboard": f"{server.url}/dashboard"}
     if smtp_ports:
         ports = " and ".join(map(str, smtp_ports))
         lines["SMTP"] = f"{settings.smtp_host} port {ports}   (the password is an API key)"
