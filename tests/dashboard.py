@@ -1,6 +1,7 @@
 """A browser for the dashboard's pages, without one: it keeps cookies and fills in forms."""
 
 import re
+from collections.abc import Mapping
 from html import unescape
 from typing import Any, Final
 
@@ -9,10 +10,30 @@ from werkzeug.test import TestResponse
 
 from application import Application
 from entrypoints.http import create_http
-from tests.applications import a_key
+from tests.applications import a_key, an_application
 
 TOKEN: Final = re.compile(r'name="csrf" value="([0-9a-f]+)"')
 HTTPS: Final = "https://mail.example.org"
+
+
+# documents and files, which are no pages
+_NO_PAGES: Final = re.compile(
+    r"\.(static|unknown|login)$|download|attachment|\.(email_)?(raw|source|html|part|file|csv)$"
+    r"|_(raw|html|part|file|csv|frame|preview)$"
+)
+
+
+def pages_of(ids: Mapping[str, Any]) -> Mapping[str, str]:
+    """The path of each page by its endpoint; *ids* has the values of what stands in paths."""
+    app = create_http(an_application(), version="1")
+    rules = [rule for rule in app.url_map.iter_rules() if rule.endpoint.startswith("dashboard.")]
+    return {
+        rule.endpoint.partition(".")[2]: re.sub(
+            r"<(?:\w+:)?(\w+)>", lambda found: str(ids[found[1]]), rule.rule
+        )
+        for rule in rules
+        if "GET" in (rule.methods or ()) and not _NO_PAGES.search(rule.endpoint)
+    }
 
 
 class Browser:

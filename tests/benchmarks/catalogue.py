@@ -5,6 +5,7 @@ from typing import Final
 
 from tests.benchmarks import (
     attachments,
+    dashboard,
     dialects,
     feed,
     fleet,
@@ -32,6 +33,7 @@ BENCHMARKS: Final[tuple[Benchmark, ...]] = (
     *plain.BENCHMARKS,
     *retention.BENCHMARKS,
     *searching.BENCHMARKS,
+    *dashboard.BENCHMARKS,
     *feed.BENCHMARKS,
     *fleet.BENCHMARKS,
     *peers.BENCHMARKS,

@@ -1,7 +1,7 @@
 """Every page of the dashboard in Chromium: looked at by axe-core, and fed with hostile text.
 
-The pages are those that there are: a new one is looked at without a word here, and must be at home
-with its parameters in `IDS`.
+The pages are those that there are: a new one is looked at without a word here, and needs
+no more than an example of its parameters in `filled`.
 """
 
 import gzip
@@ -16,12 +16,11 @@ import attrs
 import pytest
 
 from adapters.clock import SystemClock
-from entrypoints.http import create_http
 from entrypoints.http.times import rfc3339
-from tests.applications import an_application
 from tests.browser.axe import axe_violations
 from tests.browser.chromium import Browser
 from tests.browser.page import Page
+from tests.dashboard import pages_of
 from tests.running import Running, running, wait_until
 from tests.smtp_server import SmtpServer
 
@@ -37,11 +36,6 @@ SCRIPTS: Final = (
     "\" onmouseover=executed('{0}') autofocus onfocus=executed('{0}') x=\"",
     "'-executed('{0}')-'",
     "{{{{ 7*7 }}}}<svg/onload=executed('{0}')>",
-)
-# documents and files, which are no pages
-NO_PAGES: Final = re.compile(
-    r"\.static$|\.unknown$|\.login$|download|attachment|\.(email_)?(raw|source|html|part|file|csv)$"
-    r"|_(raw|html|part|file|csv|frame|preview)$"
 )
 
 
@@ -114,19 +108,6 @@ def filled(service: Running, smtp_port: int) -> Mapping[str, Any]:
         "suppression_id": 1,
         "name": "welcome",
         "prefix": "00000000",
-    }
-
-
-def pages_of(ids: Mapping[str, Any]) -> Mapping[str, str]:
-    """The path of each page by its endpoint."""
-    app = create_http(an_application(), version="1")
-    rules = [rule for rule in app.url_map.iter_rules() if rule.endpoint.startswith("dashboard.")]
-    return {
-        rule.endpoint.partition(".")[2]: re.sub(
-            r"<(?:\w+:)?(\w+)>", lambda found: str(ids[found[1]]), rule.rule
-        )
-        for rule in rules
-        if "GET" in (rule.methods or ()) and not NO_PAGES.search(rule.endpoint)
     }
 
 
