@@ -8,7 +8,9 @@ import gzip
 import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any, Final
 from urllib.request import urlopen
 
@@ -188,4 +190,58 @@ def test_a_page_works_without_scripts(world: World, browser: Browser, tmp_path: 
     assert "Switched off" in page.text("main")
     page.click_through("form[action$='/active'] button")
     assert "Switched on" in page.text("main")
+    page.close()
+
+
+class _Elsewhere(BaseHTTPRequestHandler):
+    """A page of another site that links to the dashboard, and one that sends a form to it."""
+
+    def do_GET(self) -> None:
+        target = self.path.partition("?")[2]
+        body = f"<a id=link href='{target}'>x</a><form method=post action='{target}'><button>"
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def elsewhere() -> Iterator[str]:
+    """The address of another site: a browser takes localhost and 127.0.0.1 for two."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Elsewhere) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://localhost:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_who_is_logged_in_may_come_by_a_link_of_another_site(
+    world: World, browser: Browser, elsewhere: str
+) -> None:
+    page = browser.page()
+    world.log_in(page)
+    page.goto(f"{elsewhere}/?{world.url('/dashboard/webhooks')}")
+
+    page.click("#link")
+
+    page.wait_for("document.title.startsWith('Webhooks')")
+    page.close()
+
+
+def test_a_form_of_another_site_is_refused_by_a_browser_that_is_logged_in(
+    world: World, browser: Browser, elsewhere: str
+) -> None:
+    page = browser.page()
+    world.log_in(page)
+    page.goto(f"{elsewhere}/?{world.url('/dashboard/logout')}")
+
+    page.click("button")
+
+    page.wait_for("location.hostname === '127.0.0.1'")
+    page.goto(world.url("/dashboard/webhooks"))
+    assert page.text("h1") == "Webhooks"
     page.close()
