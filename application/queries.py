@@ -1,7 +1,9 @@
 """What anyone may ask: what became of an email, why it waits, how an account fares."""
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
+from typing import Final
 
 import attrs
 
@@ -40,8 +42,11 @@ from domain.email.listing import ANYTHING, Page, Search
 from domain.email.status import TERMINAL, WAITING, Status
 from domain.errors import ContentPurged, NotFound
 from domain.event.alert import AlertRecord
+from domain.message.client_headers import reference_of
 from domain.message.compose import from_line
 from domain.outcome.handoff import LargeParts, pieces_with
+
+MOST_NAMESAKES: Final = 100  # emails with one Message-ID that are looked at
 
 
 @attrs.frozen(kw_only=True)
@@ -135,6 +140,24 @@ class Queries:
         view = self._store.read(work)
         view = _of_its_accounts(view, caller)
         return view if caller.is_admin else self._redacted(view)
+
+    def with_message_id(self, message_id: str, *, caller: Caller = LOCAL) -> EmailView:
+        """The newest email with this Message-ID, of those that this caller may see. NotFound.
+
+        It is in angle brackets. One that a client chose may be that of several emails.
+        """
+        caller.require(Scope.READ)
+
+        def work(tx: Transaction) -> int:
+            reference = reference_of(message_id)
+            for email_id in tx.bounces.by_reference(reference, among=None, limit=MOST_NAMESAKES):
+                with suppress(NotFound):
+                    email = seen_by(caller, tx.emails.get(email_id))
+                    if email.message_id == message_id:
+                        return email.id
+            raise NotFound("Email not found")
+
+        return self.email(self._store.read_latest(work), caller=caller)
 
     def message(self, email_id: int, *, caller: Caller = LOCAL) -> Iterator[bytes]:
         """The message of an email as it was or will be handed off, in pieces of a bounded size.

@@ -139,7 +139,7 @@ DIALECTS: Mapping[str, Way] = {
         subject=lambda text: {"Subject": text},
         header=lambda name, value: {"Headers": [{"Name": name, "Value": value}]},
         file=lambda name: {"Attachments": [{"Name": name, "Content": "aGk="}]},
-        lookups=(("GET", "/email"), ("GET", "/email/batch"), ("POST", "/email/x")),
+        lookups=(("GET", "/email"), ("POST", "/email/x"), ("GET", "/messages/outbound")),
         moved={400: 422},
     ),
     "mailgun": Way(

@@ -12,7 +12,6 @@ from werkzeug.routing import BaseConverter
 
 from application import Application
 from domain.account.network import Network
-from domain.errors import InvalidInput
 from entrypoints.http.access import install_access
 from entrypoints.http.api_keys import KeyCalls
 from entrypoints.http.attachments import Attachments
@@ -26,7 +25,6 @@ from entrypoints.http.email_templates import Templates
 from entrypoints.http.emails import Emails, Submissions
 from entrypoints.http.erasures import Erasures
 from entrypoints.http.events import EventCalls
-from entrypoints.http.fields import RequestError, pointer
 from entrypoints.http.headers import install_headers
 from entrypoints.http.hooks import ProviderHooks
 from entrypoints.http.json_reader import read_limit
@@ -49,7 +47,7 @@ from entrypoints.http.smtp_configs import (
 from entrypoints.http.suppressions import Suppressions
 from entrypoints.http.times import RFC_3339
 from entrypoints.http.unsubscribe import UnsubscribePages
-from entrypoints.http.validation import MOST_ERRORS, UNKNOWN_IN_QUERY
+from entrypoints.http.validation import refuse_unknown_query
 from entrypoints.http.webhooks import WebhookCalls
 
 MAX_BODY_BYTES: Final = 30 * 1024 * 1024
@@ -137,9 +135,7 @@ def create_http(
         routes.before_request(_refuse_unknown_query)
         app.register_blueprint(routes)
     for dialect in dialects.all:
-        routes = DialectCalls(dialect, application, test_ids=test_ids).routes()
-        routes.before_request(_refuse_unknown_query)
-        app.register_blueprint(routes)
+        app.register_blueprint(DialectCalls(dialect, application, test_ids=test_ids).routes())
     # without that refusal: what others add to a link must not make it useless
     app.register_blueprint(AuthorizationPage(application).routes())
     app.register_blueprint(UnsubscribePages(application).routes())
@@ -149,11 +145,5 @@ def create_http(
 
 
 def _refuse_unknown_query() -> None:
-    """A parameter that nobody reads would be a wish that is ignored."""
-    asked = the_request()
-    if not asked.query_string or asked.endpoint in _WITH_QUERY:
-        return
-    names = list(asked.args)[:MOST_ERRORS]
-    if names:
-        errors = [RequestError(pointer((name,)), UNKNOWN_IN_QUERY) for name in names]
-        raise InvalidInput(*errors, code="unknown_field")
+    if the_request().endpoint not in _WITH_QUERY:
+        refuse_unknown_query()

@@ -1,6 +1,6 @@
 """From a JSON object or a query to a checked model, with every bad field told at once."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final, TypeVar
 
 from flask import request
@@ -63,6 +63,16 @@ def parse_query(model: type[M]) -> M:
         if len(values) > 1
     ]
     return parse(model, request.args.to_dict(), *twice[:MOST_ERRORS], unknown=UNKNOWN_IN_QUERY)
+
+
+def refuse_unknown_query(known: Collection[str] = ()) -> None:
+    """A parameter that nobody reads would be a wish that is ignored: InvalidInput names those."""
+    if not request.query_string:
+        return
+    names = [name for name in request.args if name not in known][:MOST_ERRORS]
+    if names:
+        errors = [RequestError(pointer((name,)), UNKNOWN_IN_QUERY) for name in names]
+        raise InvalidInput(*errors, code="unknown_field")
 
 
 def _invalid(

@@ -74,6 +74,27 @@ async function postmark_test() {
   return { message: (await postmark("POSTMARK_API_TEST").sendEmail(email)).Message };
 }
 
+// what the vendors' clients show of an email that waits
+async function lookups() {
+  mail.setApiKey(key);
+  mail.client.setDefaultRequest("baseUrl", url);
+  const email = { from, to: ada, subject: "Seen", text: "Hello" };
+  const [sent] = await mail.send(email);
+  const path = `/v3/messages/${sent.headers["x-message-id"]}`;
+  const [, shown] = await mail.client.request({ method: "GET", url: path });
+  const client = postmark(key);
+  const fields = { From: from, To: ada, Subject: "Seen", TextBody: "Hello" };
+  const details = await client.getOutboundMessageDetails((await client.sendEmail(fields)).MessageID);
+  const mailgun = new Mailgun(FormData).client({ username: "api", key, url });
+  const { id } = await mailgun.messages.create("example.com", email);
+  const events = await mailgun.events.get("example.com", { "message-id": id });
+  return {
+    sendgrid: shown.status,
+    postmark: details.Status,
+    mailgun: events.items.map((one) => one.event),
+  };
+}
+
 async function mailgun_variables() {
   const client = new Mailgun(FormData).client({ username: "api", key, url });
   const answer = await client.messages.create("example.com", {
@@ -93,6 +114,7 @@ const calls = [
   postmark_batch,
   postmark_template,
   postmark_test,
+  lookups,
   mailgun_variables,
 ];
 const outcomes = {};

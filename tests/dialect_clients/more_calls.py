@@ -81,6 +81,25 @@ def postmark_test():
     return {"message": sent["Message"]}
 
 
+def lookups():
+    """What the vendors' clients show of an email that waits."""
+    text = {"subject": "Seen", "plain_text_content": "Hello"}
+    sendgrid = SendGridAPIClient(key, host=url)
+    sent = sendgrid.send(Mail(from_email="me@example.com", to_emails=ADA, **text))
+    name = sent.headers["X-Message-Id"]
+    postmark = PostmarkClient(server_token=key, root_api_url=url + "/")
+    other = postmark.emails.send(From=sender, To=ADA, Subject="Seen", TextBody="Hello")
+    mailgun = Client(auth=("api", key), api_url=url)
+    data = {"from": sender, "to": ADA, "subject": "Seen", "text": "Hello"}
+    third = mailgun.messages.create(domain="example.com", data=data).json()["id"]
+    events = mailgun.events.get(domain="example.com", filters={"message-id": third}).json()
+    return {
+        "sendgrid": json.loads(sendgrid.client.messages._(name).get().body)["status"],
+        "postmark": postmark.messages.outbound.get(other["MessageID"]).Status,
+        "mailgun": [one["event"] for one in events["items"]],
+    }
+
+
 def mailgun_variables():
     client = Client(auth=("api", key), api_url=url)
     response = client.messages.create(
@@ -103,6 +122,7 @@ CALLS = (
     postmark_batch,
     postmark_template,
     postmark_test,
+    lookups,
     mailgun_variables,
 )
 print(json.dumps({call.__name__: call() for call in CALLS}))

@@ -8,7 +8,7 @@ import json
 import re
 import subprocess
 import sys
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
@@ -21,17 +21,12 @@ import attrs
 import pytest
 
 from entrypoints.http.dialects.ids import id_of
+from tests.client_emails import EMAILS, LEAST, PIXEL, REFUSED
 from tests.node import PATIENCE_S, with_packages
 from tests.python_packages import with_clients
 from tests.running import ROOT, Running, free_port, running
 
 FOLDER = ROOT / "tests/dialect_clients"
-PIXEL = b64encode(
-    bytes.fromhex(
-        "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489"
-        "0000000d49444154789c6360606060000000050001a5f645400000000049454e44ae426082"
-    )
-).decode()
 PAGE = (ROOT / "docs/using/point-your-app.md").read_text("utf-8")
 SHOWN = re.findall(r"^```(python|js)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 # what a Django project does with the lines of its settings that the page shows
@@ -43,37 +38,6 @@ django.setup()
 from django.core.mail import send_mail
 assert send_mail("Welcome", "Hello", "me@example.com", ["ada@example.org"]) == 1
 """
-LEAST: dict[str, Any] = {
-    "from": "Example Shop <me@example.com>",
-    "to": ["ada@example.org"],
-    "subject": "Grüße",
-    "text": "Hello Ada",
-}
-EMAILS: dict[str, dict[str, Any]] = {
-    "plain": LEAST,
-    "both": {**LEAST, "html": "<p>Hello <b>Ada</b></p>"},
-    "file": {
-        **LEAST,
-        "files": [{"name": "a.txt", "type": "text/plain", "base64": b64encode(b"a file").decode()}],
-    },
-    "image": {
-        **LEAST,
-        "html": '<p><img src="cid:logo.png"></p>',
-        "files": [{"name": "logo.png", "type": "image/png", "base64": PIXEL, "cid": "logo.png"}],
-    },
-    "copies": {
-        **LEAST,
-        "to": ["Ada Lovelace <ada@example.org>"],
-        "cc": ["Grace Hopper <grace@example.org>"],
-        "bcc": ["eve@example.org"],
-    },
-    "replies": {**LEAST, "reply_to": ["Jürgen <help@example.org>"]},
-    "headers": {**LEAST, "headers": {"X-Order": "1042"}},
-    "wrong address": {**LEAST, "to": ["nobody@-example.org"]},
-    "wrong key": LEAST,
-    "over quota": {**LEAST, "cc": ["grace@example.org"]},
-}
-REFUSED = ("wrong address", "wrong key", "over quota")
 # what the tests look up would be more calls a second than a key has
 SETTINGS = {"DISPATCHER": "none", "RATE_LIMIT": 100_000, "RATE_BURST": 1_000_000}
 
@@ -423,8 +387,10 @@ def test_batches_templates_and_changes(world: World, script: str) -> None:
     assert done["postmark_batch"] == {"codes": [0, 300]}
     assert done["postmark_template"] == {"codes": [0, 0, 1101]}
     assert done["postmark_test"] == {"message": "Test job accepted"}
+    seen = {"sendgrid": "processing", "postmark": "Queued", "mailgun": ["accepted"]}
+    assert done["lookups"] == seen
     assert done["mailgun_variables"] == {"status": 200}
-    assert newest(world) == before + 1 + 2 + 2 + 1 + 2 + 2
+    assert newest(world) == before + 1 + 2 + 2 + 1 + 2 + 3 + 2
     subjects = {world.message(newest(world) - n)["Subject"] for n in range(2)}
     assert subjects == {"Hi Ada", "Hi Grace"}
 

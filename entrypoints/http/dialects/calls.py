@@ -9,6 +9,7 @@ from entrypoints.http.dialects.dialect import IGNORED, Asking, Dialect, Sending
 from entrypoints.http.dialects.intake import DialectIntake
 from entrypoints.http.dialects.registry import name_of
 from entrypoints.http.dialects.responses import response_of
+from entrypoints.http.validation import refuse_unknown_query
 
 
 class DialectCalls:
@@ -31,6 +32,7 @@ class DialectCalls:
 
     def _sending(self, call: Sending) -> Callable[..., Response]:
         def answer(**path: str) -> Response:
+            refuse_unknown_query()
             self._intake.check()
             order = call.read(**path)
             reply = response_of(call.answer(order, self._intake.take(order)))
@@ -42,6 +44,7 @@ class DialectCalls:
 
     def _asking(self, call: Asking) -> Callable[..., Response]:
         def answer(**path: str) -> Response:
+            refuse_unknown_query(call.query)
             return response_of(call.answer(self._application, **path))
 
         return answer

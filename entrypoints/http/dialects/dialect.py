@@ -98,13 +98,17 @@ class Sending:
 
 @attrs.frozen(kw_only=True)
 class Asking:
-    """Any other call: *answer* is given the use cases, and what stands in the path."""
+    """Any other call: *answer* is given the use cases, and what stands in the path.
+
+    *query* are the parameters that it reads; any other one is refused.
+    """
 
     method: str
     path: str
     scope: Scope
     answer: Callable[..., Reply]
     media_types: tuple[str, ...] = (JSON,)
+    query: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

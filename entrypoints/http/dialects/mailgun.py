@@ -1,4 +1,4 @@
-"""Mailgun's API: /v3/{domain}/messages, with fields of a form, and /v3/{domain}/messages.mime.
+"""Mailgun's API: /v3/{domain}/messages, with fields of a form, messages.mime, and events.
 
 The domain in the path chooses nothing: the address in From chooses the SMTP configuration.
 """
@@ -14,8 +14,10 @@ from typing import Any, Final
 
 import attrs
 
+from domain.access import Scope
 from domain.errors import InvalidInput
 from entrypoints.http.dialects.dialect import (
+    Asking,
     Dialect,
     Order,
     Receipt,
@@ -25,6 +27,7 @@ from entrypoints.http.dialects.dialect import (
     told,
 )
 from entrypoints.http.dialects.forms import URLENCODED, Form, read_form
+from entrypoints.http.dialects.mailgun_lookup import QUERY, events
 from entrypoints.http.dialects.reading import Room, address, split, with_headers
 from entrypoints.http.failure import Failure
 from entrypoints.http.fields import RequestError, pointer
@@ -309,6 +312,13 @@ MAILGUN: Final = Dialect(
         ),
         Sending(
             path="/v3/<domain>/messages.mime", read=_read_mime, answer=_answer, media_types=(FORM,)
+        ),
+        Asking(
+            method="GET",
+            path="/v3/<domain>/events",
+            scope=Scope.READ,
+            answer=events,
+            query=(QUERY,),
         ),
     ),
     error=_error,

@@ -1,4 +1,4 @@
-"""Postmark's API: /email, batches of it, and templates."""
+"""Postmark's API: /email, batches of it, templates, and what became of an email."""
 
 import re
 from collections.abc import Mapping
@@ -7,11 +7,13 @@ from uuid import UUID
 
 import attrs
 
+from domain.access import Scope
 from domain.email.lifecycle import Email
 from domain.email.recipient import SUPPRESSED, RecipientStatus
 from domain.errors import InvalidInput
 from domain.intake import MOST_EMAILS
 from entrypoints.http.dialects.dialect import (
+    Asking,
     Dialect,
     Fault,
     Order,
@@ -23,6 +25,7 @@ from entrypoints.http.dialects.dialect import (
     told,
 )
 from entrypoints.http.dialects.ids import uuid_of
+from entrypoints.http.dialects.postmark_lookup import show
 from entrypoints.http.dialects.reading import (
     address,
     addresses,
@@ -272,7 +275,7 @@ _MANY_WITH_TEMPLATES: Final = _sending("/email/batchWithTemplates", many=True, t
 
 POSTMARK: Final = Dialect(
     name="postmark",
-    paths=re.compile(r"/email(?:/|\Z)"),
+    paths=re.compile(r"/(?:email|messages)(?:/|\Z)"),
     key=_key,
     key_hint="as X-Postmark-Server-Token",
     calls=(
@@ -282,6 +285,12 @@ POSTMARK: Final = Dialect(
         attrs.evolve(_WITH_TEMPLATE, path="/email/withTemplate/"),
         _MANY_WITH_TEMPLATES,
         attrs.evolve(_MANY_WITH_TEMPLATES, path="/email/batchWithTemplates/"),
+        Asking(
+            method="GET",
+            path="/messages/outbound/<message_id>/details",
+            scope=Scope.READ,
+            answer=show,
+        ),
     ),
     error=_error,
     challenge='Postmark realm="email-service"',

@@ -23,6 +23,7 @@ from entrypoints.http.dialects.dialect import (
     faults,
     told,
 )
+from entrypoints.http.dialects.history import of_field, sender_of
 from entrypoints.http.dialects.ids import id_of, uuid_of
 from entrypoints.http.dialects.reading import (
     address,
@@ -176,17 +177,17 @@ _EVENTS: Final[Mapping[Status, str]] = {
 
 def _show(application: Application, *, email_id: str) -> Reply:
     view = application.queries.email(id_of(email_id), caller=the_caller())
-    email, sender = view.email, view.detail.sender or (view.account and view.account.address)
+    email = view.email
     scheduled = email.status is Status.SCHEDULED
     return Reply(
         body={
             "object": "email",
             "id": uuid_of(email.id),
             "message_id": email.message_id,
-            "from": "" if sender is None else str(getattr(sender, "address", sender)),
-            "to": _of_field(view, RecipientField.TO),
-            "cc": _of_field(view, RecipientField.CC),
-            "bcc": _of_field(view, RecipientField.BCC),
+            "from": sender_of(view),
+            "to": of_field(view, RecipientField.TO),
+            "cc": of_field(view, RecipientField.CC),
+            "bcc": of_field(view, RecipientField.BCC),
             "reply_to": [str(one.address) for one in view.detail.reply_to],
             "subject": email.subject,
             "html": None,  # GET /api/emails/{id}/raw has the message
@@ -197,10 +198,6 @@ def _show(application: Application, *, email_id: str) -> Reply:
             "tags": [{"name": name, "value": value} for name, value in view.labels.metadata],
         }
     )
-
-
-def _of_field(view: EmailView, field: RecipientField) -> list[str]:
-    return [str(one.address) for one in view.email.recipients if one.field is field]
 
 
 def _last_event(view: EmailView) -> str:

@@ -1,12 +1,14 @@
-"""SendGrid's API, version 3: POST /v3/mail/send."""
+"""SendGrid's API, version 3: /v3/mail/send, and what became of an email."""
 
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from domain.access import Scope
 from domain.errors import InvalidInput
 from entrypoints.http.dialects.dialect import (
+    Asking,
     Dialect,
     Fault,
     Order,
@@ -24,6 +26,7 @@ from entrypoints.http.dialects.reading import (
     shown_only,
     with_headers,
 )
+from entrypoints.http.dialects.sendgrid_lookup import show
 from entrypoints.http.failure import Failure
 from entrypoints.http.fields import RequestError
 from entrypoints.http.json_reader import BATCH, JsonObject, read_object
@@ -239,6 +242,9 @@ SENDGRID: Final = Dialect(
     paths=re.compile(r"/v3/[^/.]*(?:/|\Z)"),
     key=bearer,
     key_hint="as a bearer token",
-    calls=(Sending(path="/v3/mail/send", read=_read, answer=_answer),),
+    calls=(
+        Sending(path="/v3/mail/send", read=_read, answer=_answer),
+        Asking(method="GET", path="/v3/messages/<id:email_id>", scope=Scope.READ, answer=show),
+    ),
     error=_error,
 )
