@@ -145,7 +145,7 @@ def _by_swaks(place: Place, email: Email, key: str) -> tuple[Sequence[str | Path
         "swaks", "--server", "localhost", "--port", str(place.port), "--tls", "--tls-verify",
         "--tls-ca-path", place.ca, "--auth", "PLAIN", "--auth-user", "apikey",
         "--auth-password", key, "--from", "me@example.com", "--to", ",".join(envelope),
-        "--data", "-",
+        "--data", "-", "--suppress-data",
     ), message  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from tests.benchmarks import (
     dialects,
     feed,
     fleet,
+    intake_peers,
     million,
     nodemailer,
     peers,
@@ -40,5 +41,6 @@ BENCHMARKS: Final[tuple[Benchmark, ...]] = (
     *nodemailer.BENCHMARKS,
     *stages.BENCHMARKS,
     *submission.BENCHMARKS,
+    *intake_peers.BENCHMARKS,
 )
 BY_NAME: Final[Mapping[str, Benchmark]] = {benchmark.name: benchmark for benchmark in BENCHMARKS}

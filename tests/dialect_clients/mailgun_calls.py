@@ -5,6 +5,7 @@ import sys
 from base64 import b64decode
 
 from mailgun.client import Client
+from mailgun.config import RetryPolicy
 from requests import HTTPError
 
 asked = json.load(sys.stdin)
@@ -36,9 +37,12 @@ def files(email):
 
 
 def outcome(call):
-    client = Client(auth=("api", call["key"]), api_url=asked["url"])
+    # by itself it tries each refusal again, up to ten seconds later
+    once = {"headers": {"Idempotency-Key": call["once"]}} if "once" in call else {}
+    policy = None if "once" in call else RetryPolicy(max_retries=0)
+    client = Client(auth=("api", call["key"]), api_url=asked["url"], retry_policy=policy)
     response = client.messages.create(
-        data=data(call["email"]), files=files(call["email"]) or None, domain="example.com"
+        data=data(call["email"]), files=files(call["email"]) or None, domain="example.com", **once
     )
     try:
         response.raise_for_status()

@@ -34,6 +34,8 @@ def params(email):
 
 def outcome(call):
     client = PostmarkClient(server_token=call["key"], root_api_url=asked["url"] + "/")
+    if "once" in call:
+        client.session.headers["Idempotency-Key"] = call["once"]
     try:
         return {"id": client.emails.send(**params(call["email"]))["MessageID"]}
     except ClientError as error:
@@ -42,6 +44,8 @@ def outcome(call):
             "status": error.error_code,
             "message": str(error),
         }
+    except OSError as error:
+        return {"error": type(error).__name__, "message": str(error)}
 
 
 print(json.dumps({name: outcome(call) for name, call in asked["calls"].items()}))

@@ -27,7 +27,10 @@ function params(email) {
 const outcomes = {};
 for (const [name, call] of Object.entries(asked.calls)) {
   const client = new Resend(call.key, { baseUrl: asked.url });
-  const { data, error } = await client.emails.send(params(call.email));
+  const { data, error } = await client.emails.send(
+    params(call.email),
+    call.once ? { idempotencyKey: call.once } : {},
+  );
   outcomes[name] = error
     ? { error: error.name, status: error.statusCode, message: error.message }
     : { id: data.id };

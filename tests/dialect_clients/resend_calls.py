@@ -39,8 +39,9 @@ def params(email):
 
 def outcome(call):
     resend.api_key = call["key"]
+    options = {"idempotency_key": call["once"]} if "once" in call else None
     try:
-        return {"id": resend.Emails.send(params(call["email"]))["id"]}
+        return {"id": resend.Emails.send(params(call["email"]), options)["id"]}
     except ResendError as error:
         return {"error": type(error).__name__, "status": error.code, "message": error.message}
 

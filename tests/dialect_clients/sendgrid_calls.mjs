@@ -29,11 +29,12 @@ const outcomes = {};
 for (const [name, call] of Object.entries(asked.calls)) {
   mail.setApiKey(call.key);
   mail.client.setDefaultRequest("baseUrl", asked.url);
+  if (call.once) mail.client.setDefaultHeader("Idempotency-Key", call.once);
   try {
     const [response] = await mail.send(message(call.email));
     outcomes[name] = { id: response.headers["x-message-id"] };
   } catch (error) {
-    const told = error.response.body.errors.map((one) => one.message).join("; ");
+    const told = error.response?.body.errors.map((one) => one.message).join("; ") ?? error.message;
     outcomes[name] = { error: error.constructor.name, status: error.code, message: told };
   }
 }

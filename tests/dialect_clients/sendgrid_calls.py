@@ -59,11 +59,20 @@ def message(email):
 
 def outcome(call):
     client = SendGridAPIClient(call["key"], host=asked["url"])
+    made = message(call["email"])
     try:
-        response = client.send(message(call["email"]))
+        if "once" in call:
+            headers = {"Idempotency-Key": call["once"]}
+            response = client.client.mail.send.post(
+                request_body=made.get(), request_headers=headers
+            )
+        else:
+            response = client.send(made)
     except HTTPError as error:
         told = "; ".join(one["message"] for one in error.to_dict["errors"])
         return {"error": type(error).__name__, "status": error.status_code, "message": told}
+    except OSError as error:
+        return {"error": type(error).__name__, "message": str(error)}
     return {"id": response.headers["X-Message-Id"]}
 
 

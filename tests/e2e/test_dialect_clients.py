@@ -8,8 +8,9 @@ import json
 import re
 import subprocess
 import sys
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -20,8 +21,9 @@ from urllib.request import Request, urlopen
 import attrs
 import pytest
 
-from entrypoints.http.dialects.ids import id_of
 from tests.client_emails import EMAILS, LEAST, PIXEL, REFUSED
+from tests.cut import Cut, cut_connection
+from tests.dialect_programs import CLIENTS, Client
 from tests.node import PATIENCE_S, with_packages
 from tests.python_packages import with_clients
 from tests.running import ROOT, Running, free_port, running
@@ -40,137 +42,6 @@ assert send_mail("Welcome", "Hello", "me@example.com", ["ada@example.org"]) == 1
 """
 # what the tests look up would be more calls a second than a key has
 SETTINGS = {"DISPATCHER": "none", "RATE_LIMIT": 100_000, "RATE_BURST": 1_000_000}
-
-
-@attrs.frozen(kw_only=True)
-class Client:
-    """One client. *refusals* are the name and the status of the error that each case raises.
-
-    *id_of* makes the email's id of the one that the client read back; it is None where that is the
-    Message-ID, or one that the client has put into the metadata.
-    """
-
-    script: str
-    id_of: Callable[[Any], int] | None
-    refusals: Mapping[str, tuple[str, int | None]]
-    options: Callable[[str], Mapping[str, Any]] = lambda url: {}
-
-
-def anymail(
-    name: str,
-    *,
-    path: str,
-    key: str,
-    id_of: Callable[[Any], int] | None,
-    statuses: tuple[int | None, int, int],
-    wrong_address: str = "AnymailRequestsAPIError",
-) -> Client:
-    """django-anymail's backend *name*; *statuses* are those of `REFUSED`, in order."""
-    kinds = (wrong_address, "AnymailRequestsAPIError", "AnymailRequestsAPIError")
-    return Client(
-        script="anymail_calls.py",
-        id_of=id_of,
-        refusals=dict(zip(REFUSED, zip(kinds, statuses, strict=True), strict=True)),
-        options=lambda url: {
-            "backend": f"anymail.backends.{name.lower()}.EmailBackend",
-            "settings": {f"{name.upper()}_API_URL": url + path},
-            "key_option": key,
-        },
-    )
-
-
-CLIENTS = {
-    "resend for Python": Client(
-        script="resend_calls.py",
-        id_of=id_of,
-        refusals={
-            "wrong address": ("ValidationError", 422),
-            "wrong key": ("InvalidApiKeyError", 403),
-            "over quota": ("RateLimitError", 429),
-        },
-    ),
-    "resend for Node": Client(
-        script="resend_calls.mjs",
-        id_of=id_of,
-        refusals={
-            "wrong address": ("validation_error", 422),
-            "wrong key": ("invalid_api_key", 403),
-            "over quota": ("rate_limit_exceeded", 429),
-        },
-    ),
-    "sendgrid for Python": Client(
-        script="sendgrid_calls.py",
-        id_of=int,
-        refusals={
-            "wrong address": ("BadRequestsError", 400),
-            "wrong key": ("UnauthorizedError", 401),
-            "over quota": ("TooManyRequestsError", 429),
-        },
-    ),
-    "sendgrid for Node": Client(
-        script="sendgrid_calls.mjs",
-        id_of=int,
-        refusals={
-            "wrong address": ("ResponseError", 400),
-            "wrong key": ("ResponseError", 401),
-            "over quota": ("ResponseError", 429),
-        },
-    ),
-    "postmarker": Client(
-        script="postmark_calls.py",
-        id_of=id_of,
-        refusals={
-            "wrong address": ("ClientError", 300),
-            "wrong key": ("ClientError", 10),
-            "over quota": ("ClientError", 429),
-        },
-    ),
-    "postmark for Node": Client(
-        script="postmark_calls.mjs",
-        id_of=id_of,
-        refusals={
-            "wrong address": ("InvalidEmailRequestError", 422),
-            "wrong key": ("InvalidAPIKeyError", 401),
-            "over quota": ("RateLimitExceededError", 429),
-        },
-    ),
-    "mailgun for Python": Client(
-        script="mailgun_calls.py",
-        id_of=None,
-        refusals={
-            "wrong address": ("HTTPError", 400),
-            "wrong key": ("HTTPError", 401),
-            "over quota": ("HTTPError", 429),
-        },
-    ),
-    "mailgun for Node": Client(
-        script="mailgun_calls.mjs",
-        id_of=None,
-        refusals={
-            "wrong address": ("MailgunAPIError", 400),
-            "wrong key": ("MailgunAPIError", 401),
-            "over quota": ("MailgunAPIError", 429),
-        },
-    ),
-    "anymail to Mailgun": anymail(
-        "Mailgun", path="/v3/", key="api_key", id_of=None, statuses=(400, 401, 429)
-    ),
-    "anymail to Resend": anymail(
-        "Resend", path="/", key="api_key", id_of=id_of, statuses=(422, 403, 429)
-    ),
-    "anymail to SendGrid": anymail(
-        "SendGrid", path="/v3/", key="api_key", id_of=None, statuses=(400, 401, 429)
-    ),
-    # it reads in the message which address is wrong
-    "anymail to Postmark": anymail(
-        "Postmark",
-        path="/",
-        key="server_token",
-        id_of=id_of,
-        statuses=(None, 401, 429),
-        wrong_address="AnymailRecipientsRefused",
-    ),
-}
 
 
 @attrs.frozen(kw_only=True)
@@ -197,21 +68,26 @@ class World:
 
     def told(self, script: str, asked: Mapping[str, Any]) -> dict[str, Any]:
         """What *script* prints for what it is asked."""
+        return said(self.begin(script, asked))
+
+    def begin(self, script: str, asked: Mapping[str, Any]) -> "subprocess.Popen[str]":
+        """Let *script* work on what it is asked."""
         runner, folder = (
             ("node", self.node) if script.endswith(".mjs") else (sys.executable, FOLDER)
         )
-        done = subprocess.run(
+        process = subprocess.Popen(
             [runner, folder / script],
-            input=json.dumps(asked),
             env=dict(self.environ),
-            capture_output=True,
             text=True,
-            timeout=PATIENCE_S,
-            check=False,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
-        assert done.returncode == 0, done.stderr
-        outcomes: dict[str, Any] = json.loads(done.stdout)
-        return outcomes
+        assert process.stdin is not None
+        process.stdin.write(json.dumps(asked))
+        process.stdin.close()
+        process.stdin = None
+        return process
 
     def id_of(self, client: Client, outcome: Mapping[str, Any]) -> int:
         """The email that was accepted."""
@@ -245,6 +121,14 @@ class World:
         status, shown = self.service.get(f"/api/emails/{email_id}")
         assert status == 200, shown
         return dict(shown)
+
+
+def said(process: "subprocess.Popen[str]") -> dict[str, Any]:
+    """What a script has printed at its end."""
+    out, errors = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, errors
+    outcomes: dict[str, Any] = json.loads(out)
+    return outcomes
 
 
 def made_key(service: Running, *options: str) -> str:
@@ -427,3 +311,91 @@ def newest(world: World) -> int:
     status, rows = world.service.get("/api/emails?limit=1")
     assert status == 200
     return int(rows[0]["id"]) if rows else 0
+
+
+# -- the service is killed -------------------------------------------------------------------------
+
+MIDDLE = 150_000  # octets of a connection: within the call
+LARGE = b64encode(bytes(300_000)).decode()
+
+
+@attrs.frozen(kw_only=True)
+class Lost:
+    """What became of a client's email: after the service was killed, and after the next try.
+
+    *first* and *second* are what the client said, *stored* how many emails there were after the
+    first try, *kept* how many at the end, when the service had been killed once more.
+    """
+
+    first: Mapping[str, Any]
+    stored: int
+    second: Mapping[str, Any]
+    kept: int
+
+
+def a_large_call(world: World, name: str, *, cut: Cut, url: str) -> dict[str, Any]:
+    """What the script of a client is asked: one email with a file, always the same."""
+    file = {"name": "a.bin", "type": "application/octet-stream", "base64": LARGE}
+    call: dict[str, Any] = {
+        "email": {**LEAST, "subject": f"{name}, {cut.name}", "files": [file]},
+        "key": world.keys["usual"],
+    }
+    if CLIENTS[name].takes_key:
+        call["once"] = f"{name}, {cut.name}"
+    return {"url": url, "calls": {"it": call}, **CLIENTS[name].options(url)}
+
+
+@pytest.fixture(scope="module", params=Cut)
+def lost(world: World, request: pytest.FixtureRequest) -> dict[str, Lost]:
+    """All clients lose the service at the same moment: it is killed and started once for all."""
+    service, cut = world.service, request.param
+
+    def stored() -> dict[str, int]:
+        status, rows = service.get("/api/emails?limit=500")
+        assert status == 200
+        subjects = [row["subject"] for row in rows]
+        return {name: subjects.count(f"{name}, {cut.name}") for name in CLIENTS}
+
+    with ExitStack() as ways:
+        begun, held = {}, {}
+        for name, client in CLIENTS.items():
+            way = ways.enter_context(cut_connection(service.port, cut, octets=MIDDLE))
+            asked = a_large_call(world, name, cut=cut, url=f"http://127.0.0.1:{way.port}")
+            begun[name], held[name] = world.begin(client.script, asked), way.held
+        for name, moment in held.items():
+            assert moment.wait(PATIENCE_S), name
+        service.kill()
+        service.start()
+        first = {name: said(process)["it"] for name, process in begun.items()}
+    after_it = stored()
+    again = {
+        name: world.begin(client.script, a_large_call(world, name, cut=cut, url=world.service.url))
+        for name, client in CLIENTS.items()
+        if "error" in first[name]
+    }
+    second = first | {name: said(process)["it"] for name, process in again.items()}
+    service.kill()
+    service.start()
+    at_the_end = stored()
+    return {
+        name: Lost(
+            first=first[name],
+            stored=after_it[name],
+            second=second[name],
+            kept=at_the_end[name],
+        )
+        for name in CLIENTS
+    }
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_a_client_that_loses_the_service_raises_and_only_without_a_key_there_are_two(
+    lost: Mapping[str, Lost], name: str, request: pytest.FixtureRequest
+) -> None:
+    became, client = lost[name], CLIENTS[name]
+    was_stored = request.node.callspec.params["lost"] is Cut.BEFORE_THE_REPLY
+
+    assert ("error" in became.first) is not client.retries, became.first
+    assert "id" in became.second, became.second
+    assert became.stored == (was_stored or client.retries)
+    assert became.kept == (2 if was_stored and not client.takes_key else 1)

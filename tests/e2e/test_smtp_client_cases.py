@@ -229,7 +229,7 @@ def lost(world: World, request: pytest.FixtureRequest) -> dict[str, Lost]:
         return {name: [one["id"] for one in rows if one["subject"] == name] for name in PROGRAMS}
 
     with ExitStack() as ways:
-        begun = {}
+        begun, held = {}, {}
         for name, program in PROGRAMS.items():
             server = service.port if program.by_http else world.place.port
             way = ways.enter_context(cut_connection(server, request.param, octets=MIDDLE))
@@ -238,7 +238,9 @@ def lost(world: World, request: pytest.FixtureRequest) -> dict[str, Lost]:
                 else {"port": way.port},
             )  # fmt: skip
             begun[name] = program.start(place, a_large_email(name), key)
-            assert way.held.wait(PATIENCE_S), name
+            held[name] = way.held
+        for name, moment in held.items():
+            assert moment.wait(PATIENCE_S), name
         service.kill()
         service.start()
         first = {name: PROGRAMS[name].outcome(one) for name, one in begun.items()}
