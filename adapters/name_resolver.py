@@ -1,7 +1,8 @@
 """From a host name to addresses that may be connected to, within a deadline.
 
 ``getaddrinfo`` cannot be given a timeout, so it runs in a thread of its own; how many such threads
-may hang at once is bounded.
+may hang at once is bounded. One that is done waits for the next name: to start a thread for each
+takes as long as half of a call over a connection that stands.
 """
 
 import socket
@@ -11,13 +12,15 @@ from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from functools import partial
 from ipaddress import ip_address
-from typing import Final
+from queue import Empty, SimpleQueue
+from typing import Final, TypeAlias
 
 from application.ports.network import Endpoint, Unresolved
 from domain.account.network import Address
 from domain.outcome.handoff import Problem
 
 MAX_LOOKUPS: Final = 64
+IDLE_S: Final = 10.0  # a thread ends after so long without a name
 _NO_ADDRESS: Final = tuple(
     getattr(socket, name)
     for name in ("EAI_NONAME", "EAI_NODATA", "EAI_ADDRFAMILY")
@@ -43,6 +46,9 @@ def look_up(host: str, port: int) -> list[Endpoint]:
     ]
 
 
+_Asked: TypeAlias = "tuple[str, int, Future[list[Endpoint]]]"
+
+
 class NameResolver:
     """Asks the system, and *allow* about every address that it names."""
 
@@ -55,6 +61,8 @@ class NameResolver:
         self._allow = allow
         self._look_up = look_up
         self._places = threading.BoundedSemaphore(MAX_LOOKUPS)
+        self._asked: SimpleQueue[_Asked] = SimpleQueue()
+        self._idle = threading.Semaphore(0)  # threads that wait, each good for one name
 
     def start(self, host: str, port: int) -> "Future[list[Endpoint]]":
         """A lookup under way, as the port describes it."""
@@ -62,21 +70,35 @@ class NameResolver:
         if not self._places.acquire(blocking=False):
             lookup.set_exception(Unresolved(Problem.DNS, "too many names are being looked up"))
             return lookup
-        threading.Thread(
-            target=self._run, args=(host, port, lookup), name="smtp-resolve", daemon=True
-        ).start()
+        self._asked.put((host, port, lookup))
+        if not self._idle.acquire(blocking=False):
+            threading.Thread(target=self._run, name="resolve", daemon=True).start()
         return lookup
 
-    def _run(self, host: str, port: int, lookup: "Future[list[Endpoint]]") -> None:
-        settle: Callable[[], None]
+    def _run(self) -> None:
+        while True:
+            try:
+                asked = self._asked.get(timeout=IDLE_S)
+            except Empty:
+                if self._idle.acquire(blocking=False):
+                    return
+                continue  # it was counted on meanwhile
+            settle = self._settled(*asked)
+            self._idle.release()  # before: whoever is answered may ask for the next name at once
+            with suppress(InvalidStateError):  # given up meanwhile
+                settle()
+            del asked, settle  # an idle thread keeps no answer alive
+
+    def _settled(
+        self, host: str, port: int, lookup: "Future[list[Endpoint]]"
+    ) -> Callable[[], None]:
+        """What gives *lookup* its answer, which is there now."""
         try:
-            settle = partial(lookup.set_result, self._checked(self._look_up(host, port)))
+            return partial(lookup.set_result, self._checked(self._look_up(host, port)))
         except Unresolved as unresolved:
-            settle = partial(lookup.set_exception, unresolved)
+            return partial(lookup.set_exception, unresolved)
         finally:
             self._places.release()
-        with suppress(InvalidStateError):  # given up meanwhile
-            settle()
 
     def _checked(self, endpoints: list[Endpoint]) -> list[Endpoint]:
         """The same endpoints. Unresolved if there is none or the policy forbids one of them."""

@@ -50,8 +50,10 @@ from application.templates import Templates
 from application.unsubscribe import Unsubscribe
 from application.unsubscribe_links import UnsubscribeLinks
 from application.webhooks.calls import WebhookCalls
-from application.webhooks.outbox import Outbox, new_outbox
+from application.webhooks.election import CallerElection
+from application.webhooks.outbox import LEASE_NAME, Outbox, new_outbox
 from application.webhooks.registry import WebhookRegistry
+from application.webhooks.work_lease import WorkLease
 from domain.account.provider import Providers
 
 __all__ = ["Application", "Ports", "ServicePolicy", "assemble"]
@@ -94,6 +96,7 @@ class Application:
     erasing: Erasing
     webhooks: WebhookRegistry
     outbox: Outbox
+    caller_election: CallerElection
 
 
 def assemble(ports: Ports, rules: ServicePolicy, *, host: str, pid: int) -> Application:
@@ -349,6 +352,12 @@ def assemble(ports: Ports, rules: ServicePolicy, *, host: str, pid: int) -> Appl
             ),
             network=rules.network,
             observe=ports.observe,
+        ),
+        caller_election=CallerElection(
+            store=ports.store,
+            lease=WorkLease(
+                LEASE_NAME, store=ports.store, clock=ports.clock, entropy=ports.entropy
+            ),
         ),
         unsubscribe=Unsubscribe(
             store=ports.store, clock=ports.clock, links=links, observe=ports.observe

@@ -56,8 +56,12 @@ def wait_until(met: Any, *, patience: float = PATIENCE_S, every: float = 0.05) -
 
 
 def children_of(pid: int) -> list[int]:
-    """The processes that it has forked."""
-    return [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    """The processes that it has forked, in whichever thread; a thread may end meanwhile."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):
+            found += map(int, (task / "children").read_text().split())
+    return found
 
 
 def descendants_of(pid: int) -> list[int]:

@@ -54,6 +54,10 @@ class Outbox:
         self._webhooks: Sequence[Webhook] = ()
         self._stopping = False
 
+    def continue_as(self, holder: str) -> None:
+        """Go on in the name of the process that has started this one to make its calls."""
+        self._lease.hold_as(holder)
+
     def turn(self) -> float:
         """Do what is to be done now; the seconds until it is to be called again."""
         self._load()

@@ -18,11 +18,21 @@ class WorkLease:
     def __init__(self, name: str, *, store: Store, clock: Clock, entropy: Entropy) -> None:
         self._name = name
         self._entropy = entropy
-        self._holder = ""  # this process's name, once it has asked
+        self._holder = ""
         self._store = store
         self._clock = clock
         # by the clock that counts suspension
         self._ends = self._ask_at = 0.0
+
+    @property
+    def holder(self) -> str:
+        """In whose name it is held."""
+        self._holder = self._holder or self._entropy.token()
+        return self._holder
+
+    def hold_as(self, holder: str) -> None:
+        """Hold it in the name that another process took it in, which does so no more."""
+        self._holder = holder
 
     @property
     def held(self) -> bool:
@@ -35,9 +45,8 @@ class WorkLease:
         if boottime < self._ask_at:
             return False
         now = self._clock.now()
-        self._holder = self._holder or self._entropy.token()
         taken = self._store.write(
-            lambda tx: tx.leases.take(self._name, self._holder, now=now, until=now + LEASE)
+            lambda tx: tx.leases.take(self._name, self.holder, now=now, until=now + LEASE)
         )
         self._ends = boottime + LEASE.total_seconds() - MARGIN_S if taken else 0.0
         self._ask_at = boottime + (RENEWED_AFTER_S if taken else STANDBY_S)
@@ -47,4 +56,4 @@ class WorkLease:
         """Let another process take it at once."""
         if self._ends:
             self._ends = self._ask_at = 0.0
-            self._store.write(lambda tx: tx.leases.release(self._name, self._holder))
+            self._store.write(lambda tx: tx.leases.release(self._name, self.holder))

@@ -5,6 +5,7 @@ URL in two ways, one judges a host and the other connects to another.
 """
 
 import re
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
@@ -48,6 +49,7 @@ class WebUrl:
         return host if self.port == usual else f"{host}:{self.port}"
 
 
+@lru_cache(maxsize=256)
 def web_url(
     text: str, *, network: NetworkPolicy, plain: bool = False, field: str = "url"
 ) -> WebUrl:

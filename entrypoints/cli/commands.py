@@ -8,6 +8,7 @@ import click
 
 from entrypoints.cli.service import opened, read_settings, told_plainly
 from entrypoints.runtime import listening, logs
+from entrypoints.runtime.cpu_affinity import yield_to_others
 from entrypoints.runtime.stopping import Stop, run_worker
 from entrypoints.settings import MOST_PROCESSES, Dispatcher, Settings
 from entrypoints.wiring import Service, build, pending_migrations
@@ -94,6 +95,26 @@ def worker(context: click.Context, processes: int | None, child: int) -> None:
             click.echo(f"Delivering from {settings.database}. Stop with Ctrl+C.")
         exit_code = run_worker(service, stop)
     context.exit(exit_code)
+
+
+@click.command(hidden=True)
+@click.argument("holder")
+@click.argument("number", type=int)
+@click.pass_context
+def call_webhooks(context: click.Context, holder: str, number: int) -> None:
+    """Call webhooks for the process that has started this one."""
+    settings = read_settings()
+    _check_database_exists(settings)
+    stop = Stop()
+    stop.install()
+    with opened(settings) as service:
+        service.tune_process(child=number)
+        yield_to_others()
+        service.call_webhooks(holder)
+        service.follow_parent(sys.stdin.buffer, ended=stop.ask)
+        stop.wait()
+        service.stop_calls()
+    context.exit(0)
 
 
 @click.command()

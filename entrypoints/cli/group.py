@@ -16,6 +16,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "alerts": ("alerts", "alerts"),
     "audit": ("keys", "audit"),
     "bounce-report": ("bounces", "bounce_report"),
+    "call-webhooks": ("commands", "call_webhooks"),
     "compact": ("compact", "compact"),
     "copy": ("copy", "copy"),
     "demo": ("commands", "demo"),

@@ -1,4 +1,4 @@
-"""Child processes that deliver too: started, restarted and stopped with this process.
+"""Child processes beside this one: started, restarted and stopped with it.
 
 The interpreter lets a process use one processor; a second one needs a second process. Each child
 reads from a pipe: a byte says that there is something to do. The end of the pipe says that this
@@ -101,9 +101,14 @@ class ChildProcesses:
             for child in self._running:
                 child.process.send_signal(signal.SIGTERM)
 
-    def join(self) -> bool:
-        """Wait until all have ended; whether one has left an unknown outcome, or may have."""
-        deadline = time.monotonic() + self._drain_s + KILL_S
+    def join(self, *, timeout: float | None = None) -> bool:
+        """Wait until all have ended; whether one has left an unknown outcome, or may have.
+
+        One that has not ended shortly after *timeout* seconds, or else its time to drain, is
+        killed.
+        """
+        drain_s = self._drain_s if timeout is None else timeout
+        deadline = time.monotonic() + drain_s + KILL_S
         with self._mutex:
             ended, self._running = self._running, []
         exit_codes = [_exit_code(child.process, deadline) for child in ended]

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 WORTH_IT: Final = 0.25  # of a processor: the other one must be used by so much less for a move
+_NICE: Final = 10
 LOOK_S: Final = (1.0, 3.0)  # a random interval, so that two processes do not keep moving together
 
 
@@ -58,6 +59,16 @@ def use_batch_scheduling() -> None:
         with suppress(OSError):  # a container may forbid both calls
             if os.sched_getscheduler(0) == os.SCHED_OTHER:
                 os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+
+def yield_to_others() -> None:
+    """Give the calling thread, and those that it starts, a tenth of a processor that others want.
+
+    Of one that is idle they get all.
+    """
+    if hasattr(os, "nice"):
+        with suppress(OSError):
+            os.nice(_NICE)
 
 
 class CpuAffinity:

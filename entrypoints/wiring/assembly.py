@@ -19,11 +19,12 @@ from adapters.siv_cipher import SivCipher
 from adapters.template_engine import MinijinjaTemplates
 from adapters.thread_dispatcher import Signal, ThreadDispatcher
 from adapters.webhook_threads import WebhookThreads
-from application import Ports, assemble
+from application import Application, Ports, assemble
 from application.oauth.access_tokens import AccessTokens
 from entrypoints.event_levels import level_of
 from entrypoints.runtime.child_processes import ChildProcesses
 from entrypoints.runtime.cpu_affinity import CpuAffinity, use_batch_scheduling
+from entrypoints.runtime.webhook_process import WebhookProcess
 from entrypoints.settings import Dispatcher, Settings, SettingsError
 from entrypoints.wiring.ports import (
     dns_of,
@@ -128,6 +129,7 @@ def build(settings: Settings) -> Service:
         webhooks=WebhookThreads(
             application.outbox, clock=clock, observe=observe, begin_worker=use_batch_scheduling
         ),
+        webhook_process=_webhook_process(settings, application, observe, one_processor),
         children=children,
         one_processor=one_processor,
         celery_signal=celery_signal,
@@ -152,6 +154,25 @@ def _children(
         drain_s=settings.drain.total_seconds(),
         unbound=one_processor.unbound,
     )
+
+
+def _webhook_process(
+    settings: Settings, application: Application, observe: LogObserver, one_processor: CpuAffinity
+) -> WebhookProcess | None:
+    """None where threads of this process call webhooks."""
+    if not settings.webhook_process or not hasattr(os, "fork"):
+        return None
+
+    def new_child(holder: str) -> ChildProcesses:
+        return ChildProcesses(
+            1,
+            (sys.executable, "-m", "entrypoints", "call-webhooks", holder),
+            observe=observe,
+            drain_s=settings.drain.total_seconds(),
+            unbound=one_processor.unbound,
+        )
+
+    return WebhookProcess(application.caller_election, new_child=new_child, observe=observe)
 
 
 def build_celery(

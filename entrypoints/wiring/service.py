@@ -23,6 +23,7 @@ from application.ports.web import WebClient
 from entrypoints.runtime.child_processes import ChildProcesses, watch_parent
 from entrypoints.runtime.cpu_affinity import CpuAffinity, use_batch_scheduling
 from entrypoints.runtime.memory import return_large_blocks
+from entrypoints.runtime.webhook_process import WebhookProcess
 from entrypoints.settings import ApiTimes, Dispatcher, Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Service:
     _dispatcher: ThreadDispatcher
     _inboxes: BackgroundThreads
     _webhooks: WebhookThreads
+    _webhook_process: WebhookProcess | None
     _children: ChildProcesses
     _one_processor: CpuAffinity
     _celery_signal: "CelerySignal | None" = None
@@ -162,8 +164,12 @@ class Service:
         if wanted and not self._delivering and not self._drained:
             self._delivering = True
             self._dispatcher.start(tell_turn=tell_turn)
-            self._inboxes.start()
-            self._webhooks.start()
+            self._begin_beside()
+
+    def call_webhooks(self, holder: str) -> None:
+        """Call webhooks in this process, which does nothing else, as *holder* of the lease."""
+        self.application.outbox.continue_as(holder)
+        self._webhooks.start()
 
     def start_children(self) -> None:
         """Start the other processes that deliver, if the settings want any. Call it once."""
@@ -183,8 +189,7 @@ class Service:
             if not self._delivering:
                 self._delivering = True
                 self._dispatcher.start()
-                self._inboxes.start()
-                self._webhooks.start()
+                self._begin_beside()
             self._dispatcher.wake()
 
     @property
@@ -220,6 +225,10 @@ class Service:
         self._inbox = inbox
         return inbox.port
 
+    def stop_calls(self) -> None:
+        """Begin no more calls of webhooks, and let those that are made end."""
+        self._webhooks.stop(timeout=self._settings.drain.total_seconds())
+
     def drain(self) -> bool:
         """Accept and claim nothing more, finish work in progress; True if an unknown is left."""
         self.application.admission.drain()
@@ -231,12 +240,18 @@ class Service:
             return False
         self._children.ask_to_stop()
         self._inboxes.stop()
-        self._webhooks.ask_to_stop()
+        webhooks = self._webhook_process or self._webhooks
+        webhooks.ask_to_stop()
         begun = self._clock.monotonic()
         drain_s = self._settings.drain.total_seconds()
         left = self._dispatcher.drain(timeout=drain_s)
-        self._webhooks.stop(timeout=max(0.0, drain_s - (self._clock.monotonic() - begun)))
+        webhooks.stop(timeout=max(0.0, drain_s - (self._clock.monotonic() - begun)))
         return self._children.join() or left
+
+    def _begin_beside(self) -> None:
+        """What a process that delivers does besides."""
+        self._inboxes.start()
+        (self._webhook_process or self._webhooks).start()
 
     def close(self) -> None:
         """Close everything."""

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -17,7 +18,15 @@ from standardwebhooks import Webhook as Verifier
 from adapters.fakes.sender import Script
 from tests.node import with_packages
 from tests.postgres import Database
-from tests.running import ROOT, Running, free_port, running, wait_until
+from tests.running import (
+    ROOT,
+    Running,
+    children_of,
+    free_port,
+    is_alive,
+    running,
+    wait_until,
+)
 from tests.smtp_server import SmtpServer
 from tests.webhook_receiver import Call, WebhookReceiver
 
@@ -62,16 +71,19 @@ def test_the_receivers_of_the_page_tell_of_a_paused_configuration_within_five_se
         with subprocess.Popen(command, env=environ, stdout=output) as receiver:
             try:
                 wait_until(lambda: _listens(port))
+                assert service.post("/api/webhooks/1/test")[0] == 202
+                wait_until(lambda: service.get("/api/webhooks/1/attempts")[1])
                 service.account(free_port(), name="newsletter")
                 assert service.post("/api/smtp-configs/1/pause")[0] == 200
                 wait_until(lambda: b"newsletter" in told.read_bytes(), patience=WITHIN_S)
-                wait_until(lambda: service.get("/api/webhooks/1/attempts")[1])
+                wait_until(lambda: len(service.get("/api/webhooks/1/attempts")[1]) == 2)
             finally:
                 receiver.kill()
         _, attempts = service.get("/api/webhooks/1/attempts")
 
-    assert told.read_text("utf-8").startswith("evt_1 account.paused ")
-    assert (attempts[-1]["event_id"], attempts[-1]["status"]) == ("evt_1", 204)
+    assert "evt_1 account.paused " in told.read_text("utf-8")
+    assert [attempt["status"] for attempt in attempts] == [204, 204]
+    assert attempts[0]["event_id"] == "evt_1"
 
 
 def _listens(port: int) -> bool:
@@ -122,6 +134,61 @@ def test_kill_9_between_result_and_webhook_the_next_process_tells_it_with_the_sa
         service.start()
         wait_until(lambda: len(receiver.calls) == 2)
     assert receiver.ids == {"evt_1": 2}
+
+
+def test_kill_9_of_the_process_that_calls_costs_a_moment_and_no_event(tmp_path: Path) -> None:
+    begun, killed = threading.Event(), threading.Event()
+
+    def hangs_first(call: Call) -> int | None:
+        if not begun.is_set():
+            begun.set()
+            wait_until(killed.is_set)
+            return None
+        return 204
+
+    with SmtpServer(Script()) as server, WebhookReceiver(hangs_first) as receiver, running(
+        tmp_path
+    ) as service:  # fmt: skip
+        a_webhook(service, receiver.url, "email.sent")
+        service.account(server.port)
+        service.submit("Hello")
+        assert begun.wait(30)
+        [first] = caller(service)
+        os.kill(first, signal.SIGKILL)
+        killed.set()
+        service.submit("Hello again")
+        wait_until(lambda: set(receiver.ids) == {"evt_1", "evt_2"} and len(receiver.calls) == 3)
+        [second] = caller(service)
+        assert service.stop() == 0
+        assert not is_alive(second)
+    assert receiver.ids["evt_1"] == 2
+    assert first != second
+    assert f"process_ended pid={first} exit_code=-9" in service.output()
+
+
+def caller(service: Running) -> list[int]:
+    """The process that calls webhooks, if there is one."""
+    assert service.process is not None
+    return children_of(service.process.pid)
+
+
+def test_the_process_that_calls_ends_by_itself_when_its_parent_is_killed(tmp_path: Path) -> None:
+    with WebhookReceiver() as receiver, running(tmp_path) as service:
+        assert caller(service) == []
+        a_webhook(service, receiver.url, "email.sent")
+        [pid] = wait_until(lambda: caller(service))
+        service.post("/api/webhooks/1/test")
+        wait_until(lambda: receiver.calls)
+        service.kill()
+        wait_until(lambda: not is_alive(pid))
+
+
+def test_where_no_process_of_its_own_is_wanted_threads_call(tmp_path: Path) -> None:
+    with WebhookReceiver() as receiver, running(tmp_path, WEBHOOK_PROCESS=0) as service:
+        a_webhook(service, receiver.url, "email.sent")
+        service.post("/api/webhooks/1/test")
+        wait_until(lambda: receiver.calls)
+        assert caller(service) == []
 
 
 def test_receivers_that_hang_drip_redirect_or_refuse_delay_no_other_and_no_email(
@@ -211,6 +278,7 @@ def test_two_processes_on_postgresql_tell_each_event_and_one_goes_on_for_the_oth
             (first, second)[number % 2].submit(f"email {number}")
             if number == 30:
                 wait_until(lambda: len(receiver.ids) >= 5)
+                assert len(caller(first) + caller(second)) == 1, "both call"
                 first.kill()
                 first = second
         wait_until(lambda: len(receiver.ids) == 60, patience=120)

@@ -1,6 +1,8 @@
 """WEBHOOK, WEBHOOK-BAD: processes that die between a result and its call, and bad receivers."""
 
+import os
 import random
+import signal
 import socket
 import threading
 import time
@@ -9,7 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from tests.faults.harness import Database, Load, Numbers, Sink, an_email, database_of, ended
-from tests.running import Running, free_port, wait_until
+from tests.running import Running, children_of, free_port, wait_until
 from tests.webhook_receiver import Call, WebhookReceiver
 
 
@@ -18,12 +20,14 @@ def killed_before_the_call(
 ) -> Numbers:
     """WEBHOOK: kill -9 between results and their calls; each event comes, with its own id.
 
+    In turn the process that delivers is killed and the one that calls.
     An event that was called must be in the database at once: none is told before its commit.
     """
     chance = random.Random(seed)
     service = Running(folder, RETRY_SCHEDULE="1")
     database = database_of(service)
     uncommitted: list[str] = []
+    callers = 0
 
     def takes_its_time(call: Call) -> int:
         time.sleep(chance.random() / 50)
@@ -41,6 +45,9 @@ def killed_before_the_call(
             goal = (number + chance.random()) * emails / (kills + 1)
             wait_until(lambda goal=goal: sink.count() >= goal, patience=300, every=0.02)
             time.sleep(chance.random() / 4)
+            if number % 2 and _kill_the_caller(service):
+                callers += 1
+                continue
             service.kill()
             stored = _events(database)
             uncommitted += [name for name in receiver.ids if name not in stored]
@@ -55,9 +62,19 @@ def killed_before_the_call(
     return {
         "events": len(events),
         "kills": kills,
+        "of these, of the process that calls": callers,
         "calls beyond one": sum(told.values()) - len(told),
         "seed": seed,
     }
+
+
+def _kill_the_caller(service: Running) -> bool:
+    """Whether there was one."""
+    assert service.process is not None
+    callers = children_of(service.process.pid)
+    for pid in callers:
+        os.kill(pid, signal.SIGKILL)
+    return bool(callers)
 
 
 def bad_receivers(folder: Path, *, emails: int = 1000, each: int = 4) -> Numbers:
