@@ -19,6 +19,7 @@ from tests.benchmarks import (
     serving,
     stages,
     submission,
+    suppressions,
     templates,
     webhooks,
 )
@@ -42,5 +43,6 @@ BENCHMARKS: Final[tuple[Benchmark, ...]] = (
     *stages.BENCHMARKS,
     *submission.BENCHMARKS,
     *intake_peers.BENCHMARKS,
+    *suppressions.BENCHMARKS,
 )
 BY_NAME: Final[Mapping[str, Benchmark]] = {benchmark.name: benchmark for benchmark in BENCHMARKS}
