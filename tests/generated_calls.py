@@ -14,15 +14,10 @@ IN_TIME_S = 240
 # in a minute.
 CHAPTERS = (
     *(("Emails",), ("Templates",), ("SMTP configurations",)),
-    *(("DKIM", "API keys"), ("Operations", "Webhooks")),
+    *(("DKIM", "API keys", "Providers"), ("Operations", "Webhooks")),
 )
 # calls of the first chapter that are run with the second
-APART = (
-    ("submitRawEmail", "Emails", "DKIM"),
-    ("createEventHook", "SMTP configurations", "alone"),
-    ("deleteEventHook", "SMTP configurations", "alone"),
-    ("listEventHooks", "SMTP configurations", "alone"),
-)
+APART = (("submitRawEmail", "Emails", "DKIM"),)
 OPTIONS = (
     *("--checks", "all"),
     # these open connections

@@ -20,7 +20,7 @@ from entrypoints.http.dashboard import Dashboard
 from entrypoints.http.dialects.calls import DialectCalls
 from entrypoints.http.dialects.registry import Dialects
 from entrypoints.http.dialects.shipped import SHIPPED
-from entrypoints.http.docs import Docs
+from entrypoints.http.docs import Docs, DocsPages
 from entrypoints.http.email_templates import Templates
 from entrypoints.http.emails import Emails, Submissions
 from entrypoints.http.erasures import Erasures
@@ -98,8 +98,12 @@ def create_http(
     trusted_proxies: Sequence[Network] = (),
     rfc3339_times: bool = False,
     dialects: Dialects = SHIPPED,
+    try_calls: bool = False,
 ) -> Flask:
-    """The WSGI application that answers for *application*. Nothing is started."""
+    """The WSGI application that answers for *application*. Nothing is started.
+
+    With *try_calls* the pages of the documentation have forms that send calls.
+    """
     app = ServiceFlask("email_service", static_folder=None, template_folder=None)
     app.url_map.merge_slashes = False  # "//api" is no path of ours, and nothing to redirect
     app.config[RFC_3339] = rfc3339_times
@@ -110,6 +114,7 @@ def create_http(
     install_problems(app)
     install_proxies(app, trusted=trusted_proxies, is_open=application.access.is_open)
     install_access(app, application, OPERATIONS, dialects, document_needs_key=document_needs_key)
+    pages = DocsPages(OPERATIONS, version=version, rfc3339_times=rfc3339_times, try_calls=try_calls)
     for calls in (
         Operations(application, version=version),
         MetricsCalls(application, version=version),
@@ -129,7 +134,7 @@ def create_http(
         EventCalls(application),
         WebhookCalls(application),
         KeyCalls(application),
-        Docs(OPERATIONS, version=version, rfc3339_times=rfc3339_times),
+        Docs(pages),
     ):
         routes = calls.routes()
         routes.before_request(_refuse_unknown_query)
@@ -137,6 +142,7 @@ def create_http(
     for dialect in dialects.all:
         app.register_blueprint(DialectCalls(dialect, application, test_ids=test_ids).routes())
     # without that refusal: what others add to a link must not make it useless
+    app.register_blueprint(pages.routes())
     app.register_blueprint(AuthorizationPage(application).routes())
     app.register_blueprint(UnsubscribePages(application).routes())
     app.register_blueprint(ProviderHooks(application).routes())

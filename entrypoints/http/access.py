@@ -36,7 +36,9 @@ OPEN: Final = frozenset(
         "operations.welcome",
         "operations.static",
         "docs.page",
-        "docs.static",
+        "docs_pages.page",
+        "docs_pages.search",
+        "docs_pages.static",
         # whoever has a link to unsubscribe may use it: a mail client has nothing else
         "unsubscribe.page",
         "unsubscribe.confirm",

@@ -80,6 +80,7 @@ class Service:
             trusted_proxies=settings.trusted_proxies,
             rfc3339_times=settings.api_times is ApiTimes.RFC3339,
             dialects=self.dialects,
+            try_calls=not settings.production,
         )
 
     @cached_property

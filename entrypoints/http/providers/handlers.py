@@ -95,7 +95,7 @@ class ProviderCatalogue:
         "GET",
         "/api/providers",
         name="listProviders",
-        tag=Tag.ACCOUNTS,
+        tag=Tag.PROVIDERS,
         scope=Scope.READ,
         answer=Answer(
             description="Every provider that is known.",
@@ -115,7 +115,7 @@ class ProviderCatalogue:
         "GET",
         "/api/providers/lookup",
         name="lookUpProvider",
-        tag=Tag.ACCOUNTS,
+        tag=Tag.PROVIDERS,
         scope=Scope.READ,
         query=LookupQuery,
         answer=Answer(
@@ -139,7 +139,7 @@ class ProviderCatalogue:
         "GET",
         "/api/providers/{provider_id}",
         name="showProvider",
-        tag=Tag.ACCOUNTS,
+        tag=Tag.PROVIDERS,
         scope=Scope.READ,
         answer=Answer(description="It.", model=ProviderReply, example=_EXAMPLE),
     )

@@ -109,7 +109,7 @@ class HookSettings:
         "POST",
         "/api/smtp-configs/{config_id}/hooks",
         name="createEventHook",
-        tag=Tag.ACCOUNTS,
+        tag=Tag.HOOKS,
         scope=Scope.ADMIN,
         body=Body(
             model=HookRequest,
@@ -151,7 +151,7 @@ class HookSettings:
         "GET",
         "/api/smtp-configs/{config_id}/hooks",
         name="listEventHooks",
-        tag=Tag.ACCOUNTS,
+        tag=Tag.HOOKS,
         scope=Scope.READ,
         answer=Answer(
             description="Every event hook, the oldest first.",
@@ -172,7 +172,7 @@ class HookSettings:
         "DELETE",
         "/api/smtp-configs/{config_id}/hooks/{hook_id}",
         name="deleteEventHook",
-        tag=Tag.ACCOUNTS,
+        tag=Tag.HOOKS,
         scope=Scope.ADMIN,
         answer=Answer(
             description="Removed.",
