@@ -4,16 +4,13 @@ import os
 import shutil
 import subprocess
 import sys
-from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
 
 from entrypoints.http import OPERATIONS
 from entrypoints.http.openapi import build_document
-from entrypoints.http.openapi.samples import BASE
 from tests.missing import missing
 from tests.running import Running, free_port, running
 
@@ -74,12 +71,3 @@ def test_the_examples_of_an_email_have_every_field() -> None:
     fields = DOCUMENT["components"]["schemas"]["EmailRequest"]["properties"].keys()
     used = {name for example in body["examples"].values() for name in example["value"]}
     assert fields - used == NOT_IN_AN_EXAMPLE
-
-
-def test_the_page_shows_the_programs_with_the_address_of_the_service(client: FlaskClient) -> None:
-    page = unescape(client.get("/docs").text)
-
-    for start in ('fetch("', 'Request(\n    "', 'file_get_contents("'):
-        for path in SUBMITTING:
-            assert f'{start}http://localhost{path}"' in page
-    assert BASE not in page

@@ -19,6 +19,8 @@ _WORDS: Final = {
     "php": "function|return|for|while|if|foreach|as|echo|break|do|new|true|false|null|<\\?php",
     "json": "true|false|null",
 }
+# a shell's numbers are parts of words
+_NUMBER: Final = r"(?<![\w.])\d+(?![\w.])"
 _COMMENTS: Final = {"curl": r"(?m:^#.*)", "python": r"(?m:#.*$)", "node": "//.*", "php": "//.*"}
 _KEPT: Final = 512
 
@@ -26,9 +28,10 @@ _KEPT: Final = 512
 def _pattern(language: str) -> re.Pattern[str]:
     string = rf"{_STRING}|'[^']*'" if language != "json" else _STRING
     comment = _COMMENTS.get(language, "(?!)")
+    number = _NUMBER if language != "curl" else "(?!)"
     return re.compile(
         rf"(?P<name>{_STRING})(?=\s*(?::|=>))|(?P<text>{string})|(?P<note>{comment})"
-        rf"|(?P<word>(?<![\w$.-])(?:{_WORDS[language]})(?![\w-]))|(?P<number>(?<![\w.])\d+(?![\w.]))"
+        rf"|(?P<word>(?<![\w$.-])(?:{_WORDS[language]})(?![\w-]))|(?P<number>{number})"
     )
 
 

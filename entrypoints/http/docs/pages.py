@@ -14,7 +14,7 @@ from markupsafe import Markup
 from entrypoints.http.docs.chapters import Example
 from entrypoints.http.docs.guides import GUIDES, Guide, Section, guide_sources, sections_of
 from entrypoints.http.docs.highlight import highlight
-from entrypoints.http.docs.search import LONGEST_QUERY, Entry, Kind, search
+from entrypoints.http.docs.search import LONGEST_QUERY, MOST_RESULTS, Entry, Kind, search
 from entrypoints.http.docs.site import Site
 from entrypoints.http.openapi import HTML, Operation
 from entrypoints.http.openapi.samples import LANGUAGES
@@ -90,6 +90,7 @@ class DocsPages:
             "docs/search.html",
             page="search",
             query=query,
+            most=MOST_RESULTS,
             results=search(self._entries, query),
             status=status,
         )
