@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from entrypoints.http import OPERATIONS
 from entrypoints.http.docs.guides import GUIDES
 from entrypoints.http.openapi.codes import CODES
-from tests.applications import a_client
+from tests.applications import a_client, a_key, an_application
 
 RESOURCES = {
     *("emails", "templates", "suppressions", "smtp-configs", "providers", "dkim", "event-hooks"),
@@ -233,6 +233,14 @@ def test_t_xss_a_host_that_nobody_has_is_no_way_into_a_page(client: FlaskClient)
     for path in ("/docs", "/docs/emails", "/docs/pagination", "/docs/search?q=a"):
         reply = client.get(path, headers={"Host": f"x{EVIL}"})
         assert "<script>alert" not in reply.text
+
+
+def test_the_samples_need_a_key_only_where_the_service_does() -> None:
+    application = an_application()
+    client = a_client(application)
+    assert "API_KEY" not in client.get("/docs/emails").text
+    a_key(application, "admin")
+    assert "API_KEY" in client.get("/docs/emails").text
 
 
 def test_the_samples_have_the_address_that_the_reader_uses(client: FlaskClient) -> None:

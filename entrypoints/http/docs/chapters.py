@@ -38,9 +38,10 @@ class Example:
     path: str
     call: SampleCall
 
-    def at(self, root: str) -> SampleCall:
-        """The call; *root* is where the service is."""
-        return attrs.evolve(self.call, url=root.rstrip("/") + self.path)
+    def at(self, root: str, *, keyed: bool = True) -> SampleCall:
+        """The call; *root* is where the service is. Unless *keyed* no call needs a key."""
+        url = root.rstrip("/") + self.path
+        return attrs.evolve(self.call, url=url, keyed=keyed and self.call.keyed)
 
 
 @attrs.frozen(kw_only=True)

@@ -3,7 +3,7 @@
 They take any query: what others add to a link must not make it useless.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, ClassVar, Final
 
@@ -11,13 +11,13 @@ import attrs
 from flask import Blueprint, Response, render_template, request
 from markupsafe import Markup
 
-from entrypoints.http.docs.chapters import Example
+from domain.errors import StoreUnavailable
 from entrypoints.http.docs.guides import GUIDES, Guide, Section, guide_sources, sections_of
 from entrypoints.http.docs.highlight import highlight
 from entrypoints.http.docs.search import LONGEST_QUERY, MOST_RESULTS, Entry, Kind, search
 from entrypoints.http.docs.site import Site
 from entrypoints.http.openapi import HTML, Operation
-from entrypoints.http.openapi.samples import LANGUAGES
+from entrypoints.http.openapi.samples import LANGUAGES, SampleCall
 
 PAGE_CSP: Final = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -35,7 +35,10 @@ class Source:
 
 
 class DocsPages:
-    """The pages that describe *operations*. With *try_calls* they can send calls, too."""
+    """The pages that describe *operations*. With *try_calls* they can send calls, too.
+
+    *is_open* tells whether calls need no key for now; StoreUnavailable if nobody can know.
+    """
 
     BLUEPRINT: ClassVar = "docs_pages"
 
@@ -46,9 +49,11 @@ class DocsPages:
         version: str,
         rfc3339_times: bool = False,
         try_calls: bool = False,
+        is_open: Callable[[], bool] = lambda: False,
     ) -> None:
         self.site = Site(operations, version=version, rfc3339_times=rfc3339_times)
         self._try_calls = try_calls
+        self._is_open = is_open
 
     def routes(self) -> Blueprint:
         """Every path but the first page's with what answers it."""
@@ -129,6 +134,7 @@ class DocsPages:
 
     def _context(self) -> dict[str, Any]:
         root = request.url_root
+        keyed = not self._needs_no_key()
         return {
             "info": self.site.document["info"],
             "guides": GUIDES,
@@ -136,14 +142,20 @@ class DocsPages:
             "errors": self.site.errors,
             "try_calls": self._try_calls,
             "root": root,
-            "sources": lambda example: _sources(example, root),
+            "keyed": keyed,
+            "sources": lambda example: _sources(example.at(root, keyed=keyed)),
             "guide_sources": lambda name: _guide_sources(name, root),
             "json": lambda source: highlight(source, "json"),
         }
 
+    def _needs_no_key(self) -> bool:
+        try:
+            return self._is_open()
+        except StoreUnavailable:
+            return False
 
-def _sources(example: Example, root: str) -> Sequence[Source]:
-    call = example.at(root)
+
+def _sources(call: SampleCall) -> Sequence[Source]:
     return [_source(language.id, language.label, language.write(call)) for language in LANGUAGES]
 
 
