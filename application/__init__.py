@@ -39,6 +39,7 @@ from application.oauth.account_auth import AccountAuth
 from application.oauth.authorize import Authorizations
 from application.oauth.grants import Grants
 from application.oauth.renewals import Renewals
+from application.overview import Overview
 from application.parts import Ports, ServicePolicy
 from application.provider_lookup import ProviderLookup
 from application.pseudonyms import Pseudonyms
@@ -83,6 +84,7 @@ class Application:
     templates: Templates
     queries: Queries
     metrics: Metrics
+    overview: Overview
     event_feed: EventFeed
     event_hooks: EventHooks
     hook_calls: HookCalls
@@ -297,6 +299,7 @@ def assemble(ports: Ports, rules: ServicePolicy, *, host: str, pid: int) -> Appl
             forecasts=forecasts,
             hidden_reasons=rules.delivery.replies.hidden_reasons,
         ),
+        overview=Overview(store=ports.store, clock=ports.clock),
         metrics=Metrics(store=ports.store, clock=ports.clock, windows=windows),
         event_feed=event_feed,
         event_hooks=EventHooks(

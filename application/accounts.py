@@ -90,6 +90,7 @@ class AccountService:
                     "cancel them or let them be sent first"
                 )
             tx.accounts.delete(account_id)
+            tx.throughput.keep(account_id)
             tx.dkim_keys.remove(account_id)
             tx.hooks.remove(account_id)
             tx.credentials.remove(account_id)

@@ -9,13 +9,14 @@ from datetime import datetime, timedelta
 
 import attrs
 
+from application.overview import check_watcher, oldest_due
 from application.ports.store import StoreReader, Transaction
 from application.ports.system import Clock
-from domain.access import LOCAL, Caller, Scope
+from domain.access import LOCAL, Caller
 from domain.account.account import AccountState
 from domain.account.limits import Window, WindowLengths
 from domain.email.status import Status
-from domain.errors import Forbidden
+from domain.throughput import Totals
 
 
 @attrs.frozen(kw_only=True)
@@ -36,6 +37,7 @@ class Figures:
     """
 
     emails: Mapping[Status, int]
+    totals: Totals
     oldest_due: timedelta
     accounts: Sequence[AccountFigures]
 
@@ -50,20 +52,17 @@ class Metrics:
 
     def figures(self, *, caller: Caller = LOCAL) -> Figures:
         """As of now. Forbidden without the scope, or for some accounts only."""
-        caller.require(Scope.METRICS)
-        if caller.accounts is not None:
-            raise Forbidden("this API key may see its own SMTP configurations only")
+        check_watcher(caller)
         now = self._clock.now()
         return self._store.read(lambda tx: self._figures(tx, now=now))
 
     def _figures(self, tx: Transaction, *, now: datetime) -> Figures:
         accounts = tx.accounts.all()
         totals = tx.ledger.totals_of([one.id for one in accounts], self._windows)
-        open_now = [one.id for one in accounts if one.state(now) is AccountState.OPEN]
-        oldest = tx.emails.next_due(open_now)
         return Figures(
             emails=tx.emails.counts(),
-            oldest_due=timedelta(0) if oldest is None else max(now - oldest, timedelta(0)),
+            totals=tx.throughput.totals(),
+            oldest_due=oldest_due(tx.emails, accounts, now=now),
             accounts=[
                 AccountFigures(
                     id=one.id,

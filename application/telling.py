@@ -1,9 +1,9 @@
-"""How a work changes emails, accounts and the suppression list: with the events that tell it, in
-the same commit.
+"""How a work changes emails, accounts and the suppression list: with the events that tell it and
+what is counted of it, in the same commit.
 
 Nothing else in the application calls `save` of the repositories of emails and accounts,
 `save_health`, or what adds to the list and removes from it: what is changed elsewhere would be told
-to nobody.
+to nobody, nor counted.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,11 +14,14 @@ from application.ports.accounts import AccountRepository
 from application.ports.events import EventLog
 from application.ports.queue import EmailRepository
 from application.ports.suppression import SuppressionRepository
+from application.ports.throughput import ThroughputRepository
 from domain.account.account import Account
 from domain.email.lifecycle import Email
+from domain.email.status import TERMINAL
 from domain.event.telling import told_by, told_of_account, told_of_suppression
 from domain.event.types import EventType
 from domain.suppression import Suppression, by_address
+from domain.throughput import Via
 
 
 class EmailChange(Protocol):
@@ -29,6 +32,9 @@ class EmailChange(Protocol):
 
     @property
     def events(self) -> EventLog: ...
+
+    @property
+    def throughput(self) -> ThroughputRepository: ...
 
 
 class AccountChange(Protocol):
@@ -52,15 +58,20 @@ class ListChange(Protocol):
 
 
 def save_email(tx: EmailChange, email: Email, *, was: Email) -> None:
-    """Write what a transition changed, and tell it. As `EmailRepository.save`."""
+    """Write what a transition changed, tell and count it. As `EmailRepository.save`."""
     tx.emails.save(email, was=was)
+    if email.status is not was.status and email.status in TERMINAL:
+        tx.throughput.end(email)
     for event_type in told_by(was, email):
         tx.events.tell_email(event_type, email)
 
 
-def tell_accepted(tx: EmailChange, emails: Iterable[Email]) -> None:
-    """Tell of emails that were just stored."""
-    for email in emails:
+def tell_accepted(tx: EmailChange, emails: Iterable[tuple[Email, Via]]) -> None:
+    """Tell of emails that were just stored, and count them."""
+    for email, via in emails:
+        tx.throughput.accept(email, via=via)
+        if email.status in TERMINAL:
+            tx.throughput.end(email)
         for event_type in told_by(None, email):
             tx.events.tell_email(event_type, email)
 

@@ -43,6 +43,7 @@ TABLES = (
         "template",
     ),
     *("email_tag", "email_metadata"),
+    *("throughput", "throughput_total", "throughput_hour"),
     *("idempotency", "tally", "api_key", "key_usage", "audit", "event", "moving", "retention"),
     *("webhook_delivery", "webhook_attempt", "webhook", "lease"),
 )

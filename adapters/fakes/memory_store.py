@@ -31,6 +31,7 @@ from adapters.fakes.memory_secrets import MemorySecrets
 from adapters.fakes.memory_suppressions import MemorySuppressions, MemoryTopics
 from adapters.fakes.memory_tables import Journal, Reservation, Tables
 from adapters.fakes.memory_templates import MemoryTemplates
+from adapters.fakes.memory_throughput import MemoryThroughput
 from adapters.fakes.memory_watching import MemoryFullMailboxes, MemoryWatch
 from adapters.fakes.memory_webhooks import MemoryLeases, MemoryWebhooks
 from application.ports.store import Transaction
@@ -184,6 +185,7 @@ class _MemoryTransaction:
         self.retention = MemoryRetention(tables, journal)
         self.bounces = MemoryBounces(tables, journal)
         self.events = MemoryEvents(tables, journal, kept_events)
+        self.throughput = MemoryThroughput(tables, journal)
         self.watch = MemoryWatch(tables, journal)
         self.full_mailboxes = MemoryFullMailboxes(tables, journal)
         self.hooks = MemoryHooks(tables, journal)

@@ -1,7 +1,7 @@
 """The rows of the store in memory, and the journal that undoes what a failed work has written."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ from domain.email.attempt import Attempt
 from domain.email.detail import Detail
 from domain.email.labels import Labels
 from domain.email.lifecycle import Email
+from domain.email.status import Status
 from domain.erasure import Erasure
 from domain.event.alert import AlertRecord
 from domain.event.event import StoredEvent
@@ -27,7 +28,9 @@ from domain.hook.hook import EventHook
 from domain.message.skeleton import PlacedBlob
 from domain.message.template import Template
 from domain.message.upload import Upload
+from domain.outcome.verdict import Result
 from domain.suppression import Subscription, Suppression
+from domain.throughput import Via
 from domain.webhook.delivery import Delivery, WebhookAttempt
 from domain.webhook.webhook import Webhook
 
@@ -51,6 +54,16 @@ class StoredBlob:
     size: int
     created_at: datetime
     complete: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Counted:
+    """One email or attempt that was counted. An email of no account has 0."""
+
+    hour: datetime
+    of: Via | Result | Status
+    account_id: int = 0
+    duration: timedelta | None = None
 
 
 @attrs.frozen
@@ -91,6 +104,10 @@ class Tables:
     full_mailboxes: dict[tuple[str, int], datetime] = attrs.field(factory=dict)
     alerts: dict[tuple[int | None, str], AlertRecord] = attrs.field(factory=dict)
     watch_notes: dict[str, Any] = attrs.field(factory=dict)
+    counted: dict[int, Counted] = attrs.field(factory=dict)
+    folded: dict[int, None] = attrs.field(factory=dict)
+    forgotten: dict[int, None] = attrs.field(factory=dict)
+    kept_accounts: dict[int, None] = attrs.field(factory=dict)
     hooks: dict[int, EventHook] = attrs.field(factory=dict)
     hook_tokens: dict[tuple[int, str], tuple[str, datetime]] = attrs.field(factory=dict)
     erasures: dict[int, Erasure] = attrs.field(factory=dict)

@@ -560,6 +560,53 @@ class AlertRow(Model):
         primary_key = CompositeKey("account_id", "reason")
 
 
+class ThroughputRow(Model):
+    """What was counted in an hour that is not folded yet; *hour* is its beginning, *place* that of
+    the duration (-1: none), *duration* all of them together in microseconds.
+    """
+
+    hour = BigIntegerField()
+    what = TextField()
+    label = TextField()
+    account_id = BigIntegerField()
+    place = IntegerField()
+    slot = IntegerField()
+    n = BigIntegerField()
+    duration = BigIntegerField()
+
+    class Meta:
+        table_name = "throughput"
+        primary_key = CompositeKey("hour", "what", "label", "account_id", "place", "slot")
+
+
+class ThroughputTotalRow(Model):
+    """All that was folded."""
+
+    what = TextField()
+    label = TextField()
+    account_id = BigIntegerField()
+    place = IntegerField()
+    n = BigIntegerField()
+    duration = BigIntegerField()
+
+    class Meta:
+        table_name = "throughput_total"
+        primary_key = CompositeKey("what", "label", "account_id", "place")
+
+
+class ThroughputHourRow(Model):
+    """An hour that was folded."""
+
+    hour = BigIntegerField()
+    what = TextField()
+    label = TextField()
+    n = BigIntegerField()
+
+    class Meta:
+        table_name = "throughput_hour"
+        primary_key = CompositeKey("hour", "what", "label")
+
+
 class WatchNoteRow(Model):
     """What watching the service remembers: *value* is JSON."""
 
@@ -770,6 +817,9 @@ TABLES = (
     FullMailboxRow,
     AlertRow,
     WatchNoteRow,
+    ThroughputRow,
+    ThroughputTotalRow,
+    ThroughputHourRow,
     HookRow,
     HookTokenRow,
     ErasureRow,

@@ -30,6 +30,7 @@ from adapters.peewee_store.session import SAVEPOINT, Session
 from adapters.peewee_store.status_counts import StatusCounts
 from adapters.peewee_store.suppressions import SqlSuppressions, SqlTopics
 from adapters.peewee_store.templates import SqlTemplates
+from adapters.peewee_store.throughput import SqlThroughput
 from adapters.peewee_store.transaction_cache import TransactionCache
 from adapters.peewee_store.watching import SqlFullMailboxes, SqlWatch
 from adapters.peewee_store.webhooks import SqlLeases, SqlWebhooks
@@ -86,6 +87,7 @@ class SqlTransaction:
         self.retention = SqlRetention(session, self._status_counts)
         self.bounces = SqlBounces(session)
         self.events = SqlEvents(session, events)
+        self.throughput = SqlThroughput(session, cache)
         self.watch = SqlWatch(session)
         self.full_mailboxes = SqlFullMailboxes(session)
         self.hooks = SqlHooks(session)
@@ -107,6 +109,7 @@ class SqlTransaction:
         """Write the rest, before the commit; what is wrong with anything of it is raised."""
         self._last_sent_times.write()
         self._status_counts.write()
+        self.throughput.write()
         self.session.verify()
         self._last_sent_times.find_late()
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from application.delivery.rows import ResultRows
 from application.ports.queue import AttemptRepository
 from domain.account.account import Account
 from domain.email.attempt import Attempt
@@ -45,6 +46,12 @@ def ended_attempt(
         reason=verdict.reason,
         text=verdict.text,
     )
+
+
+def close_attempt(tx: ResultRows, attempt: Attempt) -> None:
+    """Write how the current attempt of an email ended, and count it."""
+    tx.attempts.close(attempt)
+    tx.throughput.attempt(attempt)
 
 
 def has_begun(attempts: AttemptRepository, email: Email) -> bool:

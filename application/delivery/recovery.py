@@ -7,7 +7,7 @@ from datetime import datetime
 import attrs
 
 from application.delivery.accounts import find, units_of
-from application.delivery.attempts import has_begun, open_attempt
+from application.delivery.attempts import close_attempt, has_begun, open_attempt
 from application.delivery.batch import Batch
 from application.delivery.policy import DeliveryPolicy
 from application.delivery.reporting import email_event
@@ -181,7 +181,8 @@ class Recovery:
         save_email(tx, back, was=email)
         unknown = email.phase is Phase.COMMITTING
         if began or unknown:
-            tx.attempts.close(
+            close_attempt(
+                tx,
                 attrs.evolve(
                     open_attempt(email, account, now=now),
                     ended_at=now,
@@ -189,7 +190,7 @@ class Recovery:
                     result=Result.UNKNOWN if unknown else Result.WAIT,
                     reason=OUTCOME_UNKNOWN if unknown else abandoned.reason,
                     text=abandoned.text,
-                )
+                ),
             )
         else:
             tx.attempts.withdraw(email.id, email.attempt_no)

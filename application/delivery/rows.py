@@ -11,13 +11,14 @@ from application.ports.cluster import InstanceRepository
 from application.ports.events import EventLog
 from application.ports.queue import AttemptRepository, DetailRepository, EmailRepository
 from application.ports.suppression import SuppressionRepository, TopicRepository
+from application.ports.throughput import ThroughputRepository
 from application.ports.watching import FullMailboxes
 
 
 class QueueRows(Protocol):
     """What tells who may send, and how much: accounts, the emails that wait, the ledger.
 
-    What a claim ends at once is told.
+    What a claim ends at once is told and counted.
     """
 
     @property
@@ -31,6 +32,9 @@ class QueueRows(Protocol):
 
     @property
     def events(self) -> EventLog: ...
+
+    @property
+    def throughput(self) -> ThroughputRepository: ...
 
 
 class ListRows(QueueRows, Protocol):

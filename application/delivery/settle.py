@@ -9,7 +9,12 @@ import attrs
 
 from application.delivery.account_health import AccountHealth
 from application.delivery.accounts import find_locked
-from application.delivery.attempts import ended_attempt, open_attempt, others_passed
+from application.delivery.attempts import (
+    close_attempt,
+    ended_attempt,
+    open_attempt,
+    others_passed,
+)
 from application.delivery.batch import Turn
 from application.delivery.policy import DeliveryPolicy
 from application.delivery.reporting import email_event, report_settled
@@ -81,7 +86,7 @@ class Settlement:
         def work(tx: ResultRows) -> None:
             save_email(tx, settled, was=email)
             _suppress_bounced(tx, email, settled, verdict, now=now)
-            tx.attempts.close(attempt)
+            close_attempt(tx, attempt)
             _keep_name(tx, attempt)
             if following is not None:  # its dialogue begins now
                 tx.attempts.open((open_attempt(following, account, now=now),))
@@ -164,7 +169,7 @@ class Settlement:
             told.append((settled, applied))
             save_email(tx, settled, was=email)
             _suppress_bounced(tx, email, settled, verdict, now=now)
-            tx.attempts.close(attempt)
+            close_attempt(tx, attempt)
             self._settle_ledger(tx.ledger, account, email, verdict)
             if current is not None:
                 self._health.save(tx, current, weighed, verdict, now=now)
@@ -207,6 +212,7 @@ class Settlement:
 
         def work(tx: ResultRows) -> Email | None:
             current = tx.emails.get(email.id)
+            # whoever took it from us has counted it
             tx.attempts.close(told_of(current, attempt))
             if verdict.result is not Result.SENT:
                 return None

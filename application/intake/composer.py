@@ -207,4 +207,5 @@ def _prepared(letter: Letter, made: Composed, email: Email) -> Prepared:
         subscription=None if letter.link is None else letter.link.subscription,
         blobs=made.message.blobs,
         large=made.large,
+        via=draft.via,
     )

@@ -22,6 +22,7 @@ from domain.message.compose import Content
 from domain.message.raw import RawMessage
 from domain.message.template import Value
 from domain.suppression import TOPIC, TOPIC_RULE, SuppressionReason
+from domain.throughput import Via
 
 _OF_TOPIC: Final = frozenset({"list-unsubscribe", "list-unsubscribe-post"})
 
@@ -85,6 +86,7 @@ class Draft:
     variables: Mapping[str, Value] = attrs.field(factory=dict, repr=False)
     template_used: TemplateUsed | None = None
     raw: RawMessage | None = None
+    via: Via = Via.API
 
     def recipients(self) -> tuple[Recipient, ...]:
         """Everybody who gets it, once, in order, under the first field that names them."""

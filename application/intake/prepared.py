@@ -10,6 +10,7 @@ from domain.email.lifecycle import Email
 from domain.message.attachment import Blob
 from domain.message.skeleton import PlacedBlob
 from domain.suppression import Subscription
+from domain.throughput import Via
 
 
 @attrs.frozen
@@ -27,3 +28,4 @@ class Prepared:
     subscription: Subscription | None = None
     blobs: tuple[PlacedBlob, ...] = ()
     large: Mapping[Blob, bytes] = attrs.field(factory=dict, repr=False)
+    via: Via = Via.API

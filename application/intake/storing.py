@@ -50,7 +50,7 @@ def store_emails(tx: Transaction, prepared: Sequence[Prepared]) -> Sequence[Emai
                 if one.subscription is not None
             }
         )
-    tell_accepted(tx, added)
+    tell_accepted(tx, zip(added, (one.via for one in prepared), strict=True))
     if carried:
         tx.blobs.place_all(
             {email.id: one.blobs for email, one in zip(added, prepared, strict=True)}

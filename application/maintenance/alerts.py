@@ -27,6 +27,7 @@ from domain.event.alert import (
 )
 from domain.event.event import BEGINNING, EventFilter, Position, StoredEvent
 from domain.events import Event
+from domain.throughput import Via
 
 PAGE: Final = 50
 PAGES: Final = 20  # of one run; each looks through so many events at most as the feed does
@@ -135,6 +136,7 @@ class Alerts:
             priority=_URGENT,
             account_id=account.id,
             expires_at=now + GOOD_FOR,
+            via=Via.SERVICE,
         )
         record = _record(event, alert, now=now)
 

@@ -10,6 +10,7 @@ from application.erasing import Erasing
 from application.maintenance.alerts import Alerts
 from application.maintenance.clock_repair import ClockRepair
 from application.maintenance.expiry import Expiry
+from application.maintenance.folding import Folding
 from application.maintenance.growth import QueueGrowth
 from application.maintenance.leftovers import Leftovers
 from application.maintenance.probe import PausedAccounts
@@ -33,8 +34,8 @@ IDEMPOTENCY_AGE: Final = timedelta(hours=24)
 
 
 class Maintenance:
-    """Takes emails from dead processes, expires old ones, removes what is old, renews tokens, looks
-    at the queue, sends alerts.
+    """Takes emails from dead processes, expires old ones, removes what is old, adds up what was
+    counted, renews tokens, looks at the queue, sends alerts.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Maintenance:
         self._retention = Retention(
             store=store, clock=clock, membership=membership, policy=retention, observe=observe
         )
+        self._folding = Folding(store=store, clock=clock, membership=membership)
         self._growth = QueueGrowth(store=store, clock=clock, membership=membership, policy=growth)
         self._alerts = alerts
         self._paused_accounts = PausedAccounts(
@@ -109,6 +111,7 @@ class Maintenance:
         self._renewals.run()
         self._authorizations.tend()
         self._paused_accounts.probe()
+        self._folding.run()
         self._growth.run()
         self._alerts.run()
 

@@ -27,6 +27,7 @@ from application.ports.queue import AttemptRepository, DetailRepository, EmailRe
 from application.ports.retention import RetentionRepository
 from application.ports.suppression import SuppressionRepository, TopicRepository
 from application.ports.templates import TemplateRepository
+from application.ports.throughput import ThroughputRepository
 from application.ports.watching import FullMailboxes, WatchRepository
 from application.ports.webhooks import LeaseRepository, WebhookRepository
 
@@ -113,6 +114,9 @@ class Transaction(Protocol):
 
     @property
     def events(self) -> EventLog: ...
+
+    @property
+    def throughput(self) -> ThroughputRepository: ...
 
     @property
     def watch(self) -> WatchRepository: ...

@@ -18,6 +18,7 @@ from domain.email.labels import NO_LABELS, labels
 from domain.mailbox import Mailbox
 from domain.message.raw import RawMessage, one_mailbox, read_raw
 from domain.message.seven_bit import seven_bit
+from domain.throughput import Via
 from entrypoints.smtp.orders import Orders, orders_of, without_orders
 
 # All that may stand beside an address in To and Cc. What they say is only shown to people.
@@ -48,6 +49,7 @@ def submitted(octets: bytes, recipients: Sequence[Address], *, scope: str) -> Su
         cc=_named(raw, "cc", envelope),
         envelope=envelope,
         sender=raw.sender,
+        via=Via.SMTP,
         topic=orders.topic,
         labels=labels(orders.tags, {}) if orders.tags else NO_LABELS,
     )

@@ -70,6 +70,7 @@ from tests.contract.retention_suite import RetentionContract
 from tests.contract.search_suite import SearchContract
 from tests.contract.suppression_suite import SuppressionContract
 from tests.contract.template_suite import TemplateContract
+from tests.contract.throughput_suite import ThroughputContract
 from tests.contract.watch_suite import WatchContract
 from tests.contract.webhook_suite import WebhookContract
 
@@ -99,6 +100,7 @@ class StoreContract(
     LabelContract,
     SearchContract,
     TemplateContract,
+    ThroughputContract,
     WatchContract,
     RetentionContract,
     WebhookContract,

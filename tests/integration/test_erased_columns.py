@@ -76,6 +76,8 @@ OF_THE_PROGRAM = {
     "email_topic.topic", "event.type", "idempotency.scope", "idempotency.email_ids",
     "recipient.kind", "recipient.fate", "recipient.reason", "recipient.reply_enhanced",
     "secret.name", "suppression.scope", "suppression.reason", "tally.status", "template.kind",
+    "throughput.what", "throughput.label", "throughput_total.what", "throughput_total.label",
+    "throughput_hour.what", "throughput_hour.label",
     "upload.content_type", "erasure.step", "schema_migration.name", "schema_migration.applied",
     "sqlite_sequence.name", "sqlite_sequence.seq", "alert.reason", "alert.problem",
     "watch_note.name", "watch_note.value", "event_hook.kind",

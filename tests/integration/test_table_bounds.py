@@ -60,6 +60,9 @@ BOUNDS = {
     "blob_chunk": "removed with its blob",
     "instance": "one row for each process; removed when the process ends or is dead",
     "tally": "one row for each status of each account, and on PostgreSQL for each connection",
+    "throughput": "a row for each hour, account and outcome; folded as the hour is over",
+    "throughput_total": "a row for each account and outcome",
+    "throughput_hour": "pruned after eight days",
     "account": PEOPLE,
     "account_dkim": PEOPLE,
     "event_hook": PEOPLE,
@@ -83,7 +86,7 @@ EMPTIED = [
     "email", "email_body", "email_blob", "email_detail", "email_topic", "email_tag",
     "email_metadata", "recipient", "bounce", "provider_name", "attempt", "ledger", "ledger_sum",
     "idempotency", "key_usage", "audit", "event", "full_mailbox", "alert", "upload", "blob",
-    "blob_chunk",
+    "blob_chunk", "throughput", "throughput_hour",
 ]  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from application.intake.submit import Accepted
 from domain.access import TESTER
 from domain.email.forecast import Forecast
 from domain.errors import Conflict, EmailServiceError, FieldError, InvalidInput
+from domain.throughput import Via
 from entrypoints.http.access import the_caller
 from entrypoints.http.dialects.dialect import AddressError, Order, Outcome, Receipt, Wanted
 from entrypoints.http.dialects.reading import Room
@@ -134,8 +135,10 @@ class DialectIntake:
         try:
             with self._judging.counting([one.fields]):
                 if "raw" in one.fields:
-                    return raw_draft(parse(RawEmailRequest, one.fields), headers)
-                return draft_of(parse(EmailRequest, one.fields), headers, one.files)
+                    draft = raw_draft(parse(RawEmailRequest, one.fields), headers)
+                else:
+                    draft = draft_of(parse(EmailRequest, one.fields), headers, one.files)
+                return attrs.evolve(draft, via=Via.DIALECT)
         except InvalidInput as error:
             raise _with_addresses(error, one.fields) from None
 
