@@ -32,8 +32,8 @@ class AccountFigures:
 
 @attrs.frozen(kw_only=True)
 class Figures:
-    """*emails* has every status. *oldest_due* is for how long the oldest email has been due that an
-    open account may send: zero if none is.
+    """*emails* has every status, *totals* what has happened so far. *oldest_due* is for how
+    long the oldest email has been due that an open account may send: zero if none is.
     """
 
     emails: Mapping[Status, int]

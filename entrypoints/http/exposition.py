@@ -2,20 +2,30 @@
 
 Labels are ids and words of a fixed set; a name stands in one metric alone, by which a query joins
 it. The accounts behind the first `MOST_ACCOUNTS` share the label ``other``, so that the number of
-series has a bound.
+series has a bound. Those that are gone keep their places: else one that is among the others would
+move, and a counter that falls is one that has begun anew.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Final
 
-from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from application.metrics import AccountFigures, Figures
 from domain.account.account import AccountState
 from domain.account.limits import Window
+from domain.outcome.verdict import Result
+from domain.throughput import BOUNDS, Totals
 
 MOST_ACCOUNTS: Final = 200
 OTHER: Final = "other"
@@ -55,8 +65,55 @@ class _Collector(Collector):
         )
         oldest.add_metric([], self._figures.oldest_due.total_seconds())
         yield oldest
+        yield from _of_totals(self._figures.totals)
+        named = _named(self._figures)
+        yield _attempts(self._figures.totals.attempts, named)
         accounts = self._figures.accounts
-        yield from _of_accounts(accounts[:MOST_ACCOUNTS], accounts[MOST_ACCOUNTS:])
+        yield from _of_accounts(
+            [one for one in accounts if one.id in named],
+            [one for one in accounts if one.id not in named],
+        )
+
+
+def _named(figures: Figures) -> Collection[int]:
+    """The accounts that have a label of their own. Ids are not used twice, so nobody leaves."""
+    ids = {one.id for one in figures.accounts}.union(of for of, _ in figures.totals.attempts)
+    return frozenset(sorted(ids)[:MOST_ACCOUNTS])
+
+
+def _of_totals(totals: Totals) -> Iterator[Metric]:
+    accepted = _counter("accepted", "Emails that were accepted, by the way they came in.", "via")
+    for via, number in totals.accepted.items():
+        accepted.add_metric([via.value], number)
+    yield accepted
+    ended = _counter("ended", "Emails that have ended.", "status")
+    for status, number in totals.ended.items():
+        ended.add_metric([status.value], number)
+    yield ended
+    bounds = (*(str(bound.total_seconds()) for bound in BOUNDS), "+Inf")
+    durations = HistogramMetricFamily(
+        f"{_PREFIX}handoff_seconds", "How long the attempts to hand an email off took."
+    )
+    durations.add_metric(
+        [],
+        buckets=list(zip(bounds, accumulate(totals.durations), strict=True)),
+        sum_value=totals.handing_off.total_seconds(),
+    )
+    yield durations
+
+
+def _attempts(attempts: Mapping[tuple[int, Result], int], named: Collection[int]) -> Metric:
+    """A series for each result that an account has had: hardly any has had all."""
+    family = _counter("attempts", "Attempts to hand an email off.", "account", "outcome")
+    others = Counter[Result]()
+    for (account_id, result), number in attempts.items():
+        if account_id in named:
+            family.add_metric([str(account_id), result.value], number)
+        else:
+            others[result] += number
+    for result, number in others.items():
+        family.add_metric([OTHER, result.value], number)
+    return family
 
 
 def _of_accounts(
@@ -96,6 +153,11 @@ def _states(shown: Sequence[AccountFigures], others: Sequence[AccountFigures]) -
     for state in AccountState if others else ():
         states.add_metric([OTHER, state.value], number[state])
     return states
+
+
+def _counter(name: str, meaning: str, *labels: str) -> CounterMetricFamily:
+    """Its name gets the end ``_total``."""
+    return CounterMetricFamily(_PREFIX + name, meaning, labels=labels)
 
 
 def _gauge(name: str, meaning: str, *labels: str) -> GaugeMetricFamily:

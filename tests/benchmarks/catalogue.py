@@ -21,6 +21,7 @@ from tests.benchmarks import (
     submission,
     suppressions,
     templates,
+    watching,
     webhooks,
 )
 from tests.benchmarks.figures import Benchmark
@@ -36,6 +37,7 @@ BENCHMARKS: Final[tuple[Benchmark, ...]] = (
     *retention.BENCHMARKS,
     *searching.BENCHMARKS,
     *dashboard.BENCHMARKS,
+    *watching.BENCHMARKS,
     *feed.BENCHMARKS,
     *fleet.BENCHMARKS,
     *peers.BENCHMARKS,

@@ -57,7 +57,24 @@ def told_and_true(folder: Path) -> tuple[Counter[tuple[str, int]], set[tuple[str
     return told, ends | {("email.accepted", email_id) for _, email_id in rows}
 
 
-def test_kill_9_loses_no_event_and_tells_none_without_its_commit(tmp_path: Path) -> None:
+def counted_and_true(folder: Path) -> tuple[dict[str, int], dict[str, int]]:
+    """What a database has counted of its emails and attempts, and what its rows say."""
+    with closing(sqlite3.connect(folder / "service.db")) as database:
+        counted = dict(
+            database.execute("SELECT what || ' ' || label, SUM(n) FROM throughput GROUP BY 1")
+        )
+        true = dict(
+            database.execute(
+                "SELECT 'accepted api', COUNT(*) FROM email"
+                " UNION ALL SELECT 'ended sent', COUNT(*) FROM email WHERE status = 'sent'"
+                " UNION ALL SELECT 'attempt ' || result, COUNT(*) FROM attempt"
+                " WHERE ended_at IS NOT NULL GROUP BY 1"
+            )
+        )
+    return counted, true
+
+
+def test_kill_9_loses_no_event_and_no_count_and_has_none_without_its_commit(tmp_path: Path) -> None:
     with SmtpServer(Script(latency_s=0.005)) as server, running(
         tmp_path, RETRY_SCHEDULE="1", EVENTS="all"
     ) as service:  # fmt: skip
@@ -71,6 +88,8 @@ def test_kill_9_loses_no_event_and_tells_none_without_its_commit(tmp_path: Path)
                 ends = {one for one in told if one[0] in ("email.sent", "email.accepted")}
                 assert ends == true
                 assert set(told.values()) == {1}
+                counted, rows = counted_and_true(tmp_path)
+                assert counted == rows
                 service.start()
 
         wait_until(service.all_sent)

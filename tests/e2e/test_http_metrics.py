@@ -10,7 +10,9 @@ from adapters.fakes.clock import FakeClock
 from adapters.fakes.memory_store import MemoryStore
 from domain.account.account import AccountState
 from domain.account.limits import Window
-from domain.email.status import Status
+from domain.email.status import TERMINAL, Status
+from domain.outcome.verdict import Result
+from domain.throughput import Via
 from entrypoints.http.exposition import MOST_ACCOUNTS, exposition
 from tests.applications import (
     a_client,
@@ -20,7 +22,8 @@ from tests.applications import (
     an_email_body,
     deliver,
 )
-from tests.builders import an_account
+from tests.builders import an_account, an_attempt, at
+from tests.dialect_ways import a_dialect_client, bearer
 
 
 def samples_of(reply):
@@ -73,6 +76,60 @@ def test_every_status_has_its_number_of_emails(client, application):
     found = samples_of(client.get("/metrics"))
     numbers = {status: found["emails", status] for status in Status}
     assert numbers == dict.fromkeys(Status, 0) | {Status.SENT: 2, Status.QUEUED: 1}
+
+
+def test_accepted_emails_are_counted_by_the_way_they_came_in(application):
+    body = {"from": "shop@example.com", "to": "ada@example.org", "subject": "x", "text": "x"}
+    assert a_dialect_client(application, bearer).post("/emails", json=body).status_code == 200
+    client = a_keyed_client(application, "admin")
+    send(client, 2)
+    found = samples_of(client.get("/metrics"))
+    numbers = {via: found["accepted_total", via] for via in Via}
+    assert numbers == dict.fromkeys(Via, 0) | {Via.API: 2, Via.DIALECT: 1}
+
+
+def test_attempts_and_ends_are_counted(client, application):
+    send(client, 2)
+    deliver(application)
+    found = samples_of(client.get("/metrics"))
+    assert found["attempts_total", "1", "sent"] == 2
+    assert [found["ended_total", status] for status in sorted(TERMINAL)] == [0, 0, 2]
+
+
+def test_the_durations_are_a_histogram_whose_buckets_add_up(clock):
+    store = MemoryStore(clock=clock)
+    client = a_client(an_application(clock=clock, store=store))
+    took = (timedelta(seconds=seconds) for seconds in (0.01, 0.2, 0.2, 99))
+    for duration in took:
+        attempt = an_attempt(ended_at=at(0), duration=duration, result=Result.SENT)
+        store.write(lambda tx, one=attempt: tx.throughput.attempt(one))
+    found = samples_of(client.get("/metrics"))
+    buckets = {key[1]: n for key, n in found.items() if key[0] == "handoff_seconds_bucket"}
+    assert [buckets[le] for le in ("0.05", "0.1", "0.25", "60.0", "+Inf")] == [1, 1, 3, 3, 4]
+    assert found["handoff_seconds_count",] == 4
+    assert found["handoff_seconds_sum",] == pytest.approx(99.41)
+
+
+def test_an_account_that_is_removed_takes_neither_its_counter_nor_its_place_along(clock):
+    """Else one of the others would get a series of its own, and their counter would fall."""
+    store = MemoryStore(clock=clock)
+    application = an_application(clock=clock, store=store)
+    client = a_client(application)
+    for number in range(1, MOST_ACCOUNTS + 2):
+        account = an_account(name=f"account {number}")
+        store.write(lambda tx, account=account: tx.accounts.add(account))
+        attempt = an_attempt(account_id=number, ended_at=at(0), result=Result.SENT)
+        if number != 2:  # which never tries anything
+            store.write(lambda tx, attempt=attempt: tx.throughput.attempt(attempt))
+    before = samples_of(client.get("/metrics"))
+    for number in (1, 2):
+        application.account_service.delete(number)
+    after = samples_of(client.get("/metrics"))
+    assert before["attempts_total", "other", "sent"] == 1
+    assert {key: n for key, n in after.items() if key[0] == "attempts_total"} == {
+        **{key: n for key, n in before.items() if key[0] == "attempts_total"},
+        ("attempts_total", "2", "sent"): 0,
+    }
 
 
 def test_the_oldest_due_email_tells_for_how_long_it_waits(client, clock):

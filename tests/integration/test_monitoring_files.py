@@ -13,7 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from application.metrics import AccountFigures, Figures
 from domain.account.account import AccountState
 from domain.account.limits import Window
-from domain.email.status import Status
+from domain.email.status import TERMINAL, Status
+from domain.outcome.verdict import Result
+from domain.throughput import BOUNDS, Totals, Via
 from entrypoints.http.exposition import MOST_ACCOUNTS, exposition
 from tests.missing import missing
 from tests.running import ROOT
@@ -39,8 +41,16 @@ def every_figure():
         )
         for number in range(1, MOST_ACCOUNTS + 10)
     ]
+    totals = Totals(
+        accepted=dict.fromkeys(Via, 1),
+        ended=dict.fromkeys(TERMINAL, 1),
+        attempts={(one.id, result): 1 for one in accounts for result in Result},
+        durations=(1,) * (len(BOUNDS) + 1),
+        handing_off=timedelta(seconds=1),
+    )
     emails = dict.fromkeys(Status, 1)
-    return Figures(emails=emails, oldest_due=timedelta(seconds=1), accounts=accounts)
+    oldest_due = timedelta(seconds=1)
+    return Figures(emails=emails, totals=totals, oldest_due=oldest_due, accounts=accounts)
 
 
 TEXT = exposition(every_figure(), version="1.2.3").decode()
@@ -122,7 +132,30 @@ def test_every_metric_is_shown_by_the_dashboard():
 def test_the_page_lists_every_metric_with_its_labels():
     rows = re.findall(r"^\| `(email_service_\w+)` \| ([^|]*)\|", PAGE.read_text("utf-8"), re.M)
     told = {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in rows}
-    assert told == {name: set(labels) for name, labels in exported().items()}
+    named = {name: set(labels) for name, labels in exported().items()}
+    for part in ("_bucket", "_sum"):  # of a histogram, which has one row
+        named.pop(f"email_service_handoff_seconds{part}")
+    named["email_service_handoff_seconds"] = named.pop("email_service_handoff_seconds_count")
+    assert told == named
+
+
+GAUGES = {family.name for family in text_string_to_metric_families(TEXT) if family.type == "gauge"}
+
+
+@pytest.mark.parametrize("title", EXPRESSIONS)
+def test_how_fast_something_rises_is_asked_of_counters_alone(title):
+    """A gauge falls too, when email is tried again or removed: it hides what came meanwhile."""
+    rising = re.findall(r"\b(?:rate|irate|increase)\((email_service_\w+)", EXPRESSIONS[title])
+    assert set(rising) & GAUGES == set()
+    assert not re.search(r"\b(?:delta|idelta|deriv)\(", EXPRESSIONS[title])
+
+
+def test_a_counter_is_asked_for_how_fast_it_rises():
+    counters = set(exported()) - GAUGES
+    for expression in EXPRESSIONS.values():
+        asked = {name for name, _ in _METRIC.findall(expression)} & counters
+        rising = re.findall(r"\b(?:rate|increase)\((email_service_\w+)", expression)
+        assert asked == set(rising)
 
 
 @pytest.mark.parametrize(
