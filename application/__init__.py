@@ -12,6 +12,7 @@ from application.account_inbox import AccountInbox
 from application.account_writer import AccountWriter
 from application.accounts import AccountService
 from application.api_keys import ApiKeys
+from application.attention import Attention
 from application.cluster.membership import Membership
 from application.dashboard_sessions import DashboardSessions
 from application.delivery import Delivery
@@ -50,6 +51,7 @@ from application.suppressions import Suppressions
 from application.templates import Templates
 from application.unsubscribe import Unsubscribe
 from application.unsubscribe_links import UnsubscribeLinks
+from application.upcoming import Upcoming
 from application.webhooks.calls import WebhookCalls
 from application.webhooks.election import CallerElection
 from application.webhooks.outbox import LEASE_NAME, Outbox, new_outbox
@@ -83,6 +85,8 @@ class Application:
     doctor: Doctor
     templates: Templates
     queries: Queries
+    attention: Attention
+    upcoming: Upcoming
     metrics: Metrics
     overview: Overview
     event_feed: EventFeed
@@ -300,6 +304,10 @@ def assemble(ports: Ports, rules: ServicePolicy, *, host: str, pid: int) -> Appl
             hidden_reasons=rules.delivery.replies.hidden_reasons,
         ),
         overview=Overview(store=ports.store, clock=ports.clock),
+        attention=Attention(
+            store=ports.store, clock=ports.clock, windows=windows, lease=rules.lease.lease
+        ),
+        upcoming=Upcoming(store=ports.store, clock=ports.clock, forecasts=forecasts),
         metrics=Metrics(store=ports.store, clock=ports.clock, windows=windows),
         event_feed=event_feed,
         event_hooks=EventHooks(

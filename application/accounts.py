@@ -103,12 +103,12 @@ class AccountService:
         self._sender.retire(account_id)
         self.announce(account, "account_deleted")
 
-    def pause(self, account_id: int, *, caller: Caller = LOCAL) -> Account:
-        """Hand nothing off until it is resumed."""
+    def pause(self, account_id: int, *, reason: str = "", caller: Caller = LOCAL) -> Account:
+        """Hand nothing off until it is resumed; *reason* is for other people. InvalidInput."""
         return self._set_health(
             account_id,
             "account_paused",
-            lambda account, now: account.paused_by_hand(now=now),
+            lambda account, now: account.paused_by_hand(now=now, text=reason),
             caller=caller,
         )
 

@@ -4,7 +4,7 @@ Nothing here looks at each email that waits: of each line MOST_COUNTED emails ar
 index, and the counts of the queues tell how many more there are.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -83,6 +83,11 @@ class Forecasting:
         if account.active and self._caller.accounts is None and self._tx.emails.depth(None):
             queues.add(ANY_ACCOUNT)
         return of_queues(queues, self._situation(queues))
+
+    def of_each(self, queues: Collection[int]) -> Mapping[int, Expected]:
+        """Of all that waits in each of these queues (0: the one of mail for any account)."""
+        situation = self._situation(queues)
+        return {queue: of_queues({queue}, situation) for queue in queues}
 
     def windows_of(self, account: Account) -> Sequence[WindowUse]:
         """Of each window that has a limit what is used, and when other mail has room again."""

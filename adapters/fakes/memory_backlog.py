@@ -41,6 +41,15 @@ class MemoryBacklog:
             for (queue, priority, due_at), recipients in sorted(found.items())
         ]
 
+    def scheduled(
+        self, queues: Collection[int], *, after: datetime, until: datetime, most: int
+    ) -> Mapping[int, int]:
+        """Counted."""
+        times = [(queue_of(email), email.eligible_at) for email in self._waiting()]
+        return {
+            queue: sum(of == queue and after < at <= until for of, at in times) for queue in queues
+        }
+
     def place(self, email: Email, queue: int, *, most: int) -> Place:
         """Counted."""
         key = (email.eligible_at, email.id)

@@ -51,7 +51,14 @@ from domain.email.claim_policy import (
 )
 from domain.email.labels import NO_LABELS, Labels
 from domain.email.lifecycle import Email
-from domain.email.listing import ANYTHING, EmailSummary, Page, Search, Waiting
+from domain.email.listing import (
+    ANYTHING,
+    EmailSummary,
+    FailedEmail,
+    Page,
+    Search,
+    Waiting,
+)
 from domain.email.recipient import RecipientField
 from domain.email.settlement import POISON_CRASHES
 from domain.email.status import WAITING, Status
@@ -423,6 +430,16 @@ class _Emails:
             waiting=self.depth(account_id),
             sending=sum(e.account_id == account_id for e in self._sending()),
         )
+
+    def failed(self, *, since: datetime, limit: int) -> Sequence[FailedEmail]:
+        found = [
+            FailedEmail(id=e.id, account_id=e.account_id, reason=e.reason_code, at=e.updated_at)
+            for e in self._tables.emails.values()
+            if e.status is Status.FAILED
+            and e.updated_at >= since
+            and e.id not in self._tables.purged
+        ]
+        return sorted(found, key=lambda email: (email.at, email.id), reverse=True)[:limit]
 
     def counts(self) -> Mapping[Status, int]:
         statuses = [email.status for email in self._tables.emails.values()]

@@ -41,6 +41,10 @@ _GROUPS: Final = (
 )
 _DUE: Final = _GROUPS.format(when="<=")
 _LATER: Final = _GROUPS.format(when=">")
+_BETWEEN: Final = (
+    "SELECT COUNT(*) FROM (SELECT 1"
+    f" {_LINE} AND eligible_at > ? AND eligible_at <= ? LIMIT ?) AS counted"
+)
 _NEIGHBOURS: Final = (
     "SELECT COUNT(*) FROM (SELECT 1"
     f" {_LINE} AND (eligible_at, id) {{side}} (?, ?) LIMIT ?) AS counted"
@@ -92,6 +96,19 @@ class SqlBacklog:
             for group in self._counted((queue, priority), due_at=micros(now), most=most)
         ]
         return completed(counted, wanted, self._weights(counted))
+
+    def scheduled(
+        self, queues: Collection[int], *, after: datetime, until: datetime, most: int
+    ) -> Mapping[int, int]:
+        """Along the same index, line by line."""
+        span = (micros(after), micros(until), most)
+        return {
+            queue: sum(
+                self._session.execute(_BETWEEN, (queue, priority, *span)).fetchone()[0]
+                for priority in PRIORITIES
+            )
+            for queue in queues
+        }
 
     def place(self, email: Email, queue: int, *, most: int) -> Place:
         """Along the index to both sides; by its id if both are long."""

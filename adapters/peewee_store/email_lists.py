@@ -1,6 +1,7 @@
 """Pages of emails for people, newest first."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ from adapters.peewee_store import rows
 from adapters.peewee_store.queries import Prepared, given, literal
 from adapters.peewee_store.session import Session
 from adapters.peewee_store.tables import EmailRow
-from domain.email.listing import EmailSummary, Page
+from domain.email.listing import EmailSummary, FailedEmail, Page
 from domain.email.status import Status
 
 # by their own names: a plan of the database names what it reads
@@ -26,6 +27,11 @@ _TO: Final = (
 )
 _TAGS: Final = (
     "SELECT email_id, tag FROM email_tag WHERE email_id {among} ORDER BY email_id, position"
+)
+_FAILED: Final = (
+    "SELECT id, account_id, reason_code, updated_at FROM email"
+    " WHERE live = 0 AND content_purged_at IS NULL AND status = 'failed' AND updated_at >= ?"
+    " ORDER BY updated_at DESC, id DESC LIMIT ?"
 )
 _CONDITIONS: Final[Mapping[str, Any]] = {
     # what is sending is few and has an index of its own; the other one has nothing of it
@@ -75,6 +81,15 @@ def summaries(session: Session, found: Sequence[rows.Row]) -> tuple[EmailSummary
         for email_id, text in session.execute(query.format(among=among), ids).fetchall():
             of[email_id][place].append(text)
     return tuple([rows.summary_of(row, *of[row[0]]) for row in found])
+
+
+def failed(session: Session, *, since: datetime, limit: int) -> Sequence[FailedEmail]:
+    """The last first, along the index that retention goes by."""
+    found = session.execute(_FAILED, (rows.micros(since), limit)).fetchall()
+    return [
+        FailedEmail(id=email_id, account_id=account_id, reason=reason, at=rows.moment(at))
+        for email_id, account_id, reason, at in found
+    ]
 
 
 def _numbered(ids: Collection[int]) -> dict[str, int]:

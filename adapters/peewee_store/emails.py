@@ -43,7 +43,7 @@ from domain.email.claim_policy import (
     refuse_unclaimable,
 )
 from domain.email.lifecycle import Email
-from domain.email.listing import ANYTHING, Page, Search, Waiting
+from domain.email.listing import ANYTHING, FailedEmail, Page, Search, Waiting
 from domain.email.settlement import POISON_CRASHES
 from domain.email.status import WAITING, Phase, Status
 from domain.errors import NotFound, StaleAttempt
@@ -383,6 +383,10 @@ class SqlEmails:
             return Waiting(waiting=waiting, sending=counts[Status.SENDING])
         (sending,) = self._session.execute(_SENDING, (account_id,)).fetchone()
         return Waiting(waiting=waiting, sending=sending)
+
+    def failed(self, *, since: datetime, limit: int) -> Sequence[FailedEmail]:
+        """Along the index of the emails that have ended and have their message."""
+        return email_lists.failed(self._session, since=since, limit=limit)
 
     def counts(self) -> Mapping[Status, int]:
         """From the counts."""

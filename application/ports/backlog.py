@@ -22,6 +22,15 @@ class Backlog(Protocol):
         """
         ...
 
+    def scheduled(
+        self, queues: Collection[int], *, after: datetime, until: datetime, most: int
+    ) -> Mapping[int, int]:
+        """How many emails of each of these queues become due after *after* and by *until*.
+
+        Of each line at most *most* are counted.
+        """
+        ...
+
     def place(self, email: Email, queue: int, *, most: int) -> Place:
         """Where an email that waits stands, or would stand, in the line of its priority in *queue*.
 

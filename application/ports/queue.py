@@ -8,7 +8,7 @@ from domain.account.account import Account
 from domain.email.attempt import Attempt
 from domain.email.detail import Detail
 from domain.email.lifecycle import Email
-from domain.email.listing import ANYTHING, Page, Search, Waiting
+from domain.email.listing import ANYTHING, FailedEmail, Page, Search, Waiting
 from domain.email.settlement import POISON_CRASHES
 from domain.email.status import Status
 
@@ -131,6 +131,10 @@ class EmailRepository(Protocol):
 
     def waiting(self, account_id: int | None = None) -> Waiting:
         """How many emails wait (for this account by name, or in all) and how many are sending."""
+        ...
+
+    def failed(self, *, since: datetime, limit: int) -> Sequence[FailedEmail]:
+        """Up to *limit* emails that failed then or later and have their message, the last first."""
         ...
 
     def counts(self) -> Mapping[Status, int]:

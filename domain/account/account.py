@@ -38,6 +38,7 @@ IMPLICIT_TLS_PORTS: Final = frozenset({465, 2465})
 # The password was given for these: after a change of one of them it must be given again.
 DESTINATION_FIELDS: Final = ("host", "port", "security", "username")
 MOST_ALIASES: Final = 100
+LONGEST_WHY: Final = 200  # characters of why a person has paused it
 ANY_LOCAL: Final = "*"  # *@example.org
 PASSWORD_MISSING: Final = "password_missing"  # noqa: S105 - the reason of a pause
 _OAUTH_FORGOTTEN: Final = (
@@ -212,11 +213,18 @@ class Account:
         text = f"it is not authorized: {how_to_authorize(self.id)}"
         return attrs.evolve(self, health=self.health.halted(NEEDS_CONSENT, now=now, text=text))
 
-    def paused_by_hand(self, *, now: datetime) -> "Account":
-        """Paused until a person resumes it; one that awaits its password is paused already."""
+    def paused_by_hand(self, *, now: datetime, text: str = "") -> "Account":
+        """Paused until a person resumes it; one that awaits its password is paused already.
+
+        *text* is why, for other people. InvalidInput.
+        """
+        text = text.strip()
+        if len(text) > LONGEST_WHY or not text.isprintable():
+            message = f"must be at most {LONGEST_WHY} printable characters in one line"
+            raise InvalidInput(FieldError("reason", message))
         if self.awaits_password:
             return self
-        return attrs.evolve(self, health=self.health.halted(BY_HAND, now=now))
+        return attrs.evolve(self, health=self.health.halted(BY_HAND, now=now, text=text))
 
     def resumed(self) -> "Account":
         """Its faults forgiven. Conflict while it awaits its password."""

@@ -30,6 +30,16 @@ class EmailSummary:
     tags: tuple[str, ...] = ()
 
 
+@attrs.frozen(kw_only=True)
+class FailedEmail:
+    """An email that has failed: why, when, and through which account it was tried last."""
+
+    id: int
+    account_id: int | None
+    reason: str | None
+    at: datetime
+
+
 @attrs.frozen
 class Page:
     """One page of a list; *next_before* is the cursor of the next one, or None at the end."""

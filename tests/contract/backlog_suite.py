@@ -51,6 +51,19 @@ class BacklogContract:
         ]
         assert max(lines) - min(lines) <= 10
 
+    def test_what_becomes_due_in_a_span_is_counted_for_each_queue(self, store: Store) -> None:
+        store.write(lambda tx: tx.accounts.add(an_account()))
+        for priority, due in ((1, 0), (2, 1), (3, 10), (5, 10), (3, 11)):
+            add(store, priority=priority, eligible_at=at(due))
+        add(store, account_id=1, pinned=True, eligible_at=at(5))
+        add(store, eligible_at=at(5), status=Status.CANCELLED)
+
+        found = store.read(
+            lambda tx: tx.backlog.scheduled([0, 1, 2], after=NOW, until=at(10), most=9)
+        )
+
+        assert dict(found) == {0: 3, 1: 1, 2: 0}
+
     def test_the_place_of_an_email_is_that_of_a_claim(self, store: Store) -> None:
         early, late = add(store, eligible_at=at(-5)), add(store, eligible_at=at(5))
         same = [add(store) for _ in range(3)]

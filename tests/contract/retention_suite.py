@@ -111,6 +111,24 @@ class RetentionContract:
             store.write(lambda tx: tx.emails.save(email.changed(status=Status.RETRY), was=email))
         assert store.read(lambda tx: tx.emails.get(email_id)).status is Status.FAILED
 
+    def test_emails_that_failed_since_come_the_last_first(
+        self, store: Store, account: Account
+    ) -> None:
+        of = {"account_id": account.id}
+        ended(store, Status.FAILED, ended_at=at(-1), **of)
+        first = ended(store, Status.FAILED, ended_at=at(0), reason_code="refused", **of)
+        last = ended(store, Status.FAILED, ended_at=at(3))
+        ended(store, Status.SENT, ended_at=at(2), **of)
+
+        def found(limit: int) -> list[tuple[int, int | None, str | None, datetime]]:
+            some = store.read(lambda tx: tx.emails.failed(since=NOW, limit=limit))
+            return [(one.id, one.account_id, one.reason, one.at) for one in some]
+
+        assert found(9) == [(last, None, None, at(3)), (first, account.id, "refused", at(0))]
+        assert found(1) == found(9)[:1]
+        assert purge(store, Status.FAILED, ended_before=at(9)) == 3
+        assert found(9) == []
+
     def test_emails_that_have_ended_come_by_id_with_their_times(self, store: Store) -> None:
         ids = [
             ended(store, status, ended_at=at(n))

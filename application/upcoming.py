@@ -1,0 +1,86 @@
+"""What goes out in the next hours: what is due now, what is scheduled, and what holds it up."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import attrs
+
+from application.forecasting import Forecasting, ForecastPolicy
+from application.ports.store import StoreReader, Transaction
+from application.ports.system import Clock
+from domain.access import LOCAL, Caller, Scope
+from domain.account.account import Account
+from domain.email.claim_policy import ANY_ACCOUNT
+from domain.email.forecast import Expected
+
+MOST_QUEUES: Final = 10  # that a forecast is made for
+UPCOMING_COUNTED: Final = 2000
+
+
+@attrs.frozen(kw_only=True)
+class UpcomingQueue:
+    """Emails of one account, or with *account* None of those that any account may send.
+
+    *waiting* are all of them, *scheduled* those that become due within the hours asked for, counted
+    up to `UPCOMING_COUNTED` of each priority. *expected* is when the last of all goes.
+    """
+
+    account: Account | None
+    waiting: int
+    scheduled: int
+    expected: Expected
+
+
+@attrs.frozen(kw_only=True)
+class UpcomingMail:
+    """The largest queues first; *others* are queues with mail that are left out, with
+    *others_waiting* emails.
+    """
+
+    until: datetime
+    queues: Sequence[UpcomingQueue]
+    others: int = 0
+    others_waiting: int = 0
+
+
+class Upcoming:
+    """The use case of whoever runs the service."""
+
+    def __init__(self, *, store: StoreReader, clock: Clock, forecasts: ForecastPolicy) -> None:
+        self._store = store
+        self._clock = clock
+        self._forecasts = forecasts
+
+    def within(self, span: timedelta, *, caller: Caller = LOCAL) -> UpcomingMail:
+        """As far as it is known now; of this caller's accounts. Forbidden."""
+        caller.require(Scope.READ)
+        now = self._clock.now()
+        return self._store.read(lambda tx: self._look(tx, now + span, caller, now=now))
+
+    def _look(
+        self, tx: Transaction, until: datetime, caller: Caller, *, now: datetime
+    ) -> UpcomingMail:
+        accounts = {one.id: one for one in tx.accounts.all() if caller.may_use(one.id)}
+        depths = {queue: depth for queue in accounts if (depth := tx.emails.depth(queue))}
+        if caller.accounts is None and (shared := tx.emails.depth(None)):
+            depths[ANY_ACCOUNT] = shared
+        largest = sorted(depths, key=lambda queue: -depths[queue])
+        told, left_out = largest[:MOST_QUEUES], largest[MOST_QUEUES:]
+        forecasting = Forecasting(tx, self._forecasts, now=now, caller=caller)
+        expected = forecasting.of_each(told)
+        scheduled = tx.backlog.scheduled(told, after=now, until=until, most=UPCOMING_COUNTED)
+        return UpcomingMail(
+            until=until,
+            queues=[
+                UpcomingQueue(
+                    account=accounts.get(queue),
+                    waiting=depths[queue],
+                    scheduled=scheduled[queue],
+                    expected=expected[queue],
+                )
+                for queue in told
+            ],
+            others=len(left_out),
+            others_waiting=sum(depths[queue] for queue in left_out),
+        )
