@@ -1,6 +1,6 @@
 """What goes out in the next hours: what is due now, what is scheduled, and what holds it up."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -58,6 +58,21 @@ class Upcoming:
         now = self._clock.now()
         return self._store.read(lambda tx: self._look(tx, now + span, caller, now=now))
 
+    def of_accounts(
+        self, account_ids: Collection[int], span: timedelta, *, caller: Caller = LOCAL
+    ) -> Mapping[int, UpcomingQueue]:
+        """The same of these accounts, as far as they are there and this caller's."""
+        caller.require(Scope.READ)
+        now = self._clock.now()
+
+        def work(tx: Transaction) -> Mapping[int, UpcomingQueue]:
+            known = {one.id: one for one in tx.accounts.all() if caller.may_use(one.id)}
+            depths = {one: tx.emails.depth(one) for one in account_ids if one in known}
+            queues = self._queues(tx, depths, known, now + span, caller, now=now)
+            return dict(zip(depths, queues, strict=True))
+
+        return self._store.read(work)
+
     def _look(
         self, tx: Transaction, until: datetime, caller: Caller, *, now: datetime
     ) -> UpcomingMail:
@@ -67,20 +82,35 @@ class Upcoming:
             depths[ANY_ACCOUNT] = shared
         largest = sorted(depths, key=lambda queue: -depths[queue])
         told, left_out = largest[:MOST_QUEUES], largest[MOST_QUEUES:]
-        forecasting = Forecasting(tx, self._forecasts, now=now, caller=caller)
-        expected = forecasting.of_each(told)
-        scheduled = tx.backlog.scheduled(told, after=now, until=until, most=UPCOMING_COUNTED)
+        wanted = {queue: depths[queue] for queue in told}
         return UpcomingMail(
             until=until,
-            queues=[
-                UpcomingQueue(
-                    account=accounts.get(queue),
-                    waiting=depths[queue],
-                    scheduled=scheduled[queue],
-                    expected=expected[queue],
-                )
-                for queue in told
-            ],
+            queues=self._queues(tx, wanted, accounts, until, caller, now=now),
             others=len(left_out),
             others_waiting=sum(depths[queue] for queue in left_out),
         )
+
+    def _queues(
+        self,
+        tx: Transaction,
+        depths: Mapping[int, int],
+        accounts: Mapping[int, Account],
+        until: datetime,
+        caller: Caller,
+        *,
+        now: datetime,
+    ) -> Sequence[UpcomingQueue]:
+        """Of the queues of *depths*, in their order."""
+        filled = [queue for queue, depth in depths.items() if depth]
+        forecasting = Forecasting(tx, self._forecasts, now=now, caller=caller)
+        expected = forecasting.of_each(filled)
+        scheduled = tx.backlog.scheduled(filled, after=now, until=until, most=UPCOMING_COUNTED)
+        return [
+            UpcomingQueue(
+                account=accounts.get(queue),
+                waiting=depth,
+                scheduled=scheduled.get(queue, 0),
+                expected=expected.get(queue, Expected(at=now)),
+            )
+            for queue, depth in depths.items()
+        ]

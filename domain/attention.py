@@ -30,7 +30,7 @@ class NeedKind(StrEnum):
     """What is wrong, the most urgent first."""
 
     NOBODY_DELIVERS = "nobody_delivers"
-    NO_ACCOUNT = "no_account"  # mail waits, and no account is active
+    NO_ACCOUNT = "no_account"  # none is active
     NEEDS_CONSENT = "needs_consent"
     PAUSED = "paused"
     UNREACHABLE = "unreachable"
@@ -139,7 +139,7 @@ def of_queue(
     """What the queue needs: *waiting* emails are in it, the oldest due for *oldest_due* that an
     open account may send. *active*: an account is; *delivering*: a process is.
     """
-    if waiting and not active:
+    if not active:
         return (Need(kind=NeedKind.NO_ACCOUNT, number=waiting),)
     if oldest_due >= LONGEST_DUE and not delivering:
         return (Need(kind=NeedKind.NOBODY_DELIVERS, number=waiting),)

@@ -7,11 +7,12 @@ as good as a password until it is used.
 
 import logging
 from typing import ClassVar, Final
+from urllib.parse import urlsplit
 
 from flask import Blueprint, Response
 
 from application import Application
-from domain.account.authorization import CALLBACK
+from domain.account.authorization import CALLBACK, LIFETIME
 from domain.errors import Conflict, NotFound, Unavailable
 from entrypoints.http.public_page import STYLES, later_page, public_page
 from entrypoints.http.requests import the_request
@@ -55,6 +56,20 @@ class AuthorizationPage:
         page = public_page("oauth/done.html", account=account.name)
         page.delete_cookie(COOKIE, path=CALLBACK)
         return page
+
+
+def keep_cookie(reply: Response, cookie: str, *, callback: str) -> None:
+    """Let the browser that began it keep what must come back to the page at *callback*."""
+    place = urlsplit(callback)
+    reply.set_cookie(
+        COOKIE,
+        cookie,
+        max_age=int(LIFETIME.total_seconds()),
+        path=place.path,
+        secure=place.scheme == "https",
+        httponly=True,
+        samesite="Lax",  # it comes along when the provider sends the browser back
+    )
 
 
 def _one(name: str) -> str:

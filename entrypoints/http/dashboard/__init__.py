@@ -1,10 +1,10 @@
 """The dashboard: pages for people, under /dashboard.
 
 Every page works without JavaScript. `page.py` answers a page or an error, `forms.py` reads forms,
-`words.py` has the words for what is shown. A module for each
-subject has a class with its pages; they call the same use cases as the API, with the caller's own
-limits. The door (`http/access.py`) has recognised the caller, and checked a form, before a page is
-asked.
+`words.py` has the words for what is shown, `http/browsers.py` knows cookies and the tokens of
+forms. A module for each subject has a class with its pages; they call the same use cases as the
+API, with the caller's own limits. The door (`http/access.py`) has recognised the caller, and
+checked a form, before a page is asked.
 """
 
 from typing import ClassVar, Final, Protocol
@@ -15,8 +15,10 @@ from werkzeug.exceptions import NotFound as NoSuchPage
 
 from application import Application
 from domain.errors import EmailServiceError
+from entrypoints.http.dashboard.accounts import AccountsPages
 from entrypoints.http.dashboard.keys import KeyPages
 from entrypoints.http.dashboard.login import LoginPages
+from entrypoints.http.dashboard.new_account import NewAccountPages
 from entrypoints.http.dashboard.overview import OverviewPages
 from entrypoints.http.dashboard.page import ROOT, error_page
 from entrypoints.http.dashboard.webhooks import WebhookPages
@@ -36,11 +38,14 @@ class Dashboard:
     BLUEPRINT: ClassVar = "dashboard"
 
     def __init__(self, application: Application) -> None:
+        accounts = AccountsPages(application)
         self._pages: Final[tuple[Pages, ...]] = (
             LoginPages(application),
             OverviewPages(application),
             WebhookPages(application),
             KeyPages(application),
+            accounts,
+            NewAccountPages(application, accounts),
         )
 
     def routes(self) -> Blueprint:

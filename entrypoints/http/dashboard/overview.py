@@ -1,32 +1,53 @@
-"""The page that is seen first: what needs somebody, and how the queue stands."""
+"""The page that is seen first: what needs somebody, what happened, and what goes out next."""
+
+from datetime import timedelta
+from typing import Final
 
 from flask import Blueprint, Response
 
 from application import Application
-from domain.email.status import WAITING, Status
-from entrypoints.http.dashboard.page import caller_of_page, page
+from entrypoints.http.dashboard.needs import told
+from entrypoints.http.dashboard.page import POLL, caller_of_page, page
+from entrypoints.http.dashboard.plot import plot_of
+from entrypoints.http.requests import the_request
+
+TONIGHT: Final = timedelta(hours=12)
+MOST_NEEDS: Final = 30
+DAY, WEEK = "24h", "7d"
+_HOURS: Final = {DAY: 24, WEEK: 7 * 24}
 
 
 class OverviewPages:
     """The overview."""
 
     def __init__(self, application: Application) -> None:
-        self._queries = application.queries
-        self._metrics = application.metrics
+        self._attention = application.attention
+        self._overview = application.overview
+        self._upcoming = application.upcoming
 
     def add_to(self, routes: Blueprint) -> None:
         """Route it."""
         routes.add_url_rule("", "overview", self.overview)
 
     def overview(self) -> Response:
-        """One cheap read."""
-        caller = caller_of_page()
-        accounts = self._queries.accounts(caller=caller)
-        figures = self._metrics.figures(caller=caller) if caller.accounts is None else None
+        """Who only asks for freshness gets the live part: the rest costs more and changes less."""
+        caller, asked = caller_of_page(), the_request()
+        needs = self._attention.needs(caller=caller)
+        activity = self._overview.activity(caller=caller) if caller.accounts is None else None
+        span = asked.args.get("range", DAY)
+        span = span if span in _HOURS else DAY
+        hours = activity.hours[-_HOURS[span] :] if activity else ()
         return page(
             "overview.html",
-            accounts=accounts,
-            figures=figures,
-            waiting=figures and sum(figures.emails[one] for one in WAITING),
-            failed=figures and figures.emails[Status.FAILED],
+            needs=[told(need) for need in needs[:MOST_NEEDS]],
+            more_needs=max(0, len(needs) - MOST_NEEDS),
+            activity=activity,
+            today=activity and activity.hours[-24:],
+            span=span,
+            spans=tuple(_HOURS),
+            hours=hours,
+            plot=plot_of(hours) if hours else None,
+            upcoming=None
+            if POLL in asked.headers
+            else self._upcoming.within(TONIGHT, caller=caller),
         )

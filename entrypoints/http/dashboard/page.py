@@ -64,6 +64,7 @@ class Place(NamedTuple):
 
 PLACES: Final = (
     Place("Overview", "dashboard.overview"),
+    Place("Accounts", "dashboard.accounts"),
     Place("Webhooks", "dashboard.webhooks"),
     Place("Keys", "dashboard.keys"),
     Place("Audit", "dashboard.audit"),
@@ -129,6 +130,14 @@ NOTICES: Final[Mapping[str, str]] = {
     "tested": "The test is on its way: it will be among the calls in a moment.",
     "replayed": "The event is sent again: the call will be in the list in a moment.",
     "revoked": "Revoked. Programs with this key are refused from now on.",
+    "account-paused": "Paused: nothing is handed off through it until you resume it.",
+    "account-resumed": "Resumed: it sends again.",
+    "account-changed": "Changed: it counts from the next email on.",
+    "account-needs-password": (
+        "Changed. It is paused: another server or username needs its password again."
+    ),
+    "account-needs-consent": "Changed. It is paused until a person authorizes it again.",
+    "account-deleted": "Deleted.",
 }
 
 _STATUS: Final[Mapping[type[EmailServiceError], int]] = {

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 from markupsafe import Markup
 
 from domain.account.account import AccountState
+from domain.doctor.finding import Status as Finding
 from domain.email.status import Status
 
 
@@ -46,6 +47,11 @@ def number(value: int) -> str:
     return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
+def emails(number_of: int) -> str:
+    """So many emails."""
+    return "1 email" if number_of == 1 else f"{number(number_of)} emails"
+
+
 def duration(span: timedelta) -> str:
     """A span in its two largest units: 2 d 4 h, 3 min; less than a minute in seconds."""
     seconds = max(0, int(span.total_seconds()))
@@ -67,3 +73,50 @@ def status(value: Status) -> Word:
 def state(value: AccountState) -> Word:
     """The word for the state of an SMTP configuration."""
     return STATES[value]
+
+
+_OBSTACLES: Final = {
+    "scheduled": "its time: it is scheduled, or is retried later",
+    "minute_limit": "the limit for a minute",
+    "hour_limit": "the limit for an hour",
+    "day_limit": "the limit for a day",
+    "slowed_down": "the pace that the server asked for",
+    "connections": "the server: it takes mail no faster",
+    "account_paused": "a pause of the account",
+    "server_unreachable": "the server: it cannot be reached",
+    "account_inactive": "the account: it is switched off",
+}
+
+
+def obstacle(limited_by: str | None) -> str:
+    """What a forecast says that holds emails up."""
+    return "nothing" if limited_by is None else _OBSTACLES.get(limited_by, limited_by)
+
+
+def sentence(text: str) -> str:
+    """The text with a capital letter in front."""
+    return text[:1].upper() + text[1:]
+
+
+_FINDINGS: Final = {
+    Finding.OK: Word("fine", "good"),
+    Finding.WARN: Word("could be better", "wait"),
+    Finding.FAIL: Word("wrong", "bad"),
+    Finding.UNKNOWN: Word("not known", "off"),
+}
+_DIAGNOSES: Final = {
+    Finding.OK: "Everything is as it should be.",
+    Finding.WARN: "Mail is sent; some things could be better.",
+    Finding.FAIL: "Something is wrong: mail may be refused, or end as spam.",
+    Finding.UNKNOWN: "Some questions had no answer: run it again later.",
+}
+
+
+def finding(value: Finding) -> Word:
+    """The word for what the doctor found."""
+    return _FINDINGS[value]
+
+
+def diagnosis(value: Finding) -> str:
+    """What the findings come to together."""
+    return _DIAGNOSES[value]

@@ -1,7 +1,6 @@
 """The call by which a person begins to authorize an SMTP configuration that logs in by OAuth."""
 
 from typing import Annotated, ClassVar, Final, Literal
-from urllib.parse import urlsplit
 
 from flask import Blueprint, Response
 from pydantic import Field
@@ -11,7 +10,7 @@ from domain.access import Scope
 from domain.account.oauth import Flow
 from domain.errors import NotFound
 from entrypoints.http.access import the_caller
-from entrypoints.http.authorization_page import COOKIE
+from entrypoints.http.authorization_page import keep_cookie
 from entrypoints.http.json_reader import read_optional_object
 from entrypoints.http.openapi import NO_FIELDS, Answer, Tag, add_routes, operation
 from entrypoints.http.problems import problem
@@ -110,16 +109,7 @@ class Authorize:
             )
         )
         if begun.cookie is not None:
-            place = urlsplit(callback)
-            answer.set_cookie(
-                COOKIE,
-                begun.cookie,
-                max_age=600,
-                path=place.path,
-                secure=place.scheme == "https",
-                httponly=True,
-                samesite="Lax",  # it comes along when the provider sends the browser back
-            )
+            keep_cookie(answer, begun.cookie, callback=callback)
         return answer
 
 
