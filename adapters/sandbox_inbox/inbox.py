@@ -23,8 +23,9 @@ from weakref import WeakSet
 import attrs
 from aiosmtpd.smtp import SMTP, AuthResult
 
-from adapters.sandbox_inbox.letter import Letter, html_with_images, part_octets, read_letter
+from application.ports.message import MessageReader
 from application.ports.system import Clock
+from domain.message.letter import Letter
 
 HOST: Final = "127.0.0.1"
 MOST_MESSAGES: Final = 500
@@ -54,6 +55,7 @@ class Received:
     recipients: tuple[str, ...]
     octets: bytes = attrs.field(repr=False)
     letter: Letter
+    _reader: MessageReader = attrs.field(eq=False, repr=False)
 
     @property
     def size(self) -> int:
@@ -62,11 +64,11 @@ class Received:
 
     def html(self) -> str:
         """Its HTML with the images that it brings."""
-        return html_with_images(self.letter, self.octets)
+        return self._reader.html(self.letter, self.octets)
 
     def part(self, number: int) -> bytes | None:
         """What is in this part; None if there is no such part, or it holds others."""
-        return part_octets(self.octets, number)
+        return self._reader.part(self.octets, number)
 
 
 class Outcome(NamedTuple):
@@ -88,8 +90,11 @@ class SandboxInbox:
     It keeps the last 500 messages and at most 64 MB of them. Port 0 takes one that is free.
     """
 
-    def __init__(self, *, clock: Clock, port: int = 2525, slow_s: float = SLOW_S) -> None:
+    def __init__(
+        self, *, clock: Clock, reader: MessageReader, port: int = 2525, slow_s: float = SLOW_S
+    ) -> None:
         self._clock = clock
+        self._reader = reader
         self._slow_s = slow_s
         self._lock = Lock()
         self._kept: deque[Received] = deque()
@@ -124,7 +129,7 @@ class SandboxInbox:
 
     def keep(self, sender: str, recipients: Sequence[str], octets: bytes) -> Received:
         """Put a message in, and what is too much out."""
-        letter = read_letter(octets, recipients)
+        letter = self._reader.read(octets, recipients)
         with self._lock:
             self._count += 1
             received = Received(
@@ -134,6 +139,7 @@ class SandboxInbox:
                 recipients=tuple(recipients),
                 octets=octets,
                 letter=letter,
+                reader=self._reader,
             )
             self._kept.append(received)
             self._bytes += received.size

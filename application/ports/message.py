@@ -1,9 +1,10 @@
-"""What a message needs that is not pure: templates, and signatures of DKIM."""
+"""What a message needs that is not pure: templates, signatures of DKIM, and to be read again."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from domain.message.dkim import Algorithm, SigningKey
+from domain.message.letter import Letter
 from domain.message.template import Rendered, TemplateSource, Value
 
 
@@ -42,4 +43,24 @@ class DkimSigner(Protocol):
 
     def dns_record(self, key: SigningKey) -> str:
         """The text of the TXT record at ``SELECTOR._domainkey.DOMAIN``."""
+        ...
+
+
+class MessageReader(Protocol):
+    """Reads messages for people, whatever they are: never an error, and never for long."""
+
+    def read(self, octets: bytes, recipients: Sequence[str]) -> Letter:
+        """The letter in *octets*, which goes to these *recipients* of the envelope."""
+        ...
+
+    def html(self, letter: Letter, octets: bytes) -> str:
+        """The HTML of a letter that was read from *octets*, with the images that they bring."""
+        ...
+
+    def part(self, octets: bytes, number: int) -> bytes | None:
+        """What is in the part of this number; None if there is none, or it holds others."""
+        ...
+
+    def harmless(self, html: str) -> str:
+        """*html* without whatever does more than look like something."""
         ...

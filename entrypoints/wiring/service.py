@@ -217,10 +217,13 @@ class Service:
 
     def open_sandbox(self) -> int:
         """Open the local inbox and its pages; the port it listens on. OSError if it is taken."""
+        from adapters.message_reader import BoundedMessageReader
         from adapters.sandbox_inbox import SandboxInbox
         from entrypoints.http.sandbox import Sandbox
 
-        inbox = SandboxInbox(clock=self._clock, port=self._settings.sandbox_port)
+        inbox = SandboxInbox(
+            clock=self._clock, reader=BoundedMessageReader(), port=self._settings.sandbox_port
+        )
         inbox.start()
         self.http.register_blueprint(Sandbox(inbox).routes())
         self._inbox = inbox

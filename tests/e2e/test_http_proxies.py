@@ -158,13 +158,14 @@ def test_a_rebound_name_cannot_pose_as_a_trusted_proxy(sandboxed, host):
 def sandboxed():
     """A service with a key and an inbox, behind a proxy on this machine."""
     from adapters.fakes.clock import FakeClock
+    from adapters.message_reader import BoundedMessageReader
     from adapters.sandbox_inbox import SandboxInbox
     from entrypoints.http.sandbox import Sandbox
 
     application = an_application()
     a_key(application, "admin")
     client = a_client(application, trusted_proxies=TRUSTED)
-    inbox = SandboxInbox(clock=FakeClock())
+    inbox = SandboxInbox(clock=FakeClock(), reader=BoundedMessageReader())
     inbox.keep("ada@example.com", ["bob@example.com"], b"Subject: Hello\r\n\r\nHi")
     client.application.register_blueprint(Sandbox(inbox).routes())
     return client

@@ -8,6 +8,7 @@ from time import process_time
 import pytest
 
 from adapters.fakes.clock import FakeClock
+from adapters.message_reader import BoundedMessageReader
 from adapters.sandbox_inbox import SandboxInbox
 from entrypoints.http.sandbox import Sandbox
 from tests.applications import a_client, a_key, an_application
@@ -44,7 +45,7 @@ def page_of(client):
 
 
 def with_sandbox(client):
-    inbox = SandboxInbox(clock=FakeClock(), port=2599)
+    inbox = SandboxInbox(clock=FakeClock(), reader=BoundedMessageReader(), port=2599)
     client.application.register_blueprint(Sandbox(inbox).routes())
     return client
 

@@ -15,6 +15,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from adapters.fakes.clock import FakeClock
+from adapters.message_reader import BoundedMessageReader
 from adapters.sandbox_inbox import MOST_MESSAGES, SandboxInbox
 from entrypoints.http.sandbox import MESSAGE_CSP, Sandbox
 
@@ -24,7 +25,7 @@ EVIL = '"><img src=x onerror=alert(1)><script>alert(2)</script>'
 
 @pytest.fixture
 def inbox() -> Iterator[SandboxInbox]:
-    inbox = SandboxInbox(clock=FakeClock(), port=0, slow_s=SLOW_S)
+    inbox = SandboxInbox(clock=FakeClock(), reader=BoundedMessageReader(), port=0, slow_s=SLOW_S)
     inbox.start()
     yield inbox
     inbox.close()
@@ -167,7 +168,7 @@ def test_big_messages_are_kept_up_to_a_bound(inbox):
 
 def test_a_taken_port_is_an_error_at_once(inbox):
     with pytest.raises(OSError, match="in use"):
-        SandboxInbox(clock=FakeClock(), port=inbox.port).start()
+        SandboxInbox(clock=FakeClock(), reader=BoundedMessageReader(), port=inbox.port).start()
 
 
 def test_closing_drops_the_connections_and_frees_the_port(inbox):
@@ -180,7 +181,7 @@ def test_closing_drops_the_connections_and_frees_the_port(inbox):
         inbox.close()
         assert replies.read() == b""
         replies.close()
-    again = SandboxInbox(clock=FakeClock(), port=inbox.port)
+    again = SandboxInbox(clock=FakeClock(), reader=BoundedMessageReader(), port=inbox.port)
     again.start()
     again.close()
 

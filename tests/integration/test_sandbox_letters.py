@@ -11,10 +11,11 @@ import pytest
 from flask import Flask
 
 from adapters.fakes.clock import FakeClock
-from adapters.sandbox_inbox import MOST_BYTES, SandboxInbox, read_letter
-from adapters.sandbox_inbox.charsets import CHARSETS, text_of
-from adapters.sandbox_inbox.letter import MOST_CONTAINERS, MOST_OCTETS
-from adapters.sandbox_inbox.shown_html import MOST_CHARACTERS, shown_html
+from adapters.message_reader import BoundedMessageReader
+from adapters.message_reader.charsets import CHARSETS, text_of
+from adapters.message_reader.letter import MOST_CONTAINERS, MOST_OCTETS, read_letter
+from adapters.message_reader.shown_html import MOST_CHARACTERS, shown_html
+from adapters.sandbox_inbox import MOST_BYTES, SandboxInbox
 from entrypoints.http.sandbox import Sandbox
 
 CODECS = sorted(
@@ -32,7 +33,7 @@ def letter(octets, *recipients):
 
 def statuses(octets):
     """What the pages answer for a message that has arrived."""
-    inbox = SandboxInbox(clock=FakeClock())
+    inbox = SandboxInbox(clock=FakeClock(), reader=BoundedMessageReader())
     inbox.keep("a@example.com", ["b@example.com"], octets)
     app = Flask("sandbox-test")
     app.register_blueprint(Sandbox(inbox).routes())
@@ -249,7 +250,7 @@ def test_random_damage_is_no_error():
 
 
 def test_what_is_read_of_a_message_counts_for_what_is_kept():
-    inbox = SandboxInbox(clock=FakeClock())
+    inbox = SandboxInbox(clock=FakeClock(), reader=BoundedMessageReader())
     octets = b"Content-Type: text/plain; charset=utf-8\r\n\r\n" + "😀".encode() * 400_000
     for _ in range(60):
         inbox.keep("a@example.com", ["b@example.com"], octets)
@@ -258,7 +259,7 @@ def test_what_is_read_of_a_message_counts_for_what_is_kept():
 
 
 def test_a_message_is_read_when_it_arrives_and_not_at_each_look():
-    inbox = SandboxInbox(clock=FakeClock())
+    inbox = SandboxInbox(clock=FakeClock(), reader=BoundedMessageReader())
     kept = inbox.keep("a@example.com", ["b@example.com"], b"Subject: Hello\r\n\r\nx")
     assert inbox.get(1).letter is kept.letter
     assert inbox.messages()[0].letter is kept.letter
@@ -423,7 +424,7 @@ def test_an_image_of_somebody_elses_leaves_its_description():
 
 def test_of_a_message_the_cleaned_html_is_shown_and_the_raw_one_downloaded():
     octets = b"Content-Type: text/html\r\n\r\n<p>Hi</p><script>alert(1)</script><base href=//e>"
-    inbox = SandboxInbox(clock=FakeClock())
+    inbox = SandboxInbox(clock=FakeClock(), reader=BoundedMessageReader())
     inbox.keep("a@example.com", ["b@example.com"], octets)
     app = Flask("sandbox-test")
     app.register_blueprint(Sandbox(inbox).routes())

@@ -12,8 +12,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from adapters.fakes.clock import FakeClock
+from adapters.message_reader import BoundedMessageReader
+from adapters.message_reader.letter import part_octets, read_letter
 from adapters.sandbox_inbox import SandboxInbox
-from adapters.sandbox_inbox.letter import Letter, part_octets, read_letter
+from domain.message.letter import Letter
 from entrypoints.http.sandbox import Sandbox
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
@@ -22,7 +24,7 @@ EVIL = '"><script>alert(1)</script>'
 
 @pytest.fixture
 def inbox() -> SandboxInbox:
-    return SandboxInbox(clock=FakeClock(), port=0)
+    return SandboxInbox(clock=FakeClock(), reader=BoundedMessageReader(), port=0)
 
 
 @pytest.fixture

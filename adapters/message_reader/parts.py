@@ -24,22 +24,6 @@ _BASE64_LINES: Final = re.compile(
 IMAGES: Final = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 
 
-@attrs.frozen(kw_only=True)
-class LetterPart:
-    """One part of a message, *depth* containers deep. A container has no *size* and no octets.
-
-    *size* is that of its octets after decoding. *content_id* stands without angle brackets.
-    """
-
-    number: int
-    depth: int
-    content_type: str
-    disposition: str
-    filename: str
-    content_id: str
-    size: int | None
-
-
 @attrs.frozen
 class Compact:
     """A message whose large runs of base64 are replaced by a line each."""

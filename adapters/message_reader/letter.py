@@ -5,7 +5,6 @@ harm: what is read of one is bounded before it is read.
 """
 
 import contextlib
-import sys
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from email import message_from_bytes
@@ -16,20 +15,18 @@ from email.policy import Compat32
 from email.utils import getaddresses
 from typing import Final
 
-import attrs
-
-from adapters.sandbox_inbox.charsets import text_of
-from adapters.sandbox_inbox.parts import (
+from adapters.message_reader.charsets import text_of
+from adapters.message_reader.parts import (
     IMAGES,
     MOST_FILENAME,
     MOST_PARTS,
     Compact,
-    LetterPart,
     compact,
     is_container,
     walk,
 )
-from adapters.sandbox_inbox.shown_html import MOST_CHARACTERS, is_cut, shown_html
+from adapters.message_reader.shown_html import MOST_CHARACTERS, is_cut, shown_html
+from domain.message.letter import Letter, LetterPart
 
 MOST_OCTETS: Final = 2 * 1024**2  # of a message that are read, without its large files
 MOST_IMAGE_OCTETS: Final = 8 * 1024**2  # of all images that one page shows
@@ -38,32 +35,6 @@ MOST_HEADERS: Final = 200
 MOST_HEADER_CHARACTERS: Final = 4096
 MOST_HEADERS_CHARACTERS: Final = 64 * 1024  # of all headers together
 MOST_ADDRESS_CHARACTERS: Final = 64 * 1024  # of To and Cc: a hundred recipients are well below
-
-
-@attrs.frozen(kw_only=True)
-class Letter:
-    """A message as people read it. *html* does no harm (see `shown_html`).
-
-    In *html* an image of the message itself still is ``cid:…``: `html_with_images` puts it in.
-    *to*, *cc* and *bcc* are recipients of the envelope: those whom the header To names, whom only
-    Cc names, and whom neither names. *cut* says that the message is longer than what is here.
-    """
-
-    subject: str
-    to: tuple[str, ...]
-    cc: tuple[str, ...]
-    bcc: tuple[str, ...]
-    headers: tuple[tuple[str, str], ...] = attrs.field(repr=False)
-    text: str | None = attrs.field(repr=False)
-    html: str | None = attrs.field(repr=False)
-    parts: tuple[LetterPart, ...] = attrs.field(default=(), repr=False)
-    cut: bool
-
-    @property
-    def size(self) -> int:
-        """The memory that it takes, nearly all of it."""
-        texts = (self.text, self.html, *(value for _, value in self.headers))
-        return sum(sys.getsizeof(text) for text in texts if text is not None)
 
 
 class _Bounded(Compat32):
