@@ -34,6 +34,7 @@ from application.intake.senders import Senders
 from application.intake.submit import Submission
 from application.maintenance.alerts import Alerts
 from application.maintenance.sweep import Maintenance
+from application.messages import Messages
 from application.metrics import Metrics
 from application.oauth.access_tokens import AccessTokens
 from application.oauth.account_auth import AccountAuth
@@ -87,6 +88,7 @@ class Application:
     queries: Queries
     attention: Attention
     upcoming: Upcoming
+    messages: Messages
     metrics: Metrics
     overview: Overview
     event_feed: EventFeed
@@ -185,6 +187,13 @@ def assemble(ports: Ports, rules: ServicePolicy, *, host: str, pid: int) -> Appl
         observe=ports.observe,
     )
     forecasts = ForecastPolicy(windows=windows, fairness_every=rules.delivery.fairness_every)
+    queries = Queries(
+        store=ports.store,
+        clock=ports.clock,
+        windows=windows,
+        forecasts=forecasts,
+        hidden_reasons=rules.delivery.replies.hidden_reasons,
+    )
     submission = Submission(
         store=ports.store,
         clock=ports.clock,
@@ -296,18 +305,13 @@ def assemble(ports: Ports, rules: ServicePolicy, *, host: str, pid: int) -> Appl
         templates=Templates(
             store=ports.store, clock=ports.clock, engine=ports.engine, submission=submission
         ),
-        queries=Queries(
-            store=ports.store,
-            clock=ports.clock,
-            windows=windows,
-            forecasts=forecasts,
-            hidden_reasons=rules.delivery.replies.hidden_reasons,
-        ),
         overview=Overview(store=ports.store, clock=ports.clock),
         attention=Attention(
             store=ports.store, clock=ports.clock, windows=windows, lease=rules.lease.lease
         ),
         upcoming=Upcoming(store=ports.store, clock=ports.clock, forecasts=forecasts),
+        queries=queries,
+        messages=Messages(queries=queries, reader=ports.reader),
         metrics=Metrics(store=ports.store, clock=ports.clock, windows=windows),
         event_feed=event_feed,
         event_hooks=EventHooks(

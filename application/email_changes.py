@@ -2,39 +2,50 @@
 an unknown outcome.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from enum import StrEnum
 from typing import TypeAlias
 
-from application.intake.admission import check_capability
-from application.intake.routing import FROM_NOT_ALLOWED, NO_ACCOUNT
-from application.ports.accounts import AccountRepository
 from application.ports.store import Store, Transaction
 from application.ports.system import Clock, Observe, Wake
+from application.retry_checks import (
+    check_account_exists,
+    check_content,
+    check_fits,
+    check_older_versions,
+    check_sender,
+    check_wanted,
+)
 from application.telling import save_email
 from domain.access import LOCAL, Caller, Scope
-from domain.account.account import Account
-from domain.account.limits import is_urgent
-from domain.capability import Capability
 from domain.email.lifecycle import Email
 from domain.email.rescheduling import rescheduled
 from domain.email.retry import RetryPolicy
 from domain.email.settlement import resent, resolved_as_sent
 from domain.errors import (
     AccountRemoved,
-    Conflict,
-    ContentPurged,
+    EmailServiceError,
     FieldError,
+    IllegalTransition,
     InvalidInput,
     NotFound,
 )
 from domain.events import Event
 from domain.intake import errors_of_times
-from domain.mailbox import Mailbox
-from domain.suppression import is_suppressed
 
 # what becomes of an email at a time
 Step: TypeAlias = Callable[[Transaction, Email, datetime], Email]
+
+
+class Change(StrEnum):
+    """What a person may do with an email."""
+
+    CANCEL = "cancel"
+    RESCHEDULE = "reschedule"
+    RETRY = "retry"
+    RESOLVE_AS_SENT = "sent"
+    RESEND = "resend"
 
 
 class EmailChanges:
@@ -48,6 +59,41 @@ class EmailChanges:
         self._retry = retry
         self._wake = wake
         self._observe = observe
+
+    def possible(self, email_id: int, *, caller: Caller = LOCAL) -> Mapping[Change, str | None]:
+        """What may be done with the email now; NotFound.
+
+        With a text it is not possible though the email's status allows it: the text says why.
+        """
+        caller.require(Scope.SEND)
+        now = self._clock.now()
+
+        def work(tx: Transaction) -> Mapping[Change, str | None]:
+            email = seen_by(caller, tx.emails.get(email_id))
+            found: dict[Change, str | None] = {}
+            for change, step in self._steps().items():
+                try:
+                    changed = step(tx, email, now)
+                except IllegalTransition:
+                    continue
+                again = change in (Change.RETRY, Change.RESEND)
+                found[change] = _why_not(tx, changed) if again else None
+            return found
+
+        return self._store.read(work)
+
+    def _steps(self) -> Mapping[Change, Step]:
+        """What becomes of an email by each change, without what a person adds to it."""
+        policy = self._retry
+        return {
+            Change.RETRY: lambda tx, e, now: e.retried(now=now, policy=policy),
+            Change.RESOLVE_AS_SENT: lambda tx, e, now: resolved_as_sent(e, now=now),
+            Change.RESEND: lambda tx, e, now: resent(e, now=now, policy=policy),
+            Change.RESCHEDULE: lambda tx, e, now: rescheduled(
+                e, now, now=now, expires_at=e.expires_at
+            ),
+            Change.CANCEL: lambda tx, e, now: e.cancelled(now=now),
+        }
 
     def cancel(self, email_id: int, *, caller: Caller = LOCAL) -> Email:
         """Take a waiting email back. IllegalTransition while it is being sent or has ended."""
@@ -128,16 +174,14 @@ class EmailChanges:
         caller: Caller,
     ) -> Email:
         def check(tx: Transaction, email: Email) -> None:
-            _check_content(tx, email)
-            _check_wanted(tx, email)
-            _check_older_versions(tx, email)
+            _check_again(tx, email)
             if account_id is None:
-                _check_account_exists(tx.accounts, email)
+                check_account_exists(tx.accounts, email)
                 return
             caller.check_account(account_id)
             account = tx.accounts.get(account_id)
-            _check_fits(email, account)
-            _check_sender(tx.details.of(email_id).sender, account)
+            check_fits(email, account)
+            check_sender(tx.details.of(email_id).sender, account)
 
         email = self._change(email_id, name, step, check=check, caller=caller)
         self._wake()
@@ -197,71 +241,20 @@ def seen_by(caller: Caller, email: Email) -> Email:
     return email
 
 
-def _check_fits(email: Email, account: Account) -> None:
-    """InvalidInput if the email has more recipients than the account may ever send to at once."""
-    urgent = is_urgent(email.priority)
-    if not account.limits.ever_fits(len(email.open_recipients), urgent=urgent):
-        most = account.limits.smallest(urgent=urgent)
-        raise InvalidInput(
-            FieldError(
-                "account_id",
-                f"its limits never allow so many recipients as the email has ({most} at most)",
-            )
-        )
+def _check_again(tx: Transaction, email: Email) -> None:
+    """Whatever account it goes by."""
+    check_content(tx, email)
+    check_wanted(tx, email)
+    check_older_versions(tx, email)
 
 
-def _check_sender(sender: Mailbox | None, account: Account) -> None:
-    """InvalidInput if the message has a From of its own that is not the account's to send."""
-    if sender is not None and not account.may_send_as(sender.address):
-        raise InvalidInput(
-            FieldError("account_id", "it may not send as the address in the From line"),
-            code=FROM_NOT_ALLOWED,
-        )
-
-
-def _check_content(tx: Transaction, email: Email) -> None:
-    """ContentPurged if there is nothing to send any more."""
-    if tx.retention.content_purged_at(email.id) is not None:
-        raise ContentPurged(email.id)
-
-
-def _check_wanted(tx: Transaction, email: Email) -> None:
-    """Conflict if its recipient has unsubscribed from its topic.
-
-    Whoever is suppressed otherwise is left out by the claim.
-    """
-    subscription = tx.topics.of(email.id)
-    if subscription is not None and is_suppressed(
-        tx.suppressions.of([subscription.address]),
-        topic=subscription.topic,
-        account_id=email.account_id if email.pinned else None,
-        email_id=email.id,
-        now=email.updated_at,
-    ):
-        raise Conflict(f"the recipient of email {email.id} gets no email of its topic any more")
-
-
-def _check_account_exists(accounts: AccountRepository, email: Email) -> None:
-    """Conflict if nothing could ever take the email: its account is gone, or there is none."""
-    if not email.pinned:
-        if not accounts.all():
-            raise Conflict(NO_ACCOUNT)
-        return
+def _why_not(tx: Transaction, email: Email) -> str | None:
+    """Why it cannot be sent again, by any account."""
     try:
-        accounts.get(email.account_id or 0)
-    except NotFound:
-        raise AccountRemoved(
-            f"email {email.id} stays on the SMTP configuration {email.account_id}, which was"
-            " removed"
-        ) from None
-
-
-def _check_older_versions(tx: Transaction, email: Email) -> None:
-    """NotAccepting while a process delivers that would send the email wrong."""
-    placed = tx.blobs.of([email.id]).get(email.id, ())
-    if placed:
-        check_capability(tx.instances, Capability.BLOBS)
-    if any(blob.as_it_is for blob in placed):
-        check_capability(tx.instances, Capability.PLAIN_BLOBS)
-    if tx.details.of(email.id).sender is not None:
-        check_capability(tx.instances, Capability.OWN_FROM)
+        _check_again(tx, email)
+        check_account_exists(tx.accounts, email)
+    except AccountRemoved:
+        return None  # by another one that is named it may go
+    except EmailServiceError as error:
+        return str(error)
+    return None

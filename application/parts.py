@@ -12,7 +12,7 @@ from application.ports.cluster import Locks
 from application.ports.dns import Dns
 from application.ports.hooks import Signatures
 from application.ports.inbox import MailboxReader
-from application.ports.message import DkimSigner, TemplateEngine
+from application.ports.message import DkimSigner, MessageReader, TemplateEngine
 from application.ports.oauth import AuthorizationServer
 from application.ports.sender import Sender
 from application.ports.store import Store
@@ -56,6 +56,7 @@ class Ports:
     clock: Clock
     entropy: Entropy
     engine: TemplateEngine
+    reader: MessageReader
     locks: Locks
     headroom: Headroom
     web: WebClient

@@ -1,6 +1,6 @@
 """What anyone may ask: what became of an email, why it waits, how an account fares."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Final
@@ -239,6 +239,13 @@ class Queries:
                 if caller.may_use(account.id)
             ]
         )
+
+    def account_names(self, *, caller: Caller = LOCAL) -> Mapping[int, str]:
+        """The names of all accounts of this caller by their ids, in the order of the names."""
+        caller.require(Scope.READ)
+        accounts = self._store.read_latest(lambda tx: tx.accounts.all())
+        seen = [(one.name, one.id) for one in accounts if caller.may_use(one.id)]
+        return {account_id: name for name, account_id in sorted(seen)}
 
     def forecast(self, account_id: int, *, caller: Caller = LOCAL) -> AccountForecast:
         """When what waits for an account goes. NotFound, also for one that is not this caller's."""

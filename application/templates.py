@@ -174,6 +174,13 @@ class Templates:
         more = len(found) > limit
         return Listing(templates=found[:limit], next_after=found[limit - 1].id if more else None)
 
+    def with_id(self, template_id: int, *, caller: Caller = LOCAL) -> TemplateSummary:
+        """The template that a list shows with this id. NotFound."""
+        found = self.page(after=template_id - 1, limit=1, caller=caller).templates
+        if not found or found[0].id != template_id:
+            raise NotFound(f"there is no template {template_id}")
+        return found[0]
+
     def show(
         self, name: str, *, locale: str = "", version: int | None = None, caller: Caller = LOCAL
     ) -> Template:

@@ -18,6 +18,7 @@ from adapters.fakes.oauth_provider import PlayedProvider
 from adapters.fakes.sender import FakeSender
 from adapters.fakes.web import FakeWeb
 from adapters.fernet_vault import FernetVault
+from adapters.message_reader import BoundedMessageReader
 from adapters.no_locks import NoLocks
 from adapters.observers import ListObserver
 from adapters.signatures import CryptographySignatures
@@ -54,6 +55,7 @@ def the_ports(**ports: Any) -> Ports:
         "token_cipher": SivCipher,
         "signatures": CryptographySignatures,
         "engine": MinijinjaTemplates,
+        "reader": BoundedMessageReader,
         "locks": NoLocks,
         "headroom": lambda: lambda: True,
         "web": FakeWeb,

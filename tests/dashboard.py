@@ -19,7 +19,7 @@ HTTPS: Final = "https://mail.example.org"
 # documents and files, which are no pages
 _NO_PAGES: Final = re.compile(
     r"\.(static|unknown|login)$|download|attachment|\.(email_)?(raw|source|html|part|file|csv)$"
-    r"|_(raw|html|part|file|csv|frame|preview)$"
+    r"|_(raw|html|part|file|csv|frame)$|preview_"
 )
 
 
@@ -29,7 +29,7 @@ def pages_of(ids: Mapping[str, Any]) -> Mapping[str, str]:
     rules = [rule for rule in app.url_map.iter_rules() if rule.endpoint.startswith("dashboard.")]
     return {
         rule.endpoint.partition(".")[2]: re.sub(
-            r"<(?:\w+:)?(\w+)>", lambda found: str(ids[found[1]]), rule.rule
+            r"<(?:[^<>:]*:)?(\w+)>", lambda found: str(ids[found[1]]), rule.rule
         )
         for rule in rules
         if "GET" in (rule.methods or ()) and not _NO_PAGES.search(rule.endpoint)

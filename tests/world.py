@@ -17,6 +17,7 @@ from adapters.fakes.oauth_provider import PlayedProvider
 from adapters.fakes.sender import FakeSender, Script
 from adapters.fakes.vault import FakeVault
 from adapters.fakes.web import FakeWeb
+from adapters.message_reader import BoundedMessageReader
 from adapters.observers import ListObserver
 from adapters.signatures import CryptographySignatures
 from adapters.siv_cipher import SivCipher
@@ -81,6 +82,7 @@ class World:
                 clock=self.clock,
                 entropy=FakeEntropy(),
                 engine=MinijinjaTemplates(),
+                reader=BoundedMessageReader(),
                 locks=self.locks,
                 headroom=self.headroom,
                 web=self.web,

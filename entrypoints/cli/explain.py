@@ -18,6 +18,7 @@ from domain.outcome.handoff import Problem, Reply, Stage
 from domain.outcome.reply_text import read, reply_of, wish
 from domain.outcome.rules_file import Rule, Rules
 from domain.outcome.verdict import AccountEffect, Evidence, Result, Subject
+from entrypoints.explaining import EFFECTS, RESULTS
 from entrypoints.os_errors import reason_of
 from entrypoints.wiring import shipped_rules
 
@@ -37,23 +38,6 @@ _STAGES: Final = {
     "greeting": Stage.BANNER,
     "helo": Stage.EHLO,
     "message": Stage.DOT,
-}
-_RESULTS: Final = {
-    Result.SENT: "the email was accepted",
-    Result.RETRY: "it is retried later, and that counts as a retry",
-    Result.WAIT: "it waits until the account can send again; no retry is counted",
-    Result.FAILED: "it has failed for good",
-    Result.UNKNOWN: "it is unknown whether it was accepted",
-}
-_EFFECTS: Final = {
-    AccountEffect.NONE: "nothing: other emails go on",
-    AccountEffect.HEALTHY: "nothing: the server accepts mail",
-    AccountEffect.SLOW: "it slows down for a short time",
-    AccountEffect.UNREACHABLE: "it connects again after some seconds, then minutes",
-    AccountEffect.PAUSE: "it pauses",
-    AccountEffect.STREAK: "it pauses when several emails in a row get such a reply",
-    AccountEffect.RECONNECT: "it opens a new connection at once",
-    AccountEffect.REST: "it pauses for as long as the server asked",
 }
 
 
@@ -203,7 +187,7 @@ def _as_json(rule: Rule) -> str:
 def _in_words(rule: Rule, stage: Stage, reply: Reply) -> str:
     asked = wish(reply)
     pause = asked or rule.pause_for
-    effect = _EFFECTS[rule.effect]
+    effect = EFFECTS[rule.effect]
     if rule.effect in (AccountEffect.PAUSE, AccountEffect.SLOW):
         ends = "until a login works" if rule.cured_by_login else "until a person resumes it"
         effect += f" for {pause}" if rule.pause_for else f" {ends}"
@@ -212,7 +196,7 @@ def _in_words(rule: Rule, stage: Stage, reply: Reply) -> str:
     lines = {
         "Reason": rule.reason,
         "It is about": f"{rule.subject} ({rule.evidence})",
-        "The email": _RESULTS[rule.result],
+        "The email": RESULTS[rule.result],
         "The account": effect,
     }
     if rule.limit is not None:

@@ -9,10 +9,11 @@ import shlex
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, Protocol
-from urllib.parse import quote
 
 from flask import Blueprint, Response, abort, jsonify, render_template, request
 
+from domain.message.letter import Letter
+from entrypoints.http.message_parts import MOST_SOURCE, frame, message_file, part_file, source_of
 from entrypoints.http.operations import SANDBOX
 from entrypoints.http.times import shown
 
@@ -20,11 +21,6 @@ PAGE_CSP: Final = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
     "frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-MESSAGE_CSP: Final = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox; frame-ancestors 'self'"
-)
-MOST_SOURCE: Final = 256 * 1024  # octets that the source page shows
-_ENDINGS: Final = {"text/plain": ".txt", "text/html": ".html", "text/calendar": ".ics"}
 OUTCOMES: Final = (
     ("reply-451-once@example.com", "is deferred once, then accepted (greylisting)"),
     ("reply-451@example.com", "is deferred every time, until the retries are used up"),
@@ -33,68 +29,6 @@ OUTCOMES: Final = (
     ("reply-421@example.com", "closes the connection"),
     ("slow@example.com", "is accepted after three seconds"),
 )
-
-
-class Part(Protocol):
-    """One part of a message, see the inbox's `LetterPart`."""
-
-    @property
-    def number(self) -> int: ...
-
-    @property
-    def depth(self) -> int: ...
-
-    @property
-    def content_type(self) -> str: ...
-
-    @property
-    def disposition(self) -> str: ...
-
-    @property
-    def filename(self) -> str: ...
-
-    @property
-    def content_id(self) -> str: ...
-
-    @property
-    def size(self) -> int | None:
-        """Octets after decoding; None of a part that holds parts."""
-        ...
-
-
-class Letter(Protocol):
-    """What stands in a message. *to*, *cc* and *bcc* are the envelope's recipients."""
-
-    @property
-    def subject(self) -> str: ...
-
-    @property
-    def to(self) -> tuple[str, ...]: ...
-
-    @property
-    def cc(self) -> tuple[str, ...]: ...
-
-    @property
-    def bcc(self) -> tuple[str, ...]: ...
-
-    @property
-    def headers(self) -> tuple[tuple[str, str], ...]: ...
-
-    @property
-    def text(self) -> str | None: ...
-
-    @property
-    def html(self) -> str | None:
-        """Without whatever does more than look like something."""
-        ...
-
-    @property
-    def parts(self) -> Sequence[Part]: ...
-
-    @property
-    def cut(self) -> bool:
-        """Whether the message is longer than what is here."""
-        ...
 
 
 class Received(Protocol):
@@ -193,11 +127,7 @@ class Sandbox:
 
     def html(self, number: int) -> Response:
         """Its HTML, for the frame that can do no harm."""
-        html = self._received(number).html()
-        response = Response(html, content_type="text/html; charset=utf-8")
-        response.headers["Content-Security-Policy"] = MESSAGE_CSP
-        response.headers["X-Frame-Options"] = "SAMEORIGIN"
-        return response
+        return frame(self._received(number).html())
 
     def part(self, number: int, part: int) -> Response:
         """One part, to be kept as a file: no browser shows or runs what somebody else sent."""
@@ -205,10 +135,7 @@ class Sandbox:
         octets = received.part(part)
         if octets is None:
             abort(404)
-        response = Response(octets, content_type="application/octet-stream")
-        response.headers["Content-Disposition"] = _as_file(received.letter.parts[part])
-        response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
-        return response
+        return part_file(received.letter.parts[part], octets)
 
     def source(self, number: int) -> str:
         """The message as it came, as text."""
@@ -216,28 +143,19 @@ class Sandbox:
         return render_template(
             "sandbox/source.html",
             received=received,
-            source=received.octets[:MOST_SOURCE].decode("utf-8", "replace"),
+            source=source_of(received.octets),
             cut=len(received.octets) > MOST_SOURCE,
         )
 
     def raw(self, number: int) -> Response:
         """Its octets as they came."""
-        response = Response(self._received(number).octets, content_type="message/rfc822")
-        response.headers["Content-Disposition"] = f'attachment; filename="sandbox-{number}.eml"'
-        return response
+        return message_file(self._received(number).octets, f"sandbox-{number}")
 
     def _received(self, number: int) -> Received:
         received = self._inbox.get(number)
         if received is None:
             abort(404)
         return received
-
-
-def _as_file(part: Part) -> str:
-    """A Content-Disposition with the part's own name (RFC 6266)."""
-    name = part.filename or f"part-{part.number}{_ENDINGS.get(part.content_type, '')}"
-    plain = "".join(c if c.isascii() and c.isprintable() and c not in '"\\/' else "_" for c in name)
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
 def _protected(response: Response) -> Response:

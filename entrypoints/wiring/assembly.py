@@ -11,6 +11,7 @@ from adapters.clock import SystemClock
 from adapters.dkim_signer import CryptographySigner
 from adapters.entropy import SystemEntropy
 from adapters.fernet_vault import FernetVault
+from adapters.message_reader import BoundedMessageReader
 from adapters.no_locks import NoLocks
 from adapters.oauth import WebAuthorizationServer
 from adapters.observers import LogObserver
@@ -87,6 +88,7 @@ def build(settings: Settings) -> Service:
         clock=clock,
         entropy=SystemEntropy(),
         engine=MinijinjaTemplates(),
+        reader=BoundedMessageReader(),
         locks=locks,
         headroom=headroom_of(settings),
         web=web,

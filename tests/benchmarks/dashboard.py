@@ -32,6 +32,7 @@ _IDS: Final = {
     "suppression_id": 1,
     "name": "welcome",
     "prefix": "00000000",
+    "change": "retry",
 }
 # those that search as people do: for who has much mail, little or none
 _SEARCHES: Final = (

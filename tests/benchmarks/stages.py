@@ -26,6 +26,7 @@ from adapters.fakes.mailbox import FakeMailboxReader
 from adapters.fakes.oauth_provider import PlayedProvider
 from adapters.fakes.vault import FakeVault
 from adapters.fakes.web import FakeWeb
+from adapters.message_reader import BoundedMessageReader
 from adapters.name_resolver import NameResolver
 from adapters.observers import ListObserver
 from adapters.peewee_store import SqliteStore
@@ -224,6 +225,7 @@ def application_on(store: Any, sender: Any) -> Application:
             clock=SystemClock(),
             entropy=SystemEntropy(),
             engine=MinijinjaTemplates(),
+            reader=BoundedMessageReader(),
             locks=FakeLocks(),
             headroom=lambda: True,
             web=FakeWeb(),

@@ -74,14 +74,18 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         out = service.run("keys", "create", "--name", hostile("key")[:200], "--scope", "admin")
         (key,) = re.findall(r"es_[0-9a-f]{8}_[\w-]{43}", out.stdout)
         service.key = key
-        yield World(service, pages_of(ids), key)
+        # what has ended cannot be cancelled
+        change = f"/dashboard/emails/{ids['waiting']}/cancel"
+        pages = {**pages_of(ids), "email_change": change}
+        yield World(service, pages, key)
 
 
 def filled(service: Running, smtp_port: int) -> Mapping[str, Any]:
     """One of everything; the ids by the names that paths use."""
     account = service.account(smtp_port, name=hostile("account")[:200])
     service.account(smtp_port, name="paused", display_name=hostile("display")[:70])
-    service.post("/api/smtp-configs/2/pause", {"reason": hostile("pause")[:200]})
+    status, answer = service.post("/api/smtp-configs/2/pause", {})
+    assert status == 200, answer
     template = {
         "name": "welcome",
         "subject": "Hello {{ name }} " + hostile("template-subject")[:100],
@@ -98,7 +102,7 @@ def filled(service: Running, smtp_port: int) -> Mapping[str, Any]:
         tags=["welcome"],
         metadata={"order": hostile("metadata")[:100]},
     )
-    service.submit("waits", smtp_config_id=2)
+    waiting = service.submit("waits", smtp_config_id=2)
     service.submit("later", send_at=rfc3339(SystemClock().now() + timedelta(days=7)))
     wait_until(lambda: service.statuses().get("sent", 0) >= 1 or service.statuses().get("failed"))
     return {
@@ -110,6 +114,8 @@ def filled(service: Running, smtp_port: int) -> Mapping[str, Any]:
         "suppression_id": 1,
         "name": "welcome",
         "prefix": "00000000",
+        "change": "cancel",
+        "waiting": waiting,
     }
 
 

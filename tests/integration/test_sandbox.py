@@ -17,7 +17,8 @@ from flask.testing import FlaskClient
 from adapters.fakes.clock import FakeClock
 from adapters.message_reader import BoundedMessageReader
 from adapters.sandbox_inbox import MOST_MESSAGES, SandboxInbox
-from entrypoints.http.sandbox import MESSAGE_CSP, Sandbox
+from entrypoints.http.message_parts import FRAME_CSP
+from entrypoints.http.sandbox import Sandbox
 
 SLOW_S = 0.2
 EVIL = '"><img src=x onerror=alert(1)><script>alert(2)</script>'
@@ -287,9 +288,9 @@ def test_t_xss_the_html_runs_no_script_and_loads_nothing(client, pages):
     send(client, "bob@example.com", html=f"<p>Hi</p>{EVIL}")
     response = pages.get("/sandbox/1/html")
     assert response.content_type == "text/html; charset=utf-8"
-    assert response.headers["Content-Security-Policy"] == MESSAGE_CSP
-    assert "default-src 'none'" in MESSAGE_CSP
-    assert "; sandbox" in MESSAGE_CSP
+    assert response.headers["Content-Security-Policy"] == FRAME_CSP
+    assert "default-src 'none'" in FRAME_CSP
+    assert "; sandbox" in FRAME_CSP
     assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 

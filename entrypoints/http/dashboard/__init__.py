@@ -16,11 +16,16 @@ from werkzeug.exceptions import NotFound as NoSuchPage
 from application import Application
 from domain.errors import EmailServiceError
 from entrypoints.http.dashboard.accounts import AccountsPages
+from entrypoints.http.dashboard.email import OneEmailPages
+from entrypoints.http.dashboard.email_changes import EmailChangePages
+from entrypoints.http.dashboard.emails import EmailPages
 from entrypoints.http.dashboard.keys import KeyPages
 from entrypoints.http.dashboard.login import LoginPages
 from entrypoints.http.dashboard.new_account import NewAccountPages
 from entrypoints.http.dashboard.overview import OverviewPages
 from entrypoints.http.dashboard.page import ROOT, error_page
+from entrypoints.http.dashboard.suppressions import SuppressionPages
+from entrypoints.http.dashboard.templates import TemplatePages
 from entrypoints.http.dashboard.webhooks import WebhookPages
 
 
@@ -46,6 +51,11 @@ class Dashboard:
             KeyPages(application),
             accounts,
             NewAccountPages(application, accounts),
+            EmailPages(application),
+            OneEmailPages(application),
+            EmailChangePages(application),
+            TemplatePages(application),
+            SuppressionPages(application),
         )
 
     def routes(self) -> Blueprint:

@@ -16,6 +16,7 @@ from werkzeug.exceptions import HTTPException
 from domain.access import Caller
 from domain.errors import (
     Conflict,
+    ContentPurged,
     EmailServiceError,
     Forbidden,
     InvalidInput,
@@ -64,7 +65,10 @@ class Place(NamedTuple):
 
 PLACES: Final = (
     Place("Overview", "dashboard.overview"),
+    Place("Emails", "dashboard.emails"),
     Place("Accounts", "dashboard.accounts"),
+    Place("Templates", "dashboard.templates"),
+    Place("Suppressions", "dashboard.suppressions"),
     Place("Webhooks", "dashboard.webhooks"),
     Place("Keys", "dashboard.keys"),
     Place("Audit", "dashboard.audit"),
@@ -138,6 +142,18 @@ NOTICES: Final[Mapping[str, str]] = {
     ),
     "account-needs-consent": "Changed. It is paused until a person authorizes it again.",
     "account-deleted": "Deleted.",
+    "email-cancelled": "The email is cancelled.",
+    "email-rescheduled": "The email is sent at the new time.",
+    "email-retried": "The email is in the queue again.",
+    "email-resolved": "The email is noted as sent.",
+    "email-resent": "The email is in the queue again, to be sent once more.",
+    "suppressed": "The address gets no such mail from now on.",
+    "unsuppressed": "The address is no longer on the list: mail is sent to it from now on.",
+    "template-created": "The template is saved as a draft. Publish it to send with it.",
+    "template-saved": "The template is saved as a draft. What is published is still sent.",
+    "template-published": "This version is sent from now on.",
+    "template-removed": "The template is removed.",
+    "template-tested": "This is the test: it is sent now.",
 }
 
 _STATUS: Final[Mapping[type[EmailServiceError], int]] = {
@@ -145,6 +161,7 @@ _STATUS: Final[Mapping[type[EmailServiceError], int]] = {
     Unauthorized: 401,
     Forbidden: 403,
     NotFound: 404,
+    ContentPurged: 410,
     Conflict: 409,
     StaleAttempt: 409,
     TooMany: 429,
@@ -157,6 +174,7 @@ _TITLES: Final = {
     404: "Not found",
     405: "Not found",
     409: "That is not possible now",
+    410: "Removed",
     413: "Too large",
     429: "Slow down",
     503: "Not now",

@@ -1,5 +1,6 @@
 """The words of the pages: what a status, a state, a time and a number are called for a person."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -8,6 +9,7 @@ from markupsafe import Markup
 from domain.account.account import AccountState
 from domain.doctor.finding import Status as Finding
 from domain.email.status import Status
+from domain.suppression import EVERYTHING, SuppressionReason, account_of
 
 
 class Word(NamedTuple):
@@ -28,6 +30,16 @@ STATUSES: Final = {
 }
 STATES: Final = {state: Word(state.value.replace("_", " "), "bad") for state in AccountState} | {
     AccountState.OPEN: Word("open", "good"),
+}
+YES: Final = Word("yes", "good")
+NO: Final = Word("no", "wait")
+DRAFT: Final = Word("draft", "wait")
+PUBLISHED: Final = Word("published", "good")
+SUPPRESSION_REASONS: Final = {
+    SuppressionReason.HARD_BOUNCE: "the address does not exist, or its mailbox stayed full",
+    SuppressionReason.COMPLAINT: "the recipient called a mail spam",
+    SuppressionReason.UNSUBSCRIBE: "the recipient has unsubscribed",
+    SuppressionReason.MANUAL: "somebody put it on the list",
 }
 _UNITS: Final = (("d", 86400), ("h", 3600), ("min", 60))
 
@@ -120,3 +132,14 @@ def finding(value: Finding) -> Word:
 def diagnosis(value: Finding) -> str:
     """What the findings come to together."""
     return _DIAGNOSES[value]
+
+
+def scope(text: str, accounts: Mapping[int, str]) -> str:
+    """What mail a suppression of this scope holds for; *accounts* are names by their ids."""
+    if text == EVERYTHING:
+        return "all mail"
+    account_id = account_of(text)
+    if account_id is None:
+        return f"mail of the topic {text.partition(':')[2]}"
+    name = accounts.get(account_id, f"number {account_id}")
+    return f"mail of the SMTP configuration {name}"

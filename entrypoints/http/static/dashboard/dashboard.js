@@ -1,6 +1,4 @@
 // Freshness, local times, and the end of a login. Every page works without it.
-"use strict";
-
 const EVERY_MS = 3000;
 const tags = new Map(); // the ETag of what was last loaded, by address
 
