@@ -198,7 +198,9 @@ def _waiting(view: EmailView) -> Story:
     email = view.email
     closed = [gate for gate in view.gates if not gate.open]
     first = closed[0].name if closed else "in_line"
-    if first == "scheduled":
+    if first == "in_line":
+        headline = "Waiting: it is next"
+    elif first == "scheduled":
         headline = "Scheduled: it is sent later"
     elif first == "retry_delay":
         headline = "It will be tried again"
