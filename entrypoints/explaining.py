@@ -81,7 +81,7 @@ REASONS: Final = MappingProxyType(
         "sender_mailbox_full": "the sender's own mailbox is full",
         "sender_refused": "the mail server refused the sender's address",
         "sender_throttled": "the mail server takes less mail of this sender for now",
-        "sender_unauthenticated": "SPF, DKIM or DMARC of the sender's domain did not pass",
+        "sender_unauthenticated": "the sender's domain did not pass SPF, DKIM or DMARC",
         "sender_unverified": "the sender's address must be verified at the provider first",
         "sending_paused": "the provider has paused sending for this account",
         "token_refused": "the mail server refused the OAuth token",

@@ -225,11 +225,11 @@ def test_a_partial_email_says_who_did_not_get_it(office: Office) -> None:
     assert "eve@example.org: the receiving server says" in told
 
 
-def test_no_account_is_told(office: Office) -> None:
+def test_an_account_that_is_not_active_is_told(office: Office) -> None:
     email_id = office.email()
     office.client.put("/api/smtp-configs/1", json=a_config_body(active=False))
 
-    assert "Waiting: no SMTP configuration is active" in office.told(email_id)
+    assert "Waiting: the SMTP configuration is not active" in office.told(email_id)
 
 
 def an_unknown(office: Office) -> int:
@@ -257,9 +257,7 @@ def test_the_html_is_shown_in_a_frame_that_can_do_nothing(office: Office) -> Non
     page = office.page(f"/dashboard/emails/{email_id}").text
     frame = office.page(f"/dashboard/emails/{email_id}/html")
 
-    assert '<iframe sandbox class="message" title="The message&#39;s HTML, isolated"' in page or (
-        re.search(r"<iframe sandbox [^>]+src=\"/dashboard/emails/1/html\"", page)
-    )
+    assert re.search(r'<iframe sandbox [^>]+src="/dashboard/emails/1/html">', page)
     assert frame.headers["Content-Security-Policy"] == FRAME_CSP
     assert frame.headers["X-Frame-Options"] == "SAMEORIGIN"
     assert "Hello" in frame.text
@@ -512,7 +510,7 @@ def test_emails_are_searched_for_by_what_stands_in_the_address(
     "query",
     [
         "recipient=ada", "recipient=a@b@c.org", "status=lost", "account=x", "account=0",
-        "since=yesterday", "until=2026-99-01T00:00", "subject=%00", "tag=%0a1",
+        "since=yesterday", "until=2026-99-01T00:00", "subject=%00", "tag=1%0a1",
         "account=99999999999999999999999",
     ],
 )  # fmt: skip
@@ -548,7 +546,7 @@ def test_nothing_that_somebody_sent_is_markup(office: Office) -> None:
         subject=EVIL,
         tags=[EVIL],
         metadata={"key": EVIL},
-        recipients=[{"email": ADA, "name": EVIL}],
+        recipients=[{"address": ADA, "name": EVIL}],
         html_content=EVIL,
     )
 

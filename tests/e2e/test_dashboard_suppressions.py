@@ -89,14 +89,14 @@ def test_what_is_no_address_is_refused_and_kept(browser: Browser, address: str) 
 
 
 def test_the_list_is_read_page_by_page(application: Application, browser: Browser) -> None:
-    entries = [Entry(address=an_address(f"a{number}@example.org")) for number in range(51)]
+    entries = [Entry(address=an_address(f"a{number:04}@example.org")) for number in range(51)]
     application.suppressions.import_all(entries)
 
     first = browser.get(PAGE)
     (later,) = re.findall(r'href="([^"]+)" rel="next"', first.text)
 
-    assert listed(first) == [f"a{number}@example.org" for number in range(50)]
-    assert listed(browser.get(later)) == ["a50@example.org"]
+    assert listed(first) == [f"a{number:04}@example.org" for number in range(50)]
+    assert listed(browser.get(later)) == ["a0050@example.org"]
     assert browser.get(f"{PAGE}?cursor=AAAA").status_code == 400
 
 
@@ -170,14 +170,14 @@ def test_a_removal_says_what_it_means_and_is_done_once(
 def test_the_download_has_all_of_it_and_no_formula(
     application: Application, browser: Browser
 ) -> None:
-    entries = [Entry(address=an_address(f"a{number}@example.org")) for number in range(1001)]
+    entries = [Entry(address=an_address(f"a{number:04}@example.org")) for number in range(1001)]
     application.suppressions.import_all(entries)
     put(application, "=cmd@example.org")
 
     reply = browser.get(f"{PAGE}.csv")
 
     rows = list(csv.DictReader(io.StringIO(reply.text)))
-    assert [row["address"] for row in rows[:2]] == ["a0@example.org", "a1@example.org"]
+    assert [row["address"] for row in rows[:2]] == ["a0000@example.org", "a0001@example.org"]
     assert (len(rows), rows[-1]["address"]) == (1002, "'=cmd@example.org")
     assert reply.headers["Content-Disposition"] == 'attachment; filename="suppressions.csv"'
 

@@ -213,7 +213,8 @@ def test_the_preview_runs_and_loads_nothing(browser: Browser, path: str) -> None
 
     reply = previewed(browser, path, subject=EVIL, body=hostile, text=EVIL)
 
-    shown = reply.text.partition("</strong>")[2]
+    shown = reply.text.partition("\n<div><")[2].partition("\n<div style")[0]
+    assert ">x</a>" in shown
     assert "&lt;img src=x onerror=alert(1)&gt;" in reply.text
     for harm in ("<script", "<form", "evil.example", "javascript:", EVIL):
         assert harm not in shown
