@@ -125,6 +125,8 @@ def created(form: Form, providers: Providers) -> AccountFields:
     for name in ("provider", "region"):
         if form.get(name):
             body[name] = form[name]
+    if "region" in body and _is_of_provider(form, providers):
+        body.pop("smtp_host", None)  # the region names the server
     return new_account(body, providers)
 
 
@@ -164,6 +166,14 @@ def _body(form: Form) -> dict[str, object]:
         body["use_tls"] = security == Security.STARTTLS
         body["use_ssl"] = security == Security.TLS
     return body
+
+
+def _is_of_provider(form: Form, providers: Providers) -> bool:
+    """Whether the server that the form names is one of its provider's."""
+    host = form.get("smtp_host", "").strip().lower()
+    return any(
+        one.id == form.get("provider") and one.serves(host) for one in providers.all() if host
+    )
 
 
 def _auth(form: Form) -> dict[str, object]:
