@@ -251,7 +251,7 @@ def test_verify_says_how_far_it_got_and_what_to_do() -> None:
     service.add("main")
     text = text_of(a_browser(service.application).post("/dashboard/accounts/1/verify"))
     assert "It does not work" in text
-    assert "AUTH failed 535 5.7.8 no Check username and password" in text
+    assert "failed AUTH 535 5.7.8 no What to do: Check username and password" in text
 
 
 def test_verify_names_another_recipient(service: Troubled, browser: Browser) -> None:
@@ -269,6 +269,16 @@ def test_the_doctor_says_what_to_mend(service: Troubled, browser: Browser) -> No
     assert "Examined: example.com" in text
     assert text.index(" Connection ") < text.index(" SPF ") < text.index(" DMARC ")
     assert "What to do:" in text
+
+
+def test_the_doctor_reads_a_message_that_was_sent(service: Troubled, browser: Browser) -> None:
+    service.add("main")
+    path = "/dashboard/accounts/1/doctor"
+    message = "From: a@example.com\r\nDKIM-Signature: d=example.com; s=m1\r\n\r\nHi"
+    assert "m1._domainkey.example.com" in text_of(browser.post(path, message=message))
+    refused = browser.post(path, message="Subject: x\r\n\r\n")
+    assert refused.status_code == 400
+    assert "Message: " in text_of(refused)
 
 
 # -- authorized ------------------------------------------------------------------------------------
@@ -579,7 +589,7 @@ def test_a_provider_with_regions_asks_for_one(browser: Browser, service: Trouble
 
     page = browser.post(path, **form)
     assert page.status_code == 400
-    assert "Region: Amazon SES has regions such as eu-west-1" in text_of(page)
+    assert "Region: is required: Amazon SES has regions" in text_of(page)
     assert 'name="region"' in page.text
 
     host = "email-smtp.us-east-1.amazonaws.com"  # that of another region is not kept

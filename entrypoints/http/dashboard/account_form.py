@@ -40,6 +40,7 @@ LABELS: Final[Mapping[str, str]] = {
     "tenant": "Tenant",
     "recipient": "Recipient",
     "reason": "Reason",
+    "message": "Message",
 }
 SECURITIES: Final = {
     Security.STARTTLS.value: "STARTTLS (usual on port 587)",

@@ -15,7 +15,7 @@ from domain.account.limits import Window
 from domain.account.oauth import Flow
 from domain.account.oauth_credentials import by_graph
 from domain.attention import in_order, of_account
-from domain.doctor.finding import Group
+from domain.doctor.finding import Group, Status
 from domain.email.gates import AccountUse, holdup
 from domain.errors import Conflict, EmailServiceError, InvalidInput
 from entrypoints.addresses import email_address
@@ -30,6 +30,7 @@ from entrypoints.http.requests import the_request
 
 SHOWN_AT_ONCE: Final = 25
 _WINDOWS: Final = {Window.MINUTE: "Minute", Window.HOUR: "Hour", Window.DAY: "Day"}
+_WORST_FIRST: Final = (Status.FAIL, Status.WARN, Status.UNKNOWN, Status.OK)
 _RANKS: Final = {
     AccountState.PAUSED: 0,
     AccountState.UNREACHABLE: 1,
@@ -170,13 +171,27 @@ class AccountsPages:
 
     def doctor(self, account_id: int) -> Response:
         """Examine it and the DNS of its domain; this may take half a minute."""
-        found = self._doctor.examine(account_id, advise=advice, caller=caller_of_page())
+        text = the_request().form.get("message", "").strip()
+        try:
+            found = self._doctor.examine(
+                account_id,
+                advise=advice,
+                message=text.encode("utf-8", "replace") if text else None,
+                caller=caller_of_page(),
+            )
+        except InvalidInput as error:
+            texts, _ = account_form.problems(error)
+            return self._page(account_id, status=400, texts=tuple(texts))
         chapters = [(group, [f for f in found.findings if f.group is group]) for group in Group]
         return page(
             "account_doctor.html",
             place="dashboard.accounts",
             found=found,
-            chapters=[(group, findings) for group, findings in chapters if findings],
+            chapters=[
+                (group, sorted(findings, key=lambda one: _WORST_FIRST.index(one.status)))
+                for group, findings in chapters
+                if findings
+            ],
         )
 
     def authorize(self, account_id: int) -> Response:

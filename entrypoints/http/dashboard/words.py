@@ -143,3 +143,14 @@ def scope(text: str, accounts: Mapping[int, str]) -> str:
         return f"mail of the topic {text.partition(':')[2]}"
     name = accounts.get(account_id, f"number {account_id}")
     return f"mail of the SMTP configuration {name}"
+
+
+_ABBREVIATIONS: Final = frozenset(
+    "auth dkim dmarc dns ehlo mail mta mx ptr rcpt spf starttls sts tls".split()
+)
+
+
+def subject(code: str) -> str:
+    """What a finding of the doctor is about, by its code."""
+    parts = code.split("_")
+    return sentence(" ".join(one.upper() if one in _ABBREVIATIONS else one for one in parts))
