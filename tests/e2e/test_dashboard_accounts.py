@@ -306,6 +306,8 @@ def added_by_oauth(browser: Browser, **fields: str) -> TestResponse:
 def test_a_person_adds_and_authorizes_an_account_by_oauth() -> None:
     service, provider = a_service_by_oauth()
     browser = a_browser(service.application)
+    guide = text_of(found(browser, "ada@outlook.com"))
+    assert "this redirect URI: https://mail.example.org/oauth/callback" in guide
 
     reply = added_by_oauth(browser)
 
@@ -340,6 +342,7 @@ def test_without_a_public_url_nobody_is_sent_to_the_provider() -> None:
     service, _ = a_service_by_oauth(public_url=None)
     browser = a_browser(service.application)
 
+    assert "only when PUBLIC_URL is set" in text_of(found(browser, "ada@outlook.com"))
     added = added_by_oauth(browser)
     again = browser.post("/dashboard/accounts/1/authorize")
 

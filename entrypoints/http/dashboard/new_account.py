@@ -49,6 +49,7 @@ class NewAccountPages:
         self._accounts = application.account_service
         self._lookup = application.provider_lookup
         self._providers = application.providers
+        self._authorizations = application.authorizations
         self._pages = accounts
 
     def add_to(self, routes: Blueprint) -> None:
@@ -112,9 +113,17 @@ class NewAccountPages:
             securities=account_form.SECURITIES,
             oauth_providers=_OAUTH_PROVIDERS,
             oauth_flows=_FLOWS,
+            callback=self._callback(),
             problems=texts or [],
             wrong=wrong,
         )
+
+    def _callback(self) -> str | None:
+        """Where the provider leads a browser back to; None if it is not known."""
+        try:
+            return self._authorizations.callback(int(the_request().environ["SERVER_PORT"]))
+        except Conflict:
+            return None
 
     def _provider(self, name: str) -> Provider | None:
         return next((one for one in self._providers.all() if one.id == name), None)
