@@ -48,8 +48,11 @@ LEVELS: Final[Mapping[str, int]] = {
 def level_of(event: Event) -> int:
     """The level of *event*'s line; INFO unless the table or the server's answer says otherwise.
 
-    The end of an attempt has a stage. A warning is due if its email was not simply accepted.
+    The end of an attempt has a stage. A warning is due if its email was not simply accepted. A
+    pause without a reason is one that a person wanted.
     """
     if "stage" in event.fields and event.name.startswith("email_"):
         return INFO if event.fields.get("reason", "accepted") == "accepted" else WARNING
+    if event.name == "account_paused" and "reason" not in event.fields:
+        return INFO
     return LEVELS.get(event.name, INFO)

@@ -106,37 +106,3 @@ def name_of(called: ast.expr) -> str | None:
     if isinstance(called, ast.Attribute):
         return called.attr
     return called.id if isinstance(called, ast.Name) else None
-
-
-_CREATES = re.compile(r"\b(Event|Happened|BackgroundThreads|_tell|_changed|announce|email_event)\(")
-
-
-def event_names() -> set[str]:
-    """The name of every `Event` that the four packages create, as far as it is written there."""
-    found = set()
-    for path in PACKAGED:
-        if not re.search(
-            r"\b(Event|Happened|BackgroundThreads|_tell|_changed|announce|email_event)\(",
-            text(path),
-        ):
-            continue  # to parse every file takes a second
-        for node in ast.walk(tree_of(path)):
-            if not isinstance(node, ast.Call):
-                continue
-            called = name_of(node.func)
-            if called in ("Event", "Happened"):
-                given = [one.value for one in node.keywords if one.arg == "name"]
-            elif called == "BackgroundThreads":
-                given = [one.value for one in node.keywords if one.arg == "failed"]
-            elif called in ("_tell", "_changed", "announce", "email_event"):
-                given = node.args[:2]
-            else:
-                continue
-            found |= {
-                one.value
-                for one in given
-                if isinstance(one, ast.Constant)
-                and isinstance(one.value, str)
-                and re.fullmatch("[a-z_]+", one.value)
-            }
-    return found

@@ -84,7 +84,7 @@ class ProgressWriter:
 
     def _tell_operator(self, progress: Progress, webhook: Webhook | None) -> None:
         for event_id in progress.given_up:
-            gave_up: Fields = {"webhook": progress.webhook_id, "event": event_id}
+            gave_up: Fields = {"webhook": progress.webhook_id, "event_id": event_id}
             self._observe(Event(name="webhook_gave_up", fields=gave_up))
         if webhook is None or webhook.disabled in (None, DisabledReason.REQUEST):
             return

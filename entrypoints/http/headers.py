@@ -7,6 +7,7 @@ from typing import Final
 from flask import Flask, Response
 
 from entrypoints.http.requests import the_request
+from entrypoints.trace_context import enter_trace
 
 REQUEST_ID: Final = "X-Request-Id"
 _GIVEN_ID: Final = "HTTP_X_REQUEST_ID"
@@ -21,14 +22,15 @@ _OF_THE_API: Final = (*_OF_ALL, ("cache-control", "Cache-Control", "no-store"))
 
 
 def install_headers(app: Flask) -> None:
-    """Give every request of *app* an id and every reply its headers."""
-    app.before_request(_take_request_id)
+    """Give every request of *app* an id and a trace, and every reply its headers."""
+    app.before_request(_take_ids)
     app.after_request(_add_headers)
 
 
-def _take_request_id() -> None:
+def _take_ids() -> None:
     asked = the_request()
     asked.request_id = usable_request_id(asked.environ.get(_GIVEN_ID, "")) or token_hex(16)
+    enter_trace(asked.environ.get("HTTP_TRACEPARENT"))
 
 
 def usable_request_id(given: str) -> str | None:

@@ -11,6 +11,7 @@ from typing import Final, TextIO
 
 from entrypoints.runtime.redacted_links import without_links
 from entrypoints.settings import LogFormat, Settings
+from entrypoints.trace_context import trace_fields
 
 # They log every request or command at INFO; our own events say what matters of it.
 NOISY: Final = (
@@ -67,13 +68,17 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """One line, and an indented traceback if there is one."""
         line = f"{_time(record)} {record.levelname:<7} {_one_line(record.getMessage())}"
+        for name, value in trace_fields().items():
+            line += f" {name}={value}"
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
         return line.replace("\n", "\n    ")
 
 
 class JsonFormatter(logging.Formatter):
-    """One object on one line: ``time level logger event``, and what the event has of its own."""
+    """One object on one line: ``time level logger event``, what the event has of its own, and the
+    ids of the trace and the request that it belongs to.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """One line of ASCII."""
@@ -85,6 +90,9 @@ class JsonFormatter(logging.Formatter):
         }
         for name, value in getattr(record, "fields", {}).items():
             line.setdefault(name, value)
+        line |= trace_fields()
+        if request_id := getattr(record, "request_id", None):
+            line["request_id"] = request_id
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str)

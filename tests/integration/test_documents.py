@@ -23,10 +23,8 @@ from tests.documents import (
     all_names,
     code_of,
     docstrings_of,
-    event_names,
     names_in,
     shown,
-    strings_in,
     text,
     words_defined_in,
 )
@@ -38,7 +36,6 @@ USING = [document for document in CURRENT if document.parent.name == "using"]
 WAY = ROOT / "docs/building/finding-your-way.md"
 GLOSSARY = ROOT / "docs/building/glossary.md"
 STATUSES = ROOT / "docs/using/statuses.md"
-WATCHING = ROOT / "docs/operating/watching.md"
 ERRORS = ROOT / "docs/using/errors.md"
 # Names of others, and one that is misspelt on purpose.
 OTHERS = re.compile(
@@ -259,32 +256,6 @@ def test_the_page_of_errors_has_every_code() -> None:
     http = {code for code, _ in HTTP_PROBLEMS.values()}
 
     assert listed == described | server | http
-
-
-# -- log events ------------------------------------------------------------------------------------
-
-
-def listed_events() -> set[str]:
-    """The events of the page about watching."""
-    table = text(WATCHING).partition("| event |")[2].partition("\n\n")[0]
-    rows = re.findall(r"^\| ([^|]*) \|", table, re.MULTILINE)
-    return {name for row in rows for name in re.findall(r"`(\w+)`", row)}
-
-
-def test_every_event_that_is_listed_is_in_the_code() -> None:
-    written = {
-        value
-        for source in SOURCES
-        if shown(source).split("/")[0] in PACKAGES
-        for value in strings_in(source)
-    }
-    of_a_status = {f"email_{status.value}" for status in Status}
-
-    assert sorted(listed_events() - written - of_a_status) == []
-
-
-def test_every_event_that_the_code_creates_is_listed() -> None:
-    assert sorted(event_names() - listed_events()) == []
 
 
 # -- commands --------------------------------------------------------------------------------------
