@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache, partial
+from itertools import product
 from operator import itemgetter
 from typing import Final
 
@@ -31,7 +32,7 @@ from adapters.peewee_store.rows import (
 from adapters.peewee_store.session import Session
 from adapters.peewee_store.status_counts import StatusCounts
 from adapters.peewee_store.tables import EmailRow, RecipientRow
-from adapters.peewee_store.write_buffer import Change, update
+from adapters.peewee_store.write_buffer import Change, array, update
 from domain.account.account import Account
 from domain.account.limits import PRIORITIES, is_urgent
 from domain.email.claim_policy import (
@@ -76,6 +77,12 @@ _SAVE_RECIPIENT: Final = update(
 )
 _NEXT_DUE: Final = (
     f"SELECT MIN(eligible_at) FROM email WHERE queue = ? AND priority = ? AND {IS_WAITING}"
+)
+# All probes with one statement, where each would be a round trip.
+_NEXT_DUE_OF: Final = (
+    f"SELECT MIN(({_NEXT_DUE.replace('?', '{}')}))".format("line.queue", "line.priority")
+    + " FROM (SELECT * FROM UNNEST(?::bigint[]) AS queues (queue)"
+    " CROSS JOIN UNNEST(?::integer[]) AS priorities (priority)) AS line"
 )
 # The status is wrapped so that SQLite goes by the ids and not, three times, by an index on it.
 _STILL_WAITING: Final = IS_WAITING.replace("status", "status || ''")
@@ -336,13 +343,15 @@ class SqlEmails:
         if not account_ids:
             return None
         execute = self._session.execute
-        heads = (
-            execute(_NEXT_DUE, (queue, priority)).fetchone()[0]
-            for queue in {ANY_ACCOUNT, *account_ids}
-            for priority in PRIORITIES
-            if is_urgent(priority) or not urgent_only
-        )
-        earliest = min((head for head in heads if head is not None), default=None)
+        queues = {ANY_ACCOUNT, *account_ids}
+        priorities = [one for one in PRIORITIES if is_urgent(one) or not urgent_only]
+        if self._session.shared:
+            lines = (array(queues), array(priorities))
+            (earliest,) = execute(_NEXT_DUE_OF, lines).fetchone()
+        else:
+            probes = (execute(_NEXT_DUE, line) for line in product(queues, priorities))
+            heads = (probe.fetchone()[0] for probe in probes)
+            earliest = min((head for head in heads if head is not None), default=None)
         return None if earliest is None else moment(earliest)
 
     # -- overviews ----------------------------------------------------------------------------

@@ -18,8 +18,7 @@ from prometheus_client.core import (
     InfoMetricFamily,
     Metric,
 )
-from prometheus_client.exposition import generate_latest
-from prometheus_client.registry import Collector, CollectorRegistry
+from prometheus_client.utils import floatToGoString
 
 from application.metrics import AccountFigures, Figures
 from domain.account.account import AccountState
@@ -30,49 +29,56 @@ from domain.throughput import BOUNDS, Totals
 MOST_ACCOUNTS: Final = 200
 OTHER: Final = "other"
 _PREFIX: Final = "email_service_"
+# What the text format adds to a name, and what it calls a type of the library.
+_KINDS: Final = {"counter": ("_total", "counter"), "info": ("_info", "gauge")}
 
 
 def exposition(figures: Figures, *, version: str) -> bytes:
     """*figures* in the text format of Prometheus, version 0.0.4."""
-    # A registry for each answer: nothing is kept between them, and no other thread's is in it.
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collector(figures, version))
-    return generate_latest(registry)
+    lines = [line for family in families(figures, version=version) for line in _lines(family)]
+    return "".join(lines).encode()
 
 
-class _Collector(Collector):
-    def __init__(self, figures: Figures, version: str) -> None:
-        self._figures = figures
-        self._version = version
+def families(figures: Figures, *, version: str) -> Iterator[Metric]:
+    """What is told, those of the service first."""
+    yield InfoMetricFamily(
+        f"{_PREFIX}build", "The version of the service.", value={"version": version}
+    )
+    emails = _gauge("emails", "Emails in each status.", "status")
+    for status, number in figures.emails.items():
+        emails.add_metric([status.value], number)
+    yield emails
+    oldest = _gauge(
+        "oldest_due_seconds",
+        "For how long the oldest email has been due that an open SMTP configuration may send;"
+        " 0 if none is due.",
+    )
+    oldest.add_metric([], figures.oldest_due.total_seconds())
+    yield oldest
+    yield from _of_totals(figures.totals)
+    named = _named(figures)
+    yield _attempts(figures.totals.attempts, named)
+    yield from _of_accounts(
+        [one for one in figures.accounts if one.id in named],
+        [one for one in figures.accounts if one.id not in named],
+    )
 
-    def describe(self) -> Iterator[Metric]:
-        """Nothing: there is no other collector whose names could clash."""
-        return iter(())
 
-    def collect(self) -> Iterator[Metric]:
-        """The families, those of the service first."""
-        yield InfoMetricFamily(
-            f"{_PREFIX}build", "The version of the service.", value={"version": self._version}
-        )
-        emails = _gauge("emails", "Emails in each status.", "status")
-        for status, number in self._figures.emails.items():
-            emails.add_metric([status.value], number)
-        yield emails
-        oldest = _gauge(
-            "oldest_due_seconds",
-            "For how long the oldest email has been due that an open SMTP configuration may send;"
-            " 0 if none is due.",
-        )
-        oldest.add_metric([], self._figures.oldest_due.total_seconds())
-        yield oldest
-        yield from _of_totals(self._figures.totals)
-        named = _named(self._figures)
-        yield _attempts(self._figures.totals.attempts, named)
-        accounts = self._figures.accounts
-        yield from _of_accounts(
-            [one for one in accounts if one.id in named],
-            [one for one in accounts if one.id not in named],
-        )
+def _lines(family: Metric) -> Iterator[str]:
+    """As the library's `generate_latest` writes them, which a test compares. It looks at each name
+    of each sample anew: with 200 accounts it takes 9 ms, three quarters of a scrape.
+    """
+    end, kind = _KINDS.get(family.type, ("", family.type))
+    name = family.name + end
+    yield f"# HELP {name} {family.documentation}\n# TYPE {name} {kind}\n"
+    for sample in family.samples:
+        labels = ",".join(f'{key}="{_escaped(text)}"' for key, text in sample.labels.items())
+        shown = f"{{{labels}}}" if labels else ""
+        yield f"{sample.name}{shown} {floatToGoString(sample.value)}\n"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 
 def _named(figures: Figures) -> Collection[int]:

@@ -96,8 +96,9 @@ def fill(store: Store, number: int, accounts: int) -> None:
     """Make *number* emails of so many *accounts*, and a week in which they were busy."""
     now = SystemClock().now()
     store.write(lambda tx: _fill_queue(tx, number, accounts, now=now))
-    for hours in range(7 * 24):
-        store.write(lambda tx, at=now - HOUR * hours: _count(tx, accounts, at=at))
+    for hours in reversed(range(7 * 24)):
+        busy = accounts if hours < 2 else 1  # each account is in the totals, and in this hour
+        store.write(lambda tx, at=now - HOUR * hours, busy=busy: _count(tx, busy, at=at))
         while store.write(lambda tx: tx.throughput.fold(now=now, limit=500)):
             pass
     store.write(_count_by_others)

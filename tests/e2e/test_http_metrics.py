@@ -4,7 +4,9 @@ from datetime import timedelta
 
 import attrs
 import pytest
+from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector, CollectorRegistry
 
 from adapters.fakes.clock import FakeClock
 from adapters.fakes.memory_store import MemoryStore
@@ -13,7 +15,7 @@ from domain.account.limits import Window
 from domain.email.status import TERMINAL, Status
 from domain.outcome.verdict import Result
 from domain.throughput import Via
-from entrypoints.http.exposition import MOST_ACCOUNTS, exposition
+from entrypoints.http.exposition import MOST_ACCOUNTS, exposition, families
 from tests.applications import (
     a_client,
     a_config_body,
@@ -167,6 +169,29 @@ def test_a_name_stands_in_one_metric_and_cannot_forge_a_line(client, application
     assert found["account_info", "1", name] == 1
     assert found["emails", "sent"] == 0
     assert len([key for key in found if name in key]) == 1
+
+
+class Families(Collector):
+    """The families of *figures*, for the library to write them."""
+
+    def __init__(self, figures):
+        self.figures = figures
+
+    def collect(self):
+        return families(self.figures, version="1")
+
+
+@pytest.mark.parametrize("name", ["main", 'a"} 1\nx{y="\\', "\\n", "Büro \u2028 \r"])
+def test_the_text_is_the_one_that_the_library_writes(client, application, name):
+    send(client, 3)
+    deliver(application)
+    figures = application.metrics.figures()
+    (one,) = figures.accounts
+    accounts = [attrs.evolve(one, id=number, name=name) for number in range(1, 300)]
+    figures = attrs.evolve(figures, accounts=accounts, oldest_due=timedelta(seconds=1e-7))
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Families(figures))
+    assert exposition(figures, version="1") == generate_latest(registry)
 
 
 def test_the_version_is_told(client):
