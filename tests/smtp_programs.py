@@ -96,6 +96,9 @@ def message_of(email: Email) -> EmailMessage:
             )  # fmt: skip
         else:
             made.add_attachment(octets, kind, subtype, filename=file["name"])
+    for number, part in enumerate(made.walk()):
+        if part.is_multipart():  # the same each time, as a client has it that sends it again
+            part.set_boundary(f"==part {number}==")
     return made
 
 

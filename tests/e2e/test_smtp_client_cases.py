@@ -5,12 +5,15 @@ again by itself; after the next try the email is there once.
 """
 
 import shutil
+import subprocess
+import sys
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from email.utils import getaddresses
+from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -24,7 +27,7 @@ from tests.cut import Cut, cut_connection
 from tests.missing import missing
 from tests.node import with_packages
 from tests.python_packages import with_clients
-from tests.running import PATIENCE_S, Running, quiet_port, running
+from tests.running import PATIENCE_S, ROOT, Running, quiet_port, running
 from tests.smtp_programs import FOLDER, PROGRAMS, Place
 
 COMMANDS = ("curl", "msmtp", "php", "swaks")
@@ -207,37 +210,39 @@ class Lost:
     ids: list[int]
 
 
-def a_large_email(name: str) -> dict[str, Any]:
+def a_large_email(name: str, cut: Cut) -> dict[str, Any]:
     """With what tells that it is the same one: a header of the service if the program needs it."""
     header = "Idempotency-Key" if PROGRAMS[name].anew else "Message-ID"
     return {
         **LEAST,
-        "subject": name,
+        "subject": f"{name}, {cut.name}",
         "files": [{"name": "a.bin", "type": "application/octet-stream", "base64": LARGE}],
-        "headers": {header: f"<{name.replace(' ', '-')}@example.com>"},
+        "headers": {header: f"<{name.replace(' ', '-')}@{cut.name}.example.com>"},
     }
 
 
 @pytest.fixture(scope="module", params=Cut)
 def lost(world: World, request: pytest.FixtureRequest) -> dict[str, Lost]:
     """All programs lose the service at the same moment: it is killed and started once for all."""
-    service, key = world.service, world.keys["usual"]
-    before = max(email["id"] for email in world.emails())
+    service, key, cut = world.service, world.keys["usual"], request.param
 
     def ids() -> dict[str, list[int]]:
-        rows = [one for one in world.emails() if one["id"] > before]
-        return {name: [one["id"] for one in rows if one["subject"] == name] for name in PROGRAMS}
+        rows = world.emails()
+        return {
+            name: [one["id"] for one in rows if one["subject"] == f"{name}, {cut.name}"]
+            for name in PROGRAMS
+        }
 
     with ExitStack() as ways:
         begun, held = {}, {}
         for name, program in PROGRAMS.items():
             server = service.port if program.by_http else world.place.port
-            way = ways.enter_context(cut_connection(server, request.param, octets=MIDDLE))
+            way = ways.enter_context(cut_connection(server, cut, octets=MIDDLE))
             place = attrs.evolve(
                 world.place, **{"url": f"http://127.0.0.1:{way.port}"} if program.by_http
                 else {"port": way.port},
             )  # fmt: skip
-            begun[name] = program.start(place, a_large_email(name), key)
+            begun[name] = program.start(place, a_large_email(name, cut), key)
             held[name] = way.held
         for name, moment in held.items():
             assert moment.wait(PATIENCE_S), name
@@ -246,7 +251,7 @@ def lost(world: World, request: pytest.FixtureRequest) -> dict[str, Lost]:
         first = {name: PROGRAMS[name].outcome(one) for name, one in begun.items()}
     stored = ids()
     again = {
-        name: program.start(world.place, a_large_email(name), key)
+        name: program.start(world.place, a_large_email(name, cut), key)
         for name, program in PROGRAMS.items()
         if first[name].get("error")
     }
@@ -282,3 +287,45 @@ def test_what_was_stored_before_the_kill_depends_on_the_moment_alone(
     for name, became in lost.items():
         if not PROGRAMS[name].by_http:
             assert bool(became.stored) is was_there, name
+
+
+# -- apps ------------------------------------------------------------------------------------------
+
+APPS = {
+    "Ghost": "ghost.mjs",
+    "Nextcloud": "nextcloud.php",
+    "WordPress": "wordpress.php",
+    "Discourse": "rails.rb",
+    "Mastodon": "rails.rb",
+    "GitLab": "rails.rb",
+    "Home Assistant": "home_assistant.py",
+    "Sentry": "sentry.py",
+}
+RUNNERS = {".mjs": "node", ".php": "php", ".rb": "ruby", ".py": sys.executable}
+PAGE = (ROOT / "docs/using/apps.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_an_apps_mailer_sends_with_the_settings_of_its_section(world: World, app: str) -> None:
+    """The library that the app sends with, set up as the app does it from its own settings."""
+    place, script = world.place, ROOT / "tests/app_mailers" / APPS[app]
+    section = PAGE.partition(f"\n## {app}\n")[2].partition("\n## ")[0]
+    settings = section.partition("```")[2].partition("\n")[2].partition("```")[0]
+    settings = settings.replace("mail.example.com", "localhost").replace("587", str(place.port))
+    file = place.folder / f"settings of {app}"
+    file.write_text(settings.replace("es_1a2b3c4d_…", world.keys["usual"]), "utf-8")
+    if script.suffix == ".mjs":
+        script = Path(shutil.copy(script, place.node))
+    if shutil.which(RUNNERS[script.suffix]) is None:
+        missing(f"{RUNNERS[script.suffix]} is not installed: see .ci/packages.txt")
+    named = [app] if script.suffix == ".rb" else []
+    authority = ["-d", f"openssl.cafile={place.ca}"] if script.suffix == ".php" else []
+    done = subprocess.run(
+        [RUNNERS[script.suffix], *authority, script, *named, file],
+        env={**place.python, "SSL_CERT_FILE": str(place.ca), "NODE_EXTRA_CA_CERTS": str(place.ca)},
+        capture_output=True, text=True, timeout=PATIENCE_S,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr + done.stdout
+    newest = world.emails()[0]
+    assert (newest["subject"], newest["status"]) == (app, "queued")

@@ -18,6 +18,7 @@ from tests.applications import (
     an_application,
     an_email_body,
 )
+from tests.dialect_ways import DIALECTS
 from tests.smtp_intake import listening, talking
 
 # what became of an email: stored, no such key, not allowed, or put off
@@ -65,7 +66,36 @@ def by_smtp(application: Application, key: str, *to: str, sender: str = "shop@ex
         return OF_SMTP[talk.submit(octets, *(to or (ADA,)))[:3]]
 
 
-every_way = pytest.mark.parametrize("way", [by_api, in_a_batch, raw, by_smtp])
+def by_dialect(name: str) -> Way:
+    """A vendor's API: its statuses are its own, its refusal of a key says so."""
+    dialect = DIALECTS[name]
+
+    def way(application: Application, key: str, *to: str, sender: str = "shop@example.com") -> str:
+        more = SEVERAL[name](list(to)) if to else {}
+        answer = dialect.send(a_client(application), key, sender=sender, **more)
+        if answer.status_code in (dialect.accepted, 429):
+            return STORED if answer.status_code == dialect.accepted else LATER
+        refused_key = answer.status_code == 401 or "invalid_api_key" in dialect.told(answer)
+        return UNKNOWN if refused_key else FORBIDDEN
+
+    return way
+
+
+# several recipients, in the fields of each
+SEVERAL: dict[str, Callable[[list[str]], dict[str, Any]]] = {
+    "resend": lambda to: {"to": to},
+    "sendgrid": lambda to: {"personalizations": [{"to": [{"email": one} for one in to]}]},
+    "postmark": lambda to: {"To": ",".join(to)},
+    "mailgun": lambda to: {"to": to},
+}
+WAYS: dict[str, Way] = {
+    "api": by_api,
+    "batch": in_a_batch,
+    "raw": raw,
+    "smtp": by_smtp,
+    **{name: by_dialect(name) for name in DIALECTS},
+}
+every_way = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 
 
 @attrs.frozen
@@ -118,7 +148,7 @@ def test_what_one_way_has_used_of_the_day_is_gone_for_the_others(kept: Kept, way
     key = a_key(kept.application, "send", daily_recipients=1)
 
     assert way(kept.application, key) == STORED
-    for other in (by_api, in_a_batch, raw, by_smtp):
+    for other in WAYS.values():
         assert other(kept.application, key) == LATER
 
 
