@@ -240,6 +240,7 @@ PROGRAMS: Mapping[str, Program] = {
     ),
     "msmtp": Program(
         begin=_by_msmtp,
+        anew=True,  # it adds a Date
         refusals={
             "wrong address": ("exit", 65),
             "wrong key": ("exit", 77),

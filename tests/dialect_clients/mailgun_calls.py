@@ -6,6 +6,7 @@ from base64 import b64decode
 
 from mailgun.client import Client
 from mailgun.config import RetryPolicy
+from mailgun.handlers.error_handler import ApiError
 from requests import HTTPError
 
 asked = json.load(sys.stdin)
@@ -41,9 +42,15 @@ def outcome(call):
     once = {"headers": {"Idempotency-Key": call["once"]}} if "once" in call else {}
     policy = None if "once" in call else RetryPolicy(max_retries=0)
     client = Client(auth=("api", call["key"]), api_url=asked["url"], retry_policy=policy)
-    response = client.messages.create(
-        data=data(call["email"]), files=files(call["email"]) or None, domain="example.com", **once
-    )
+    try:
+        response = client.messages.create(
+            data=data(call["email"]),
+            files=files(call["email"]) or None,
+            domain="example.com",
+            **once,
+        )
+    except ApiError as error:
+        return {"error": type(error).__name__, "message": str(error)}
     try:
         response.raise_for_status()
     except HTTPError as error:

@@ -79,7 +79,7 @@ async function lookups() {
   mail.setApiKey(key);
   mail.client.setDefaultRequest("baseUrl", url);
   const email = { from, to: ada, subject: "Seen", text: "Hello" };
-  const [sent] = await mail.send(email);
+  const [sent] = await mail.send({ ...email }); // it adds fields to what it is given
   const path = `/v3/messages/${sent.headers["x-message-id"]}`;
   const [, shown] = await mail.client.request({ method: "GET", url: path });
   const client = postmark(key);
