@@ -6,9 +6,23 @@ from typing import Any, Final
 
 from domain.bounce.report import BounceKind, References, Told
 
-_NO_COMPLAINT: Final = frozenset({"not-spam", "virus", "fraud-not-spam"})
-_DELAYS: Final = {"MailboxFull": "4.2.2", "RecipientServerError": "4.3.0", "IPFailure": "4.4.0"}
-_SOFT: Final = {"MailboxFull": "5.2.2", "MessageTooLarge": "5.3.4", "ContentRejected": "5.6.0"}
+# what no recipient has complained of
+_NO_COMPLAINT: Final = frozenset({"not-spam", "virus", "fraud-not-spam", "auth-failure"})
+_DELAYS: Final = {
+    "MailboxFull": "4.2.2",
+    "RecipientServerError": "4.3.0",
+    "IPFailure": "4.4.0",
+    "TransientCommunicationFailure": "4.4.2",
+    "SpamDetected": "4.7.0",
+}
+_SOFT: Final = {
+    "MailboxFull": "5.2.2",
+    "MessageTooLarge": "5.3.4",
+    "CustomTimeoutExceeded": "4.4.7",
+    "ContentRejected": "5.6.0",
+    "AttachmentRejected": "5.6.1",
+    "UnsubscribedRecipient": "5.7.1",  # the address is not dead: it wants no such mail
+}
 _DEEPEST: Final = 4
 
 

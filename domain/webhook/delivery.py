@@ -1,5 +1,6 @@
 """Telling one webhook of one event: what its answers mean, and when it is tried again."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -20,6 +21,8 @@ JITTER: Final = 0.1
 LONGEST_WISH: Final = timedelta(hours=24)  # of a Retry-After
 # A webhook that fails for so long was out of service; then all that waits for it is tried at once.
 OUTAGE: Final = timedelta(minutes=5)
+LARGEST_EVENT: Final = 2**63 - 1  # what a database can hold
+_EVENT_ID: Final = re.compile(r"evt_([1-9][0-9]{0,18})")
 _GONE: Final = 410
 _LONGEST_NUMBER: Final = 10  # digits of a Retry-After
 TEST_TYPE: Final = "webhook.test"
@@ -83,6 +86,14 @@ class WebhookAttempt:
 def message_id(event_id: int) -> str:
     """What the feed calls the event, and a call its message: without a dot."""
     return f"evt_{event_id}" if event_id > 0 else f"evt_test_{-event_id}"
+
+
+def event_number(text: str) -> int:
+    """The number in an event's id. ValueError."""
+    found = _EVENT_ID.fullmatch(text)
+    if found is None or int(found[1]) > LARGEST_EVENT:
+        raise ValueError("must be the id of an event, such as evt_12")
+    return int(found[1])
 
 
 def next_delivery(attempt: WebhookAttempt, *, jitter: float) -> Delivery | None:

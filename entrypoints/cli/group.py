@@ -32,6 +32,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "serve": ("commands", "serve"),
     "suppressions": ("suppressions", "suppressions"),
     "templates": ("templates", "templates"),
+    "webhooks": ("webhooks", "webhooks"),
     "worker": ("commands", "worker"),
 }
 

@@ -10,7 +10,7 @@ from application import Application
 from application.webhooks.registry import Listed, WebhookWish
 from domain.access import Scope
 from domain.errors import InvalidInput
-from domain.webhook.delivery import WebhookAttempt, message_id
+from domain.webhook.delivery import LARGEST_EVENT, WebhookAttempt, event_number, message_id
 from entrypoints.http.access import the_caller
 from entrypoints.http.cursors import email_id_before
 from entrypoints.http.fields import RequestError
@@ -18,7 +18,7 @@ from entrypoints.http.json_reader import read_object, read_optional_object
 from entrypoints.http.openapi import NO_FIELDS, Answer, Body, Tag, add_routes, operation
 from entrypoints.http.paging import link_next
 from entrypoints.http.replies import reply, reply_list
-from entrypoints.http.schemas import LARGEST_ID, Done, NoFields
+from entrypoints.http.schemas import Done, NoFields
 from entrypoints.http.times import rfc3339, rfc3339_if_any
 from entrypoints.http.validation import parse, parse_query
 from entrypoints.http.webhooks.schemas import (
@@ -31,7 +31,6 @@ from entrypoints.http.webhooks.schemas import (
     WebhookReply,
     WebhookRequest,
     WebhookWithSecret,
-    event_number,
 )
 
 _REPLIES: Final = TypeAdapter(list[WebhookReply])
@@ -317,7 +316,7 @@ def _range(wanted: ReplayRequest) -> tuple[int, int]:
     if wanted.first is None:
         raise InvalidInput(RequestError("", "name event_id, or first for a range"))
     first = event_number(wanted.first)
-    last = LARGEST_ID if wanted.last is None else event_number(wanted.last)
+    last = LARGEST_EVENT if wanted.last is None else event_number(wanted.last)
     if last < first:
         raise InvalidInput(RequestError("/last", "must not come before first"))
     return first, last

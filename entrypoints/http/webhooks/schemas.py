@@ -7,10 +7,10 @@ from pydantic import AfterValidator, ConfigDict, Field
 
 from domain.account.web_url import MOST_CHARACTERS
 from domain.event.types import EventType
+from domain.webhook.delivery import event_number
 from domain.webhook.webhook import EVERY_TYPE
 from entrypoints.http.paging import Cursor, PageSize
 from entrypoints.http.schemas import (
-    LARGEST_ID,
     Absent,
     Id,
     Instant,
@@ -20,17 +20,8 @@ from entrypoints.http.schemas import (
     of_one_field_at_least,
 )
 
-_EVENT_ID: Final = re.compile(r"evt_([1-9][0-9]{0,18})")
 _TYPES: Final = ", ".join(EventType)
 _NAMES: Final = frozenset({EVERY_TYPE, *EventType})
-
-
-def event_number(text: str) -> int:
-    """The number in an event's id. ValueError."""
-    found = _EVENT_ID.fullmatch(text)
-    if found is None or int(found[1]) > LARGEST_ID:
-        raise ValueError("must be the id of an event, such as evt_12")
-    return int(found[1])
 
 
 def _event_id(text: str) -> str:
