@@ -21,9 +21,11 @@ from urllib.request import Request, urlopen
 import attrs
 import pytest
 
+from domain.hook.mailgun import signature_of
 from tests.client_emails import EMAILS, LEAST, PIXEL, REFUSED
 from tests.cut import Cut, cut_connection
 from tests.dialect_programs import CLIENTS, Client
+from tests.hook_calls import MAILGUN_KEY, mailgun_call
 from tests.node import PATIENCE_S, with_packages
 from tests.python_packages import with_clients
 from tests.running import ROOT, Running, free_port, running
@@ -400,3 +402,29 @@ def test_a_client_that_loses_the_service_raises_and_only_without_a_key_there_are
         assert became.stored == was_stored
     assert "id" in became.second, became.second
     assert became.kept == (2 if was_stored and not client.takes_key else 1)
+
+
+def test_anymail_takes_the_same_calls_of_mailgun_for_signed_as_we_do(world: World) -> None:
+    good = mailgun_call()["signature"]
+    changes = {
+        "good": {},
+        "another time": {"timestamp": str(int(good["timestamp"]) + 1)},
+        "another token": {"token": good["token"][:-1] + "!"},
+        "a digit between them moved": {
+            "timestamp": good["timestamp"][:-1],
+            "token": good["timestamp"][-1] + good["token"],
+        },
+        "a signature cut short": {"signature": good["signature"][:-1]},
+        "a signature in capitals": {"signature": good["signature"].upper()},
+        "no signature": {"signature": ""},
+        "of another key": mailgun_call(key="other")["signature"],
+    }
+    calls = {name: {"signature": {**good, **change}} for name, change in changes.items()}
+    theirs = world.told("anymail_hooks.py", {"key": MAILGUN_KEY, "calls": calls})
+
+    ours = {name: signature_of(call).is_of(MAILGUN_KEY) for name, call in calls.items()}
+    assert theirs == ours
+    assert [name for name, signed in theirs.items() if signed] == [
+        "good",
+        "a digit between them moved",  # what is signed has no mark between the two
+    ]
