@@ -114,7 +114,13 @@ def create_http(
     install_problems(app)
     install_proxies(app, trusted=trusted_proxies, is_open=application.access.is_open)
     install_access(app, application, OPERATIONS, dialects, document_needs_key=document_needs_key)
-    pages = DocsPages(OPERATIONS, version=version, rfc3339_times=rfc3339_times, try_calls=try_calls)
+    pages = DocsPages(
+        OPERATIONS,
+        version=version,
+        rfc3339_times=rfc3339_times,
+        try_calls=try_calls,
+        is_open=application.access.is_open,
+    )
     for calls in (
         Operations(application, version=version),
         MetricsCalls(application, version=version),

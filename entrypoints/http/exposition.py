@@ -74,7 +74,8 @@ def _lines(family: Metric) -> Iterator[str]:
     for sample in family.samples:
         labels = ",".join(f'{key}="{_escaped(text)}"' for key, text in sample.labels.items())
         shown = f"{{{labels}}}" if labels else ""
-        yield f"{sample.name}{shown} {floatToGoString(sample.value)}\n"
+        value = floatToGoString(sample.value)  # type: ignore[no-untyped-call]
+        yield f"{sample.name}{shown} {value}\n"
 
 
 def _escaped(text: str) -> str:

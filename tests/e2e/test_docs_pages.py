@@ -3,6 +3,7 @@
 import gzip
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from urllib.parse import urldefrag
 
 import pytest
@@ -11,6 +12,8 @@ from flask.testing import FlaskClient
 from entrypoints.http import OPERATIONS
 from entrypoints.http.docs.guides import GUIDES
 from entrypoints.http.openapi.codes import CODES
+from entrypoints.settings import Settings
+from entrypoints.wiring import build
 from tests.applications import a_client, a_key, an_application
 
 RESOURCES = {
@@ -227,6 +230,21 @@ def test_calls_can_be_tried_in_development_only(client: FlaskClient) -> None:
         assert "try.js" not in text
         assert "<textarea" not in text
         assert 'class="try"' not in text
+
+
+@pytest.mark.parametrize("mode", ["development", "production"])
+def test_the_setting_of_the_mode_decides_whether_calls_can_be_tried(
+    tmp_path: Path, mode: str
+) -> None:
+    environ = {
+        "FLASK_ENV": mode,
+        "SECRET_KEY": "3f9c1d07b2a84e65aa10c2d4e6f80912",
+        "DATABASE_URL": f"sqlite:///{tmp_path / 'mail.db'}",
+    }
+    client = build(Settings.from_environment(environ)).http.test_client()
+    text = client.get("/docs/emails").text
+    assert "Send an email" in text
+    assert ("try.js" in text, "<textarea" in text) == (mode == "development",) * 2
 
 
 def test_t_xss_a_host_that_nobody_has_is_no_way_into_a_page(client: FlaskClient) -> None:

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, url_for
 from application import Application
 from application.webhooks.registry import WebhookWish
 from domain.event.types import EventType
-from domain.webhook.delivery import WebhookAttempt, message_id
+from domain.webhook.delivery import WebhookAttempt, event_number, message_id
 from domain.webhook.webhook import EVERY_TYPE, DisabledReason, Webhook
 from entrypoints.http.dashboard.forms import (
     REFUSALS,
@@ -23,7 +23,7 @@ from entrypoints.http.dashboard.forms import (
 from entrypoints.http.dashboard.page import caller_of_page, go_to, page
 from entrypoints.http.dashboard.words import Word
 from entrypoints.http.validation import parse
-from entrypoints.http.webhooks.schemas import WebhookChanges, WebhookRequest, event_number
+from entrypoints.http.webhooks.schemas import WebhookChanges, WebhookRequest
 
 ROWS: Final = 50  # attempts on a page
 _DISABLED: Final = {
