@@ -25,8 +25,10 @@ from domain.suppression import (
     account_of,
     account_scope,
     address_key,
+    by_address,
     check_scope,
     ends_at,
+    is_suppressed,
 )
 
 IMPORTED_AT_ONCE: Final = 500
@@ -63,7 +65,7 @@ class Entry:
 
 
 class Suppressions:
-    """The use cases about the list; all of them take the scope `admin`."""
+    """The use cases about the list; all but `unwanted_among` take the scope `admin`."""
 
     def __init__(self, *, store: Store, clock: Clock, pseudonyms: Pseudonyms) -> None:
         self._store = store
@@ -111,6 +113,41 @@ class Suppressions:
             )
         )
         return _found([one for one in found if one.holds(now=now)], scopes)
+
+    def unwanted_among(
+        self,
+        addresses: Collection[Address],
+        *,
+        topic: str | None = None,
+        account_id: int | None = None,
+        caller: Caller = LOCAL,
+    ) -> Collection[Address]:
+        """Which of these get no mail of this topic now; as an email to them would be judged.
+
+        Takes the scope `send`: who sends to them learns the same. Entries of an account count if it
+        is certain to be the one that sends: as for an email, if it is named, or the caller's only
+        one. Forbidden, NotFound (no such account).
+        """
+        caller.require(Scope.SEND)
+        if account_id is not None:
+            caller.check_account(account_id)
+        elif caller.accounts is not None and len(caller.accounts) == 1:
+            (account_id,) = caller.accounts
+        now = self._clock.now()
+        secret = self._pseudonyms.known()
+        keys = {one: address_key(one) for one in addresses}
+
+        def look(tx: Transaction) -> Sequence[Suppression]:
+            if account_id is not None:
+                tx.accounts.get(account_id)
+            return entries_of(tx.suppressions, keys.values(), secret=secret, wait=False)
+
+        listed = by_address(self._store.read_latest(look))
+        return {
+            one
+            for one, key in keys.items()
+            if is_suppressed(listed.get(key, ()), topic=topic, account_id=account_id, now=now)
+        }
 
     def put(self, entry: Entry, *, caller: Caller = LOCAL) -> Suppression:
         """Store it in the place of one of the same address, scope and reason; what stands then.

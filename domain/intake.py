@@ -16,6 +16,9 @@ LONGEST_SCHEDULE: Final = timedelta(days=30)
 LARGEST_BODY: Final = 10 * 1024 * 1024  # octets of the HTML, or of the text
 MOST_REPLY_TO: Final = 25  # addresses
 MOST_EMAILS: Final = 500  # of one call
+# What templates may make of one call, in characters: as much as one call may send as HTML.
+MOST_RENDERED: Final = 30 * 1024 * 1024
+SEND_FEWER: Final = "send fewer at once"  # a client that reads it in an error may do so
 
 
 @attrs.frozen(kw_only=True)

@@ -15,6 +15,7 @@ from application.suppressions import Entry
 from domain.errors import FieldError, InvalidInput
 from domain.suppression import EVERYTHING, Suppression, SuppressionReason, check_scope
 from entrypoints.addresses import email_address
+from entrypoints.csv_cells import bare, guarded
 
 T = TypeVar("T")
 
@@ -24,8 +25,6 @@ MOST_ROWS: Final = 100_000
 MOST_ERRORS: Final = 20
 LONGEST_LINE: Final = 2_000
 _LARGEST_ID: Final = 2**63 - 1
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-_QUOTE: Final = "'"
 
 
 class _LineTooLong(Exception):
@@ -39,8 +38,8 @@ def written(suppressions: Iterable[Suppression]) -> str:
     for one in suppressions:
         lines.writerow(
             [
-                _guarded(one.address),
-                _guarded(one.scope),
+                guarded(one.address),
+                guarded(one.scope),
                 one.reason.value,
                 _time(one.created_at),
                 "" if one.expires_at is None else _time(one.expires_at),
@@ -107,7 +106,7 @@ def _columns(row: Sequence[str]) -> Sequence[str]:
 def _entry(columns: Sequence[str], row: Sequence[str], *, now: datetime) -> Entry:
     if len(row) != len(columns):
         raise ValueError(f"has {len(row)} cells, not {len(columns)}")
-    cells = dict(zip(columns, map(_bare, row), strict=True))
+    cells = dict(zip(columns, map(bare, row), strict=True))
     address = _of("address", email_address, cells["address"])
     scope = cells.get("scope") or EVERYTHING
     check_scope(scope)
@@ -146,13 +145,3 @@ def _id(text: str) -> int:
 
 def _time(when: datetime) -> str:
     return when.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
-
-
-def _guarded(cell: str) -> str:
-    return _QUOTE + cell if cell.startswith((*_FORMULA, _QUOTE)) else cell
-
-
-def _bare(cell: str) -> str:
-    cell = cell.strip()
-    guarded = cell.startswith(_QUOTE) and cell[1:].startswith((*_FORMULA, _QUOTE))
-    return cell[1:] if guarded else cell

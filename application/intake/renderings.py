@@ -11,12 +11,10 @@ from application.ports.store import StoreReader, Transaction
 from application.ports.templates import TemplateRepository
 from domain.email.detail import TemplateUsed
 from domain.errors import FieldError, InvalidInput
-from domain.intake import LONGEST_SUBJECT
+from domain.intake import LONGEST_SUBJECT, MOST_RENDERED, SEND_FEWER
 from domain.message.headers import unsafe_character
 from domain.message.template import Rendered, Template, Value, complete, fallbacks
 
-# What one call's emails may come to together, in characters: as much as one call may send as HTML.
-MOST_RENDERED: Final = 30 * 1024 * 1024
 UNSUBSCRIBE_URL: Final = "unsubscribe_url"
 ERROR: Final = "template_error"
 
@@ -50,7 +48,7 @@ class Renderings:
         rendered = rendered_for_email(self._compile(template), values)
         self._left -= len(rendered.html) + len(rendered.text)
         if self._left < 0:
-            message = f"more than {MOST_RENDERED} characters come of one call: send fewer at once"
+            message = f"more than {MOST_RENDERED} characters come of one call: {SEND_FEWER}"
             raise InvalidInput(FieldError("template", message), code=ERROR)
         return written(draft, template, rendered)
 

@@ -28,6 +28,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "keys": ("keys", "keys"),
     "migrate": ("commands", "migrate"),
     "send": ("send", "send"),
+    "send-csv": ("send_csv", "send_csv"),
     "sendmail": ("sendmail", "sendmail"),
     "serve": ("commands", "serve"),
     "suppressions": ("suppressions", "suppressions"),

@@ -21,6 +21,7 @@ from entrypoints.client.failures import (
     Unanswered,
     WrongConfiguration,
     WrongMessage,
+    WrongUsage,
 )
 from entrypoints.client.waiting import ENDED, wait_for_end
 from entrypoints.os_errors import reason_of
@@ -42,7 +43,7 @@ class End(IntEnum):
 _FILE: Final = click.Path(exists=True, dir_okay=False, readable=True)
 
 
-def _pairs(context: click.Context, parameter: click.Parameter, values: Sequence[str]) -> Any:
+def pairs(context: click.Context, parameter: click.Parameter, values: Sequence[str]) -> Any:
     """``NAME=VALUE`` options as an object; None without one."""
     found = {}
     for value in values:
@@ -65,12 +66,10 @@ def _pairs(context: click.Context, parameter: click.Parameter, values: Sequence[
 @click.option("--text-file", type=click.File(encoding="utf-8"), help="A file with the text.")
 @click.option("--html-file", type=click.File(encoding="utf-8"), help="A file with the HTML.")
 @click.option("--template", help="The name of a template that writes the email.")
-@click.option("--variable", "variables", multiple=True, callback=_pairs, help="NAME=VALUE for it.")
-@click.option(
-    "--header", "headers", multiple=True, callback=_pairs, help="NAME=VALUE, such as X-…."
-)
+@click.option("--variable", "variables", multiple=True, callback=pairs, help="NAME=VALUE for it.")
+@click.option("--header", "headers", multiple=True, callback=pairs, help="NAME=VALUE, such as X-….")
 @click.option("--tag", "tags", multiple=True, help="A label to find it by.")
-@click.option("--metadata", multiple=True, callback=_pairs, help="NAME=VALUE to find it by.")
+@click.option("--metadata", multiple=True, callback=pairs, help="NAME=VALUE to find it by.")
 @click.option("--priority", type=click.IntRange(1, 5), help="1 is the most urgent.")
 @click.option("--smtp-config", "smtp_config_id", type=int, help="The id of an SMTP configuration.")
 @click.option("--send-at", help="When, such as 2026-01-31T09:30:00+01:00.")
@@ -143,19 +142,20 @@ class _Teller:
         self._context.exit(int(end))
 
     def fail(self, failure: Failure) -> NoReturn:
-        end = _end_of(failure)
+        end = end_of(failure)
         if self._as_json:
             self.end(failure.told(), "", end)
         click.echo(f"Error: {failure}", err=True)
         self._context.exit(int(end))
 
 
-def _end_of(failure: Failure) -> End:
+def end_of(failure: Failure) -> End:
+    """The exit code for it."""
     if isinstance(failure, Unanswered):
         return End.LATER
     if isinstance(failure, Refused) and failure.status in (401, 403):
         return End.UNUSABLE  # the key
-    if isinstance(failure, WrongConfiguration | WrongMessage):
+    if isinstance(failure, WrongConfiguration | WrongMessage | WrongUsage):
         return End.UNUSABLE
     return End.REFUSED
 

@@ -41,6 +41,20 @@ class JsonBody:
         yield self._octets
 
 
+class EncodedBody:
+    """An object that is JSON already."""
+
+    content_type: Final = "application/json"
+
+    def __init__(self, octets: bytes) -> None:
+        self._octets = octets
+        self.length: Final = len(octets)
+
+    def pieces(self) -> Iterator[bytes]:
+        """One piece."""
+        yield self._octets
+
+
 class RawBody:
     """A message in base64 within an object, made piece by piece."""
 

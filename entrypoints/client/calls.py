@@ -6,8 +6,10 @@ redirection nothing is followed: the key would go to another place.
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from ssl import SSLCertVerificationError
 from typing import Any, Final, NamedTuple
@@ -24,11 +26,13 @@ _LATER: Final = frozenset({408, 429, 500, 502, 503, 504})
 
 
 class Answer(NamedTuple):
-    """What came: *fields* are None if it is no JSON object."""
+    """What came: *fields* are None if it is no JSON object, *rows* if it is no JSON array."""
 
     status: int
     fields: Mapping[str, Any] | None
     retry_after_s: float | None
+    rows: Sequence[Any] | None = None
+    date: datetime | None = None
 
 
 class Service:
@@ -44,22 +48,43 @@ class Service:
         self._config = config
         self._monotonic = monotonic
         self._sleep = sleep
+        self._answered_at: datetime | None = None
 
-    def post(self, path: str, body: Body, *, idempotency_key: str) -> Mapping[str, Any]:
-        """The answer of a call that stores something. Failure."""
-        return self._call("POST", path, body, idempotency_key)
+    @property
+    def answered_at(self) -> datetime | None:
+        """The time of the last answer by the clock of the service; None before one has told it."""
+        return self._answered_at
+
+    def post(self, path: str, body: Body, *, idempotency_key: str = "") -> Mapping[str, Any]:
+        """The answer of a call; one that stores something must have an *idempotency_key*. Failure.
+
+        It may be made several times.
+        """
+        return self._object(self._call("POST", path, body, idempotency_key))
 
     def get(self, path: str) -> Mapping[str, Any]:
-        """The answer of a call that reads. Failure."""
-        return self._call("GET", path)
+        """The answer of a call that reads an object. Failure."""
+        return self._object(self._call("GET", path))
+
+    def rows(self, path: str) -> Sequence[Any]:
+        """The answer of a call that reads a list: its first page. Failure."""
+        answer = self._call("GET", path)
+        if answer.rows is None:
+            raise self._no_service(answer)
+        return answer.rows
+
+    def _object(self, answer: Answer) -> Mapping[str, Any]:
+        if answer.fields is None:
+            raise self._no_service(answer)
+        return answer.fields
 
     def _call(
         self, method: str, path: str, body: Body | None = None, idempotency_key: str = ""
-    ) -> Mapping[str, Any]:
+    ) -> Answer:
         deadline = self._monotonic() + self._config.timeout_s
         headers = self._headers(body, idempotency_key)
         for usual_pause_s in _pauses():
-            pause_s = usual_pause_s
+            pause_s, after_s = usual_pause_s, None
             try:
                 answer = self._ask(method, path, headers, body, deadline)
             except SSLCertVerificationError as error:
@@ -68,13 +93,15 @@ class Service:
             except (OSError, HTTPException) as error:
                 reason = f"{self._where()} does not answer: {_plain(error)}"
             else:
+                self._answered_at = answer.date or self._answered_at
                 if answer.status not in _LATER:
                     return self._judged(answer)
                 detail = (answer.fields or {}).get("detail", "")
                 reason = f"the service cannot take it now ({answer.status}): {detail}".rstrip(": ")
-                pause_s = max(pause_s, answer.retry_after_s or 0)
+                after_s = answer.retry_after_s
+                pause_s = max(pause_s, after_s or 0)
             if self._monotonic() + pause_s >= deadline:
-                raise Unanswered(f"{reason}. Try it again later.")
+                raise Unanswered(f"{reason}. Try it again later.", retry_after_s=after_s)
             self._sleep(pause_s)
         raise AssertionError("there is always another pause")
 
@@ -117,13 +144,16 @@ class Service:
         kind = HTTPSConnection if self._config.scheme == "https" else HTTPConnection
         return kind(self._config.host, self._config.port, timeout=_CONNECTING_S)
 
-    def _judged(self, answer: Answer) -> Mapping[str, Any]:
+    def _judged(self, answer: Answer) -> Answer:
         fields = answer.fields
-        if 200 <= answer.status < 300 and fields is not None:
-            return fields
+        if 200 <= answer.status < 300:
+            return answer
         if answer.status in (401, 403, 413) or (400 <= answer.status < 500 and fields is not None):
             raise Refused(answer.status, fields or {}, has_key=bool(self._config.key))
-        raise WrongConfiguration(
+        raise self._no_service(answer)
+
+    def _no_service(self, answer: Answer) -> WrongConfiguration:
+        return WrongConfiguration(
             f"{self._where()} is no Email Service, it answers {answer.status}: look at"
             f" {EMAIL_SERVICE_URL}"
         )
@@ -149,14 +179,19 @@ def _readable(body: Body) -> Iterator[bytes]:
 
 def _read(response: HTTPResponse) -> Answer:
     octets = response.read(_LARGEST_ANSWER)
-    fields: object = None
+    found: object = None
     with suppress(ValueError):
-        fields = json.loads(octets)
+        found = json.loads(octets)
     after = response.headers.get("Retry-After", "")
+    date = None
+    with suppress(ValueError):
+        date = parsedate_to_datetime(response.headers.get("Date", ""))
     return Answer(
         status=response.status,
-        fields=fields if isinstance(fields, dict) else None,
+        fields=found if isinstance(found, dict) else None,
         retry_after_s=float(after) if after.isdecimal() else None,
+        rows=found if isinstance(found, list) else None,
+        date=date,
     )
 
 

@@ -62,6 +62,11 @@ class Unanswered(Failure):
     exit_code = Exit.TEMPFAIL
     code = "try_again_later"
 
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        """*retry_after_s* is what the service said about when."""
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
 
 class Refused(Failure):
     """The service answered with a 4xx; *problem* is what it said."""

@@ -8,6 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from adapters.fakes.clock import FakeClock
 from application import Application
 from tests.applications import (
     a_client_with_config,
@@ -325,3 +326,88 @@ def test_who_asks_for_csv_gets_a_table_and_the_link_to_the_next_page(client):
 @pytest.mark.parametrize("accept", ["*/*", "application/json", "text/csv;q=0.5, application/json"])
 def test_who_prefers_json_or_takes_anything_gets_json(client, accept):
     assert client.get(PATH, headers={"Accept": accept}).json == []
+
+
+# -- who of many is on it --------------------------------------------------------------------------
+
+
+def look_up(client: FlaskClient, *addresses: str, **fields: Any) -> TestResponse:
+    return client.post(f"{PATH}/lookup", json={"addresses": list(addresses), **fields})
+
+
+def test_a_lookup_names_those_who_would_be_left_out_as_they_were_given(client: FlaskClient) -> None:
+    suppress(client, ADA)
+
+    answer = look_up(client, GRACE, "ADA@Example.org")
+
+    assert (answer.status_code, answer.json) == (200, {"suppressed": ["ADA@Example.org"]})
+
+
+@pytest.mark.parametrize(
+    ("scope", "fields", "found"),
+    [
+        ("topic:news", {"topic": "news"}, True),
+        ("topic:news", {"topic": "offers"}, False),
+        ("topic:news", {}, False),
+        ("account:1", {"smtp_config_id": 1}, True),
+        ("account:1", {}, False),
+    ],
+)
+def test_a_lookup_judges_the_scope_as_an_email_does(
+    client: FlaskClient, scope: str, fields: dict[str, Any], found: bool
+) -> None:
+    suppress(client, ADA, scope=scope)
+
+    assert look_up(client, ADA, **fields).json == {"suppressed": [ADA] if found else []}
+
+
+def test_a_lookup_leaves_out_what_has_expired() -> None:
+    clock = FakeClock()
+    client = a_client_with_config(an_application(clock=clock))
+    suppress(client, ADA, expires_at=(NOW + timedelta(hours=1)).isoformat())
+    clock.tick(3601)
+
+    assert look_up(client, ADA).json == {"suppressed": []}
+
+
+def test_a_key_that_only_sends_may_look_up_and_one_that_only_reads_may_not(
+    application: Application,
+) -> None:
+    suppress(a_client_with_config(application), ADA)
+
+    assert look_up(a_keyed_client(application, "send"), ADA).json == {"suppressed": [ADA]}
+    assert look_up(a_keyed_client(application, "read"), ADA).status_code == 403
+
+
+def test_a_key_of_one_configuration_is_judged_by_that_one_and_may_not_name_others(
+    application: Application,
+) -> None:
+    owner = a_client_with_config(application)
+    assert owner.post("/api/smtp-configs", json=a_config_body(name="other")).status_code == 201
+    suppress(owner, ADA, scope="account:1")
+    client = a_keyed_client(application, "send", accounts=frozenset({1}))
+
+    assert look_up(client, ADA).json == {"suppressed": [ADA]}
+    assert look_up(client, ADA, smtp_config_id=2).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("fields", "place"),
+    [
+        ({"addresses": []}, "/addresses"),
+        ({"addresses": [ADA] * 501}, "/addresses"),
+        ({"addresses": [ADA, "nobody"]}, "/addresses/1"),
+        ({"addresses": [ADA], "topic": "No"}, "/topic"),
+        ({"addresses": [ADA], "smtp_config_id": 0}, "/smtp_config_id"),
+    ],
+)
+def test_a_lookup_names_what_is_wrong(
+    client: FlaskClient, fields: dict[str, Any], place: str
+) -> None:
+    answer = client.post(f"{PATH}/lookup", json=fields)
+
+    assert (answer.status_code, pointers(answer)) == (400, [place])
+
+
+def test_a_lookup_of_a_configuration_that_is_not_there_is_refused(client: FlaskClient) -> None:
+    assert look_up(client, ADA, smtp_config_id=9).status_code == 404

@@ -257,8 +257,9 @@ def _subject_unless_misplaced(subject: object, check: ValidatorFunctionWrapHandl
 
 
 # what an email and the common part of a batch have both
+Topic: TypeAlias = Annotated[str, AfterValidator(_topic), Shown(pattern=f"^{TOPIC.pattern}$")]
 _TopicField: TypeAlias = Annotated[
-    Absent[Annotated[str, AfterValidator(_topic), Shown(pattern=f"^{TOPIC.pattern}$")]],
+    Absent[Topic],
     Field(
         description="What the recipient may unsubscribe from, for newsletters and the like: the"
         " email gets a link for it, in headers that mail clients show as a button. It must have"

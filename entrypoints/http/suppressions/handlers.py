@@ -22,6 +22,8 @@ from entrypoints.http.replies import reply, reply_list
 from entrypoints.http.requests import the_request
 from entrypoints.http.schemas import Done
 from entrypoints.http.suppressions.schemas import (
+    SuppressedReply,
+    SuppressedRequest,
     SuppressionQuery,
     SuppressionRemovalQuery,
     SuppressionRequest,
@@ -139,6 +141,45 @@ class Suppressions:
         answer = _table(found) if _prefers_csv() else _list(found)
         answer.headers["Vary"] = "Accept"
         return link_next(answer, query.given(), found.next_after)
+
+    @operation(
+        "POST",
+        "/api/suppressions/lookup",
+        name="lookUpSuppressions",
+        tag=Tag.SUPPRESSIONS,
+        scope=Scope.SEND,
+        body=Body(
+            model=SuppressedRequest,
+            examples={
+                "newsletter": {
+                    "addresses": ["ada@example.org", "grace@example.org"],
+                    "topic": "newsletter",
+                }
+            },
+        ),
+        answer=Answer(
+            description="Those that are suppressed.",
+            model=SuppressedReply,
+            example={"suppressed": ["ada@example.org"]},
+        ),
+        refusals=(404,),
+    )
+    def look_up(self) -> Response:
+        """Look up who is suppressed.
+
+        Which of up to 500 addresses would get no email of this topic, sent by this SMTP
+        configuration. Nothing is stored.
+        """
+        body = read_object()
+        wanted = parse(SuppressedRequest, body)
+        unwanted = self._suppressions.unwanted_among(
+            wanted.addresses,
+            topic=wanted.topic,
+            account_id=wanted.smtp_config_id,
+            caller=the_caller(),
+        )
+        given = zip(body["addresses"], wanted.addresses, strict=True)
+        return reply(SuppressedReply(suppressed=[text for text, one in given if one in unwanted]))
 
     @operation(
         "GET",

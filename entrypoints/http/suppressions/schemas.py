@@ -4,8 +4,9 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from domain.intake import MOST_EMAILS
 from domain.suppression import EVERYTHING, SCOPE, SCOPE_RULE
-from entrypoints.http.emails.schemas import Moment
+from entrypoints.http.emails.schemas import Moment, Topic
 from entrypoints.http.paging import Cursor, PageSize
 from entrypoints.http.schemas import (
     Absent,
@@ -53,6 +54,27 @@ class SuppressionRequest(RequestModel):
         ),
     ] = None
     email_id: Annotated[Absent[Id], Field(description="The email that was the occasion.")] = None
+
+
+class SuppressedRequest(RequestModel):
+    """Addresses that an email is meant for."""
+
+    addresses: Annotated[
+        list[EmailAddress],
+        Field(min_length=1, max_length=MOST_EMAILS, examples=[["ada@example.org"]]),
+    ]
+    topic: Annotated[Absent[Topic], Field(description="The topic of the email.")] = None
+    smtp_config_id: Annotated[
+        Absent[Id], Field(description="The SMTP configuration that sends it.")
+    ] = None
+
+
+class SuppressedReply(ReplyModel):
+    """Who would be left out."""
+
+    suppressed: Annotated[
+        list[str], Field(description="Those of the addresses, as they were given.")
+    ]
 
 
 class SuppressionsQuery(RequestModel):
