@@ -32,6 +32,7 @@ from application.intake.files import Files
 from application.intake.rehearsal import Rehearsal
 from application.intake.senders import Senders
 from application.intake.submit import Submission
+from application.live import Live
 from application.maintenance.alerts import Alerts
 from application.maintenance.sweep import Maintenance
 from application.messages import Messages
@@ -91,6 +92,7 @@ class Application:
     messages: Messages
     metrics: Metrics
     overview: Overview
+    live: Live
     event_feed: EventFeed
     event_hooks: EventHooks
     hook_calls: HookCalls
@@ -313,6 +315,7 @@ def assemble(ports: Ports, rules: ServicePolicy, *, host: str, pid: int) -> Appl
         queries=queries,
         messages=Messages(queries=queries, reader=ports.reader),
         metrics=Metrics(store=ports.store, clock=ports.clock, windows=windows),
+        live=Live(store=ports.store, clock=ports.clock, windows=windows),
         event_feed=event_feed,
         event_hooks=EventHooks(
             store=ports.store,

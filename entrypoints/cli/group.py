@@ -34,6 +34,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "suppressions": ("suppressions", "suppressions"),
     "templates": ("templates", "templates"),
     "webhooks": ("webhooks", "webhooks"),
+    "top": ("top", "top"),
     "worker": ("commands", "worker"),
 }
 

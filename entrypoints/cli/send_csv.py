@@ -145,13 +145,16 @@ class _Mailing:
                 account_id=options.account_id,
             )
             plan = stack.enter_context(self._read(calls, template, values))
-            most = self._show(calls, plan, template, values)
-            if progress is None:
-                return
-            terms = terms_of(options, plan.run, template, most=most, values=values)
-            if begun is None:
+            click.echo("\n".join(counted(self._path, plan, template)), err=True)
+            if not plan.first:
+                raise WrongMessage(f"{self._path}: there is no row to send")
+            terms = terms_of(options, plan.run, template, where=_where(config), values=values)
+            if progress is None or begun is None:
+                most = self._preview(calls, plan, template, values)
+                if progress is None:
+                    return
                 self._ask(plan)
-                progress.start(terms)
+                progress.start({**terms, "rows_of_call": most})
             else:
                 check_terms(begun, terms, progress)
                 most = begun["rows_of_call"]
@@ -197,17 +200,14 @@ class _Mailing:
                 raise WrongMessage(f"{self._path} cannot be read: {reason_of(error)}") from None
             yield plan
 
-    def _show(
+    def _preview(
         self,
         calls: MailingCalls,
         plan: Plan,
         template: TemplateFound,
         values: Mapping[str, Value],
     ) -> int:
-        """Counts and previews; how many rows a call may have."""
-        click.echo("\n".join(counted(self._path, plan, template)), err=True)
-        if not plan.first:
-            raise WrongMessage(f"{self._path}: there is no row to send")
+        """Show the first emails; how many rows a call may have."""
         largest = 0
         for entry in plan.first:
             try:
@@ -229,13 +229,15 @@ class _Mailing:
             self._context.exit(int(End.REFUSED))
 
     def _tell_resumed(self, plan: Plan, progress: Progress) -> None:
-        accepted = sum(map(len, progress.accepted.values()))
-        click.echo(err=True)
-        click.echo(
-            f"It was begun before: {accepted:,} of {plan.counts.entries:,} emails were accepted."
-            " It goes on behind them.",
-            err=True,
+        found = report(plan, progress, None)
+        done = found.accepted + found.suppressed
+        told = f"It was begun before: {done:,} of {plan.counts.entries:,} emails were accepted."
+        how = (
+            "It goes on behind them."
+            if found.not_sent
+            else "To send it all once more, give it a name by --run."
         )
+        click.echo(f"\n{told} {how}", err=True)
 
     def _send(
         self,
@@ -286,9 +288,14 @@ class _Mailing:
         options = self._options
         if options.progress_path is not None:
             return options.progress_path
-        where = f"{config.scheme}://{config.host}:{config.port}{config.path}"
-        told = sha256(json.dumps([where, options.template, options.run]).encode()).hexdigest()
+        told = sha256(
+            json.dumps([_where(config), options.template, options.run]).encode()
+        ).hexdigest()
         return Path(f"{self._path}.{options.template}-{told[:8]}.progress")
+
+
+def _where(config: Config) -> str:
+    return f"{config.scheme}://{config.host}:{config.port}{config.path}"
 
 
 @contextmanager

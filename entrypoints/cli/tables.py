@@ -16,3 +16,8 @@ def table(rows: Sequence[tuple[str, ...]]) -> str:
 def time_text(when: datetime) -> str:
     """In UTC, to the second."""
     return when.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def printable(text: str) -> str:
+    """*text* without what a terminal would take for an order."""
+    return "".join(one if one.isprintable() else "\ufffd" for one in text)

@@ -23,6 +23,7 @@ PAUSES_S: Final = (0.5, 1.0, 2.0, 4.0)  # then the last one again
 _CONNECTING_S: Final = 10.0
 _LARGEST_ANSWER: Final = 4 * 1024 * 1024
 _LATER: Final = frozenset({408, 429, 500, 502, 503, 504})
+_NOTHING_STORED: Final = frozenset({429, 503})
 
 
 class Answer(NamedTuple):
@@ -82,6 +83,7 @@ class Service:
         self, method: str, path: str, body: Body | None = None, idempotency_key: str = ""
     ) -> Answer:
         deadline = self._monotonic() + self._config.timeout_s
+        nothing_stored = True
         headers = self._headers(body, idempotency_key)
         for usual_pause_s in _pauses():
             pause_s, after_s = usual_pause_s, None
@@ -92,16 +94,22 @@ class Service:
                 raise WrongConfiguration(f"{self._where()} is not trusted: {reason}") from None
             except (OSError, HTTPException) as error:
                 reason = f"{self._where()} does not answer: {_plain(error)}"
+                nothing_stored = False
             else:
                 self._answered_at = answer.date or self._answered_at
                 if answer.status not in _LATER:
                     return self._judged(answer)
                 detail = (answer.fields or {}).get("detail", "")
                 reason = f"the service cannot take it now ({answer.status}): {detail}".rstrip(": ")
+                nothing_stored = nothing_stored and answer.status in _NOTHING_STORED
                 after_s = answer.retry_after_s
                 pause_s = max(pause_s, after_s or 0)
             if self._monotonic() + pause_s >= deadline:
-                raise Unanswered(f"{reason}. Try it again later.", retry_after_s=after_s)
+                raise Unanswered(
+                    f"{reason}. Try it again later.",
+                    retry_after_s=after_s,
+                    nothing_stored=nothing_stored,
+                )
             self._sleep(pause_s)
         raise AssertionError("there is always another pause")
 

@@ -62,10 +62,15 @@ class Unanswered(Failure):
     exit_code = Exit.TEMPFAIL
     code = "try_again_later"
 
-    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
-        """*retry_after_s* is what the service said about when."""
+    def __init__(
+        self, message: str, *, retry_after_s: float | None = None, nothing_stored: bool = False
+    ) -> None:
+        """*retry_after_s* is what the service said about when. *nothing_stored*: it answered each
+        time that it cannot take the call, so that nothing came of it.
+        """
         super().__init__(message)
         self.retry_after_s = retry_after_s
+        self.nothing_stored = nothing_stored
 
 
 class Refused(Failure):

@@ -60,7 +60,12 @@ class Progress:
         self._add({"terms": terms})
 
     def begin(self, rows: Rows, *, at: datetime | None, key: str) -> None:
-        """The call for these rows comes next."""
+        """The call for these rows comes next. Of one that is under way still, with the same API
+        key, the first time counts.
+        """
+        before = self.under_way.get(rows)
+        if before is not None and before.key == key:
+            return
         self.under_way[rows] = Begun(at, key)
         self._add({"begun": rows, "at": None if at is None else at.isoformat(), "key": key})
 

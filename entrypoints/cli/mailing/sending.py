@@ -7,7 +7,7 @@ from typing import Final
 
 from entrypoints.cli.mailing.calls import MailingCalls, TemplateFound, TooLarge, WrongRows
 from entrypoints.cli.mailing.progress import Begun, Progress, Rows
-from entrypoints.client.failures import Failure, Refused, WrongUsage
+from entrypoints.client.failures import Failure, Refused, Unanswered, WrongUsage
 from entrypoints.mailing_plan import Batch, Plan
 
 MOST_REFUSALS: Final = 5  # of one call, for some of its rows each time
@@ -75,14 +75,16 @@ class Sending:
         raise _many_refused(rows, reasons)
 
     def _call(self, rows: Rows, batch: Batch) -> list[int]:
-        """The ids. What the service refuses is not under way any more."""
+        """The ids. What the service refuses is not under way any more, unless it was before."""
+        in_doubt = rows in self._progress.under_way
         self._progress.begin(rows, at=self._calls.now, key=self._key)
         try:
             key = self._plan.run.key(*rows)
             return list(self._calls.send(self._template, batch.entries, key=key))
-        except Refused as error:
-            self._progress.refuse(rows, {})
-            if error.problem.get("code") == "idempotency_mismatch":
+        except (Refused, Unanswered) as error:
+            if not in_doubt and (isinstance(error, Refused) or error.nothing_stored):
+                self._progress.refuse(rows, {})
+            if isinstance(error, Refused) and error.problem.get("code") == "idempotency_mismatch":
                 raise _begun_otherwise(rows) from None
             raise
 

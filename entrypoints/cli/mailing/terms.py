@@ -75,11 +75,12 @@ def terms_of(
     run: Run,
     template: TemplateFound,
     *,
-    most: int,
+    where: str,
     values: Mapping[str, Value],
 ) -> Mapping[str, Any]:
     """All that must be the same when the mailing goes on."""
     return {
+        "service": where,
         "file": run.file,
         "template": run.template,
         "version": template.version,
@@ -88,13 +89,12 @@ def terms_of(
         "columns": [options.email_column, options.name_column],
         "reading": [options.delimiter, options.encoding],
         "common": options.common(values),
-        "rows_of_call": most,
     }
 
 
 def check_terms(begun: Mapping[str, Any], terms: Mapping[str, Any], progress: Progress) -> None:
     """WrongUsage if what was begun is not what is to be sent now."""
-    names = ("file", "template", "version", "locale", "run", "columns", "reading")
+    names = ("service", "file", "template", "version", "locale", "run", "columns", "reading")
     other = [name for name in names if begun.get(name) != terms[name]]
     was, now = begun.get("common", {}), terms["common"]
     other += sorted(name for name in {*was, *now} if was.get(name) != now.get(name))

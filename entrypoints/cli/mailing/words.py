@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from domain.mailing.rows import Entry
 from entrypoints.cli.mailing.calls import TemplateFound
+from entrypoints.cli.tables import printable
 from entrypoints.mailing_plan import Plan
 
 _LINES: Final = 10  # of a preview's text
@@ -41,6 +42,5 @@ def previewed(entry: Entry, shown: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    """Without what a terminal would take for an order."""
-    shown = "".join(one if one.isprintable() else "\ufffd" for one in text)
+    shown = printable(text)
     return shown if len(shown) <= _WIDTH else shown[: _WIDTH - 1] + "…"
