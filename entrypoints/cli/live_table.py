@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+import attrs
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -21,12 +22,17 @@ from entrypoints.cli.tables import printable, time_text
 _STATES: Final = {AccountState.OPEN: "green", AccountState.INACTIVE: "dim"}  # others are red
 _BESIDE: Final = 5  # lines that are neither rows of accounts nor of the other tables
 _LEAST: Final = 3  # rows of accounts, however low the terminal is
+_WITH_QUEUE, _WITH_FAILURES = 14, 18  # lines that a terminal with these tables must have
 # title, right-aligned, the least width of a terminal that has it, and the cell
 _Column = tuple[str, bool, int, Callable[[AccountLine, datetime], Text]]
 
 
 def rendered(view: LiveView, *, width: int, height: int | None) -> Group:
     """All of it. *height* None is as long as it must be."""
+    if height is not None and height < _WITH_FAILURES:
+        view = attrs.evolve(view, failures=())
+    if height is not None and height < _WITH_QUEUE:
+        view = attrs.evolve(view, priorities=())
     parts: list[RenderableType] = [_head(view), _accounts(view, width, _rows(view, height))]
     if view.priorities:
         parts.append(_queue(view))
@@ -51,9 +57,13 @@ def _few(height: int) -> int:
 
 
 def _head(view: LiveView) -> Text:
-    counts = view.emails
-    words = [f"{counts.get(status, 0):,} {status.value}" for status in Status]
-    return Text(f"{time_text(view.at)}  {'  '.join(words)}", style="bold", overflow="ellipsis")
+    words = [
+        f"{number:,} {status.value}"
+        for status in Status
+        if (number := view.emails.get(status, 0)) or status is Status.QUEUED
+    ]
+    told = f"{time_text(view.at)}  {'  '.join(words)}"
+    return Text(told, style="bold", overflow="ellipsis", no_wrap=True)
 
 
 def _accounts(view: LiveView, width: int, rows: int) -> Table:
@@ -121,7 +131,7 @@ def _state(line: AccountLine, now: datetime) -> Text:
 
 
 def _why(line: AccountLine, now: datetime) -> Text:
-    until = f" for {duration(line.until - now)}" if line.until and line.until > now else ""
+    until = f", {duration(line.until - now)} more" if line.until and line.until > now else ""
     return _plain(f"{line.why}{until}" if line.why else "")
 
 

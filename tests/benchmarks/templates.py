@@ -32,7 +32,7 @@ def template(scene: Scene) -> Reached:
     values = {name: variable["sample"] for name, variable in TEMPLATE["variables"].items()}
     recipients = [f"ada{n}@example.org" for n in range(EMAILS)]
     with service(scene, DISPATCHER="none") as running:
-        ready = _published(running)
+        ready = published(running)
         templated = _rate(
             scene,
             running,
@@ -53,7 +53,7 @@ def template(scene: Scene) -> Reached:
     }
 
 
-def _published(running: Running) -> Any:
+def published(running: Running) -> Any:
     """What the template comes to; it is published."""
     for path, body, expected in (
         ("/api/templates", TEMPLATE, 201),
