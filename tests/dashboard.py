@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from html import unescape
 from typing import Any, Final
 
-from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from application import Application
 from entrypoints.http import create_http
-from tests.applications import a_key, an_application
+from tests.applications import a_client, a_key, an_application
 
 TOKEN: Final = re.compile(r'name="csrf" value="([0-9a-f]+)"')
 HTTPS: Final = "https://mail.example.org"
@@ -42,8 +41,7 @@ class Browser:
     def __init__(
         self, application: Application, *, base: str = HTTPS, remote: str = "192.0.2.7"
     ) -> None:
-        app = create_http(application, version="1.0")
-        self.client: FlaskClient = app.test_client()
+        self.client = a_client(application)
         self.client.environ_base["REMOTE_ADDR"] = remote
         self.base = base
         self.token = ""

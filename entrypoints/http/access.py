@@ -107,7 +107,7 @@ class _Door:
         if judgement is not None and judgement.passed:
             asked.caller, asked.allowance = judgement.caller, judgement.allowance
             if asked.blueprint == DASHBOARD:
-                asked.max_content_length = LARGEST_FORM
+                asked.max_content_length = asked.max_form_memory_size = LARGEST_FORM
                 check_form(asked)
             return None
         if asked.blueprint == SANDBOX:
@@ -125,7 +125,7 @@ class _Door:
         """
         if asked.endpoint == STYLES:
             return
-        asked.max_content_length = LARGEST_FORM
+        asked.max_content_length = asked.max_form_memory_size = LARGEST_FORM
         if asked.endpoint != LOGIN:
             asked.caller = self._sessions.visitor(login_of(asked))
             if asked.caller.key_id is None:

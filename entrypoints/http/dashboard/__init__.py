@@ -22,6 +22,7 @@ from entrypoints.http.dashboard.emails import EmailPages
 from entrypoints.http.dashboard.keys import KeyPages
 from entrypoints.http.dashboard.login import LoginPages
 from entrypoints.http.dashboard.new_account import NewAccountPages
+from entrypoints.http.dashboard.newsletter import NewsletterPages
 from entrypoints.http.dashboard.overview import OverviewPages
 from entrypoints.http.dashboard.page import ROOT, error_page
 from entrypoints.http.dashboard.suppressions import SuppressionPages
@@ -47,6 +48,7 @@ class Dashboard:
         self._pages: Final[tuple[Pages, ...]] = (
             LoginPages(application),
             OverviewPages(application),
+            NewsletterPages(application),
             WebhookPages(application),
             KeyPages(application),
             accounts,

@@ -69,6 +69,7 @@ PLACES: Final = (
     Place("Accounts", "dashboard.accounts"),
     Place("Templates", "dashboard.templates"),
     Place("Suppressions", "dashboard.suppressions"),
+    Place("Newsletter", "dashboard.newsletter"),
     Place("Webhooks", "dashboard.webhooks"),
     Place("Keys", "dashboard.keys"),
     Place("Audit", "dashboard.audit"),

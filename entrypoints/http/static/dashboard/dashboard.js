@@ -35,3 +35,6 @@ const show = (root) => {
 };
 show(document);
 document.addEventListener("htmx:after:swap", () => show(document));
+
+// A newsletter goes on by itself, page after page.
+document.querySelector("form[data-goes-on]")?.requestSubmit();
