@@ -1,5 +1,6 @@
 """What needs somebody, in words: what is wrong, what to do, and the page where it is done."""
 
+import re
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -27,6 +28,7 @@ _WORDS: Final = {
     NeedKind.ALERT_NOT_SENT: Word("alert", "wait"),
     NeedKind.WAITS: Word("waits", "wait"),
 }
+_SPACES: Final = re.compile(r"[._]")
 _SPANS: Final = {Window.MINUTE: "a minute", Window.HOUR: "an hour", Window.DAY: "a day"}
 _WHY_DISABLED: Final = {
     DisabledReason.GONE.value: "its receiver answered 410, which asks for no more calls",
@@ -103,7 +105,7 @@ def _texts(need: Need) -> tuple[str, str]:
                 "Mend its receiver, then enable it: it gets the events that it missed."
             )
         case NeedKind.ALERT_NOT_SENT:
-            about = name or need.reason.replace("_", " ")
+            about = name or _SPACES.sub(" ", need.reason)
             return f"An alert about {about} could not be sent", (
                 "Keep a second account that can send, so that alerts reach you."
             )
