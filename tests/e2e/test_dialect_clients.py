@@ -343,7 +343,7 @@ def a_large_call(world: World, name: str, *, cut: Cut, url: str) -> dict[str, An
         "key": world.keys["usual"],
     }
     if CLIENTS[name].takes_key:
-        call["once"] = f"{name}, {cut.name}"
+        call["once"] = f"{name}-{cut.name}".replace(" ", "-")
     return {"url": url, "calls": {"it": call}, **CLIENTS[name].options(url)}
 
 
