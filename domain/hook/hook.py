@@ -90,10 +90,15 @@ def no_hook(hook_id: int) -> NotFound:
     return NotFound(f"there is no event hook {hook_id} of this SMTP configuration")
 
 
+def needs_key(kind: HookKind) -> bool:
+    """Whether calls of this kind are verified with a key that the provider shows."""
+    return kind in _KEYS
+
+
 def check_hook(kind: HookKind, *, signing_key: str | None, topic: str | None) -> None:
     """InvalidInput unless calls of this provider can be verified with what is given."""
     errors = []
-    if signing_key is None and kind in _KEYS:
+    if signing_key is None and needs_key(kind):
         errors.append(FieldError("signing_key", f"is needed: {_KEYS[kind]}"))
     elif signing_key is not None and kind is HookKind.SES:
         errors.append(

@@ -94,7 +94,7 @@ class Walk:
     """One conversation. *verifies* False stores the account without trying it out.
 
     *oauth*: by OAuth also where the provider takes passwords. ``to_authorize`` tells at the end
-    whether a person must consent before it can be tried out.
+    whether a person must consent before it can be tried out, ``provider`` whose account it is.
     """
 
     def __init__(
@@ -110,12 +110,13 @@ class Walk:
         self._verifies = verifies
         self._oauth = oauth
         self.to_authorize = False
+        self.provider: Provider | None = None
 
     def run(self, address: Address | None = None) -> int | None:
         """The id of the new account; None if the person decided against it."""
         address = address or _prompt("Email address", email_address)
         found = self._server(address)
-        provider = found.provider if isinstance(found, Match) else None
+        provider = self.provider = found.provider if isinstance(found, Match) else None
         region = self._region(found) if isinstance(found, Match) else None
         if provider is not None and not (self._oauth and provider.passwords):
             _tell_steps(provider)  # they are about its passwords, if it takes any

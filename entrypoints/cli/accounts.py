@@ -28,6 +28,7 @@ from entrypoints.cli.account_walk import Walk, by_catalogue, by_look_up
 from entrypoints.cli.accounts_file import Entry, UnreadableFile, read_accounts, told
 from entrypoints.cli.authorize import authorize, authorize_here
 from entrypoints.cli.keys import LARGEST
+from entrypoints.cli.report_hints import hints
 from entrypoints.cli.service import opened, read_settings
 from entrypoints.cli.stages import tell_stages
 from entrypoints.cli.tables import table, time_text
@@ -165,6 +166,9 @@ def add(
             context.exit(1)
         here = f"email-service accounts show {account_id}"
         click.echo(f"It is SMTP configuration {account_id}: {here}")
+        account = application.queries.account(account_id).account
+        for line in hints(account_id, walk.provider, account.address, oauth=walk.to_authorize):
+            click.echo(line)
         if not walk.to_authorize:
             return
         if not click.confirm("Authorize it now?", default=True):

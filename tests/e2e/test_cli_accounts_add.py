@@ -377,6 +377,7 @@ def test_at_a_terminal_it_asks_tries_and_stores_and_the_password_is_not_echoed(
 
     assert "127.0.0.1 takes mail from me@example.com" in terminal.heard
     assert "It is SMTP configuration 1" in terminal.heard
+    assert "Reports of bounces come to me@example.com." in terminal.heard
     assert PASSWORD not in terminal.heard
     assert server.accepted == []
     assert any(line.startswith(b"AUTH") for line in server.commands)
