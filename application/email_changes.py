@@ -64,6 +64,7 @@ class EmailChanges:
         """What may be done with the email now; NotFound.
 
         With a text it is not possible though the email's status allows it: the text says why.
+        Where the outcome is unknown a retry goes by the name of RESEND, which says what that means.
         """
         caller.require(Scope.SEND)
         now = self._clock.now()
@@ -78,6 +79,8 @@ class EmailChanges:
                     continue
                 again = change in (Change.RETRY, Change.RESEND)
                 found[change] = _why_not(tx, changed) if again else None
+            if Change.RESEND in found:
+                del found[Change.RETRY]
             return found
 
         return self._store.read(work)

@@ -369,7 +369,7 @@ def suppressed(office: Office) -> int:
     [
         (waiting, {"reschedule", "cancel"}),
         (failed, {"retry"}),
-        (an_unknown, {"retry", "sent", "resend"}),
+        (an_unknown, {"sent", "resend"}),
         (sent, set()),
         (suppressed, set()),
     ],

@@ -52,7 +52,8 @@ class EmailChangePages:
     def change(self, email_id: int, change: str) -> Response:
         """What it does, and then does it: 303 to the email, or 409 or 400 with why not."""
         wanted = Change(change)
-        if the_request().method == "GET":
+        possible = self._changes.possible(email_id, caller=caller_of_page())
+        if the_request().method == "GET" or wanted not in possible:
             return self._form(email_id, wanted)
         try:
             self._do(email_id, wanted)

@@ -218,15 +218,22 @@ def _waiting(view: EmailView) -> Story:
 
 def _of_gate(gate: Gate, view: EmailView) -> str:
     text = waits_for(gate.name)
-    if gate.detail and gate.name not in _NOT_SAID_AGAIN:
-        code, colon, said = gate.detail.partition(": ")
-        known = reason(code) if gate.name == "account_paused" else gate.detail
-        text += f" ({known}{colon and gate.name == 'account_paused' and f': {said}'})"
+    detail = _detail(gate)
     through = f" at {view.account.name}" if view.account and gate.name.endswith("_limit") else ""
-    text = f"{text[0].upper()}{text[1:]}{through}"
+    text = f"{text[0].upper()}{text[1:]}{through}{detail and f' ({detail})'}"
     if gate.until is None:
         return f"{text}."
     return Markup("{}, until {}.").format(text, time(gate.until))
+
+
+def _detail(gate: Gate) -> str:
+    """What is known of it beyond its time. Of a pause it begins with the code of the reason."""
+    if gate.name in _NOT_SAID_AGAIN:
+        return ""
+    if gate.name != "account_paused":
+        return gate.detail
+    code, _, said = gate.detail.partition(": ")
+    return f"{reason(code)}: {said}" if said else reason(code)
 
 
 def _forecast(view: EmailView) -> Iterator[str]:

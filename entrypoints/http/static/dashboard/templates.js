@@ -7,19 +7,25 @@
   const button = form.querySelector("[data-show]");
   let timer;
 
-  // Each preview has a frame of its own, so that "back" in the browser leaves the page.
+  let shown = document.querySelector("iframe.message");
+  let number = 0;
+
+  // Each preview has a frame of its own, with a name of its own: so "back" in the browser leaves the
+  // page, and the one before is seen until the next one is there.
   const preview = () => {
-    const shown = document.querySelector('iframe[name="preview"]');
     const next = shown.cloneNode(false);
     next.removeAttribute("src");
+    next.name = button.formTarget = `preview-${++number}`;
     next.hidden = true;
-    shown.removeAttribute("name");
     shown.after(next);
     next.addEventListener("load", () => {
-      for (const frame of document.querySelectorAll("iframe.message")) {
-        if (frame !== next) frame.remove();
+      if (next.name !== button.formTarget) {
+        next.remove(); // a later one is on its way
+        return;
       }
+      shown.remove();
       next.hidden = false;
+      shown = next;
     });
     form.requestSubmit(button);
   };
