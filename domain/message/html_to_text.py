@@ -2,42 +2,15 @@
 
 It reads HTML the way a mail reader shows it: blocks are lines, lists have markers, quotes have
 ``> ``, the cells of a table row are apart. It does not sanitise: the result is plain text. Time is
-proportional to the length of the HTML, however hostile it is, so every depth here has a bound. The
-standard library's HTML parser is not used: it is quadratic on unclosed tags and raises on some
-declarations.
+proportional to the length of the HTML, however hostile it is, so every depth here has a bound.
 """
 
-import html as entities
-import re
 from typing import Final
 
 import attrs
 
+from domain.message.html_markup import MARKUP, attributes_of, unescaped
 from domain.message.text_block import NOT_TEXT, VOID, Element, TextBlock, declarations
-
-# Every alternative takes all it can and gives nothing back (possessive): one pass, however hostile.
-# What is not closed runs to the end, as in a browser. In a tag, quotes count only after "=".
-_MARKUP: Final = re.compile(
-    r"""
-      <!--(?:-?>|.*?(?:-->|\Z))
-    | <(?P<end>/?+)(?P<name>[a-zA-Z][^\s/>]*+)
-      (?P<attributes>(?:[^>=]++|=\s*+(?:"[^"]*+"?+|'[^']*+'?+)?+)*+)>?+
-    | <[!?/][^>]*+>?+
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-_ATTRIBUTE: Final = re.compile(
-    r"""([^\s"'=/>]++)(?:\s*+=\s*+(?:"([^"]*+)"?+|'([^']*+)'?+|([^\s"'>]++)))?+"""
-)
-# int() refuses more than 4,300 digits, and html.unescape does not expect it
-_HUGE_REFERENCE: Final = re.compile("&#[0-9]{16,}+;?+")
-# Characters without width. Senders pad the preview line with hundreds of them between spaces.
-_INVISIBLE: Final = re.compile("[\u00ad\u034f\u180e\u200b-\u200f\u2060\ufeff]")
-_PADDING: Final = re.compile(
-    "[ \t\n\r\f\u00a0\u2000-\u200a\u00ad\u034f\u180e\u200b-\u200f\u2060\ufeff]++"
-)
-# Inside of a word these change how it is written: emoji, Persian, Hindi, text in both directions.
-_JOINERS: Final = frozenset("\u200c\u200d\u200e\u200f")
 
 _CELLS: Final = frozenset({"td", "th"})
 _TABLE: Final = _CELLS | {"table", "tr"}
@@ -54,7 +27,7 @@ def text_from_html(html: str) -> str:
     """
     page = _Page()
     at = 0
-    while markup := _MARKUP.search(html, at):
+    while markup := MARKUP.search(html, at):
         page.text(html[at : markup.start()])
         at = markup.end()
         name = (markup["name"] or "").lower()
@@ -90,7 +63,7 @@ class _Page:
     def text(self, source: str) -> None:
         """Text between two tags, its entities still in it."""
         if source and self._hidden is None:
-            self._block.text(_unescaped(source))
+            self._block.text(unescaped(source))
 
     def opened(self, name: str, attributes: str) -> None:
         """A start tag."""
@@ -98,7 +71,7 @@ class _Page:
             if not self._hidden.ends_with_start_of(name):
                 return
             self._hidden = None
-        given = _attributes(attributes) if "=" in attributes or "hidden" in attributes else {}
+        given = attributes_of(attributes) if "=" in attributes or "hidden" in attributes else {}
         if name not in VOID and given and _is_hidden(given):
             self._hidden = Element(name)
         elif name in _TABLE:
@@ -194,36 +167,6 @@ def _row_lines(row: list[str]) -> list[str]:
     if prose or any("\n" in cell for cell in filled):
         return filled
     return ["\t".join(row).rstrip("\t")]
-
-
-def _unescaped(source: str) -> str:
-    if "&" in source:
-        source = entities.unescape(_HUGE_REFERENCE.sub("\N{REPLACEMENT CHARACTER}", source))
-    if not source.isascii() and _INVISIBLE.search(source):
-        source = _PADDING.sub(_without_padding, source)
-    return source
-
-
-def _without_padding(run: "re.Match[str]") -> str:
-    """A run of spaces and invisible characters: a space, if there is one among them."""
-    text = run[0]
-    inside = run.start() > 0 and run.end() < len(run.string)
-    if text in _JOINERS and inside:
-        return text
-    invisible = _INVISIBLE.sub("", text)
-    if len(invisible) == len(text):
-        return text
-    return " " if invisible else ""
-
-
-def _attributes(text: str) -> dict[str, str]:
-    """Names in lower case; of two with one name the first counts."""
-    found: dict[str, str] = {}
-    for match in _ATTRIBUTE.finditer(text):
-        name, *values = match.groups()
-        value = next((each for each in values if each), "")
-        found.setdefault(name.lower(), _unescaped(value) if value else "")
-    return found
 
 
 def _is_hidden(given: dict[str, str]) -> bool:
