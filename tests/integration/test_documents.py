@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 
 import click
@@ -10,9 +11,11 @@ import pytest
 from domain.account.limits import Window
 from domain.email.status import TRANSITIONS, Status
 from entrypoints.cli import cli
+from entrypoints.http import create_http
 from entrypoints.http.problems import _HTTP as HTTP_PROBLEMS
 from entrypoints.http.refusals import Refusal
 from entrypoints.settings import variables
+from tests.applications import an_application
 from tests.benchmarks.catalogue import BENCHMARKS
 from tests.documents import (
     CONFIGURATION,
@@ -216,12 +219,14 @@ def test_every_field_and_code_that_a_page_for_users_names_is_in_the_code(documen
 # -- calls of the API ------------------------------------------------------------------------------
 
 
+@cache
 def routes() -> list[re.Pattern[str]]:
     """Every path of the service, with what its parameters may be."""
-    golden = json.loads(text(ROOT / "tests/e2e/golden/openapi.json"))
-    paths = [*golden["paths"], "/sandbox", "/sandbox/messages.json", "/sandbox/{number}"]
+    app = create_http(an_application(), version="1")
+    paths = [rule.rule for rule in app.url_map.iter_rules()]
+    paths += ["/sandbox", "/sandbox/messages.json", "/sandbox/<number>"]
     paths.append("/v3/")  # behind which SendGrid's and Mailgun's calls stand
-    return [re.compile(re.sub(r"\{\w+\}", r"[^/]+", path)) for path in paths]
+    return [re.compile(re.sub(r"<[^>]+>", r"[^/]+", path)) for path in paths]
 
 
 @pytest.mark.parametrize("document", CURRENT, ids=shown)
