@@ -85,12 +85,18 @@ async function ask() {
   asking?.abort();
   if (!query) return hide();
   asking = new AbortController();
+  const text = await resultsOf(query, asking.signal);
+  if (text !== null) show(new DOMParser().parseFromString(text, "text/html"));
+}
+
+async function resultsOf(query, signal) {
   try {
     const address = `${form.action}?${new URLSearchParams({ q: query })}`;
-    const answer = await fetch(address, { signal: asking.signal, credentials: "omit" });
-    if (!answer.ok) return hide();
-    show(new DOMParser().parseFromString(await answer.text(), "text/html"));
-  } catch { /* a newer question, or no connection: Enter asks for the page */ }
+    const answer = await fetch(address, { signal, credentials: "omit" });
+    return answer.ok ? await answer.text() : null;
+  } catch {
+    return null; // a newer question, or no connection: Enter asks for the page
+  }
 }
 
 function move(by) {
