@@ -5,6 +5,7 @@ may hang at once is bounded. One that is done waits for the next name: to start 
 takes as long as half of a call over a connection that stands.
 """
 
+import os
 import socket
 import threading
 from collections.abc import Callable
@@ -60,12 +61,12 @@ class NameResolver:
     ) -> None:
         self._allow = allow
         self._look_up = look_up
-        self._places = threading.BoundedSemaphore(MAX_LOOKUPS)
-        self._asked: SimpleQueue[_Asked] = SimpleQueue()
-        self._idle = threading.Semaphore(0)  # threads that wait, each good for one name
+        self._begin()
 
     def start(self, host: str, port: int) -> "Future[list[Endpoint]]":
         """A lookup under way, as the port describes it."""
+        if os.getpid() != self._process:
+            self._begin()
         lookup: Future[list[Endpoint]] = Future()
         if not self._places.acquire(blocking=False):
             lookup.set_exception(Unresolved(Problem.DNS, "too many names are being looked up"))
@@ -74,6 +75,13 @@ class NameResolver:
         if not self._idle.acquire(blocking=False):
             threading.Thread(target=self._run, name="resolve", daemon=True).start()
         return lookup
+
+    def _begin(self) -> None:
+        """With no thread yet: a child process that was forked has none of its parent's."""
+        self._process = os.getpid()
+        self._places = threading.BoundedSemaphore(MAX_LOOKUPS)
+        self._asked: SimpleQueue[_Asked] = SimpleQueue()
+        self._idle = threading.Semaphore(0)  # threads that wait, each good for one name
 
     def _run(self) -> None:
         while True:
