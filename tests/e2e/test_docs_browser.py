@@ -182,7 +182,7 @@ def test_a_call_can_be_tried_and_shows_what_was_answered(page: Page, url: str) -
     page.goto(f"{url}/docs/emails")
     page.click("#submitEmail .try summary")
     page.click("#submitEmail .try button")
-    page.wait_for("document.querySelector('#submitEmail .result .status')")
+    page.wait_for("!!document.querySelector('#submitEmail .result .status')")
     page.screenshot("docs/tried.png")
     assert page.text("#submitEmail .result .status") == "201"
     assert "queued successfully" in page.text("#submitEmail .result")
@@ -198,7 +198,7 @@ def test_what_is_wrong_is_sent_and_refused_as_any_program_would_be(page: Page, u
     page.click("#showEmail .try input[name=email_id]")
     page.type("999")
     page.click("#showEmail .try button")
-    page.wait_for("document.querySelector('#showEmail .result .status')")
+    page.wait_for("!!document.querySelector('#showEmail .result .status')")
     assert page.text("#showEmail .result .status") == "404"
     page.errors = [error for error in page.errors if "404" not in error]  # the console shows it
 
@@ -212,7 +212,7 @@ def test_the_key_stays_in_the_memory_of_the_page(
     page.click("#listKeys .try .key")
     page.type(key)
     page.click("#listKeys .try button")
-    page.wait_for("document.querySelector('#listKeys .result .status')")
+    page.wait_for("!!document.querySelector('#listKeys .result .status')")
     assert page.text("#listKeys .result .status") == "200"
     kept = (
         "[document.cookie, location.href, ...Object.values({...localStorage, ...sessionStorage})]"
