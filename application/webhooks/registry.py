@@ -34,10 +34,16 @@ MOST_REPLAYED: Final = 10_000  # deliveries that may wait when a replay adds som
 
 @attrs.frozen(kw_only=True)
 class Listed:
-    """A webhook, and how many deliveries wait for it."""
+    """A webhook, and how many deliveries wait for it.
+
+    *untold_since* is when the oldest event happened that it was not told and that does not wait as
+    a delivery either: of one that is active that is some seconds ago at most, while a process calls
+    and fewer deliveries wait than may.
+    """
 
     webhook: Webhook
     waiting: int
+    untold_since: datetime | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -275,7 +281,13 @@ def _check_room(tx: Transaction, webhook_id: int) -> None:
 
 
 def _listed(tx: Transaction, webhook: Webhook) -> Listed:
-    return Listed(webhook=webhook, waiting=tx.webhooks.waiting(webhook.id))
+    asked = EventFilter(types=webhook.event_types, accounts=webhook.accounts)
+    untold = tx.events.page(webhook.position, asked, limit=1).events
+    return Listed(
+        webhook=webhook,
+        waiting=tx.webhooks.waiting(webhook.id),
+        untold_since=untold[0].at if untold else None,
+    )
 
 
 def _note(

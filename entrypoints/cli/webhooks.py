@@ -51,7 +51,7 @@ def list_all(*, as_json: bool) -> None:
         for listed, last in found:
             click.echo(json.dumps(_object(listed, last), ensure_ascii=False))
     elif found:
-        head = ("id", "state", "waiting", "last call", "events", "URL")
+        head = ("id", "state", "waiting", "untold since", "last call", "events", "URL")
         click.echo(table([head, *(_row(*one) for one in found)]))
     else:
         click.echo("no webhooks")
@@ -225,7 +225,9 @@ def _row(listed: Listed, last: WebhookAttempt | None) -> tuple[str, ...]:
     webhook = listed.webhook
     called = "-" if last is None else f"{time_text(last.at)} {_came_to(last)}"
     types = ",".join(sorted(webhook.types))
-    return (str(webhook.id), _state(webhook), str(listed.waiting), called, types, webhook.url)
+    untold = _time(listed.untold_since) or "-"
+    state, waiting = _state(webhook), str(listed.waiting)
+    return (str(webhook.id), state, waiting, untold, called, types, webhook.url)
 
 
 def _object(listed: Listed, last: WebhookAttempt | None) -> dict[str, Any]:
@@ -239,6 +241,7 @@ def _object(listed: Listed, last: WebhookAttempt | None) -> dict[str, Any]:
         "disabled_at": _time(webhook.disabled_at),
         "failing_since": _time(webhook.failing_since),
         "waiting": listed.waiting,
+        "untold_since": _time(listed.untold_since),
         "last_attempt": None if last is None else _attempt_object(last),
     }
 

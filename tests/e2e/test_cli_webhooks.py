@@ -44,8 +44,8 @@ def test_one_is_added_with_its_secret_listed_and_removed(shell: Shell) -> None:
     assert re.fullmatch(SECRET, secret.strip())
 
     head, row = shell.told("list").splitlines()
-    assert head.split() == "id state waiting last call events URL".split()
-    assert row.split() == ["1", "active", "0", "-", "account.paused,email.failed", URL]
+    assert head.split() == "id state waiting untold since last call events URL".split()
+    assert row.split() == ["1", "active", "0", "-", "-", "account.paused,email.failed", URL]
     assert secret.strip() not in shell.told("list", "--json")
 
     assert shell.told("remove", "1") == "the webhook 1 was removed\n"

@@ -412,6 +412,23 @@ def test_one_that_is_enabled_again_is_told_what_it_was_not_told() -> None:
     assert waiting(world) == 0
 
 
+def test_it_is_told_since_when_nobody_calls_a_webhook() -> None:
+    receiver = Receiver(200)
+    world, _ = world_with(receiver, types=frozenset({"email.failed"}))
+    happen(world, 1)
+    registry = world.application.webhooks
+    assert registry.get(1).untold_since is None, "of an event that it is not told"
+
+    world.clock.tick(5)
+    happened = world.clock.now()
+    happen(world, 2, of=EventType.EMAIL_FAILED)
+    world.clock.tick(60)
+    assert registry.get(1).untold_since == happened
+
+    work(world, 3)
+    assert registry.get(1).untold_since is None
+
+
 # -- one process does it ------------------------------------------------------------------------
 
 

@@ -133,6 +133,13 @@ class WebhookReply(ReplyModel):
         Instant | None, Field(description="The first failure since the last success.")
     ]
     waiting: Annotated[int, Field(ge=0, description="How many events wait for another attempt.")]
+    untold_since: Annotated[
+        Instant | None,
+        Field(
+            description="When the oldest event happened that was not sent yet at all. If that is"
+            " long ago and the webhook is active, no process makes calls, or 1,000 events wait."
+        ),
+    ]
     previous_secret_until: Annotated[
         Instant | None,
         Field(description="Until when the secret before the rotation signs beside the new one."),
