@@ -7,6 +7,7 @@ import json
 import ssl
 from base64 import b64decode
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -232,3 +233,61 @@ def test_a_file_that_becomes_shorter_is_no_trouble_of_the_network(tmp_path: Path
     with WebServer(in_turn(ACCEPTED)) as server, pytest.raises(WrongMessage, match="shorter"):
         post(service(server.port, Time()), body)
     assert server.arrived == []
+
+
+# -- what a caller learns beside the answer ----
+
+
+def test_a_list_is_read_and_the_time_of_the_service_is_kept() -> None:
+    headers = {"Date": "Mon, 30 Nov 2026 18:00:00 GMT"}
+    play = answering(lambda _: WebAnswer(status=200, headers=headers, body=b'[{"id": 1}]'))
+    with WebServer(play) as server:
+        service = Service(config(server.port))
+        assert service.answered_at is None
+
+        assert service.rows("/api/templates") == [{"id": 1}]
+
+    assert service.answered_at == datetime(2026, 11, 30, 18, tzinfo=UTC)
+
+
+def test_an_object_is_no_list_and_a_list_no_object() -> None:
+    bodies = iter([b"{}", b"[]"])
+    play = answering(lambda _: WebAnswer(status=200, headers={}, body=next(bodies)))
+    with WebServer(play) as server:
+        service = Service(config(server.port))
+        with pytest.raises(WrongConfiguration, match="is no Email Service"):
+            service.rows("/")
+        with pytest.raises(WrongConfiguration, match="is no Email Service"):
+            service.get("/")
+
+
+@pytest.mark.parametrize(
+    ("statuses", "nothing_stored"),
+    [((429,), True), ((503, 429), True), ((503, 500), False), ((502, 503), False), ((0,), False)],
+)
+def test_it_is_told_whether_nothing_came_of_a_call(
+    statuses: tuple[int, ...], nothing_stored: bool
+) -> None:
+    """A server that answers 500, or closes the connection, may have stored it; 0 is for that."""
+    left = list(statuses)
+
+    def answer(_: Arrived) -> WebAnswer | None:
+        status = left.pop(0) if len(left) > 1 else left[0]
+        return WebAnswer(status=status, headers={}, body=b"{}") if status else None
+
+    time = Time()
+    with WebServer(answering(answer)) as server:
+        service = Service(config(server.port), monotonic=time.monotonic, sleep=time.sleep)
+        with pytest.raises(Unanswered) as told:
+            service.post("/api/emails", BODY, idempotency_key="k")
+
+    assert told.value.nothing_stored is nothing_stored
+
+
+def test_it_is_told_when_the_service_takes_calls_again() -> None:
+    headers = {"Retry-After": "7200"}
+    play = answering(lambda _: WebAnswer(status=429, headers=headers, body=b"{}"))
+    with WebServer(play) as server, pytest.raises(Unanswered) as told:
+        Service(config(server.port)).post("/api/emails", BODY, idempotency_key="k")
+
+    assert told.value.retry_after_s == 7200

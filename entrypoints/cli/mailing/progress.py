@@ -20,6 +20,8 @@ from entrypoints.os_errors import reason_of
 
 Rows: TypeAlias = tuple[int, int]  # the first and the last row of a call
 
+_BEGINNING: Final = b'{"terms"'
+
 
 @attrs.frozen
 class Begun:
@@ -41,12 +43,16 @@ class Progress:
         self.under_way: Final[dict[Rows, Begun]] = {}
         try:
             self._file = _locked(path)
-            self._read()
         except OSError as error:
             raise WrongUsage(
                 f"{path}, which would keep how far it has come, cannot be used:"
                 f" {reason_of(error)}. Name another file with --progress"
             ) from None
+        try:
+            self._read()
+        except BaseException:
+            self._file.close()
+            raise
 
     @property
     def is_fresh(self) -> bool:
@@ -96,14 +102,19 @@ class Progress:
         self._file.seek(0)
         whole = 0
         for line in self._file:
+            if not whole and not (line.startswith(_BEGINNING) or _BEGINNING.startswith(line)):
+                raise self._not_ours()
             if not line.endswith(b"\n"):
                 break  # it was stopped while it wrote this: that is as if it had not begun to
             try:
                 self._note(json.loads(line))
             except (ValueError, TypeError, LookupError, AttributeError):
-                raise WrongUsage(f"{self.path} is no file of this command") from None
+                raise self._not_ours() from None
             whole += len(line)
         self._file.truncate(whole)
+
+    def _not_ours(self) -> WrongUsage:
+        return WrongUsage(f"{self.path} is no file of this command: it is left as it is")
 
     def _note(self, event: Mapping[str, Any]) -> None:
         if "terms" in event:
