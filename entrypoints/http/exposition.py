@@ -74,7 +74,7 @@ def _lines(family: Metric) -> Iterator[str]:
     for sample in family.samples:
         labels = ",".join(f'{key}="{_escaped(text)}"' for key, text in sample.labels.items())
         shown = f"{{{labels}}}" if labels else ""
-        value = floatToGoString(sample.value)  # type: ignore[no-untyped-call]
+        value = floatToGoString(sample.value)  # type: ignore[no-untyped-call]  # it has no types
         yield f"{sample.name}{shown} {value}\n"
 
 
