@@ -31,14 +31,14 @@ from domain.account.dkim_key import DkimPair, pairs
 from domain.account.inbox import Inbox
 from domain.account.limits import Window, WindowLengths, is_urgent
 from domain.account.oauth_credentials import Credentials
-from domain.bounce.bounce import Bounce
+from domain.bounce.bounce import Bounce, BounceType
 from domain.email.attempt import Attempt
 from domain.email.detail import NOTHING, Detail
 from domain.email.forecast import Expected
 from domain.email.gates import AccountUse, Gate, gates
 from domain.email.labels import Labels
 from domain.email.lifecycle import Email
-from domain.email.listing import ANYTHING, Page, Search
+from domain.email.listing import ANYTHING, EmailSummary, Page, Search
 from domain.email.status import TERMINAL, WAITING, Status
 from domain.errors import ContentPurged, NotFound
 from domain.event.alert import AlertRecord
@@ -210,6 +210,16 @@ class Queries:
             return _as_shown(tx, page, caller)
 
         return self._store.read(work)
+
+    def reports(
+        self, emails: Sequence[EmailSummary], *, caller: Caller = LOCAL
+    ) -> Mapping[int, Collection[BounceType]]:
+        """What kinds of reports came back of each of *emails*, a page that this caller was given,
+        by the email's id.
+        """
+        caller.require(Scope.READ)
+        ids = [email.id for email in emails]
+        return self._store.read_latest(lambda tx: tx.bounces.types_of(ids)) if ids else {}
 
     def account(self, account_id: int, *, caller: Caller = LOCAL) -> AccountView:
         """One account. NotFound, also for one that is not this caller's."""

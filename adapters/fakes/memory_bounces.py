@@ -1,9 +1,9 @@
 """What reports have told of emails, in memory."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from adapters.fakes.memory_tables import Journal, Tables
-from domain.bounce.bounce import Bounce
+from domain.bounce.bounce import Bounce, BounceType
 from domain.email.lifecycle import Email
 from domain.email.listing import lower_ascii
 from domain.message.client_headers import reference_of
@@ -20,6 +20,11 @@ class MemoryBounces:
         """By position and type; a complaint of nobody first."""
         found = [bounce for bounce in self._tables.bounces.values() if bounce.email_id == email_id]
         return sorted(found, key=_key)
+
+    def types_of(self, email_ids: Collection[int]) -> Mapping[int, Collection[BounceType]]:
+        """One look for each."""
+        found = {email_id: {one.type for one in self.of(email_id)} for email_id in email_ids}
+        return {email_id: types for email_id, types in found.items() if types}
 
     def put(self, bounce: Bounce) -> None:
         """By email, recipient and type."""

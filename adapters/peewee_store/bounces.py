@@ -1,14 +1,14 @@
 """The repository of what reports have told of emails."""
 
 # ruff: noqa: S608 - the texts are made of constants; every value is a parameter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from adapters.peewee_store.rows import Row, micros, moment
 from adapters.peewee_store.session import Session, marks
 from adapters.peewee_store.tables import ProviderNameRow
 from adapters.peewee_store.write_buffer import insertion
-from domain.bounce.bounce import Bounce
+from domain.bounce.bounce import Bounce, BounceType
 from domain.bounce.report import BounceKind
 
 LOOKED_AT: Final = 1000  # emails with one reference
@@ -45,6 +45,17 @@ class SqlBounces:
     def of(self, email_id: int) -> Sequence[Bounce]:
         """By the primary key."""
         return [_bounce(row) for row in self._session.execute(_OF, (email_id,)).fetchall()]
+
+    def types_of(self, email_ids: Collection[int]) -> Mapping[int, Collection[BounceType]]:
+        """By the primary key."""
+        if not email_ids:
+            return {}
+        among, values = self._session.among(sorted(email_ids))
+        sql = f"SELECT DISTINCT email_id, type FROM bounce WHERE email_id {among}"
+        found: dict[int, set[BounceType]] = {}
+        for email_id, kind in self._session.execute(sql, values).fetchall():
+            found.setdefault(email_id, set()).add(BounceType(kind))
+        return found
 
     def put(self, bounce: Bounce) -> None:
         """Insert or update."""

@@ -1,9 +1,9 @@
 """The repository of what reports have told of emails, and of the names by which they find them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from domain.bounce.bounce import Bounce
+from domain.bounce.bounce import Bounce, BounceType
 
 
 class BounceRepository(Protocol):
@@ -11,6 +11,10 @@ class BounceRepository(Protocol):
 
     def of(self, email_id: int) -> Sequence[Bounce]:
         """What was told of one email, by recipient and type."""
+        ...
+
+    def types_of(self, email_ids: Collection[int]) -> Mapping[int, Collection[BounceType]]:
+        """What kinds of reports there are of each of these emails that has any."""
         ...
 
     def put(self, bounce: Bounce) -> None:

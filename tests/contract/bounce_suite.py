@@ -1,12 +1,12 @@
 """What every store must do with what reports have told: a part of `StoreContract`."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import attrs
 import pytest
 
 from application.ports.store import Store, Transaction
-from domain.bounce.bounce import Bounce
+from domain.bounce.bounce import Bounce, BounceType
 from domain.bounce.report import BounceKind
 from domain.email.lifecycle import Email
 from domain.email.recipient import RecipientStatus
@@ -34,6 +34,25 @@ class BounceContract:
 
         assert of(store, email) == [nobodys, hard, delayed]
         assert of(store, add(store)) == []
+
+    def test_the_kinds_of_reports_of_several_emails_are_told(self, store: Store) -> None:
+        first, second, third = add(store), add(store), add(store)
+        put(
+            store,
+            a_bounce(first),
+            a_bounce(first, position=None, kind=BounceKind.COMPLAINT),
+            a_bounce(second, kind=BounceKind.DELAYED),
+        )
+
+        def types(*emails: Email) -> Mapping[int, Collection[BounceType]]:
+            ids = [email.id for email in emails]
+            return store.read(lambda tx: tx.bounces.types_of(ids))
+
+        assert types(first, second, third) == {
+            first.id: {BounceType.BOUNCED, BounceType.COMPLAINED},
+            second.id: {BounceType.DELAYED},
+        }
+        assert types(third) == types() == {}
 
     def test_a_bounce_takes_the_place_of_one_of_its_recipient_and_type(self, store: Store) -> None:
         email = add(store)

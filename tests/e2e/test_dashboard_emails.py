@@ -127,8 +127,10 @@ def test_a_bounce_is_told_with_what_the_report_said(office: Office) -> None:
     )
     office.application.reports.record(report, source="test", account_id=None, report_id="1")
 
+    listed = office.page(f"/dashboard/emails?recipient={ADA}")
     reply = office.page(f"/dashboard/emails/{email_id}")
 
+    assert "sent bounced main" in text_of(listed)
     told = text_of(reply)
     assert "Bounced: it was sent, but not delivered" in told
     assert f"not delivered to {ADA}: 5.1.1 550 no" in told

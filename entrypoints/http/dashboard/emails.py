@@ -16,6 +16,7 @@ from entrypoints.explaining import reason
 from entrypoints.http.cursors import cursor_after, email_id_before
 from entrypoints.http.dashboard.fields import line, moment, number
 from entrypoints.http.dashboard.page import caller_of_page, page
+from entrypoints.http.dashboard.story import BOUNCES
 from entrypoints.http.dashboard.words import STATUSES
 from entrypoints.http.requests import the_request
 
@@ -76,6 +77,8 @@ class EmailPages:
             accounts=names,
             emails=found.emails,
             reason=reason,
+            reports=self._queries.reports(found.emails, caller=caller),
+            report_words=BOUNCES,
             older=_address(typed, found.next_before),
             newest=_address(typed) if before is not None else None,
         )
