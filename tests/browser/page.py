@@ -27,7 +27,8 @@ class Page:
 
     *errors* are what its console shows as an error, exceptions and violations of a policy included.
     *executed* is what a script of a test reported by calling ``executed("…")`` in any frame, and
-    each dialog that opened. *requests* are the addresses that were asked for, in any frame.
+    each dialog that opened. *requests* are the addresses that were asked for, in any frame, without
+    those that a policy blocked.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Page:
         self.errors: list[str] = []
         self.executed: list[str] = []
         self.requests: list[str] = []
+        self._asked: dict[str, str] = {}
 
     # -- what a person does ------------------------------------------------------------------------
 
@@ -66,13 +68,23 @@ class Page:
 
     def click(self, selector: str) -> None:
         """Press the mouse on the first element of *selector*, wherever on the page it is."""
+        self._click(selector, "null")
+
+    def click_in_frame(self, frame: str, selector: str) -> None:
+        """The same in a frame of the page's own origin."""
+        self._click(selector, f"document.querySelector({json.dumps(frame)})")
+
+    def _click(self, selector: str, frame: str) -> None:
         place = self.evaluate(
             f"""(() => {{
-                const element = document.querySelector({json.dumps(selector)});
+                const frame = {frame};
+                const page = frame ? frame.contentDocument : document;
+                const element = page.querySelector({json.dumps(selector)});
                 if (!element) return null;
                 element.scrollIntoView({{ block: "center", inline: "center" }});
                 const box = element.getClientRects()[0];
-                return box && [box.x + box.width / 2, box.y + box.height / 2];
+                const outer = frame ? frame.getBoundingClientRect() : {{ x: 0, y: 0 }};
+                return box && [outer.x + box.x + box.width / 2, outer.y + box.y + box.height / 2];
             }})()"""
         )
         if place is None:
@@ -180,6 +192,13 @@ class Page:
         while (left := deadline - monotonic()) > 0:
             self._connection.read(left)
 
+    def tabs(self) -> int:
+        """How many tabs the browser has open beside and with this one."""
+        targets = self._connection.call("Target.getTargets")["targetInfos"]
+        return sum(
+            one["type"] == "page" and one["browserContextId"] == self.context for one in targets
+        )
+
     # -- what the browser tells --------------------------------------------------------------------
 
     def prepare(self) -> None:
@@ -210,7 +229,10 @@ class Page:
             case "Log.entryAdded" if fields["entry"]["level"] == "error":
                 self.errors.append(fields["entry"]["text"])
             case "Network.requestWillBeSent":
+                self._asked[fields["requestId"]] = fields["request"]["url"]
                 self.requests.append(fields["request"]["url"])
+            case "Network.loadingFailed" if fields.get("blockedReason") == "csp":
+                self.requests.remove(self._asked.pop(fields["requestId"]))
 
     def _call(self, method: str, **fields: object) -> Mapping[str, Any]:
         return self._connection.call(method, self._session, **fields)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Any
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 
 Event = Callable[[str, Mapping[str, Any], str], None]
 
