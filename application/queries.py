@@ -38,7 +38,7 @@ from domain.email.forecast import Expected
 from domain.email.gates import AccountUse, Gate, gates
 from domain.email.labels import Labels
 from domain.email.lifecycle import Email
-from domain.email.listing import ANYTHING, EmailSummary, Page, Search
+from domain.email.listing import ANYTHING, EmailSummary, Page, Search, lower_ascii
 from domain.email.status import TERMINAL, WAITING, Status
 from domain.errors import ContentPurged, NotFound
 from domain.event.alert import AlertRecord
@@ -158,6 +158,16 @@ class Queries:
             raise NotFound("Email not found")
 
         return self.email(self._store.read_latest(work), caller=caller)
+
+    def email_of(self, reference: str, *, recipients: Sequence[str]) -> int | None:
+        """The newest email with this reference in its X-Email-Ref and one of these recipients."""
+        among = sorted({lower_ascii(one) for one in recipients})
+        if not among:
+            return None
+        found = self._store.read(
+            lambda tx: tx.bounces.by_reference(reference, among=among, limit=1)
+        )
+        return next(iter(found), None)
 
     def message(self, email_id: int, *, caller: Caller = LOCAL) -> Iterator[bytes]:
         """The message of an email as it was or will be handed off, in pieces of a bounded size.

@@ -18,9 +18,9 @@ class BoundedMessageReader:
         """The letter in *octets*. Never raises."""
         return read_letter(octets, recipients)
 
-    def html(self, letter: Letter, octets: bytes) -> str:
+    def html(self, letter: Letter, octets: bytes, *, remote: bool = False) -> str:
         """The letter's HTML with up to 8 MB of the images that the message brings."""
-        return html_with_images(letter, octets)
+        return html_with_images(letter, octets, remote=remote)
 
     def part(self, octets: bytes, number: int) -> bytes | None:
         """The octets of a part; None if there is none, or it holds parts. Never raises."""

@@ -8,14 +8,22 @@ import contextlib
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from email import message_from_bytes
-from email.errors import HeaderParseError
-from email.header import decode_header
 from email.message import Message
-from email.policy import Compat32
-from email.utils import getaddresses
 from typing import Final
 
 from adapters.message_reader.charsets import text_of
+from adapters.message_reader.header_values import (
+    MOST_HEADER_CHARACTERS,
+    MOST_HEADERS,
+    BoundedHeaders,
+    author_of,
+    clean,
+    decoded,
+    headers_of,
+    named,
+    octets_shown,
+    told_apart,
+)
 from adapters.message_reader.parts import (
     IMAGES,
     MOST_FILENAME,
@@ -26,27 +34,12 @@ from adapters.message_reader.parts import (
     walk,
 )
 from adapters.message_reader.shown_html import MOST_CHARACTERS, is_cut, shown_html
+from domain.lint.outline import outline_of
 from domain.message.letter import Letter, LetterPart
 
 MOST_OCTETS: Final = 2 * 1024**2  # of a message that are read, without its large files
 MOST_IMAGE_OCTETS: Final = 8 * 1024**2  # of all images that one page shows
 MOST_CONTAINERS: Final = 20  # parts that hold parts
-MOST_HEADERS: Final = 200
-MOST_HEADER_CHARACTERS: Final = 4096
-MOST_HEADERS_CHARACTERS: Final = 64 * 1024  # of all headers together
-MOST_ADDRESS_CHARACTERS: Final = 64 * 1024  # of To and Cc: a hundred recipients are well below
-
-
-class _Bounded(Compat32):
-    """Headers as they stand in the message, without an end that is too long."""
-
-    def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
-        name, value = super().header_source_parse(sourcelines)
-        address = name.lower() in ("to", "cc")
-        return name, value[: MOST_ADDRESS_CHARACTERS if address else MOST_HEADER_CHARACTERS]
-
-    def header_fetch_parse(self, name: str, value: str) -> str:
-        return _octets_shown(value)
 
 
 def read_letter(octets: bytes, recipients: Sequence[str]) -> Letter:
@@ -67,9 +60,12 @@ def part_octets(octets: bytes, number: int) -> bytes | None:
     return None
 
 
-def html_with_images(letter: Letter, octets: bytes) -> str:
-    """The letter's HTML; its ``cid:`` images stand in it as ``data:``, up to 8 MB of them."""
-    html, left = letter.html or "", MOST_IMAGE_OCTETS
+def html_with_images(letter: Letter, octets: bytes, *, remote: bool = False) -> str:
+    """The letter's HTML; its ``cid:`` images stand in it as ``data:``, up to 8 MB of them.
+
+    With *remote* also the images that are loaded from elsewhere stand in it.
+    """
+    html, left = (_html_again(octets) if remote else letter.html) or "", MOST_IMAGE_OCTETS
     for part in letter.parts:
         place = f'src="cid:{part.content_id}"'
         if part.content_type in IMAGES and part.content_id and place in html:
@@ -79,6 +75,14 @@ def html_with_images(letter: Letter, octets: bytes) -> str:
                 data = b64encode(image).decode()
                 html = html.replace(place, f'src="data:{part.content_type};base64,{data}"')
     return html
+
+
+def _html_again(octets: bytes) -> str | None:
+    with contextlib.suppress(Exception):  # as above
+        whole = compact(octets)
+        html = _body(_parsed(whole), "text/html", whole)
+        return None if html is None else shown_html(clean(html), remote=True)
+    return None
 
 
 class _Unreadable(Exception):
@@ -91,7 +95,7 @@ def _parsed(whole: Compact) -> Message:
     low = begun.lower()
     if low.count(b"multipart/") + low.count(b"message/") > MOST_CONTAINERS:
         raise _Unreadable
-    message: Message = message_from_bytes(begun, policy=_Bounded())
+    message: Message = message_from_bytes(begun, policy=BoundedHeaders())
     return message
 
 
@@ -101,15 +105,18 @@ def _read(whole: Compact, recipients: Sequence[str]) -> Letter:
     text, html = _body(message, "text/plain", whole), _body(message, "text/html", whole)
     if text is None and html is None:
         text = _without_parts(message)
-    to, cc, bcc = _told_apart(recipients, to=_named(message, "To"), cc=_named(message, "Cc"))
+    to, cc, bcc = told_apart(recipients, to=named(message, "To"), cc=named(message, "Cc"))
     return Letter(
-        subject=_decoded(message.get("Subject", ""))[:MOST_HEADER_CHARACTERS],
+        subject=decoded(message.get("Subject", ""))[:MOST_HEADER_CHARACTERS],
+        author=author_of(message),
         to=to,
         cc=cc,
         bcc=bcc,
-        headers=tuple(_headers(message)),
-        text=None if text is None else _clean(text[:MOST_CHARACTERS]),
-        html=None if html is None else shown_html(_clean(html)),
+        headers=tuple(headers_of(message)),
+        text=None if text is None else clean(text[:MOST_CHARACTERS]),
+        html=None if html is None else shown_html(clean(html)),
+        html_size=None if html is None else len(html.encode("utf-8", "replace")),
+        outline=None if html is None else outline_of(clean(html[:MOST_CHARACTERS])),
         parts=tuple(
             _part(part, number, depth, whole) for number, (depth, part) in enumerate(walk(message))
         ),
@@ -127,68 +134,10 @@ def _unread(octets: bytes, recipients: Sequence[str]) -> Letter:
         cc=(),
         bcc=tuple(recipients),
         headers=(),
-        text=_clean(octets.decode("utf-8", "replace")[:MOST_CHARACTERS]),
+        text=clean(octets.decode("utf-8", "replace")[:MOST_CHARACTERS]),
         html=None,
         cut=len(octets) > MOST_CHARACTERS,
     )
-
-
-# -- headers -------------------------------------------------------------------------------------
-
-
-def _headers(message: Message) -> Iterator[tuple[str, str]]:
-    left = MOST_HEADERS_CHARACTERS
-    for name, value in message.items()[:MOST_HEADERS]:
-        begun = value[: min(left, MOST_HEADER_CHARACTERS)]
-        left -= len(begun)
-        yield _clean(name[:MOST_HEADER_CHARACTERS]), _decoded(begun)
-
-
-def _decoded(value: str) -> str:
-    """A header's value with its encoded words decoded (RFC 2047); as it stands if it cannot be."""
-    value = value[:MOST_HEADER_CHARACTERS].replace("\r", "").replace("\n", "")
-    if "=?" not in value:
-        return _clean(value)
-    try:
-        pieces = decode_header(value)
-    except (HeaderParseError, ValueError):
-        return _clean(value)
-    return _clean("".join(_piece(piece, charset) for piece, charset in pieces))
-
-
-def _piece(piece: bytes | str, charset: str | None) -> str:
-    if isinstance(piece, str):
-        return piece
-    if charset is None:  # between encoded words, as decode_header writes it
-        return piece.decode("raw_unicode_escape", "replace")
-    return text_of(piece, charset)
-
-
-def _told_apart(
-    recipients: Sequence[str], *, to: set[str], cc: set[str]
-) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    def whose(wanted: int) -> tuple[str, ...]:
-        return tuple(address for address in recipients if place(_compared(address)) == wanted)
-
-    def place(address: str) -> int:
-        return 0 if address in to else 1 if address in cc else 2
-
-    return whose(0), whose(1), whose(2)
-
-
-def _named(message: Message, header: str) -> set[str]:
-    value = ", ".join(message.get_all(header, ()))[:MOST_ADDRESS_CHARACTERS]
-    plain = value.replace("\r", "").replace("\n", "")
-    return {_compared(address) for _, address in getaddresses([plain])}
-
-
-def _compared(address: str) -> str:
-    """The address in one of the ways that it may be written."""
-    local, _, domain = address.rpartition("@")
-    if not domain.isascii() and len(domain) <= 253:
-        with contextlib.suppress(ValueError):
-            domain = domain.encode("idna").decode()
-    return f"{local}@{domain}".casefold()
 
 
 # -- bodies --------------------------------------------------------------------------------------
@@ -206,10 +155,10 @@ def _part(part: Message, number: int, depth: int, whole: Compact) -> LetterPart:
     return LetterPart(
         number=number,
         depth=depth,
-        content_type=_clean(part.get_content_type()[:MOST_FILENAME]),
-        disposition=_clean((part.get_content_disposition() or "")[:MOST_FILENAME]),
+        content_type=clean(part.get_content_type()[:MOST_FILENAME]),
+        disposition=clean((part.get_content_disposition() or "")[:MOST_FILENAME]),
         filename=_filename(part),
-        content_id=_decoded(part.get("Content-ID", "")).strip().strip("<>")[:MOST_FILENAME],
+        content_id=decoded(part.get("Content-ID", "")).strip().strip("<>")[:MOST_FILENAME],
         size=None if is_container(part) else len(whole.decoded(part)),
     )
 
@@ -219,7 +168,7 @@ def _filename(part: Message) -> str:
         name = part.get_filename() or ""
     except Exception:  # as with the charset below
         name = ""
-    return _decoded(name)[:MOST_FILENAME]
+    return decoded(name)[:MOST_FILENAME]
 
 
 def _parts(message: Message) -> Iterator[Message]:
@@ -250,16 +199,4 @@ def _without_parts(message: Message) -> str | None:
     """What stands where parts should be, as without a boundary."""
     inner = message.get_payload()
     multipart = message.get_content_maintype() == "multipart"
-    return _octets_shown(inner) if multipart and isinstance(inner, str) else None
-
-
-def _octets_shown(text: str) -> str:
-    """The parser's way to hold octets that are not ASCII, read as UTF-8."""
-    if text.isascii():
-        return text
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-def _clean(text: str) -> str:
-    """*text* as UTF-8 can carry it: lone surrogates become question marks."""
-    return text.encode("utf-8", "replace").decode()
+    return octets_shown(inner) if multipart and isinstance(inner, str) else None

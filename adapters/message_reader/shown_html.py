@@ -46,17 +46,21 @@ _ATTRIBUTES: Final[Mapping[str, frozenset[str]]] = {
     "th": frozenset({"colspan", "rowspan"}),
 }
 _LINKS: Final = ("http:", "https:", "mailto:")
+_IMAGES: Final = ("data:image/", "cid:")
 
 
-def shown_html(html: str) -> str:
-    """*html* with nothing but text, its look, links and the images that it brings itself."""
+def shown_html(html: str, *, remote: bool = False) -> str:
+    """*html* with nothing but text, its look, links and the images that it brings itself.
+
+    With *remote* also the images that are loaded from elsewhere.
+    """
     begun = html[:MOST_CHARACTERS].split("<", MOST_TAGS + 1)[: MOST_TAGS + 1]
     return nh3.clean(
         "<".join(begun),
         tags=set(_KEPT),
         clean_content_tags=set(_GONE_WITH_CONTENT),
         attributes={tag: set(names) for tag, names in _ATTRIBUTES.items()},
-        attribute_filter=_filtered,
+        attribute_filter=_filtered_remote if remote else _filtered,
         url_schemes={"http", "https", "mailto", "data", "cid"},
         url_relative="deny",
     )
@@ -71,7 +75,12 @@ def _filtered(tag: str, name: str, value: str) -> str | None:
     """The attribute's value; None takes the attribute away."""
     wanted = value.strip().lower()
     if name == "src":
-        return value if wanted.startswith(("data:image/", "cid:")) else None
+        return value if wanted.startswith(_IMAGES) else None
     if name == "href":
         return value if wanted.startswith(_LINKS) else None
     return value
+
+
+def _filtered_remote(tag: str, name: str, value: str) -> str | None:
+    is_remote = name == "src" and value.strip().lower().startswith(("http:", "https:"))
+    return value if is_remote else _filtered(tag, name, value)

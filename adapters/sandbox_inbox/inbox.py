@@ -13,23 +13,17 @@ import asyncio
 import logging
 import re
 import socket
-from collections import deque
-from collections.abc import Sequence
-from datetime import datetime
-from threading import Event, Lock, Thread
+from threading import Event, Thread
 from typing import Any, Final, NamedTuple
 from weakref import WeakSet
 
-import attrs
 from aiosmtpd.smtp import SMTP, AuthResult
 
+from adapters.sandbox_inbox.mailbox import Mailbox
 from application.ports.message import MessageReader
 from application.ports.system import Clock
-from domain.message.letter import Letter
 
 HOST: Final = "127.0.0.1"
-MOST_MESSAGES: Final = 500
-MOST_BYTES: Final = 64 * 1024**2
 MESSAGE_BYTES: Final = 48 * 1024**2
 SLOW_S: Final = 3.0
 TEXTS: Final = {
@@ -45,32 +39,6 @@ TEXTS: Final = {
 _OUTCOME = re.compile(r"reply-([45][0-9]{2})(?:-(once|dot))?", re.IGNORECASE)
 
 
-@attrs.frozen(kw_only=True)
-class Received:
-    """One message as it arrived, and read; *number* rises from 1."""
-
-    number: int
-    received_at: datetime
-    sender: str
-    recipients: tuple[str, ...]
-    octets: bytes = attrs.field(repr=False)
-    letter: Letter
-    _reader: MessageReader = attrs.field(eq=False, repr=False)
-
-    @property
-    def size(self) -> int:
-        """The memory that it takes, nearly all of it."""
-        return len(self.octets) + self.letter.size
-
-    def html(self) -> str:
-        """Its HTML with the images that it brings."""
-        return self._reader.html(self.letter, self.octets)
-
-    def part(self, number: int) -> bytes | None:
-        """What is in this part; None if there is no such part, or it holds others."""
-        return self._reader.part(self.octets, number)
-
-
 class Outcome(NamedTuple):
     """What a recipient asks the sandbox to answer, and when: at RCPT, once, or at the final dot."""
 
@@ -84,22 +52,17 @@ class Outcome(NamedTuple):
         return f"{self.code} {text}"
 
 
-class SandboxInbox:
+class SandboxInbox(Mailbox):
     """The sandbox's server and what it received. Start once, close once; safe from many threads.
 
-    It keeps the last 500 messages and at most 64 MB of them. Port 0 takes one that is free.
+    Port 0 takes one that is free.
     """
 
     def __init__(
         self, *, clock: Clock, reader: MessageReader, port: int = 2525, slow_s: float = SLOW_S
     ) -> None:
-        self._clock = clock
-        self._reader = reader
+        super().__init__(clock=clock, reader=reader)
         self._slow_s = slow_s
-        self._lock = Lock()
-        self._kept: deque[Received] = deque()
-        self._bytes = 0
-        self._count = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop = asyncio.Event()
         self._ready = Event()
@@ -117,35 +80,6 @@ class SandboxInbox:
         self._thread = Thread(target=self._run, args=(listening,), name="sandbox", daemon=True)
         self._thread.start()
         self._ready.wait()
-
-    def messages(self) -> Sequence[Received]:
-        """What is kept, newest first."""
-        with self._lock:
-            return tuple(reversed(self._kept))
-
-    def get(self, number: int) -> Received | None:
-        """One of them; None if it never came or is no longer kept."""
-        return next((kept for kept in self.messages() if kept.number == number), None)
-
-    def keep(self, sender: str, recipients: Sequence[str], octets: bytes) -> Received:
-        """Put a message in, and what is too much out."""
-        letter = self._reader.read(octets, recipients)
-        with self._lock:
-            self._count += 1
-            received = Received(
-                number=self._count,
-                received_at=self._clock.now(),
-                sender=sender,
-                recipients=tuple(recipients),
-                octets=octets,
-                letter=letter,
-                reader=self._reader,
-            )
-            self._kept.append(received)
-            self._bytes += received.size
-            while len(self._kept) > MOST_MESSAGES or self._bytes > MOST_BYTES:
-                self._bytes -= self._kept.popleft().size
-            return received
 
     def close(self) -> None:
         """Stop listening and drop every connection; what was received can still be read."""

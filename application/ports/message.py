@@ -53,8 +53,11 @@ class MessageReader(Protocol):
         """The letter in *octets*, which goes to these *recipients* of the envelope."""
         ...
 
-    def html(self, letter: Letter, octets: bytes) -> str:
-        """The HTML of a letter that was read from *octets*, with the images that they bring."""
+    def html(self, letter: Letter, octets: bytes, *, remote: bool = False) -> str:
+        """The HTML of a letter that was read from *octets*, with the images that they bring.
+
+        With *remote* also images that a browser loads from elsewhere stand in it.
+        """
         ...
 
     def part(self, octets: bytes, number: int) -> bytes | None:

@@ -22,7 +22,7 @@ class Examined:
 
     *headers* are decoded, in their order. *html_size* counts octets after decoding; *outline* and
     *html_size* are None without HTML. *files* are the names of its attachments. *recipients* are
-    those of the envelope, *hidden* those of them that no header names.
+    those of the envelope.
     """
 
     octets: bytes = attrs.field(repr=False)
@@ -32,7 +32,6 @@ class Examined:
     html_size: int | None = None
     files: Sequence[str] = ()
     recipients: Sequence[str] = ()
-    hidden: Sequence[str] = ()
 
     def all(self, name: str) -> list[str]:
         """The values of each header of this name."""

@@ -27,9 +27,14 @@ def frame(html: str) -> Response:
     return response
 
 
+def file_name(part: LetterPart) -> str:
+    """What a part is called when it is kept."""
+    return part.filename or f"part-{part.number}{_ENDINGS.get(part.content_type, '')}"
+
+
 def part_file(part: LetterPart, octets: bytes) -> Response:
     """A part to be kept as a file with its own name (RFC 6266)."""
-    name = part.filename or f"part-{part.number}{_ENDINGS.get(part.content_type, '')}"
+    name = file_name(part)
     plain = "".join(c if c.isascii() and c.isprintable() and c not in '"\\/' else "_" for c in name)
     response = Response(octets, content_type="application/octet-stream")
     response.headers["Content-Disposition"] = (

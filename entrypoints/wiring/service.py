@@ -225,7 +225,8 @@ class Service:
             clock=self._clock, reader=BoundedMessageReader(), port=self._settings.sandbox_port
         )
         inbox.start()
-        self.http.register_blueprint(Sandbox(inbox).routes())
+        sandbox = Sandbox(inbox, email_of=self.application.queries.email_of)
+        self.http.register_blueprint(sandbox.routes())
         self._inbox = inbox
         return inbox.port
 

@@ -190,8 +190,33 @@ def test_the_sandbox_is_shown_through_a_proxy_to_this_machine_alone(sandboxed):
 def test_the_sandbox_carries_the_prefix(sandboxed, path):
     here = {**OUTER, "X-Forwarded-For": "127.0.0.1", "X-Forwarded-Host": "localhost:8443"}
     page = sandboxed.get(path, headers=here).text
-    for link in re.findall(r'(?:href|src|data-feed)="([^"]*)"', page):
+    for link in re.findall(r'(?:href|src|data-feed|formaction)="([^"]*)"', page):
         assert link.startswith("/mail/sandbox"), link
+
+
+def test_the_sandbox_sends_a_browser_back_to_the_prefix(sandboxed):
+    here = {**OUTER, "X-Forwarded-For": "127.0.0.1", "X-Forwarded-Host": "localhost:8443"}
+    reply = sandboxed.post("/sandbox/1/unread", headers=here)
+    assert (reply.status_code, reply.location) == (303, "/mail/sandbox")
+
+
+@pytest.mark.parametrize("path", ["/sandbox/1/delete", "/sandbox/delete", "/sandbox/1/unread"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://localhost:3000"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"X-Forwarded-For": "203.0.113.7"},
+    ],
+    ids=str,
+)
+def test_no_other_site_changes_the_sandbox(sandboxed, path, headers):
+    before = sandboxed.get("/sandbox/messages.json").get_json()
+    assert sandboxed.post(path, headers=headers).status_code == 403
+    assert sandboxed.get("/sandbox/messages.json").get_json() == before
 
 
 def test_a_malformed_header_does_not_bypass_the_key():

@@ -224,7 +224,7 @@ def routes() -> list[re.Pattern[str]]:
     """Every path of the service, with what its parameters may be."""
     app = create_http(an_application(), version="1")
     paths = [rule.rule for rule in app.url_map.iter_rules()]
-    paths += ["/sandbox", "/sandbox/messages.json", "/sandbox/<number>"]
+    paths += ["/sandbox", "/sandbox/messages.json", "/sandbox/<number>", "/sandbox/<number>/<what>"]
     paths.append("/v3/")  # behind which SendGrid's and Mailgun's calls stand
     return [re.compile(re.sub(r"<[^>]+>", r"[^/]+", path)) for path in paths]
 

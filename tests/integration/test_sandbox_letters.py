@@ -17,6 +17,7 @@ from adapters.message_reader.letter import MOST_CONTAINERS, MOST_OCTETS, read_le
 from adapters.message_reader.shown_html import MOST_CHARACTERS, shown_html
 from adapters.sandbox_inbox import MOST_BYTES, SandboxInbox
 from entrypoints.http.sandbox import Sandbox
+from entrypoints.http.sandbox.policies import FRAME_HEAD
 
 CODECS = sorted(
     {module.name for module in pkgutil.iter_modules(encodings.__path__)}
@@ -24,7 +25,7 @@ CODECS = sorted(
     | {"", " ", "utf-8 ", "utf-8\x00", "../utf_8", "utf.8", "a" * 5000, "utf-8;x", "8bit", "none"}
 )
 WORST_S = 20.0  # what is quadratic would take minutes; on a machine with nothing else to do: 3
-SHOWN = ("", "/1", "/1/html", "/1/raw", "/messages.json")
+SHOWN = ("", "/1", "/1/html", "/1/checks", "/1/raw", "/1.json")
 
 
 def letter(octets, *recipients):
@@ -429,5 +430,5 @@ def test_of_a_message_the_cleaned_html_is_shown_and_the_raw_one_downloaded():
     app = Flask("sandbox-test")
     app.register_blueprint(Sandbox(inbox).routes())
     client = app.test_client()
-    assert client.get("/sandbox/1/html").text == "<p>Hi</p>"
+    assert client.get("/sandbox/1/html").text == f"{FRAME_HEAD}<p>Hi</p>"
     assert client.get("/sandbox/1/raw").data == octets
