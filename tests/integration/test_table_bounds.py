@@ -86,7 +86,7 @@ EMPTIED = [
     "email", "email_body", "email_blob", "email_detail", "email_topic", "email_tag",
     "email_metadata", "recipient", "bounce", "provider_name", "attempt", "ledger", "ledger_sum",
     "idempotency", "key_usage", "audit", "event", "full_mailbox", "alert", "upload", "blob",
-    "blob_chunk", "throughput", "throughput_hour",
+    "blob_chunk",
 ]  # fmt: skip
 
 
