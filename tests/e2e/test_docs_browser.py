@@ -199,6 +199,7 @@ def test_what_is_wrong_is_sent_and_refused_as_any_program_would_be(page: Page, u
     page.click("#showEmail .try button")
     page.wait_for("!!document.querySelector('#showEmail .result .status')")
     assert page.text("#showEmail .result .status") == "404"
+    page.settle()
     page.errors = [error for error in page.errors if "404" not in error]  # the console shows it
 
 
