@@ -28,7 +28,7 @@ _TO: Final = (
 _TAGS: Final = (
     "SELECT email_id, tag FROM email_tag WHERE email_id {among} ORDER BY email_id, position"
 )
-_FAILED: Final = (
+FAILED: Final = (
     "SELECT id, account_id, reason_code, updated_at FROM email"
     " WHERE live = 0 AND content_purged_at IS NULL AND status = 'failed' AND updated_at >= ?"
     " ORDER BY updated_at DESC, id DESC LIMIT ?"
@@ -85,7 +85,7 @@ def summaries(session: Session, found: Sequence[rows.Row]) -> tuple[EmailSummary
 
 def failed(session: Session, *, since: datetime, limit: int) -> Sequence[FailedEmail]:
     """The last first, along the index that retention goes by."""
-    found = session.execute(_FAILED, (rows.micros(since), limit)).fetchall()
+    found = session.execute(FAILED, (rows.micros(since), limit)).fetchall()
     return [
         FailedEmail(id=email_id, account_id=account_id, reason=reason, at=rows.moment(at))
         for email_id, account_id, reason, at in found

@@ -13,6 +13,7 @@ from playhouse.migrations import Migration, Runner
 from adapters.clock import SystemClock
 from adapters.fakes.clock import FakeClock
 from adapters.peewee_store import SqliteStore, sqlite
+from adapters.peewee_store.email_lists import FAILED
 from adapters.peewee_store.records import health_text
 from adapters.peewee_store.retention import OLDEST, WITH_CONTENT
 from domain.account.account import Transport
@@ -246,6 +247,14 @@ def test_what_has_its_message_is_found_along_an_index_of_its_own(tmp_path: Path)
     assert [step[3] for step in plan] == [
         "SEARCH email USING INDEX email_with_content (status=? AND updated_at<?)"
     ]
+
+
+def test_what_has_failed_since_is_found_along_the_same_index(tmp_path: Path) -> None:
+    with closing(SqliteStore(tmp_path / "mail.db", clock=FakeClock())) as store:
+        store.migrate()
+    with closing(apsw.Connection(str(tmp_path / "mail.db"))) as connection:
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {FAILED}", (9, 9)).fetchall()
+    assert plan[0][3] == "SEARCH email USING INDEX email_with_content (status=? AND updated_at>?)"
 
 
 def test_pending_migrations_are_reported_without_making_a_file(tmp_path: Path) -> None:
