@@ -2,6 +2,7 @@
 
 import json
 import re
+from html import unescape
 
 import pytest
 from werkzeug.test import TestResponse
@@ -318,3 +319,14 @@ def test_who_is_not_logged_in_sees_nothing(application: Application, path: str) 
 
     for page in (LIST, path, f"{path}/preview", f"{LIST}/new"):
         assert stranger.get(page).status_code == 303
+
+
+def test_the_variables_come_back_as_they_were_saved(
+    application: Application, browser: Browser, path: str
+) -> None:
+    page = browser.get(path).text
+    (shown,) = re.findall(r'name="variables"[^>]*>\n(.*?)</textarea>', page, re.DOTALL)
+
+    assert browser.post(path, **fields(variables=unescape(shown))).status_code == 303
+
+    assert application.templates.show("welcome").version == 1, "nothing has changed"

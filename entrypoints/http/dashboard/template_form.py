@@ -12,7 +12,7 @@ from domain.message.template import (
     Variable,
     VariableType,
 )
-from entrypoints.http.email_templates.replies import source_of, variables_reply
+from entrypoints.http.email_templates.replies import source_of
 from entrypoints.http.email_templates.schemas import TemplateChanges
 from entrypoints.http.json_reader import parse_object
 from entrypoints.http.validation import parse
@@ -44,7 +44,7 @@ def fields_of(source: TemplateSource) -> dict[str, str]:
         "kind": source.kind.value,
         "body": source.body,
         "text": source.text or "",
-        "variables": written(variables_reply(source)) if source.variables else "",
+        "variables": declared_as_json(source.variables),
         "values": "",
     }
 
@@ -75,9 +75,27 @@ def values_in(form: Mapping[str, str], declared: Sequence[Variable]) -> dict[str
     return values
 
 
-def written(value: object) -> str:
-    """A value as JSON for a person."""
-    return json.dumps(value, ensure_ascii=False, indent=2)
+def declared_as_json(declared: Sequence[Variable]) -> str:
+    """The variables as a person writes them: one a line, without what goes without saying."""
+    if not declared:
+        return ""
+    lines = [f"  {_compact(one.name)}: {_compact(_said(one))}" for one in declared]
+    return "{\n" + ",\n".join(lines) + "\n}"
+
+
+def _said(variable: Variable) -> dict[str, Value]:
+    said: dict[str, Value] = {"type": variable.type.value}
+    if not variable.required:
+        said["required"] = False
+    if variable.default is not None:
+        said["default"] = variable.default
+    if variable.sample is not None:
+        said["sample"] = variable.sample
+    return said
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def example(variable: Variable) -> str:
@@ -85,7 +103,7 @@ def example(variable: Variable) -> str:
     value = variable.default if variable.sample is None else variable.sample
     if value is None:
         return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else _compact(value)
 
 
 def problems_of(error: InvalidInput) -> Sequence[str]:

@@ -80,27 +80,18 @@ def template_reply(template: Template) -> TemplateReply:
         html=source.body if source.kind is SourceKind.HTML else None,
         mjml=source.body if source.kind is SourceKind.MJML else None,
         text=source.text,
-        variables=_variables(source),
+        variables={
+            one.name: VariableReply(
+                type=one.type.value,
+                required=one.required,
+                default=one.default,
+                sample=one.sample,
+            )
+            for one in source.variables
+        },
         created_at=rfc3339(template.created_at),
         published_at=rfc3339_if_any(template.published_at),
     )
-
-
-def variables_reply(source: TemplateSource) -> dict[str, object]:
-    """The variables that a template declares, as JSON has them."""
-    return {name: one.model_dump() for name, one in _variables(source).items()}
-
-
-def _variables(source: TemplateSource) -> dict[str, VariableReply]:
-    return {
-        one.name: VariableReply(
-            type=one.type.value,
-            required=one.required,
-            default=one.default,
-            sample=one.sample,
-        )
-        for one in source.variables
-    }
 
 
 def template_row(template: TemplateSummary) -> TemplateRow:
