@@ -3,7 +3,6 @@
 It asks the service by HTTP, as ``send`` does, with an API key of the scopes ``send`` and ``read``.
 """
 
-import codecs
 import json
 import os
 import sys
@@ -44,8 +43,8 @@ def _delimiter(context: click.Context, parameter: click.Parameter, value: str | 
 
 def _encoding(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
     try:
-        if value is not None and not codecs.lookup(value)._is_text_encoding:
-            raise LookupError
+        if value is not None:
+            "".encode(value)
     except LookupError:
         raise click.BadParameter(f"there is no encoding {value!r}") from None
     return value

@@ -4,7 +4,6 @@ A line of JSON for each event, durable before the next step. A mailing that was 
 too, goes on from there; the Idempotency-Key of a call protects the one that was under way.
 """
 
-import fcntl
 import json
 import os
 from array import array
@@ -138,6 +137,10 @@ def _rows(told: Iterable[int]) -> Rows:
 
 
 def _locked(path: Path) -> BinaryIO:
+    try:
+        import fcntl  # here: Windows has none, and the help must be shown there too
+    except ImportError:
+        raise WrongUsage("this system has no locks of files: use Linux or macOS") from None
     while True:
         file = open(path, "a+b")  # noqa: SIM115 - it is open as long as the mailing runs
         try:
