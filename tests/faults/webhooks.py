@@ -27,7 +27,6 @@ def killed_before_the_call(
     service = Running(folder, RETRY_SCHEDULE="1")
     database = database_of(service)
     uncommitted: list[str] = []
-    callers = 0
 
     def takes_its_time(call: Call) -> int:
         time.sleep(chance.random() / 50)
@@ -45,8 +44,12 @@ def killed_before_the_call(
             goal = (number + chance.random()) * emails / (kills + 1)
             wait_until(lambda goal=goal: sink.count() >= goal, patience=300, every=0.02)
             time.sleep(chance.random() / 4)
-            if number % 2 and _kill_the_caller(service):
-                callers += 1
+            if number % 2:
+                before = sum(receiver.ids.values())
+                wait_until(
+                    lambda n=before: sum(receiver.ids.values()) > n, patience=300, every=0.01
+                )
+                _kill_the_caller(service)
                 continue
             service.kill()
             stored = _events(database)
@@ -62,19 +65,18 @@ def killed_before_the_call(
     return {
         "events": len(events),
         "kills": kills,
-        "of these, of the process that calls": callers,
+        "of these, of the process that calls": kills // 2,
         "calls beyond one": sum(told.values()) - len(told),
         "seed": seed,
     }
 
 
-def _kill_the_caller(service: Running) -> bool:
-    """Whether there was one."""
+def _kill_the_caller(service: Running) -> None:
+    """There is one, since a call has come."""
     assert service.process is not None
-    callers = children_of(service.process.pid)
-    for pid in callers:
+    parent = service.process.pid
+    for pid in children_of(parent):
         os.kill(pid, signal.SIGKILL)
-    return bool(callers)
 
 
 def bad_receivers(folder: Path, *, emails: int = 1000, each: int = 4) -> Numbers:
