@@ -8,6 +8,7 @@ from flask import Blueprint, Flask
 from flask.testing import FlaskClient
 
 from adapters.fakes.clock import FakeClock
+from adapters.message_reader import BoundedMessageReader
 from adapters.sandbox_inbox import SandboxInbox
 from entrypoints.http.sandbox import Sandbox
 
@@ -16,7 +17,7 @@ from entrypoints.http.sandbox import Sandbox
 def inbox() -> SandboxInbox:
     """Two messages: an invoice with a file, read; and a greeting with a blind copy, unread."""
     clock = FakeClock()  # 2026-01-05 09:00 UTC
-    inbox = SandboxInbox(clock=clock, port=0)
+    inbox = SandboxInbox(clock=clock, reader=BoundedMessageReader(), port=0)
     inbox.keep("billing@shop.example", ["ada@example.org", "carl@example.org"], an_invoice())
     inbox.mark([1], seen=True)
     clock.tick(3 * 24 * 3600)
@@ -222,7 +223,7 @@ def test_looking_again_is_answered_304_until_something_changes(inbox, pages, pat
 
 def test_an_inbox_that_was_started_anew_is_not_taken_for_the_old_one(pages) -> None:
     old = pages.get("/sandbox/rows").headers["ETag"]
-    other = SandboxInbox(clock=FakeClock(), port=0)
+    other = SandboxInbox(reader=BoundedMessageReader(), clock=FakeClock(), port=0)
     other.keep("a@example.com", ["b@example.com"], a_greeting())
     reply = client_of(other).get("/sandbox/rows", headers={"If-None-Match": old})
     assert reply.status_code == 200
