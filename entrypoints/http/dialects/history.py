@@ -11,7 +11,7 @@ from domain.bounce.bounce import BounceType
 from domain.email.recipient import Recipient, RecipientField, RecipientStatus
 
 
-class Kind(StrEnum):
+class Step(StrEnum):
     """What happened."""
 
     ACCEPTED = "accepted"  # here
@@ -26,7 +26,7 @@ class Kind(StrEnum):
 class Happened:
     """One thing that happened to one recipient's copy, and what a server has told of it."""
 
-    kind: Kind
+    kind: Step
     recipient: Recipient
     at: datetime
     code: int | None = None
@@ -39,7 +39,7 @@ def history(view: EmailView) -> Sequence[Happened]:
         one
         for place, recipient in enumerate(view.email.recipients)
         for one in (
-            Happened(kind=Kind.ACCEPTED, recipient=recipient, at=view.email.created_at),
+            Happened(kind=Step.ACCEPTED, recipient=recipient, at=view.email.created_at),
             *_handed_off(view, recipient),
             *_reported(view, recipient, place),
         )
@@ -58,18 +58,18 @@ def sender_of(view: EmailView) -> str:
 
 
 _ENDS = {
-    RecipientStatus.ACCEPTED: Kind.DELIVERED,
-    RecipientStatus.REJECTED: Kind.FAILED,
-    RecipientStatus.UNKNOWN: Kind.FAILED,
-    RecipientStatus.SUPPRESSED: Kind.FAILED,
+    RecipientStatus.ACCEPTED: Step.DELIVERED,
+    RecipientStatus.REJECTED: Step.FAILED,
+    RecipientStatus.UNKNOWN: Step.FAILED,
+    RecipientStatus.SUPPRESSED: Step.FAILED,
 }
 
 
 def _handed_off(view: EmailView, recipient: Recipient) -> Iterator[Happened]:
     """How it ended, or why it is tried again."""
     ended = [one.ended_at for one in view.attempts if one.ended_at is not None]
-    kind, reply = _ENDS.get(recipient.status, Kind.DELAYED), recipient.reply
-    if kind is Kind.DELAYED and not ended:
+    kind, reply = _ENDS.get(recipient.status, Step.DELAYED), recipient.reply
+    if kind is Step.DELAYED and not ended:
         return
     yield Happened(
         kind=kind,
@@ -81,9 +81,9 @@ def _handed_off(view: EmailView, recipient: Recipient) -> Iterator[Happened]:
 
 
 _REPORTS = {
-    BounceType.DELAYED: Kind.DELAYED,
-    BounceType.BOUNCED: Kind.BOUNCED,
-    BounceType.COMPLAINED: Kind.COMPLAINED,
+    BounceType.DELAYED: Step.DELAYED,
+    BounceType.BOUNCED: Step.BOUNCED,
+    BounceType.COMPLAINED: Step.COMPLAINED,
 }
 
 

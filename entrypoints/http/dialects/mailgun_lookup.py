@@ -10,20 +10,20 @@ from domain.email.recipient import RecipientField, RecipientStatus
 from domain.errors import InvalidInput, NotFound
 from entrypoints.http.access import the_caller
 from entrypoints.http.dialects.dialect import Reply
-from entrypoints.http.dialects.history import Happened, Kind, history, of_field, sender_of
+from entrypoints.http.dialects.history import Happened, Step, history, of_field, sender_of
 from entrypoints.http.fields import RequestError
 from entrypoints.http.json_reader import JsonObject
 from entrypoints.http.requests import the_request
 
 _MESSAGE_ID: Final = re.compile(r"<?(?P<id>[^@<>\s]+@[^@<>\s]+?)>?")
 QUERY: Final = "message-id"
-_EVENTS: Final[Mapping[Kind, JsonObject]] = {
-    Kind.ACCEPTED: {"event": "accepted", "log-level": "info"},
-    Kind.DELIVERED: {"event": "delivered", "log-level": "info"},
-    Kind.DELAYED: {"event": "failed", "severity": "temporary", "log-level": "warn"},
-    Kind.FAILED: {"event": "failed", "severity": "permanent", "log-level": "error"},
-    Kind.BOUNCED: {"event": "failed", "severity": "permanent", "log-level": "error"},
-    Kind.COMPLAINED: {"event": "complained", "log-level": "warn"},
+_EVENTS: Final[Mapping[Step, JsonObject]] = {
+    Step.ACCEPTED: {"event": "accepted", "log-level": "info"},
+    Step.DELIVERED: {"event": "delivered", "log-level": "info"},
+    Step.DELAYED: {"event": "failed", "severity": "temporary", "log-level": "warn"},
+    Step.FAILED: {"event": "failed", "severity": "permanent", "log-level": "error"},
+    Step.BOUNCED: {"event": "failed", "severity": "permanent", "log-level": "error"},
+    Step.COMPLAINED: {"event": "complained", "log-level": "warn"},
 }
 
 
@@ -76,7 +76,7 @@ def _event(view: EmailView, one: Happened, place: int) -> JsonObject:
 
 def _reason(one: Happened) -> str:
     """Mailgun's word for it; it has none for what went well."""
-    if one.kind in (Kind.FAILED, Kind.BOUNCED):
+    if one.kind in (Step.FAILED, Step.BOUNCED):
         suppressed = one.recipient.status is RecipientStatus.SUPPRESSED
         return "suppress-bounce" if suppressed else "bounce"
-    return "generic" if one.kind is Kind.DELAYED else ""
+    return "generic" if one.kind is Step.DELAYED else ""

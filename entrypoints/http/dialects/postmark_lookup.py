@@ -8,7 +8,7 @@ from domain.email.recipient import RecipientField
 from domain.email.status import Status
 from entrypoints.http.access import the_caller
 from entrypoints.http.dialects.dialect import Reply
-from entrypoints.http.dialects.history import Happened, Kind, history, of_field, sender_of
+from entrypoints.http.dialects.history import Happened, Step, history, of_field, sender_of
 from entrypoints.http.dialects.ids import id_of, uuid_of
 from entrypoints.http.json_reader import JsonObject
 from entrypoints.http.times import rfc3339
@@ -18,12 +18,12 @@ _STATUSES: Final[Mapping[Status, str]] = {
     Status.FAILED: "Processed",
     Status.CANCELLED: "Processed",
 }
-_EVENTS: Final[Mapping[Kind, str]] = {
-    Kind.DELIVERED: "Delivered",
-    Kind.DELAYED: "Transient",
-    Kind.FAILED: "Bounced",
-    Kind.BOUNCED: "Bounced",
-    Kind.COMPLAINED: "Bounced",
+_EVENTS: Final[Mapping[Step, str]] = {
+    Step.DELIVERED: "Delivered",
+    Step.DELAYED: "Transient",
+    Step.FAILED: "Bounced",
+    Step.BOUNCED: "Bounced",
+    Step.COMPLAINED: "Bounced",
 }
 
 
@@ -53,7 +53,7 @@ def show(application: Application, *, message_id: str) -> Reply:
             "HtmlBody": "",
             "Body": "",
             "MessageEvents": [
-                _event(one) for one in history(view) if one.kind is not Kind.ACCEPTED
+                _event(one) for one in history(view) if one.kind is not Step.ACCEPTED
             ],
         }
     )

@@ -9,19 +9,19 @@ from domain.email.recipient import RecipientStatus
 from domain.email.status import Status
 from entrypoints.http.access import the_caller
 from entrypoints.http.dialects.dialect import Reply
-from entrypoints.http.dialects.history import Happened, Kind, history, sender_of
+from entrypoints.http.dialects.history import Happened, Step, history, sender_of
 from entrypoints.http.json_reader import JsonObject
 from entrypoints.http.times import rfc3339
 
-_EVENTS: Final[Mapping[Kind, str]] = {
-    Kind.ACCEPTED: "processed",
-    Kind.DELIVERED: "delivered",
-    Kind.DELAYED: "deferred",
-    Kind.FAILED: "bounce",
-    Kind.BOUNCED: "bounce",
-    Kind.COMPLAINED: "spam_report",
+_EVENTS: Final[Mapping[Step, str]] = {
+    Step.ACCEPTED: "processed",
+    Step.DELIVERED: "delivered",
+    Step.DELAYED: "deferred",
+    Step.FAILED: "bounce",
+    Step.BOUNCED: "bounce",
+    Step.COMPLAINED: "spam_report",
 }
-_NOT_DELIVERED: Final = frozenset({Kind.FAILED, Kind.BOUNCED})
+_NOT_DELIVERED: Final = frozenset({Step.FAILED, Step.BOUNCED})
 
 
 def show(application: Application, *, email_id: int) -> Reply:
@@ -49,14 +49,14 @@ def show(application: Application, *, email_id: int) -> Reply:
     )
 
 
-def _status(status: Status, kinds: Collection[Kind]) -> str:
+def _status(status: Status, kinds: Collection[Step]) -> str:
     if _NOT_DELIVERED.intersection(kinds) or status in (Status.FAILED, Status.CANCELLED):
         return "not_delivered"
     return "delivered" if status is Status.SENT else "processing"
 
 
 def _event(one: Happened) -> JsonObject:
-    dropped = one.recipient.status is RecipientStatus.SUPPRESSED and one.kind is Kind.FAILED
+    dropped = one.recipient.status is RecipientStatus.SUPPRESSED and one.kind is Step.FAILED
     return {
         "event_name": "dropped" if dropped else _EVENTS[one.kind],
         "processed": rfc3339(one.at),
