@@ -6,7 +6,7 @@ long run, so that its cost has a bound whatever waits. Times are seconds from th
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from heapq import heapify, heappop
 from itertools import count
@@ -103,23 +103,35 @@ class Drain:
 
     def _hand_off(self, at: float) -> None:
         """All that may go now: by the freest account first, as the claims do."""
+        rooms = {lane: lane.room(at)[0] for lane in self._lanes if lane.is_open(at)}
         while self._due:
-            rooms = {lane: lane.room(at)[0] for lane in self._lanes if lane.is_open(at)}
-            for lane in sorted(rooms, key=lambda each: -rooms[each]):
-                others = [room for other, room in rooms.items() if other is not lane]
-                if self._give(lane, at, shared=self._evenly(rooms[lane], others)):
+            order = sorted(rooms, key=rooms.__getitem__, reverse=True)
+            for place, lane in enumerate(order):
+                others = order[1:2] if place == 0 else order[:1]
+                freest = rooms[others[0]] if others else 0.0
+                shared = self._evenly(lane, rooms, freest=freest)
+                if self._give(lane, at, shared=shared):
                     break
             else:
                 return
             self._due = [group for group in self._due if group.left]
+            if lane.is_open(at):
+                rooms[lane] = lane.room(at)[0]
+            else:
+                del rooms[lane]
 
-    def _evenly(self, room: float, others: Sequence[float]) -> int:
-        """How much of the mail for any account one may take before it is another one's turn."""
+    def _evenly(self, lane: Lane, rooms: Mapping[Lane, float], *, freest: float) -> int:
+        """How much of the mail for any account one may take before it is another one's turn.
+
+        *freest* is the largest room of the others. Where all will be full, or none ever is, it
+        makes no difference who takes what.
+        """
         waiting = sum(group.left for group in self._due if group.of.queue == ANY_ACCOUNT)
-        if not others:
+        room = rooms[lane]
+        if len(rooms) == 1 or waiting >= sum(rooms.values()) or all(one.unlimited for one in rooms):
             return waiting
-        part = min(room, waiting) // (2 * len(others) + 2)
-        return int(max(1, min(room - max(others), waiting), part))
+        part = min(room, waiting) // (2 * len(rooms))
+        return int(max(1, min(room - freest, waiting), part))
 
     def _give(self, lane: Lane, at: float, *, shared: int) -> int:
         """How many emails this account takes."""
