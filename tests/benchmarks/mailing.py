@@ -59,7 +59,7 @@ BENCHMARKS: Final = (
             Figure(
                 name="send-csv of rows with 10 columns, a template of 2 kB", unit="/s", least=2000
             ),
-            Figure(name="memory of the command", unit="MB", most=60),
+            Figure(name="memory of the command", unit="MB", most=100),
         ),
         run=send_csv,
     ),
