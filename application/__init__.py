@@ -42,7 +42,7 @@ from application.oauth.account_auth import AccountAuth
 from application.oauth.authorize import Authorizations
 from application.oauth.grants import Grants
 from application.oauth.renewals import Renewals
-from application.overview import Overview
+from application.overview import Activities
 from application.parts import Ports, ServicePolicy
 from application.provider_lookup import ProviderLookup
 from application.pseudonyms import Pseudonyms
@@ -91,7 +91,7 @@ class Application:
     upcoming: Upcoming
     messages: Messages
     metrics: Metrics
-    overview: Overview
+    overview: Activities
     live: Live
     event_feed: EventFeed
     event_hooks: EventHooks
@@ -307,7 +307,7 @@ def assemble(ports: Ports, rules: ServicePolicy, *, host: str, pid: int) -> Appl
         templates=Templates(
             store=ports.store, clock=ports.clock, engine=ports.engine, submission=submission
         ),
-        overview=Overview(store=ports.store, clock=ports.clock),
+        overview=Activities(store=ports.store, clock=ports.clock),
         attention=Attention(
             store=ports.store, clock=ports.clock, windows=windows, lease=rules.lease.lease
         ),

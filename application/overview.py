@@ -30,7 +30,7 @@ class Activity:
     oldest_due: timedelta
 
 
-class Overview:
+class Activities:
     """Reads sums that the store keeps: it costs the same for any number of emails."""
 
     def __init__(self, *, store: StoreReader, clock: Clock) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from entrypoints.http.docs.guides import sections_of
 from entrypoints.http.docs.highlight import highlight
-from entrypoints.http.docs.search import MOST_RESULTS, Entry, Kind, search
+from entrypoints.http.docs.search import MOST_RESULTS, Entry, EntryKind, search
 from entrypoints.http.openapi.literals import node_value, php_value, python_value
 from entrypoints.http.openapi.samples import LANGUAGES, Language, SampleCall
 
@@ -18,7 +18,7 @@ CALL = SampleCall(
 )
 
 
-def entry(title: str, kind: Kind = Kind.FIELD, **fields: str) -> Entry:
+def entry(title: str, kind: EntryKind = EntryKind.FIELD, **fields: str) -> Entry:
     return Entry(kind=kind, title=title, page="emails", **fields)
 
 
@@ -37,7 +37,7 @@ def test_the_same_title_comes_before_a_longer_one_and_that_before_a_text() -> No
 
 
 def test_of_equal_matches_pages_come_before_calls_and_these_before_fields() -> None:
-    kinds = [Kind.FIELD, Kind.HEADING, Kind.CODE, Kind.CALL, Kind.PAGE]
+    kinds = [EntryKind.FIELD, EntryKind.HEADING, EntryKind.CODE, EntryKind.CALL, EntryKind.PAGE]
     found = search([entry("x", kind) for kind in kinds], "x")
     assert [one.kind for one in found] == sorted(kinds)
 
@@ -49,7 +49,7 @@ def test_every_word_must_be_there() -> None:
 
 
 def test_other_names_count_like_the_title() -> None:
-    named = Entry(kind=Kind.PAGE, title="Idempotency", page="x", names=("Idempotency-Key",))
+    named = Entry(kind=EntryKind.PAGE, title="Idempotency", page="x", names=("Idempotency-Key",))
     assert titles("idempotency-key", entry("Idempotency-Key header"), named)[0] == "Idempotency"
 
 

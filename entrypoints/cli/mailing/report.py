@@ -16,7 +16,7 @@ SHOWN: Final = 10
 
 
 @attrs.frozen(kw_only=True)
-class Line:
+class RowReport:
     """One row of the file: *email_id* None is not accepted, or not known."""
 
     row: int
@@ -38,7 +38,7 @@ class Report:
     not_sent: int = 0
     reasons: dict[int, str] = attrs.field(factory=dict)
 
-    def add(self, line: Line) -> None:
+    def add(self, line: RowReport) -> None:
         """Count one more."""
         self.rows += 1
         name = line.outcome.replace(" ", "_")
@@ -85,7 +85,7 @@ def report(plan: Plan, progress: Progress, file: TextIO | None) -> Report:
     return found
 
 
-def _lines(plan: Plan, progress: Progress) -> Iterator[Line]:
+def _lines(plan: Plan, progress: Progress) -> Iterator[RowReport]:
     calls: Sequence[tuple[Rows, Sequence[int]]] = sorted(progress.accepted.items())
     call = told = 0  # which one comes next, and how many of its emails were told
     for one in plan.outcomes():
@@ -105,5 +105,9 @@ def _lines(plan: Plan, progress: Progress) -> Iterator[Line]:
             yield _line(one, SUPPRESSED if one.suppressed else ACCEPTED, email_id=email_id)
 
 
-def _line(one: Outcome, outcome: str, *, email_id: int | None = None, reason: str = "") -> Line:
-    return Line(row=one.row, address=one.address, outcome=outcome, email_id=email_id, reason=reason)
+def _line(
+    one: Outcome, outcome: str, *, email_id: int | None = None, reason: str = ""
+) -> RowReport:
+    return RowReport(
+        row=one.row, address=one.address, outcome=outcome, email_id=email_id, reason=reason
+    )

@@ -95,8 +95,8 @@ def _about(attempt: Attempt) -> Iterator[str]:
         yield f"That was at the stage {attempt.stage.value}."
     if attempt.duration is not None:
         milliseconds = attempt.duration.total_seconds() * 1000
-        took = f"{milliseconds:.0f} ms" if milliseconds < 1000 else duration(attempt.duration)
-        yield f"It took {took}."
+        length = f"{milliseconds:.0f} ms" if milliseconds < 1000 else duration(attempt.duration)
+        yield f"It took {length}."
 
 
 def _event(event: StoredEvent) -> Entry:

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from domain.errors import StoreUnavailable
 from entrypoints.http.docs.guides import GUIDES, Guide, Section, guide_sources, sections_of
 from entrypoints.http.docs.highlight import highlight
-from entrypoints.http.docs.search import LONGEST_QUERY, MOST_RESULTS, Entry, Kind, search
+from entrypoints.http.docs.search import LONGEST_QUERY, MOST_RESULTS, Entry, EntryKind, search
 from entrypoints.http.docs.site import Site
 from entrypoints.http.openapi import HTML, Operation
 from entrypoints.http.openapi.samples import LANGUAGES, SampleCall
@@ -104,7 +104,7 @@ class DocsPages:
     def _entries(self) -> Sequence[Entry]:
         sections = [
             Entry(
-                kind=Kind.HEADING,
+                kind=EntryKind.HEADING,
                 title=section.title,
                 page=guide.id,
                 anchor=section.id,

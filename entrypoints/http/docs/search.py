@@ -11,7 +11,7 @@ LONGEST_QUERY: Final = 100  # characters; what is longer is cut
 MOST_RESULTS: Final = 40
 
 
-class Kind(IntEnum):
+class EntryKind(IntEnum):
     """What was found; of equal matches the lower one stands first."""
 
     PAGE = 0
@@ -27,11 +27,11 @@ class Kind(IntEnum):
 
 
 _LABELS: Final = {
-    Kind.PAGE: "Page",
-    Kind.CALL: "Call",
-    Kind.CODE: "Error code",
-    Kind.HEADING: "Section",
-    Kind.FIELD: "Field",
+    EntryKind.PAGE: "Page",
+    EntryKind.CALL: "Call",
+    EntryKind.CODE: "Error code",
+    EntryKind.HEADING: "Section",
+    EntryKind.FIELD: "Field",
 }
 
 
@@ -39,7 +39,7 @@ _LABELS: Final = {
 class Entry:
     """A place in the documentation: *anchor* on *page*. *names* are other words for the title."""
 
-    kind: Kind
+    kind: EntryKind
     title: str
     page: str
     anchor: str = ""

@@ -10,7 +10,7 @@ from entrypoints.http.docs.chapters import Call, Chapter, chapters
 from entrypoints.http.docs.errors import Error, errors_of
 from entrypoints.http.docs.fields import Row
 from entrypoints.http.docs.guides import GUIDES, Guide
-from entrypoints.http.docs.search import Entry, Kind
+from entrypoints.http.docs.search import Entry, EntryKind
 from entrypoints.http.openapi import JsonSchema, Operation, build_document
 
 
@@ -54,20 +54,20 @@ class Site:
     def _of_pages(self) -> Iterator[Entry]:
         for guide in GUIDES:
             yield Entry(
-                kind=Kind.PAGE,
+                kind=EntryKind.PAGE,
                 title=guide.title,
                 page=guide.id,
                 text=guide.lead,
                 names=guide.names,
             )
         for chapter in self.chapters.values():
-            yield Entry(kind=Kind.PAGE, title=chapter.name, page=chapter.id, text=chapter.text)
+            yield Entry(kind=EntryKind.PAGE, title=chapter.name, page=chapter.id, text=chapter.text)
 
     def _of_errors(self) -> Iterator[Entry]:
         for error in self.errors:
             for row in error.codes:
                 yield Entry(
-                    kind=Kind.CODE,
+                    kind=EntryKind.CODE,
                     title=row.name,
                     page="errors",
                     anchor=row.anchor,
@@ -79,7 +79,7 @@ class Site:
         for chapter in self.chapters.values():
             for call in chapter.calls:
                 yield Entry(
-                    kind=Kind.CALL,
+                    kind=EntryKind.CALL,
                     title=call.summary,
                     page=chapter.id,
                     anchor=call.id,
@@ -103,7 +103,7 @@ def _of_fields(chapter: Chapter, call: Call) -> Iterator[Entry]:
 def _of_row(row: Row, under: str, name: str, *, chapter: Chapter, call: Call) -> Iterator[Entry]:
     anchor = f"{under}-{row.name}"
     yield Entry(
-        kind=Kind.FIELD,
+        kind=EntryKind.FIELD,
         title=name,
         page=chapter.id,
         anchor=anchor,
