@@ -84,6 +84,8 @@ def test_the_help_names_every_command():
         "serve",
         "suppressions",
         "templates",
+        "top",
+        "webhooks",
         "worker",
     ]
 
