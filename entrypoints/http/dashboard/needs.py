@@ -131,13 +131,12 @@ def _of_limit(need: Need) -> tuple[str, str]:
 
 def _place(need: Need) -> tuple[str, str]:
     """Where it is done, and what the link is called."""
-    root = url_for("dashboard.overview")
     match need.kind:
         case NeedKind.EMAILS_FAILED:
-            return f"{root}/emails?status=failed", "Failed emails"
-        case NeedKind.WEBHOOK_DISABLED:
-            number = need.webhook.id if need.webhook is not None else 0
-            return f"{root}/webhooks/{number}", "Open the webhook"
+            return url_for("dashboard.emails", status="failed"), "Failed emails"
+        case NeedKind.WEBHOOK_DISABLED if need.webhook is not None:
+            webhook_id = need.webhook.id
+            return url_for("dashboard.webhook", webhook_id=webhook_id), "Open the webhook"
         case _ if need.account is not None:
             return _account_place(need.account), "Open the account"
         case _:
