@@ -6,15 +6,6 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from tests.accounts_in_trouble import (
-    HANDLER,
-    LONG,
-    REVERSED,
-    SCRIPT,
-    Troubled,
-    a_quiet_service,
-    a_troubled_service,
-)
 from werkzeug.test import TestResponse
 
 from adapters.fakes.authorization_server import FakeAuthorizationServer
@@ -24,6 +15,15 @@ from adapters.fakes.sender import FakeSender, Rule, Script
 from application import ServicePolicy
 from domain.account.account import AccountState, Security
 from domain.outcome.handoff import Stage
+from tests.accounts_in_trouble import (
+    HANDLER,
+    LONG,
+    REVERSED,
+    SCRIPT,
+    Troubled,
+    a_quiet_service,
+    a_troubled_service,
+)
 from tests.applications import delivery_rules
 from tests.dashboard import Browser, a_browser, text_of
 

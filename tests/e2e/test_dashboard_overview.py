@@ -5,12 +5,12 @@ from datetime import timedelta
 from html import unescape
 
 import pytest
-from tests.accounts_in_trouble import HANDLER, SCRIPT, Troubled, a_quiet_service, a_troubled_service
 
 from domain.account.limits import Limits
 from domain.email.status import Status
 from domain.throughput import HOUR, Hour
 from entrypoints.http.dashboard.plot import plot_of
+from tests.accounts_in_trouble import HANDLER, SCRIPT, Troubled, a_quiet_service, a_troubled_service
 from tests.builders import NOW
 from tests.dashboard import Browser, a_browser, text_of
 
