@@ -41,7 +41,7 @@ def needs(browser: Browser) -> list[str]:
         ("inactive is switched off and 2 emails wait", "make it active"),
         ("The provider of learned refused mail after 480 in a day", "limit for a day to 480"),
         ("The inbox of inbox cannot be read", "Check its server and password"),
-        ("4 emails failed: their recipient does not exist", "Correct or remove the addresses"),
+        ("4 emails failed: the recipient does not exist", "Correct or remove the addresses"),
         ("80 emails wait, and the queue grows", "raise its limits"),
         ("Webhook 1 is disabled: no call has succeeded", "Mend its receiver"),
         ("An alert about queue growing could not be sent", "Keep a second account"),

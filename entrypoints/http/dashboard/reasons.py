@@ -113,13 +113,13 @@ ACCOUNT_REASONS: Final = {
 # why emails failed
 EMAIL_REASONS: Final = {
     "recipient_refused": Reason(
-        "their recipient does not exist, or takes no mail", "Correct or remove the addresses."
+        "the recipient does not exist, or takes no mail", "Correct or remove the addresses."
     ),
     "recipient_suppressed": Reason(
-        "their recipient is on a suppression list", "Remove the entry if the address is good again."
+        "the recipient is on a suppression list", "Remove the entry if the address is good again."
     ),
     "recipient_throttled": Reason(
-        "their recipient got too much mail at once", "Retry them later, and send less to each."
+        "the recipient got too much mail at once", "Retry them later, and send less to each."
     ),
     "mailbox_full": Reason("the recipient's mailbox was full", "Retry them later."),
     "message_refused": Reason(
