@@ -413,7 +413,8 @@ def test_an_email_is_sent_at_another_time(office: Office) -> None:
     shown = office.client.get(f"/api/emails/{email_id}").json
     assert shown["send_at"] == "2026-01-07T10:30:00.000000"
 
-    assert office.change(email_id, "reschedule", send_at="").status_code == 303
+    assert office.change(email_id, "reschedule", send_at="").status_code == 400
+    assert office.change(email_id, "reschedule", now="yes").status_code == 303
     assert office.status(email_id) == "queued"
 
 

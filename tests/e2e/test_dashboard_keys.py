@@ -161,5 +161,8 @@ def test_without_any_key_the_page_says_what_the_first_one_ends() -> None:
     here = Browser(an_application(), base="http://localhost:5000", remote="127.0.0.1")
 
     assert "give it the scope admin" in text_of(here.get("/dashboard/keys"))
+    refused = here.post("/dashboard/keys", name="first", scopes=["send"])
+    assert refused.status_code == 400
+    assert "the first key needs admin" in text_of(refused)
     assert here.post("/dashboard/keys", name="first", scopes=["admin"]).status_code == 201
     assert here.get("/dashboard/keys").status_code == 303

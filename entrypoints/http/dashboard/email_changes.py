@@ -6,7 +6,7 @@ from flask import Blueprint, Response
 
 from application import Application
 from application.email_changes import Change
-from domain.errors import Conflict, EmailServiceError, InvalidInput, StaleAttempt
+from domain.errors import Conflict, EmailServiceError, FieldError, InvalidInput, StaleAttempt
 from entrypoints.http.dashboard.email import CHANGES
 from entrypoints.http.dashboard.fields import moment, number
 from entrypoints.http.dashboard.page import caller_of_page, go_to, page
@@ -68,8 +68,11 @@ class EmailChangePages:
             self._changes.cancel(email_id, caller=caller)
         elif change is Change.RESCHEDULE:
             send_at = moment("send_at", form.get("send_at", ""))
-            now = self._queries.email(email_id, caller=caller).now
-            self._changes.reschedule(email_id, send_at or now, caller=caller)
+            if "now" in form:
+                send_at = self._queries.email(email_id, caller=caller).now
+            if send_at is None:
+                raise InvalidInput(FieldError("send_at", "name a time, or send it now"))
+            self._changes.reschedule(email_id, send_at, caller=caller)
         elif change is Change.RESOLVE_AS_SENT:
             self._changes.resolve(email_id, as_sent=True, caller=caller)
         else:

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, url_for
 from application import Application
 from application.api_keys import KeyWish
 from domain.access import ApiKey, Scope
-from domain.errors import Forbidden
+from domain.errors import FieldError, Forbidden, InvalidInput
 from entrypoints.http.api_keys.schemas import KeyRequest
 from entrypoints.http.dashboard.forms import (
     REFUSALS,
@@ -27,6 +27,9 @@ from entrypoints.http.dashboard.words import Word
 from entrypoints.http.validation import parse
 
 ROWS: Final = 100
+_FIRST_KEY: Final = (
+    "the first key needs admin: with it the pages are closed to whoever has no such key"
+)
 _SCOPES: Final = {
     Scope.SEND: "submit email",
     Scope.READ: "look up email",
@@ -39,6 +42,7 @@ class KeyPages:
     """The keys, and the audit."""
 
     def __init__(self, application: Application) -> None:
+        self._access = application.access
         self._keys = application.api_keys
         self._queries = application.queries
 
@@ -84,6 +88,8 @@ class KeyPages:
                 )
                 | {"scopes": list(checked("scopes"))},
             )
+            if self._access.is_open() and Scope.ADMIN not in map(Scope, wanted.scopes):
+                raise InvalidInput(FieldError("scopes", _FIRST_KEY))
             ids = wanted.smtp_config_ids
             wish = KeyWish(
                 name=wanted.name,

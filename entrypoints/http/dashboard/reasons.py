@@ -115,8 +115,13 @@ EMAIL_REASONS: Final = {
     "recipient_refused": Reason(
         "the recipient does not exist, or takes no mail", "Correct or remove the addresses."
     ),
+    "suppressed": Reason(
+        "the recipient is on the suppression list, or has unsubscribed",
+        "Look at the suppression list.",
+    ),
     "recipient_suppressed": Reason(
-        "the recipient is on a suppression list", "Remove the entry if the address is good again."
+        "the provider has the recipient on its own list",
+        "Remove it there if the address is good again.",
     ),
     "recipient_throttled": Reason(
         "the recipient got too much mail at once", "Retry them later, and send less to each."

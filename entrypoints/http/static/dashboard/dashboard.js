@@ -26,7 +26,10 @@ document.addEventListener("htmx:after:request", (event) => {
 });
 
 // Times in the reader's own zone; the title keeps UTC.
-const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const local = new Intl.DateTimeFormat(undefined, {
+  year: "numeric", month: "short", day: "numeric",
+  hour: "numeric", minute: "2-digit", second: "2-digit", timeZoneName: "short",
+});
 const show = (root) => {
   for (const time of root.querySelectorAll("time[datetime]:not([title])")) {
     time.title = time.textContent;
