@@ -139,7 +139,7 @@ class Page:
     def wait_for(self, expression: str, *, patience_s: float = PATIENCE_S) -> Any:
         """The value of the expression once it is true; AssertionError if that takes too long.
 
-        The page may go to another address meanwhile.
+        The page may go to another address meanwhile, and lack what is asked for until then.
         """
 
         def value() -> Any:
@@ -148,6 +148,8 @@ class Page:
             except ProtocolError as error:
                 if "navigated" not in str(error):
                     raise
+                return None
+            except AssertionError:
                 return None
 
         return self._wait(value, expression, patience_s=patience_s)

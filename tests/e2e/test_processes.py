@@ -174,5 +174,6 @@ def test_threads_that_answer_and_deliver_let_the_others_go_first(tmp_path: Path)
         wait_until(service.all_sent)
         yielding, others = giving_way()
 
-    assert yielding == THREADS + 3  # those that answer, and those that deliver
+    # those that answer and those that deliver, each of which may have begun to look up a name
+    assert THREADS + 3 <= yielding <= THREADS + 6
     assert others >= 4  # the loop, the writer, the feeder, the sweeper

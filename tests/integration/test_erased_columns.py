@@ -65,6 +65,7 @@ UNREADABLE = {
     "account_inbox.sealed_password", "event_hook.digest", "event_hook.sealed_key",
     "event_hook_token.token", "event_hook_token.call", "upload.id", "erasure_file.digest",
     "erasure.pseudonym", "webhook.sealed_secret", "webhook.sealed_old",
+    "dashboard_session.digest", "dashboard_session.key_prefix",
 }  # fmt: skip
 # Words that only the program writes, ids of its own, and media types.
 OF_THE_PROGRAM = {

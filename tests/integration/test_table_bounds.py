@@ -14,6 +14,7 @@ from application.intake.draft import Draft
 from application.ports.store import Transaction
 from domain.bounce.bounce import Bounce
 from domain.bounce.report import BounceKind
+from domain.dashboard_session import DashboardSession
 from domain.email.detail import Detail
 from domain.email.labels import labels
 from domain.event.alert import AlertRecord
@@ -71,6 +72,7 @@ BOUNDS = {
     "account_inbox": "one row for each account",
     "oauth_authorization": "pruned some minutes after a person began it",
     "api_key": PEOPLE,
+    "dashboard_session": "pruned when the login has ended",
     "template": PEOPLE,
     "suppression": "one row for each address and scope: people, once each",
     "erasure": "one row for each person who was erased, without the address: people ask for it",
@@ -86,7 +88,7 @@ EMPTIED = [
     "email", "email_body", "email_blob", "email_detail", "email_topic", "email_tag",
     "email_metadata", "recipient", "bounce", "provider_name", "attempt", "ledger", "ledger_sum",
     "idempotency", "key_usage", "audit", "event", "full_mailbox", "alert", "upload", "blob",
-    "blob_chunk",
+    "blob_chunk", "dashboard_session",
 ]  # fmt: skip
 
 
@@ -164,5 +166,10 @@ def _rows_beside(tx: Transaction) -> None:
     )
     tx.bounces.name(1, attempt_no=1, name="0100")
     tx.idempotency.add(a_record())
+    tx.dashboard_sessions.add(
+        DashboardSession(
+            digest=b"d", key_prefix="0000000a", created_at=NOW, expires_at=NOW + timedelta(hours=12)
+        )
+    )
     key = tx.keys.add(a_key_row())
     tx.key_usage.add(key.id, hour=NOW, recipients=1)
