@@ -1,18 +1,22 @@
-"""Checks under gunicorn before a call: the form of the request, and 4 calls of a key at once.
-
+"""What gunicorn does not do: check the form of a request, let only 4 calls of a key run at once,
+and let a client whose large body was refused see why.
 The embedded server does the same in `entrypoints.http.server`, where a call that waits for a place
 holds no thread.
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from socket import SHUT_WR, socket
+from typing import TYPE_CHECKING, Any, Final
 
 from werkzeug.wsgi import ClosingIterator
 
 from entrypoints.http.dialects.registry import NO_DIALECTS, Dialects
 from entrypoints.http.refusals import BAD_REQUEST, NO_PLACE, Refusal
+from entrypoints.http.server.limits import Limits
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -21,6 +25,8 @@ MOST: Final = 4
 WAIT_S: Final = 5.0
 MOST_WAITING: Final = 4  # of the 16 threads that gunicorn.conf.py has
 _HEALTH: Final = frozenset({"/healthz", "/readyz"})
+_PIECE: Final = 2**16
+_LIMITS: Final = Limits()
 
 
 class GuardedCalls:
@@ -43,6 +49,22 @@ class GuardedCalls:
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         """Handle one request."""
+        connection: socket | None = environ.get("gunicorn.socket")
+        if connection is None or not _is_large(environ):
+            return self._answer(environ, start_response)
+        refused = False
+
+        def started(status: str, *rest: Any) -> Callable[[bytes], object]:
+            nonlocal refused
+            refused = status >= "400"
+            return start_response(status, *rest)
+
+        answer = self._answer(environ, started)
+        return ClosingIterator(answer, [lambda: _end(connection)]) if refused else answer
+
+    def _answer(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
         if not _is_well_formed(environ):
             return self._refused(BAD_REQUEST, environ, start_response)
         key = self._dialects.presented_key(environ)
@@ -73,6 +95,32 @@ def _is_well_formed(environ: "WSGIEnvironment") -> bool:
     """Whether the request has a path and a host; HTTP/1.0 has no Host header."""
     has_host = environ.get("HTTP_HOST") or environ["SERVER_PROTOCOL"] == "HTTP/1.0"
     return bool(has_host) and environ["PATH_INFO"].startswith("/")
+
+
+def _is_large(environ: "WSGIEnvironment") -> bool:
+    """Whether the body is more than gunicorn itself reads after an answer.
+
+    Chunked bodies are left to gunicorn: its parser of chunks is slow, and nginx sends none.
+    """
+    return int(environ.get("CONTENT_LENGTH") or 0) > _LIMITS.unjudged_bytes
+
+
+def _end(connection: socket) -> None:
+    """Say that nothing more comes, and read on until the client has closed its side too.
+
+    A connection that is closed on an unread body is reset, and a client or nginx that still sends
+    may lose the answer with it. One that sends on for `Limits.linger_s` loses it all the same.
+    """
+    buffer, left = bytearray(_PIECE), _LIMITS.linger_bytes
+    deadline = time.monotonic() + _LIMITS.linger_s
+    with suppress(OSError):
+        connection.shutdown(SHUT_WR)
+        while left > 0 and (patience := deadline - time.monotonic()) > 0:
+            connection.settimeout(patience)
+            received = connection.recv_into(buffer)
+            if not received:
+                return
+            left -= received
 
 
 class ThreadPlaces:

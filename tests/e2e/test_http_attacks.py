@@ -223,6 +223,13 @@ TAKEN_BY_NGINX = {"8 kB of another scheme"}
 COSTS_GUNICORN_S = {"655,000 chunks of one octet": 1.0}
 
 
+def test_every_client_is_told_why_its_large_body_was_refused(target: Target) -> None:
+    octets = REFUSED["a body as large as was declared"]
+    told = {tuple(statuses(answered(target, octets, patience=0.3))) for _ in range(20)}
+
+    assert told == {(401,)}
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_an_attack_costs_next_to_nothing_and_is_refused(target: Target, name: str) -> None:
     cost, received = cost_and_answer(target, REFUSED[name])
