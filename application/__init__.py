@@ -9,6 +9,7 @@ import attrs
 from application.access import Access
 from application.account_import import AccountImport
 from application.account_inbox import AccountInbox
+from application.account_queries import AccountQueries
 from application.account_writer import AccountWriter
 from application.accounts import AccountService
 from application.api_keys import ApiKeys
@@ -87,6 +88,7 @@ class Application:
     doctor: Doctor
     templates: Templates
     queries: Queries
+    account_queries: AccountQueries
     attention: Attention
     upcoming: Upcoming
     messages: Messages
@@ -313,6 +315,13 @@ def assemble(ports: Ports, rules: ServicePolicy, *, host: str, pid: int) -> Appl
         ),
         upcoming=Upcoming(store=ports.store, clock=ports.clock, forecasts=forecasts),
         queries=queries,
+        account_queries=AccountQueries(
+            store=ports.store,
+            clock=ports.clock,
+            windows=windows,
+            forecasts=forecasts,
+            hidden_reasons=rules.delivery.replies.hidden_reasons,
+        ),
         messages=Messages(queries=queries, reader=ports.reader),
         metrics=Metrics(store=ports.store, clock=ports.clock, windows=windows),
         live=Live(store=ports.store, clock=ports.clock, windows=windows),

@@ -175,12 +175,16 @@ def _of_json(text: str, kind: VariableType) -> Value:
         found = None
     wanted = list if kind is VariableType.LIST else dict
     if not isinstance(found, wanted):
-        raise ValueError(f"must be JSON, {'a list' if wanted is list else 'an object'}")
+        raise ValueError(
+            'must be a list such as ["a", "b"]'
+            if wanted is list
+            else 'must be an object such as {"a": "b"}'
+        )
     return found
 
 
 def _no_constant(name: str) -> Value:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not a number")
 
 
 def _values(columns: Columns, cells: Sequence[str]) -> dict[str, Value]:

@@ -14,7 +14,7 @@ from typing import Final
 import click
 
 from application.account_import import Action, Difference, Planned
-from application.queries import AccountView
+from application.account_queries import AccountView
 from domain.account.account import Security
 from domain.account.inbox import Inbox
 from domain.account.limits import Window
@@ -76,7 +76,7 @@ accounts.add_command(authorize)
 def list_accounts() -> None:
     """List all SMTP configurations."""
     with opened(read_settings()) as service:
-        found = service.application.queries.accounts()
+        found = service.application.account_queries.accounts()
     if not found:
         click.echo("There is no SMTP configuration yet: add one with email-service accounts add")
         return
@@ -89,7 +89,7 @@ def list_accounts() -> None:
 def show(account_id: int) -> None:
     """Show the SMTP configuration N: settings, limits, why it waits."""
     with opened(read_settings()) as service:
-        view = service.application.queries.account(account_id)
+        view = service.application.account_queries.account(account_id)
     lines = list(_lines(view))
     width = max(len(word) for word, _ in lines)
     for word, value in lines:
@@ -166,7 +166,7 @@ def add(
             context.exit(1)
         here = f"email-service accounts show {account_id}"
         click.echo(f"It is SMTP configuration {account_id}: {here}")
-        account = application.queries.account(account_id).account
+        account = application.account_queries.account(account_id).account
         for line in hints(account_id, walk.provider, account.address, oauth=walk.to_authorize):
             click.echo(line)
         if not walk.to_authorize:

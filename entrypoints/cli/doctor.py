@@ -67,7 +67,7 @@ def _read(path: Path) -> bytes:
 
 def _chosen(application: Application, account: str | None) -> Sequence[int]:
     """The ids of the accounts that are meant. UsageError if there is no such account."""
-    views = application.queries.accounts()
+    views = application.account_queries.accounts()
     if account is None:
         return [view.account.id for view in views]
     named = [view.account.id for view in views if view.account.name == account]

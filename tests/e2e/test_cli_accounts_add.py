@@ -45,7 +45,7 @@ def walked(application: Application, *answers: str, **more: Any) -> Result:
 
 
 def stored(application: Application) -> list[Account]:
-    return [view.account for view in application.queries.accounts()]
+    return [view.account for view in application.account_queries.accounts()]
 
 
 # -- an address alone ------------------------------------------------------------------------------
@@ -248,7 +248,7 @@ def test_a_provider_that_takes_both_is_asked_for_tokens_on_demand() -> None:
     [account] = stored(application)
     assert account.oauth is not None
     assert (account.oauth.provider, account.sealed_password) == ("google", None)
-    stored_secrets = application.queries.account(account.id).credentials
+    stored_secrets = application.account_queries.account(account.id).credentials
     assert stored_secrets is not None
     assert stored_secrets.sealed_secret is not None
 

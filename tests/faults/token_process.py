@@ -30,7 +30,7 @@ def main() -> int:
     for line in sys.stdin:
         if line.strip() == "die stored":
             Grants.keep = keep_and_die  # type: ignore[method-assign]
-        account = application.queries.account(1).account
+        account = application.account_queries.account(1).account
         try:
             print(application.tokens.token(account), flush=True)
         except TokenUnavailable as error:

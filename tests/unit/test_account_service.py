@@ -95,7 +95,7 @@ def test_what_is_refused_leaves_nothing_behind():
     with pytest.raises(InvalidInput):
         create(world, username="me")
 
-    assert world.application.queries.accounts() == []
+    assert world.application.account_queries.accounts() == []
 
 
 def test_an_update_changes_what_it_names_and_nothing_else():

@@ -60,7 +60,7 @@ def test_what_is_claimed_too_late_fails_untried_and_frees_what_was_reserved() ->
     assert [each.status for each in email.recipients] == [RecipientStatus.REJECTED]
     assert world.sender.accepted == []
     assert world.store.read(lambda tx: tx.attempts.of(email_id)) == []
-    used = world.application.queries.account(account.id).used
+    used = world.application.account_queries.account(account.id).used
     assert set(used.values()) == {0}
     assert "email_expired" in [event.name for event in world.heard.events]
 

@@ -98,7 +98,7 @@ def test_an_account_shows_what_is_used_and_what_was_sent():
     world.submit()
     world.claim()
 
-    view = world.application.queries.account(account.id)
+    view = world.application.account_queries.account(account.id)
 
     assert (view.used[Window.HOUR], view.sent[Window.HOUR], view.sent[Window.DAY]) == (2, 1, 1)
     assert view.in_flight == 1

@@ -6,8 +6,8 @@ from typing import Final
 from flask import Blueprint, Response
 
 from application import Application
+from application.account_queries import AccountView
 from application.oauth.authorize import Begun, BegunDevice
-from application.queries import AccountView
 from application.upcoming import UpcomingQueue
 from domain.account.account import AccountState
 from domain.account.dkim_key import leaves_unsigned
@@ -44,7 +44,7 @@ class AccountsPages:
 
     def __init__(self, application: Application) -> None:
         self._accounts = application.account_service
-        self._queries = application.queries
+        self._account_queries = application.account_queries
         self._upcoming = application.upcoming
         self._authorizations = application.authorizations
         self._doctor = application.doctor
@@ -71,7 +71,7 @@ class AccountsPages:
         """Those in trouble first; of many, some at a time."""
         caller = caller_of_page()
         views = sorted(
-            self._queries.accounts(caller=caller),
+            self._account_queries.accounts(caller=caller),
             key=lambda view: (_RANKS[view.account.state(view.now)], view.account.id),
         )
         last = max(0, len(views) - 1) // SHOWN_AT_ONCE + 1
@@ -97,8 +97,8 @@ class AccountsPages:
         self, account_id: int, *, status: int = 200, texts: tuple[str, ...] = (), **typed: str
     ) -> Response:
         caller = caller_of_page()
-        view = self._queries.account(account_id, caller=caller)
-        forecast = self._queries.forecast(account_id, caller=caller)
+        view = self._account_queries.account(account_id, caller=caller)
+        forecast = self._account_queries.forecast(account_id, caller=caller)
         queue = self._upcoming.of_accounts([account_id], TONIGHT, caller=caller)[account_id]
         account, stored = view.account, view.credentials
         client = account.oauth and account.oauth.complete(graph=by_graph(account))
@@ -217,7 +217,7 @@ class AccountsPages:
     def _to_provider(
         self, account_id: int, *, begun: Begun | None = None, device: BegunDevice | None = None
     ) -> Response:
-        account = self._queries.account(account_id, caller=caller_of_page()).account
+        account = self._account_queries.account(account_id, caller=caller_of_page()).account
         return page(
             "account_authorize.html",
             place="dashboard.accounts",
@@ -231,7 +231,7 @@ class AccountsPages:
     def edit(self, account_id: int) -> Response:
         """The usual fields; the others are changed by the API."""
         caller, asked = caller_of_page(), the_request()
-        account = self._queries.account(account_id, caller=caller).account
+        account = self._account_queries.account(account_id, caller=caller).account
         if asked.method == "GET":
             return _form(account_id, account_form.shown(account))
         form = asked.form.to_dict()

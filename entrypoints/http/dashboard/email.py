@@ -37,6 +37,7 @@ class OneEmailPages:
 
     def __init__(self, application: Application) -> None:
         self._queries = application.queries
+        self._account_queries = application.account_queries
         self._events = application.event_feed
         self._changes = application.email_changes
         self._messages = application.messages
@@ -76,7 +77,7 @@ class OneEmailPages:
             changes=CHANGES,
             reason=reason,
             conditions=CONDITIONS,
-            accounts=self._queries.account_names(caller=caller),
+            accounts=self._account_queries.account_names(caller=caller),
             polled=polled,
             letter=letter,
             tab=tab,

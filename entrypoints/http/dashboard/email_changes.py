@@ -41,6 +41,7 @@ class EmailChangePages:
 
     def __init__(self, application: Application) -> None:
         self._queries = application.queries
+        self._account_queries = application.account_queries
         self._changes = application.email_changes
 
     def add_to(self, routes: Blueprint) -> None:
@@ -112,7 +113,7 @@ class EmailChangePages:
         )
 
     def _accounts(self) -> dict[int, str]:
-        return dict(self._queries.account_names(caller=caller_of_page()))
+        return dict(self._account_queries.account_names(caller=caller_of_page()))
 
 
 def _texts(error: EmailServiceError) -> list[str]:

@@ -40,6 +40,7 @@ class EmailPages:
 
     def __init__(self, application: Application) -> None:
         self._queries = application.queries
+        self._account_queries = application.account_queries
 
     def add_to(self, routes: Blueprint) -> None:
         """Route it."""
@@ -49,7 +50,7 @@ class EmailPages:
         """One page, newest first; 400 with what was typed if it cannot be searched for."""
         asked, caller = the_request(), caller_of_page()
         typed = {name: asked.args.get(name, "") for name in _FIELDS}
-        names = self._queries.account_names(caller=caller)
+        names = self._account_queries.account_names(caller=caller)
         cursor = asked.args.get("cursor")
         before = None if cursor is None else email_id_before(cursor)
         found = Page(())

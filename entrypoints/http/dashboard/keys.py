@@ -44,7 +44,7 @@ class KeyPages:
     def __init__(self, application: Application) -> None:
         self._access = application.access
         self._keys = application.api_keys
-        self._queries = application.queries
+        self._account_queries = application.account_queries
 
     def add_to(self, routes: Blueprint) -> None:
         """Route them."""
@@ -68,7 +68,7 @@ class KeyPages:
             next=None
             if found.next_after is None
             else url_for("dashboard.keys", after=found.next_after),
-            accounts=self._queries.accounts(caller=caller),
+            accounts=self._account_queries.accounts(caller=caller),
             scopes=_SCOPES,
             problems=problems,
             typed=typed(),

@@ -80,7 +80,7 @@ class NewsletterPages:
 
     def __init__(self, application: Application) -> None:
         self._templates = application.templates
-        self._queries = application.queries
+        self._account_queries = application.account_queries
         self._suppressions = application.suppressions
         self._submission = application.submission
         self._rehearsal = application.rehearsal
@@ -151,7 +151,7 @@ class NewsletterPages:
             status=status,
             place="dashboard.newsletter",
             templates=[one for one in listed if one.published_version is not None],
-            accounts=self._queries.accounts(caller=caller),
+            accounts=self._account_queries.accounts(caller=caller),
             problems=problems,
             typed=typed(),
             most_octets=LARGEST_FILE,

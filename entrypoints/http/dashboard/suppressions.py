@@ -30,7 +30,7 @@ class SuppressionPages:
 
     def __init__(self, application: Application) -> None:
         self._suppressions = application.suppressions
-        self._queries = application.queries
+        self._account_queries = application.account_queries
 
     def add_to(self, routes: Blueprint) -> None:
         """Route them."""
@@ -82,7 +82,7 @@ class SuppressionPages:
     def _page(self, typed: Mapping[str, str], problems: Sequence[str], *, status: int) -> Response:
         caller, asked = caller_of_page(), the_request()
         wanted = asked.args.get("address", "").strip()
-        accounts = self._queries.account_names(caller=caller)
+        accounts = self._account_queries.account_names(caller=caller)
         found, wrong = Listing(suppressions=(), next_after=None), None
         try:
             found = self._found(wanted)

@@ -47,7 +47,7 @@ class TemplatePages:
     def __init__(self, application: Application) -> None:
         self._templates = application.templates
         self._messages = application.messages
-        self._queries = application.queries
+        self._account_queries = application.account_queries
 
     def add_to(self, routes: Blueprint) -> None:
         """Route them."""
@@ -229,7 +229,7 @@ class TemplatePages:
             values=_values(declared, form),
             value_prefix=VALUE,
             versions=self._versions(summary),
-            accounts=self._queries.account_names(caller=caller),
+            accounts=self._account_queries.account_names(caller=caller),
             recipient=form.get("recipient", ""),
             account=form.get("account", ""),
             may_change=_may_change(caller),

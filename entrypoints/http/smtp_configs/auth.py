@@ -4,8 +4,8 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import AfterValidator, ConfigDict, Field
 
+from application.account_queries import AccountView
 from application.oauth.account_auth import OAuthWish
-from application.queries import AccountView
 from domain.account.oauth import Flow, OAuthClient, OAuthProvider, ServiceAccount
 from domain.account.oauth_credentials import by_graph
 from domain.errors import FieldError, InvalidInput

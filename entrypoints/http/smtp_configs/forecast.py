@@ -6,8 +6,8 @@ from flask import Blueprint, Response
 from pydantic import Field
 
 from application import Application
+from application.account_queries import AccountForecast
 from application.forecasting import WindowUse
-from application.queries import AccountForecast
 from domain.access import Scope
 from domain.account.limits import Window
 from entrypoints.http.access import the_caller
@@ -80,7 +80,7 @@ class ForecastCalls:
     BLUEPRINT: ClassVar = "forecast"
 
     def __init__(self, application: Application) -> None:
-        self._queries = application.queries
+        self._account_queries = application.account_queries
 
     def routes(self) -> Blueprint:
         """Every path with what answers it."""
@@ -104,7 +104,9 @@ class ForecastCalls:
         By the limits and what they already count, pauses, priorities, what waits, and how fast the
         server was of late. It is an estimate.
         """
-        return reply(_forecast_reply(self._queries.forecast(config_id, caller=the_caller())))
+        return reply(
+            _forecast_reply(self._account_queries.forecast(config_id, caller=the_caller()))
+        )
 
 
 def _forecast_reply(view: AccountForecast) -> ForecastReply:

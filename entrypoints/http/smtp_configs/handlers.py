@@ -53,7 +53,7 @@ class SmtpConfigs:
     def __init__(self, application: Application) -> None:
         self._account_service = application.account_service
         self._providers = application.providers
-        self._queries = application.queries
+        self._account_queries = application.account_queries
 
     def routes(self) -> Blueprint:
         """Every path with what answers it."""
@@ -125,7 +125,8 @@ class SmtpConfigs:
     def index(self) -> Response:
         """List SMTP configurations."""
         return reply_list(
-            _ROWS, [config_row(view) for view in self._queries.accounts(caller=the_caller())]
+            _ROWS,
+            [config_row(view) for view in self._account_queries.accounts(caller=the_caller())],
         )
 
     @operation(
@@ -145,7 +146,7 @@ class SmtpConfigs:
 
         Its settings, what is left of its limits, and why it is paused, if it is.
         """
-        return reply(config_reply(self._queries.account(config_id, caller=the_caller())))
+        return reply(config_reply(self._account_queries.account(config_id, caller=the_caller())))
 
     @operation(
         "PUT",
@@ -273,7 +274,7 @@ class SmtpConfigs:
         )
 
     def _state(self, config_id: int, message: str) -> Response:
-        view = self._queries.account(config_id, caller=the_caller())
+        view = self._account_queries.account(config_id, caller=the_caller())
         return reply(PauseChanged(message=message, state=view.account.state(view.now).value))
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final
 
-from application.queries import AccountView
+from application.account_queries import AccountView
 from domain.account.account import Account, Security
 from domain.account.health import LearnedLimit
 from domain.account.limits import Window
