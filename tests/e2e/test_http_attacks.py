@@ -20,6 +20,7 @@ from pathlib import Path
 import attrs
 import pytest
 
+from tests.machine import usual_s
 from tests.nginx import nginx_in_front_of
 from tests.running import ROOT, Running, children_of, wait_until
 
@@ -30,7 +31,7 @@ GUNICORN = (
     str(ROOT / "gunicorn.conf.py"),
     "entrypoints.wsgi:create_app()",
 )
-MOST_CPU_S = 0.05  # on a machine where `_work` takes as long
+MOST_CPU_S = 0.05  # on a machine of the usual speed
 A_TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 PATIENCE_S = 15.0
 HOST = b"Host: mail.example.com\r\n"
@@ -160,26 +161,13 @@ def answered(target: Target, octets: bytes, *, patience: float = 1.0) -> bytes:
     return bytes(received)
 
 
-def _work() -> float:
-    """Processor time of a fixed piece of work: it tells how fast this machine is just now."""
-    before = time.process_time()
-    sum(number for number in range(1_000_000))
-    return time.process_time() - before
-
-
 def cost_and_answer(target: Target, octets: bytes) -> tuple[float, bytes]:
-    """Seconds that it would cost on a machine where `_work` takes MOST_CPU_S.
-
-    The least of three: a busy machine makes it more, never less.
-    """
+    """The least of three: a busy machine makes it more, never less."""
     cheapest, received = 9.9, b""
     for _ in range(3):
         before = target.cpu_s()
         received = answered(target, octets)
-        cost = target.cpu_s() - before
-        if cost > MOST_CPU_S:
-            cost *= MOST_CPU_S / max(_work(), MOST_CPU_S)
-        cheapest = min(cheapest, cost)
+        cheapest = min(cheapest, usual_s(target.cpu_s() - before))
         if cheapest <= MOST_CPU_S:
             break
     return cheapest, received

@@ -40,6 +40,7 @@ from tests.applications import (
     deliver,
     delivery_rules,
 )
+from tests.machine import is_within
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
 PATHS = (
@@ -800,7 +801,7 @@ def test_t_redos_a_long_text_is_refused_at_once(text):
     began = time.process_time()
     assert client.post("/api/emails", json=an_email_body(recipients=[text])).status_code == 400
     assert client.get("/api/emails", query_string={"cursor": text}).status_code == 400
-    assert time.process_time() - began < 0.25
+    assert is_within(time.process_time() - began, 0.25)
 
 
 def test_the_document_needs_a_key_in_production_only():

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from domain.outcome.handoff import Reply
 from domain.outcome.secret_forms import MASK, SecretForms
+from tests.machine import is_within
 
 USER = "user@example.com"
 PASSWORD = "pl4nted-s3cr3t.w0rd/0123 + ü?=~"
@@ -156,7 +157,7 @@ def test_a_huge_reply_is_judged_quickly():
 
     assert not made.in_lines(lines)
     assert made.masked(lines) is lines
-    assert time.process_time() - began < 1
+    assert is_within(time.process_time() - began, 1)
 
 
 TOKEN = base64.urlsafe_b64encode(bytes(range(256)) * 12).decode()
@@ -171,7 +172,7 @@ def test_a_token_of_4_kb_is_looked_for_and_cut_out_quickly():
         assert not made.in_lines(["2.7.0 Accepted"])
         assert made.in_lines([f"5.7.8 {TOKEN[1000:1006]}"])
         assert made.masked((f"2.1.0 {TOKEN} x",)) == (f"2.1.0 {MASK} x",)
-    assert time.process_time() - began < 2
+    assert is_within(time.process_time() - began, 2)
 
 
 @pytest.mark.parametrize("length", [6, 20, 400])
