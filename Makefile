@@ -44,7 +44,7 @@ run: $(RUN) ## start the API, delivery and, in development, the sandbox inbox
 test: setup ## run every test
 	@$(PYTEST) -n $(JOBS) --dist loadfile
 
-compat: setup ## run unit, contract and HTTP tests with every other Python that is installed here
+compat: setup ## run unit, contract and HTTP tests with the oldest and the newest other Python here
 	@$(BIN)/python -m tests.compat
 
 coverage: setup ## run every test and tell which lines none of them reaches (half as long again)

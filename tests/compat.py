@@ -1,6 +1,6 @@
-"""Runs a part of the tests with every other Python that is installed here.
+"""Runs a part of the tests with other Pythons that are installed here.
 
-python -m tests.compat             those that are found
+python -m tests.compat             the oldest and the newest of them
 python -m tests.compat PYTHON…     these
 
 The lock is installed for each of them as `make setup` does it: a dependency that only one version
@@ -18,9 +18,11 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from tests.running import ROOT
+
+T = TypeVar("T")
 
 OLDEST: Final = (3, 11)
 TESTS: Final = ("tests/unit", "tests/contract", "tests/e2e/test_http_emails.py")
@@ -32,9 +34,10 @@ def main(arguments: Sequence[str]) -> int:
     """The exit code: 0 if all tests passed with all of them."""
     failed = []
     with tempfile.TemporaryDirectory(prefix="compat-") as folder, ThreadPoolExecutor(2) as makers:
+        found = sorted(installed(arguments or candidates()).items())
         environments = [
             (".".join(map(str, version)), python)
-            for version, python in sorted(installed(arguments or candidates()).items())
+            for version, python in (found if arguments else ends(found))
         ]
         making = [
             makers.submit(make_environment, python, Path(folder, name))
@@ -70,6 +73,11 @@ def installed(pythons: Iterable[str]) -> dict[tuple[int, ...], str]:
             if version[:2] >= OLDEST and version != sys.version_info[:3]:
                 found.setdefault(version, python)
     return found
+
+
+def ends(found: Sequence[T]) -> Sequence[T]:
+    """The first and the last: what both have, those between them have too."""
+    return [*found[:1], *found[1:][-1:]]
 
 
 def make_environment(python: str, folder: Path) -> bool:

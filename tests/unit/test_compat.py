@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.compat import installed, main
+from tests.compat import ends, installed, main
 
 
 def a_python(folder: Path, name: str, says: str, *, code: int = 0) -> str:
@@ -29,6 +29,13 @@ def test_one_of_each_other_version_that_can_run_us_is_taken(tmp_path: Path) -> N
     ]
 
     assert installed(pythons) == {(3, 99, 1): first}
+
+
+@pytest.mark.parametrize(
+    ("found", "taken"), [("", ""), ("a", "a"), ("ab", "ab"), ("abc", "ac"), ("abcd", "ad")]
+)
+def test_the_oldest_and_the_newest_are_taken(found: str, taken: str) -> None:
+    assert list(ends(found)) == list(taken)
 
 
 def a_python_with_environments(folder: Path, name: str, says: str, *, fails: str = "") -> str:
