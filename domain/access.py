@@ -161,9 +161,14 @@ class Caller:
         if not self.may_use(account_id):
             raise no_smtp_configuration(account_id)
 
+    @property
+    def has_every_account(self) -> bool:
+        """Whether it is not limited to some accounts."""
+        return self.accounts is None
+
     def require_every_account(self, what: str) -> None:
         """Forbidden with a key that is limited to some accounts; *what* belongs to all of them."""
-        if self.accounts is not None:
+        if not self.has_every_account:
             raise Forbidden(
                 f"this API key is limited to some SMTP configurations: it may not {what}"
             )

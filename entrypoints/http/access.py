@@ -111,7 +111,7 @@ class _Door:
                 check_form(asked)
             return None
         if asked.blueprint == SANDBOX:
-            _refuse_other_sites(asked)
+            refuse_other_sites(asked)
         elif asked.blueprint == DASHBOARD:
             self._let_in(asked)
         elif not self._is_free(asked):
@@ -129,7 +129,7 @@ class _Door:
         if asked.endpoint != LOGIN:
             asked.caller = self._sessions.visitor(login_of(asked))
             if asked.caller.key_id is None:
-                _refuse_other_sites(asked)
+                refuse_other_sites(asked)
             allowance = self._sessions.take_turn(asked.caller)
             if allowance is not None and allowance.retry_after is not None:
                 raise TooMany(
@@ -167,7 +167,7 @@ class _Door:
             presented_key(asked.environ), remote=asked.remote_addr or ""
         )
         if caller.key_id is None:
-            _refuse_other_sites(asked)
+            refuse_other_sites(asked)
         return caller
 
     def _caller_in(self, dialect: Dialect, asked: ServiceRequest) -> Caller:
@@ -222,7 +222,16 @@ class _Door:
             raise RequestEntityTooLarge
 
 
-def _refuse_other_sites(asked: ServiceRequest) -> None:
+def may_open_sandbox(asked: ServiceRequest) -> bool:
+    """Whether the sandbox would answer this browser."""
+    try:
+        refuse_other_sites(asked)
+    except Forbidden:
+        return False
+    return True
+
+
+def refuse_other_sites(asked: ServiceRequest) -> None:
     """Refuse a browser's call without a key that another site's page has made (CSRF).
 
     The client must be on this machine, whatever was bound. The Host gives away a name that was

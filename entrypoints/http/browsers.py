@@ -25,7 +25,9 @@ TOO_OPEN: Final = (
 )
 _LOGIN: Final = "email_service_login"
 _VISIT: Final = "email_service_visit"
+_NOTICE: Final = "email_service_notice"
 _SECURE: Final = "__Host-"  # a browser takes it over HTTPS only, for this host and all its paths
+_NOTICE_AGE_S: Final = 60  # the page that shows it is loaded at once
 _LONGEST: Final = 128  # characters of a cookie that is read; ours have 64
 _FOREIGN: Final = frozenset({"cross-site", "same-site"})
 
@@ -42,12 +44,7 @@ def keep_login(reply: Response, secret: str, asked: ServiceRequest) -> None:
 
 def forget_login(reply: Response, asked: ServiceRequest) -> None:
     """Let the browser forget its login, and the pages that it has kept."""
-    reply.delete_cookie(
-        _name(asked, _LOGIN),
-        secure=asked.is_secure,
-        httponly=True,
-        samesite="Strict",
-    )
+    _forget(reply, _LOGIN, asked)
     reply.headers["Clear-Site-Data"] = '"cache"'
 
 
@@ -61,6 +58,21 @@ def keep_visit(reply: Response, asked: ServiceRequest) -> None:
     """Let the browser keep what its forms' tokens are made of, if it was made for this page."""
     if asked.visit and login_of(asked) is None and _cookie(asked, _VISIT) != asked.visit:
         _set(reply, _VISIT, asked.visit, asked)
+
+
+def keep_notice(reply: Response, name: str, asked: ServiceRequest) -> None:
+    """Let the browser keep the name of a notice until it loads its next page."""
+    _set(reply, _NOTICE, name, asked, max_age=_NOTICE_AGE_S)
+
+
+def notice_of(asked: ServiceRequest) -> str | None:
+    """The name of the notice that was not shown yet, if any."""
+    return _cookie(asked, _NOTICE)
+
+
+def forget_notice(reply: Response, asked: ServiceRequest) -> None:
+    """Let the browser forget a notice that is shown now."""
+    _forget(reply, _NOTICE, asked)
 
 
 def check_form(asked: ServiceRequest) -> None:
@@ -95,11 +107,24 @@ def _cookie(asked: ServiceRequest, name: str) -> str | None:
     return value if value and len(value) <= _LONGEST else None
 
 
-def _set(reply: Response, name: str, value: str, asked: ServiceRequest) -> None:
+def _forget(reply: Response, name: str, asked: ServiceRequest) -> None:
+    reply.delete_cookie(
+        _name(asked, name), secure=asked.is_secure, httponly=True, samesite="Strict"
+    )
+
+
+def _set(
+    reply: Response,
+    name: str,
+    value: str,
+    asked: ServiceRequest,
+    *,
+    max_age: int = int(LIFETIME.total_seconds()),
+) -> None:
     reply.set_cookie(
         _name(asked, name),
         value,
-        max_age=int(LIFETIME.total_seconds()),
+        max_age=max_age,
         secure=asked.is_secure,
         httponly=True,
         samesite="Strict",

@@ -389,7 +389,8 @@ def test_the_usual_fields_are_changed(service: Troubled, browser: Browser) -> No
 
     reply = edited(browser, EDIT, **fields)
 
-    assert reply.headers["Location"] == "/dashboard/accounts/1?done=account-changed"
+    assert reply.headers["Location"] == "/dashboard/accounts/1"
+    assert "Changed: it counts from the next email on." in text_of(browser.get(EDIT[:-5]))
     account = service.account("main")
     assert (account.name, str(account.address), account.display_name) == (
         "second", "b@example.com", "Bo",

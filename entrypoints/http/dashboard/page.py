@@ -5,12 +5,12 @@ look again each time, with an ETag: what has not changed is answered 304 without
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-from flask import Response, redirect, render_template, url_for
+from flask import Response, current_app, redirect, render_template, url_for
 from werkzeug.exceptions import HTTPException
 
 from domain.access import Caller
@@ -26,15 +26,20 @@ from domain.errors import (
     Unauthorized,
     Unavailable,
 )
+from entrypoints.http.access import may_open_sandbox
 from entrypoints.http.browsers import (
     FORM_FIELD,
     forget_login,
+    forget_notice,
     form_token,
+    keep_notice,
     keep_visit,
     login_of,
+    notice_of,
 )
 from entrypoints.http.dashboard import words
 from entrypoints.http.dashboard.forms import told
+from entrypoints.http.operations import SANDBOX
 from entrypoints.http.requests import ServiceRequest, the_request
 
 ROOT: Final = "/dashboard"
@@ -57,10 +62,14 @@ _HEADERS: Final = {
 
 
 class Place(NamedTuple):
-    """An entry of the navigation: what it is called and the endpoint that it leads to."""
+    """An entry of the navigation: what it is called and the endpoint that it leads to.
+
+    *of_every_account*: it tells of all accounts, and is closed to a key that is limited to some.
+    """
 
     label: str
     endpoint: str
+    of_every_account: bool = False
 
 
 PLACES: Final = (
@@ -72,16 +81,19 @@ PLACES: Final = (
     Place("Suppressions", "dashboard.suppressions"),
     Place("Webhooks", "dashboard.webhooks"),
     Place("Keys", "dashboard.keys"),
-    Place("Audit", "dashboard.audit"),
+    Place("Audit", "dashboard.audit", of_every_account=True),
 )
+_INBOX: Final = Place("Sandbox", "sandbox.index")
 
 
 def page(template: str, *, status: int = 200, **values: object) -> Response:
     """The page that *template* (under templates/dashboard/) makes of *values*."""
     asked = the_request()
+    # what asks for freshness shows no notice: it must stay for the page that is loaded next
+    notice = None if POLL in asked.headers else NOTICES.get(notice_of(asked) or "")
     text = render_template(
         f"dashboard/{template}",
-        places=PLACES,
+        places=_places(asked),
         words=words,
         place=values.pop("place", asked.endpoint),
         caller=asked.caller,
@@ -89,7 +101,7 @@ def page(template: str, *, status: int = 200, **values: object) -> Response:
         csrf_field=FORM_FIELD,
         csrf=form_token(asked),
         here=asked.root_path + path_of(asked),
-        notice=NOTICES.get(asked.args.get("done", "")),
+        notice=notice,
         **values,
     )
     reply = Response(text, status=status, content_type="text/html; charset=utf-8", headers=_HEADERS)
@@ -97,15 +109,32 @@ def page(template: str, *, status: int = 200, **values: object) -> Response:
         reply.set_etag(blake2b(text.encode(), digest_size=16).hexdigest())
         reply.make_conditional(asked)
     keep_visit(reply, asked)
+    if notice is not None:
+        forget_notice(reply, asked)
     return reply
 
 
+def _places(asked: ServiceRequest) -> Sequence[Place]:
+    """The entries of the navigation that this visitor may open."""
+    caller = asked.caller
+    if caller is None:
+        return ()
+    places = [one for one in PLACES if caller.has_every_account or not one.of_every_account]
+    sandbox = current_app.extensions.get(SANDBOX) is not None and may_open_sandbox(asked)
+    return [*places, _INBOX] if sandbox else places
+
+
 def go_to(endpoint: str, *, done: str | None = None, **values: str | int | None) -> Response:
-    """After a form: the browser loads that page, which says what was done (a name of `NOTICES`)."""
+    """After a form: the browser loads that page, which says what was done (a name of `NOTICES`).
+
+    The name stands in a cookie that the next page removes, not in the address: whoever loads the
+    page again, or comes back to it, does not read it once more.
+    """
     assert done is None or done in NOTICES, done
-    location = url_for(f"dashboard.{endpoint}", **values, done=done)  # type: ignore[arg-type]
-    reply = redirect(location, 303)
+    reply = redirect(url_for(f"dashboard.{endpoint}", **values), 303)  # type: ignore[arg-type]
     assert isinstance(reply, Response)
+    if done is not None:
+        keep_notice(reply, done, the_request())
     return reply
 
 
@@ -124,8 +153,7 @@ def local_path(given: str | None) -> str | None:
     return given if not split.scheme and not split.netloc and given.isprintable() else None
 
 
-# What a page says after a form has done its work, by the name that stands in its address: whoever
-# follows a forged link reads at most one of these.
+# What a page says after a form has done its work, by the name that the browser keeps until then.
 NOTICES: Final[Mapping[str, str]] = {
     "logged-out": "You are logged out.",
     "saved": "Saved.",

@@ -41,3 +41,6 @@ document.addEventListener("htmx:after:swap", () => show(document));
 
 // A newsletter goes on by itself, page after page.
 document.querySelector("form[data-goes-on]")?.requestSubmit();
+
+// A notice is shown once: also where the browser keeps the page and comes back to it.
+addEventListener("pagehide", () => document.querySelector("[role=status] .notice")?.remove());
