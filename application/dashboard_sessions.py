@@ -3,21 +3,24 @@
 The secret is of use for the pages only, ends after some hours, and ends with the key.
 """
 
+from datetime import datetime, timedelta
 from typing import Final
 
 from application.access import Access
 from application.ports.store import Store, Transaction
 from application.ports.system import Clock, Entropy, Observe, Vault
 from application.rate_limit import Allowance, TokenBuckets
-from domain.access import LOCAL, ApiKey, Caller, Scope
+from application.refused_logins import RefusedLogins
+from domain.access import LOCAL, NOBODY, ApiKey, AuditEntry, Caller, Scope
 from domain.dashboard_session import LIFETIME, DashboardSession
-from domain.errors import Unauthorized
+from domain.errors import Forbidden, SecretUnreadable, Unauthorized
 from domain.events import Event
 
 _ENDED: Final = "nobody is logged in here, or the login has ended"
 _LONGEST: Final = 200  # characters of a secret that is looked for; ours have 64
 RATE: Final = 50  # pages a second of all browsers that are logged in by one key
 BURST: Final = 200
+SHOWN_WITHIN: Final = timedelta(minutes=5)
 
 
 class DashboardSessions:
@@ -39,6 +42,7 @@ class DashboardSessions:
         self._vault = vault
         self._access = access
         self._observe = observe
+        self._refused = RefusedLogins(clock)
         self._buckets = TokenBuckets(rate=RATE, burst=BURST, clock=clock)
 
     def log_in(self, token: str, *, remote: str) -> str:
@@ -46,8 +50,16 @@ class DashboardSessions:
 
         Unauthorized, TooMany as `Access.authenticate`; Forbidden for a key without the scope admin.
         """
-        caller = self._access.authenticate(token, remote=remote, by_prefix=True)
-        caller.require(Scope.ADMIN)
+        try:
+            caller = self._access.authenticate(token, remote=remote, by_prefix=True)
+        except Unauthorized as error:
+            self._record_refused(NOBODY, remote, str(error))
+            raise
+        try:
+            caller.require(Scope.ADMIN)
+        except Forbidden as error:
+            self._record_refused(caller.prefix, remote, str(error))
+            raise
         secret = self._entropy.token() + self._entropy.token()
         now = self._clock.now()
         session = DashboardSession(
@@ -102,9 +114,49 @@ class DashboardSessions:
 
     def log_out(self, secret: str) -> None:
         """End a login, if it is one."""
+        now = self._clock.now()
 
         def work(tx: Transaction) -> None:
             for digest in self._vault.fingerprints(secret):
+                session = tx.dashboard_sessions.find(digest)
+                if session is None:
+                    continue
                 tx.dashboard_sessions.remove(digest)
+                tx.audit.add(
+                    AuditEntry(
+                        at=now, actor=session.key_prefix, action="logged_out", subject="dashboard"
+                    )
+                )
 
         self._store.write(work)
+
+    def seal_once(self, text: str, *, login: str | None) -> str:
+        """*text* as only this login can have it opened, within `SHOWN_WITHIN`."""
+        until = self._clock.now() + SHOWN_WITHIN
+        sealed = self._vault.seal(f"{until.isoformat()} {text}", context=self._once(login))
+        return sealed.hex()
+
+    def open_once(self, sealed: str, *, login: str | None) -> str | None:
+        """What was sealed for this login; None if it was not, or too long ago."""
+        try:
+            opened = self._vault.open(bytes.fromhex(sealed), context=self._once(login))
+        except (SecretUnreadable, ValueError):
+            return None
+        until, _, text = opened.partition(" ")
+        return text if self._clock.now() < datetime.fromisoformat(until) else None
+
+    def _once(self, login: str | None) -> str:
+        return f"shown once:{self._vault.fingerprints(login or '')[0].hex()}"
+
+    def _record_refused(self, actor: str, remote: str, reason: str) -> None:
+        """In the audit, as far as there is room. Of the key that was presented nothing is kept."""
+        if not self._refused.wanted(remote):
+            return
+        entry = AuditEntry(
+            at=self._clock.now(),
+            actor=actor,
+            action="login_refused",
+            subject="dashboard",
+            detail={"address": remote, "reason": reason},
+        )
+        self._store.write(lambda tx: tx.audit.add(entry))

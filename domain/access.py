@@ -109,9 +109,12 @@ class ApiKey:
         return Scope.ADMIN in self.scopes and other.may_be_seen(self.accounts)
 
 
+NOBODY: Final = "nobody"  # the actor of what somebody without a usable key has tried
+
+
 @attrs.frozen(kw_only=True)
 class AuditEntry:
-    """Who did what to which thing, and when. *actor* is a key's prefix or ``local``."""
+    """Who did what to which thing, and when. *actor* is a key's prefix, ``local`` or `NOBODY`."""
 
     id: int = 0
     at: datetime

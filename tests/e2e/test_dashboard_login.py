@@ -259,6 +259,43 @@ def test_a_login_is_in_the_audit(application: Application) -> None:
     assert (entry.action, entry.subject) == ("logged_in", "dashboard")
 
 
+def test_a_logout_is_in_the_audit(application: Application) -> None:
+    browser = a_browser(application)
+    prefix = application.api_keys.all()[-1].prefix
+
+    browser.post("/dashboard/logout")
+
+    entry = application.api_keys.audit(limit=1)[0]
+    assert (entry.actor, entry.action, entry.subject) == (prefix, "logged_out", "dashboard")
+
+
+def test_a_refused_login_is_in_the_audit_without_the_key(application: Application) -> None:
+    key = f"es_00000000_{'x' * 43}"
+
+    for _ in range(3):
+        assert Browser(application, remote="192.0.2.66").log_in(key).status_code == 401
+    entries = application.api_keys.audit(limit=2)
+
+    assert [one.action for one in entries].count("login_refused") == 1
+    (entry, _) = entries
+    assert (entry.actor, entry.subject) == ("nobody", "dashboard")
+    assert entry.detail == {
+        "address": "192.0.2.66",
+        "reason": "this API key is unknown, revoked or expired",
+    }
+    assert "00000000" not in str(entry)
+
+
+def test_a_login_with_a_key_that_is_no_administrators_names_it(application: Application) -> None:
+    key = a_key(application, "send")
+
+    Browser(application).log_in(key)
+
+    entry = application.api_keys.audit(limit=1)[0]
+    assert (entry.action, entry.actor) == ("login_refused", key.split("_")[1])
+    assert "admin" in str(entry.detail["reason"])
+
+
 def test_a_large_form_is_read_only_for_who_is_logged_in(application: Application) -> None:
     """The server asks before it reads a body of more than 64 KiB."""
     known, stranger = a_browser(application), Browser(application)

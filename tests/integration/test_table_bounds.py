@@ -10,13 +10,17 @@ import pytest
 
 from adapters.fakes.clock import FakeClock
 from adapters.peewee_store import SqliteStore
+from application.api_keys import KeyWish
 from application.intake.draft import Draft
 from application.ports.store import Transaction
+from application.refused_logins import MOST_AN_HOUR
+from domain.access import Scope
 from domain.bounce.bounce import Bounce
 from domain.bounce.report import BounceKind
 from domain.dashboard_session import DashboardSession
 from domain.email.detail import Detail
 from domain.email.labels import labels
+from domain.errors import Unauthorized
 from domain.event.alert import AlertRecord
 from domain.message.attachment import Blob
 from domain.message.skeleton import PlacedBlob
@@ -46,7 +50,7 @@ BOUNDS = {
     "ledger_sum": "pruned with the ledger",
     "idempotency": "pruned after 24 hours",
     "key_usage": "pruned after two days",
-    "audit": "pruned after RETENTION_ROWS",
+    "audit": "pruned after RETENTION_ROWS; who has no key adds MOST_AN_HOUR refused logins at most",
     "event": "pruned after RETENTION_EVENTS_SECONDS",
     "full_mailbox": "pruned after a week",
     "alert": "one row for each account and reason; pruned after 30 days",
@@ -141,6 +145,24 @@ def test_what_is_old_is_in_no_table_any_more(world: World, tmp_path: Path) -> No
         world.application.maintenance.sweep()
 
     assert filled() == []
+
+
+def test_nobody_without_a_key_fills_the_audit(world: World, tmp_path: Path) -> None:
+    sessions = world.application.dashboard_sessions
+    world.application.api_keys.create(KeyWish(name="admin", scopes=frozenset({Scope.ADMIN})))
+    before = len(rows(tmp_path / "mail.db", "SELECT 1 FROM audit"))
+
+    def tried(hour: int) -> int:
+        for number in range(2 * MOST_AN_HOUR):
+            for _ in range(2):
+                token = f"es_{number:08x}_{'x' * 43}"
+                with pytest.raises(Unauthorized):
+                    sessions.log_in(token, remote=f"192.0.{hour}.{number}")
+        return len(rows(tmp_path / "mail.db", "SELECT 1 FROM audit")) - before
+
+    assert tried(1) == MOST_AN_HOUR
+    world.clock.tick(3600)
+    assert tried(2) == 2 * MOST_AN_HOUR
 
 
 _TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
