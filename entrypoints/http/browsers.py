@@ -26,8 +26,10 @@ TOO_OPEN: Final = (
 _LOGIN: Final = "email_service_login"
 _VISIT: Final = "email_service_visit"
 _NOTICE: Final = "email_service_notice"
+_SHOWN_ONCE: Final = "email_service_shown_once"
 _SECURE: Final = "__Host-"  # a browser takes it over HTTPS only, for this host and all its paths
 _NOTICE_AGE_S: Final = 60  # the page that shows it is loaded at once
+_LONGEST_SEALED: Final = 3500
 _LONGEST: Final = 128  # characters of a cookie that is read; ours have 64
 _FOREIGN: Final = frozenset({"cross-site", "same-site"})
 
@@ -75,6 +77,21 @@ def forget_notice(reply: Response, asked: ServiceRequest) -> None:
     _forget(reply, _NOTICE, asked)
 
 
+def keep_new_secret(reply: Response, sealed: str, asked: ServiceRequest, *, age_s: int) -> None:
+    """Let the browser keep, sealed, a secret that the page which it is led to shows."""
+    _set(reply, _SHOWN_ONCE, sealed, asked, max_age=age_s)
+
+
+def new_secret_of(asked: ServiceRequest) -> str | None:
+    """The sealed secret that was not shown yet, if any."""
+    return _cookie(asked, _SHOWN_ONCE, longest=_LONGEST_SEALED)
+
+
+def forget_new_secret(reply: Response, asked: ServiceRequest) -> None:
+    """Let the browser forget a secret that is shown now."""
+    _forget(reply, _SHOWN_ONCE, asked)
+
+
 def check_form(asked: ServiceRequest) -> None:
     """Forbidden for a form that does not come from a page of ours in the same browser (CSRF)."""
     origin = asked.headers.get("Origin")
@@ -102,9 +119,9 @@ def _visit(asked: ServiceRequest) -> str:
     return asked.visit
 
 
-def _cookie(asked: ServiceRequest, name: str) -> str | None:
+def _cookie(asked: ServiceRequest, name: str, *, longest: int = _LONGEST) -> str | None:
     value = asked.cookies.get(_name(asked, name))
-    return value if value and len(value) <= _LONGEST else None
+    return value if value and len(value) <= longest else None
 
 
 def _forget(reply: Response, name: str, asked: ServiceRequest) -> None:

@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from adapters.fakes.clock import FakeClock
+from adapters.observers import ListObserver
 from application import Application
 from domain.access import Scope
 from tests.applications import a_config_body, a_key, a_keyed_client, an_application
@@ -29,13 +31,56 @@ def browser(application: Application) -> Browser:
 def test_a_new_key_is_shown_once_and_works(application: Application, browser: Browser) -> None:
     reply = browser.post("/dashboard/keys", name="web shop", scopes=["send", "read"])
 
-    assert reply.status_code == 201
-    (token,) = KEY.findall(reply.text)
+    assert (reply.status_code, reply.headers["Location"]) == (303, "/dashboard/keys/created")
+    shown = browser.get("/dashboard/keys/created")
+    assert shown.headers["Cache-Control"] == "no-store"
+    (token,) = KEY.findall(shown.text)
+    assert browser.get("/dashboard/keys/created").headers["Location"] == "/dashboard/keys"
     caller = application.access.authenticate(token, remote="192.0.2.1")
     assert caller.scopes == {Scope.SEND, Scope.READ}
     page = browser.get("/dashboard/keys")
     assert "web shop" in page.text
     assert not KEY.search(page.text)
+
+
+def test_a_new_key_stands_in_no_address_no_log_and_no_cookie_in_clear() -> None:
+    told = ListObserver()
+    application = an_application(closed=True, observe=told)
+    browser = a_browser(application)
+
+    reply = browser.post("/dashboard/keys", name="web shop", scopes=["send"])
+    cookies = " ".join(reply.headers.getlist("Set-Cookie"))
+    (token,) = KEY.findall(browser.get("/dashboard/keys/created").text)
+
+    secret = token.rpartition("_")[2]
+    for text in (reply.headers["Location"], reply.text, cookies, str(told.events)):
+        assert secret not in text
+        assert secret.encode().hex() not in text
+
+
+def test_a_new_key_is_shown_to_the_login_that_made_it_and_for_five_minutes() -> None:
+    clock = FakeClock()
+    application = an_application(closed=True, clock=clock)
+    browser, other = a_browser(application), a_browser(application)
+    cookie = "__Host-email_service_shown_once"
+
+    browser.post("/dashboard/keys", name="web shop", scopes=["send"])
+    kept = browser.client.get_cookie(cookie, domain="mail.example.org")
+    assert kept is not None
+
+    for value in (kept.value, "zz", "00", ""):
+        other.client.set_cookie(cookie, value, domain="mail.example.org", secure=True)
+        assert other.get("/dashboard/keys/created").status_code == 303
+    clock.tick(300)
+    assert browser.get("/dashboard/keys/created").status_code == 303
+
+
+def test_what_a_key_is_limited_to_is_told_by_name(
+    application: Application, browser: Browser
+) -> None:
+    a_key(application, "send", accounts=frozenset({1, 2}))
+
+    assert "<bdi>one</bdi>, <bdi>two</bdi>" in browser.get("/dashboard/keys").text
 
 
 def test_a_key_with_every_limit_has_them(application: Application, browser: Browser) -> None:
@@ -126,7 +171,7 @@ def test_a_limited_key_makes_and_sees_limited_keys_only(application: Application
     ).status_code in (403, 404)
     too_many = browser.post("/dashboard/keys", name="x", scopes=["send"], daily_recipients="11")
     assert too_many.status_code == 403
-    assert browser.post("/dashboard/keys", name="x", scopes=["send"]).status_code == 201
+    assert browser.post("/dashboard/keys", name="x", scopes=["send"]).status_code == 303
     assert application.api_keys.all()[-1].accounts == {1}
 
 
@@ -158,11 +203,14 @@ def test_the_audit_is_not_for_a_limited_key(application: Application) -> None:
 
 
 def test_without_any_key_the_page_says_what_the_first_one_ends() -> None:
-    here = Browser(an_application(), base="http://localhost:5000", remote="127.0.0.1")
+    application = an_application()
+    here = Browser(application, base="http://localhost:5000", remote="127.0.0.1")
 
     assert "give it the scope admin" in text_of(here.get("/dashboard/keys"))
     refused = here.post("/dashboard/keys", name="first", scopes=["send"])
     assert refused.status_code == 400
     assert "the first key needs admin" in text_of(refused)
-    assert here.post("/dashboard/keys", name="first", scopes=["admin"]).status_code == 201
-    assert here.get("/dashboard/keys").status_code == 303
+    assert here.post("/dashboard/keys", name="first", scopes=["admin"]).status_code == 303
+    assert KEY.search(here.get("/dashboard/keys/created").text)  # the browser is logged in by it
+    other = Browser(application, base="http://localhost:5000", remote="127.0.0.1")
+    assert other.get("/dashboard/keys").status_code == 303

@@ -40,15 +40,17 @@ def browser(application: Application) -> Browser:
 @pytest.fixture
 def added(browser: Browser) -> str:
     """The path of a webhook's page."""
-    assert browser.post("/dashboard/webhooks", url=URL, events=["*"]).status_code == 201
+    assert browser.post("/dashboard/webhooks", url=URL, events=["*"]).status_code == 303
     return "/dashboard/webhooks/1"
 
 
 def test_a_new_webhook_shows_its_secret_once(browser: Browser) -> None:
     reply = browser.post("/dashboard/webhooks", url=URL, events=["email.failed", "*"])
 
-    assert reply.status_code == 201
-    assert len(SECRET.findall(reply.text)) == 1
+    assert reply.headers["Location"] == "/dashboard/webhooks/1/secret"
+    assert len(SECRET.findall(browser.get("/dashboard/webhooks/1/secret").text)) == 1
+    again = browser.get("/dashboard/webhooks/1/secret")
+    assert again.headers["Location"] == "/dashboard/webhooks/1"
     for path in ("/dashboard/webhooks", "/dashboard/webhooks/1"):
         page = browser.get(path)
         assert URL in page.text
@@ -99,9 +101,9 @@ def test_it_is_changed_switched_off_and_on_and_deleted(
 def test_a_new_secret_is_shown_once_and_the_page_says_how_long_the_old_one_signs(
     browser: Browser, added: str
 ) -> None:
-    reply = browser.post(f"{added}/rotate")
+    assert browser.post(f"{added}/rotate").status_code == 303
 
-    assert len(SECRET.findall(reply.text)) == 1
+    assert len(SECRET.findall(browser.get(f"{added}/secret").text)) == 1
     assert "The secret before signs until" in text_of(browser.get(added))
 
 

@@ -10,6 +10,7 @@ from application.api_keys import KeyWish
 from domain.access import ApiKey, Scope
 from domain.errors import FieldError, Forbidden, InvalidInput
 from entrypoints.http.api_keys.schemas import KeyRequest
+from entrypoints.http.browsers import keep_login
 from entrypoints.http.dashboard.forms import (
     REFUSALS,
     checked,
@@ -23,7 +24,9 @@ from entrypoints.http.dashboard.forms import (
     without_blanks,
 )
 from entrypoints.http.dashboard.page import caller_of_page, go_to, page
+from entrypoints.http.dashboard.shown_once import ShownOnce
 from entrypoints.http.dashboard.words import Word
+from entrypoints.http.requests import the_request
 from entrypoints.http.validation import parse
 
 ROWS: Final = 100
@@ -44,11 +47,19 @@ class KeyPages:
     def __init__(self, application: Application) -> None:
         self._access = application.access
         self._keys = application.api_keys
+        self._sessions = application.dashboard_sessions
+        self._shown = ShownOnce(
+            application.dashboard_sessions,
+            "created_key",
+            title="The new API key",
+            text="A program sends it with each call, as X-API-Key or as a bearer token.",
+        )
         self._account_queries = application.account_queries
 
     def add_to(self, routes: Blueprint) -> None:
         """Route them."""
         routes.add_url_rule("/keys", "keys", self.keys, methods=["GET", "POST"])
+        routes.add_url_rule("/keys/created", "created_key", self.created)
         routes.add_url_rule("/keys/<prefix>/revoke", "revoke", self.revoke, methods=["POST"])
         routes.add_url_rule("/audit", "audit", self.audit)
 
@@ -68,7 +79,7 @@ class KeyPages:
             next=None
             if found.next_after is None
             else url_for("dashboard.keys", after=found.next_after),
-            accounts=self._account_queries.accounts(caller=caller),
+            names=self._account_queries.account_names(caller=caller),
             scopes=_SCOPES,
             problems=problems,
             typed=typed(),
@@ -88,7 +99,8 @@ class KeyPages:
                 )
                 | {"scopes": list(checked("scopes"))},
             )
-            if self._access.is_open() and Scope.ADMIN not in map(Scope, wanted.scopes):
+            first = self._access.is_open()
+            if first and Scope.ADMIN not in map(Scope, wanted.scopes):
                 raise InvalidInput(FieldError("scopes", _FIRST_KEY))
             ids = wanted.smtp_config_ids
             wish = KeyWish(
@@ -102,15 +114,19 @@ class KeyPages:
         except (*REFUSALS, Forbidden) as error:
             status = 403 if isinstance(error, Forbidden) else status_of(error)
             return self._list(told(error), status=status)
-        return page(
-            "secret.html",
-            status=201,
-            place="dashboard.keys",
-            title=f"The new API key {wanted.name}",
-            secret=token,
-            text="A program sends it with each call, as X-API-Key or as a bearer token.",
-            then=url_for("dashboard.keys"),
-        )
+        if not first:
+            return self._shown.lead_to(token, name=wanted.name)
+        # from now on a login is needed, by a key that nobody has read yet
+        asked = the_request()
+        login = self._sessions.log_in(token, remote=asked.remote_addr or "")
+        reply = self._shown.lead_to(token, name=wanted.name, login=login)
+        keep_login(reply, login, asked)
+        return reply
+
+    def created(self) -> Response:
+        """The new key, once; then the list."""
+        shown = self._shown.show(place="dashboard.keys", then=url_for("dashboard.keys"))
+        return shown or go_to("keys")
 
     def revoke(self, prefix: str) -> Response:
         """At once and for good. Who revokes the key of this login is led to the login."""

@@ -21,6 +21,7 @@ from entrypoints.http.dashboard.forms import (
     without_blanks,
 )
 from entrypoints.http.dashboard.page import caller_of_page, go_to, page
+from entrypoints.http.dashboard.shown_once import ShownOnce
 from entrypoints.http.dashboard.words import Word
 from entrypoints.http.validation import parse
 from entrypoints.http.webhooks.schemas import WebhookChanges, WebhookRequest
@@ -49,12 +50,22 @@ class WebhookPages:
 
     def __init__(self, application: Application) -> None:
         self._webhooks = application.webhooks
+        self._account_queries = application.account_queries
+        self._shown = ShownOnce(
+            application.dashboard_sessions,
+            "webhook_secret",
+            title="The webhook's secret",
+            text="Every call is signed with it, as Standard Webhooks says. Keep it where your"
+            " program reads it.",
+        )
 
     def add_to(self, routes: Blueprint) -> None:
         """Route them."""
         both = ["GET", "POST"]
         routes.add_url_rule("/webhooks", "webhooks", self.webhooks, methods=both)
         routes.add_url_rule("/webhooks/<id:webhook_id>", "webhook", self.webhook, methods=both)
+        path = "/webhooks/<id:webhook_id>/secret"
+        routes.add_url_rule(path, "webhook_secret", self.secret)
         for name, act in (
             ("active", self.switch),
             ("rotate", self.rotate),
@@ -93,7 +104,7 @@ class WebhookPages:
             webhook, secret = self._webhooks.add(wish.url, frozenset(wish.events), caller=caller)
         except REFUSALS as error:
             return self._list(told(error), status=status_of(error))
-        return self._secret(webhook.id, secret)
+        return self._shown.lead_to(secret, webhook_id=webhook.id)
 
     def webhook(self, webhook_id: int) -> Response:
         """One of them with its calls, and the form that changes it."""
@@ -125,6 +136,7 @@ class WebhookPages:
             place="dashboard.webhooks",
             webhook=webhook,
             waiting=listed.waiting,
+            names=self._account_queries.account_names(caller=caller),
             state=_state(webhook),
             why=webhook.disabled and _DISABLED[webhook.disabled],
             attempts=rows,
@@ -148,7 +160,7 @@ class WebhookPages:
     def rotate(self, webhook_id: int) -> Response:
         """A new secret, shown on this page only."""
         _, secret = self._webhooks.rotate(webhook_id, caller=caller_of_page())
-        return self._secret(webhook_id, secret)
+        return self._shown.lead_to(secret, webhook_id=webhook_id)
 
     def test(self, webhook_id: int) -> Response:
         """A call for nothing."""
@@ -180,17 +192,11 @@ class WebhookPages:
         self._webhooks.remove(webhook_id, caller=caller_of_page())
         return go_to("webhooks", done="deleted")
 
-    def _secret(self, webhook_id: int, secret: str) -> Response:
-        return page(
-            "secret.html",
-            status=201,
-            place="dashboard.webhooks",
-            title="The webhook's secret",
-            secret=secret,
-            text="Every call is signed with it, as Standard Webhooks says. Keep it where your"
-            " program reads it.",
-            then=url_for("dashboard.webhook", webhook_id=webhook_id),
-        )
+    def secret(self, webhook_id: int) -> Response:
+        """The new secret, once; then the webhook."""
+        then = url_for("dashboard.webhook", webhook_id=webhook_id)
+        shown = self._shown.show(place="dashboard.webhooks", then=then)
+        return shown or go_to("webhook", webhook_id=webhook_id)
 
 
 def _state(webhook: Webhook) -> Word:

@@ -83,7 +83,7 @@ def status(value: Status) -> Word:
 
 
 def state(value: AccountState) -> Word:
-    """The word for the state of an SMTP configuration."""
+    """The word for the state of an account."""
     return STATES[value]
 
 
@@ -142,12 +142,17 @@ def scope(text: str, accounts: Mapping[int, str]) -> str:
     if account_id is None:
         return f"mail of the topic {text.partition(':')[2]}"
     name = accounts.get(account_id, f"number {account_id}")
-    return f"mail of the SMTP configuration {name}"
+    return f"mail of the account {name}"
 
 
 _ABBREVIATIONS: Final = frozenset(
     "auth dkim dmarc dns ehlo mail mta mx ptr rcpt spf starttls sts tls".split()
 )
+
+
+def on_pages(text: str) -> str:
+    """An error's text as pages say it: what the API calls an SMTP configuration is an account."""
+    return text.replace("SMTP configuration", "account")
 
 
 def subject(code: str) -> str:

@@ -44,3 +44,23 @@ document.querySelector("form[data-goes-on]")?.requestSubmit();
 
 // A notice is shown once: also where the browser keeps the page and comes back to it.
 addEventListener("pagehide", () => document.querySelector("[role=status] .notice")?.remove());
+
+// Texts that are taken elsewhere get a button; without it a click selects all of them.
+for (const block of document.querySelectorAll("pre.copy")) {
+  if (!navigator.clipboard) break; // the page came over plain HTTP
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "quiet";
+  button.textContent = "Copy";
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(block.textContent);
+    button.textContent = "Copied";
+  });
+  block.after(button);
+}
+
+// The previews of a newsletter are shown at once; without this a button shows each.
+for (const form of document.querySelectorAll("form[data-shows]")) {
+  form.requestSubmit();
+  form.hidden = true;
+}
