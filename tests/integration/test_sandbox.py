@@ -174,6 +174,33 @@ def test_only_the_last_messages_are_kept(inbox):
     assert inbox.get(3) is None
 
 
+def test_the_list_goes_page_by_page(inbox, pages):
+    for number in range(120):
+        inbox.keep("a@example.com", ["b@example.com"], b"Subject: no %d\r\n\r\n" % number)
+    seen, path = [], "/sandbox"
+    while path:
+        page = pages.get(path)
+        assert "120 messages" in page.text
+        seen += [int(number) for number in re.findall(r'id="m(\d+)"', page.text)]
+        older = re.search(r'<a id="older" rel="next" href="([^"]+)">', page.text)
+        path = older and older[1]
+
+    assert seen == list(range(120, 0, -1))
+
+
+def test_the_feed_of_a_page_says_how_many_there_are_and_where_the_next_one_begins(inbox, pages):
+    for _ in range(120):
+        inbox.keep("a@example.com", ["b@example.com"], b"Subject: x\r\n\r\n")
+
+    first, last = pages.get("/sandbox/rows"), pages.get("/sandbox/rows?before=21")
+
+    assert (first.headers["Sandbox-Found"], first.headers["Sandbox-Older"]) == ("120", "71")
+    assert (first.text.count("<li"), last.text.count("<li")) == (50, 20)
+    assert last.headers["Sandbox-Older"] == ""
+    for place in ("x", "-1", "9" * 30, "\N{SUPERSCRIPT TWO}"):
+        assert pages.get(f"/sandbox?before={place}").status_code == 200
+
+
 def test_big_messages_are_kept_up_to_a_bound(inbox):
     for _ in range(5):
         inbox.keep("a@example.com", ["b@example.com"], bytes(20_000_000))

@@ -46,6 +46,7 @@ from entrypoints.http.sandbox.shown import (
     whole,
 )
 
+AT_ONCE: Final = 50  # messages on a page of the list
 TABS: Final = ("html", "text", "headers", "source", "parts", "links", "checks")
 OUTCOMES: Final = (
     ("reply-451-once@example.com", "is deferred once, then accepted (greylisting)"),
@@ -104,11 +105,17 @@ class Sandbox:
 
     def index(self) -> str:
         """What has arrived, and how to send something."""
-        search = _search()
+        search, place = _search(), _place()
+        found = self._inbox.messages(search)
+        shown, older = _slice(found, place)
         return render_template(
             "sandbox/index.html",
-            messages=self._inbox.messages(search),
+            messages=shown,
+            found=len(found),
+            older=older,
+            newest=place is None,
             search=search,
+            feed=url_for("sandbox.rows", q=search or None, before=place),
             unread=self._inbox.unread,
             kept=len(self._inbox.messages()) if search else None,
             inbox=self._inbox,
@@ -122,10 +129,13 @@ class Sandbox:
         search = _search()
         if (same := self._unchanged()) is not None:
             return same
-        rows = render_template(
-            "sandbox/rows.html", messages=self._inbox.messages(search), search=search
-        )
-        return self._tagged(Response(rows, content_type="text/html; charset=utf-8"))
+        found = self._inbox.messages(search)
+        shown, older = _slice(found, _place())
+        rows = render_template("sandbox/rows.html", messages=shown, search=search)
+        reply = self._tagged(Response(rows, content_type="text/html; charset=utf-8"))
+        reply.headers["Sandbox-Found"] = str(len(found))
+        reply.headers["Sandbox-Older"] = "" if older is None else str(older)
+        return reply
 
     def messages(self) -> Response:
         """What has arrived, for programs."""
@@ -284,6 +294,19 @@ class Sandbox:
 def _search() -> str:
     """What is looked for; it stands in the address, so a search can be kept and shared."""
     return request.args.get("q", "").strip()
+
+
+def _place() -> int | None:
+    """The number below which the page of the list begins; None for the newest."""
+    text = request.args.get("before", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
+
+
+def _slice(found: Sequence[Received], place: int | None) -> tuple[Sequence[Received], int | None]:
+    """Those of a page, newest first, and where the next one begins if there are older ones."""
+    left = found if place is None else [one for one in found if one.number < place]
+    shown = left[:AT_ONCE]
+    return shown, shown[-1].number if len(left) > len(shown) else None
 
 
 def _to_list(*, keep_search: bool = True) -> Response:

@@ -9,6 +9,7 @@ const list = document.getElementById("list");
 const empty = document.getElementById("empty");
 const bar = document.getElementById("bar");
 const counts = document.getElementById("counts");
+const older = document.getElementById("older");
 const news = document.getElementById("news");
 let tag = "";
 let timer = 0;
@@ -20,7 +21,9 @@ async function look() {
     const headers = tag ? { "If-None-Match": tag } : {};
     const reply = await fetch(form.dataset.feed, { headers, cache: "no-store" });
     if (reply.status === 200) {
-      merge(await reply.text(), Number(reply.headers.get("Sandbox-Unread")));
+      const number = (name) => Number(reply.headers.get(name));
+      merge(await reply.text(), number("Sandbox-Unread"), number("Sandbox-Found"));
+      more(reply.headers.get("Sandbox-Older"));
       tag = reply.headers.get("ETag");
     }
   } catch {
@@ -30,7 +33,7 @@ async function look() {
   timer = setTimeout(look, EVERY);
 }
 
-function merge(html, unread) {
+function merge(html, unread, found) {
   const page = new DOMParser().parseFromString(`<ul>${html}</ul>`, "text/html");
   const wanted = [...page.querySelectorAll("li")];
   const keys = new Set(wanted.map((row) => row.dataset.key));
@@ -46,10 +49,10 @@ function merge(html, unread) {
       const added = document.importNode(row, true);
       localTimes(added);
       list.insertBefore(added, place);
-      arrived.push(added);
+      if (place || !before) arrived.push(added); // one that moved up from the next page is not new
     }
   }
-  count(unread);
+  count(unread, found);
   if (arrived.length && (before || tag)) tell(arrived);
 }
 
@@ -67,13 +70,22 @@ function drop(row) {
   if (focused) (next?.querySelector(".open") ?? document.getElementById("q")).focus();
 }
 
-function count(unread) {
-  const rows = list.children.length;
-  list.hidden = bar.hidden = rows === 0;
-  empty.hidden = rows > 0;
-  const found = form.dataset.search ? " found" : unread ? `, ${unread} unread` : "";
-  counts.textContent = `${rows} message${rows === 1 ? "" : "s"}${found}`;
+function count(unread, found) {
+  list.hidden = list.children.length === 0;
+  bar.hidden = found === 0;
+  empty.hidden = found > 0;
+  const rest = form.dataset.search ? " found" : unread ? `, ${unread} unread` : "";
+  counts.textContent = `${found} message${found === 1 ? "" : "s"}${rest}`;
   document.title = `${unread ? `(${unread}) ` : ""}Sandbox · Email Service`;
+}
+
+// where the next page begins moves as messages arrive and go
+function more(place) {
+  older.hidden = !place;
+  if (!place) return;
+  const address = new URL(older.href);
+  address.searchParams.set("before", place);
+  older.href = address.href;
 }
 
 function tell(arrived) {
