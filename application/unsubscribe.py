@@ -28,6 +28,11 @@ class Unsubscribe:
         self._links = links
         self._observe = observe
 
+    @property
+    def can_be_offered(self) -> bool:
+        """Whether mail of a topic can have a link: it is known where the link leads to."""
+        return self._links.can_be_made
+
     def subscription(self, token: str) -> Subscription:
         """What the link with this *token* would end; nothing is changed. NotFound, Unavailable."""
         return self._links.subscription(token)

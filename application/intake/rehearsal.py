@@ -10,6 +10,7 @@ from application.intake.submit import Submission
 from application.ports.store import Store, Transaction
 from application.ports.system import Clock
 from domain.access import Caller
+from domain.email.forecast import Forecast
 from domain.email.lifecycle import Email
 from domain.errors import FieldError, InvalidInput, NotFound
 
@@ -44,6 +45,14 @@ class Rehearsal:
         Quotas and the depth of the queue are not looked at: nothing of them is used.
         """
         self._submission.prepare(drafts, caller)
+
+    def forecast(self, drafts: Sequence[Draft], *, number: int, caller: Caller) -> Forecast:
+        """What submitting *number* emails like these would answer. Errors of `validate`."""
+        if not drafts or number < 1:
+            return Forecast()
+        prepared = self._submission.prepare(drafts, caller)
+        alike = [prepared[place % len(prepared)] for place in range(number)]
+        return self._submission.expect(alike, now=self.now)
 
     def stored_before(self, ids: Sequence[int]) -> Sequence[Email]:
         """The emails with these *ids*, which the caller got before, as far as they are there."""

@@ -177,7 +177,7 @@ class Submission:
             return Accepted(known, Forecast())
         self._files.store(large_of(right))
         now = right[0].email.created_at
-        forecast = self._expect(right, now=now) if with_forecast else Forecast()
+        forecast = self.expect(right, now=now) if with_forecast else Forecast()
         ids, stored = self._store_all(right, idempotency=idempotency, caller=caller)
         return Accepted(ids, forecast if stored else Forecast(), stored)
 
@@ -218,7 +218,7 @@ class Submission:
         right = [one for one in all_prepared if isinstance(one, Prepared)]
         secret = self._pseudonyms.known()
         self._files.store(large_of(right))
-        forecast = self._expect(right, now=now)
+        forecast = self.expect(right, now=now)
         for prepared in all_prepared:
             if isinstance(prepared, Prepared):
                 work = partial(self._add, prepared=(prepared,), caller=caller, secret=secret)
@@ -260,7 +260,8 @@ class Submission:
             for draft, account in zip(drafts, choice.accounts, strict=True)
         ]
 
-    def _expect(self, prepared: Sequence[Prepared], *, now: datetime) -> Forecast:
+    def expect(self, prepared: Sequence[Prepared], *, now: datetime) -> Forecast:
+        """When they go if they are stored now, behind what waits."""
         emails = [one.email for one in prepared]
         if not emails:
             return Forecast()

@@ -9,8 +9,8 @@ from html import unescape
 import pytest
 from werkzeug.test import TestResponse
 
-from application import Application
-from tests.applications import a_config_body, a_keyed_client, an_application
+from application import Application, ServicePolicy
+from tests.applications import a_config_body, a_keyed_client, an_application, delivery_rules
 from tests.dashboard import Browser, a_browser, text_of
 
 PATH = "/dashboard/newsletter"
@@ -226,3 +226,97 @@ def test_a_limited_key_sends_through_its_own_configuration(application: Applicat
     assert page.status_code == 200, text_of(page)
     (email,) = application.queries.emails(limit=2).emails
     assert application.queries.email(email.id).email.account_id == 2
+
+
+# -- what is seen before ---------------------------------------------------------------------------
+
+
+def test_the_look_says_when_the_last_one_goes_as_the_answer_does_then(
+    application: Application, browser: Browser
+) -> None:
+    admin = a_keyed_client(application, "admin")
+    assert admin.put("/api/smtp-configs/1", json={"hourly_limit": 50}).status_code == 200
+
+    look = looked_at(browser, people(120))
+    answer = text_of(browser.post(f"{PATH}/send", **hidden(look)))
+
+    (said,) = re.findall(r"The last one is due about ([0-9: -]+ UTC)", text_of(look))
+    assert f"The last one is due about {said}" in answer
+
+
+def test_without_limits_the_look_says_that_all_go_at_once(browser: Browser) -> None:
+    assert "all of them can go at once" in text_of(looked_at(browser, people(3)))
+
+
+def shown_forms(page: TestResponse) -> list[dict[str, str]]:
+    """The fields of the form of each preview."""
+    forms = page.text.split(f'action="{PATH}/preview"')[1:]
+    return [
+        {
+            name: unescape(value)
+            for name, value in HIDDEN.findall(form.partition("</form>")[0])
+            if name != "csrf"
+        }
+        for form in forms
+    ]
+
+
+def test_each_of_the_first_emails_is_shown_as_html_in_a_safe_frame(browser: Browser) -> None:
+    evil = "p@example.org,<script>alert(1)</script>\n"
+    page = looked_at(browser, people(5).replace("\n", f"\n{evil}", 1))
+    forms = shown_forms(page)
+    assert len(forms) == 3
+    assert page.text.count("<iframe sandbox ") == 3
+
+    first, second, _ = (browser.post(f"{PATH}/preview", **form) for form in forms)
+
+    assert "<p>Hello Person 0</p>" in second.text
+    assert "<script>alert" not in first.text
+    assert "sandbox" in first.headers["Content-Security-Policy"]
+    assert "no-store" in first.headers["Cache-Control"]
+
+
+@pytest.mark.parametrize("variables", ["", "[]", "x", "{", '{"name": 1}', "null"])
+def test_a_preview_that_cannot_be_made_says_so(browser: Browser, variables: str) -> None:
+    reply = browser.post(f"{PATH}/preview", template="welcome", variables=variables)
+
+    assert reply.status_code == 200
+    assert "sandbox" in reply.headers["Content-Security-Policy"]
+
+
+# -- what is kept, and what is said before a file is chosen ----------------------------------------
+
+
+def test_after_an_error_the_file_is_kept(application: Application, browser: Browser) -> None:
+    wrong = looked_at(browser, people(2), smtp_config_id="99")
+    assert wrong.status_code == 400
+    assert "people.csv is kept" in text_of(wrong)
+    kept = {name: unescape(text) for name, text in HIDDEN.findall(wrong.text) if name != "csrf"}
+
+    page = browser.post(PATH, template="welcome", **kept)
+
+    assert "Send 2 emails?" in text_of(page), text_of(page)
+
+
+def test_a_file_that_cannot_be_kept_must_be_chosen_again_and_the_form_says_so(
+    browser: Browser,
+) -> None:
+    page = looked_at(browser, "")
+
+    assert "Choose the file again" in text_of(page)
+    assert re.search(r'<input id="file"[^>]* required', page.text)
+
+
+@pytest.mark.parametrize("url", [None, "https://mail.example.org"])
+def test_the_form_says_before_whether_a_topic_is_possible(url: str | None) -> None:
+    rules = ServicePolicy(delivery=delivery_rules(), public_url=url)
+    application = an_application(closed=True, rules=rules)
+    admin = a_keyed_client(application, "admin")
+    source = {"name": "x", "subject": "x", "html": "<p>x</p>"}
+    assert admin.post("/api/templates", json=source).status_code == 201
+    assert admin.post("/api/templates/x/publish", json={}).status_code in (200, 201)
+
+    page = a_browser(application).get(PATH)
+
+    assert ("PUBLIC_URL" in text_of(page)) is (url is None)
+    assert bool(re.search(r'<input id="topic"[^>]* disabled', page.text)) is (url is None)

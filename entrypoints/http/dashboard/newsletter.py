@@ -20,6 +20,7 @@ from application import Application
 from application.intake.idempotency import IdempotencyKey
 from application.templates import Preview
 from domain.address import Address
+from domain.email.forecast import Forecast
 from domain.errors import (
     Conflict,
     EmailServiceError,
@@ -31,9 +32,10 @@ from domain.errors import (
 )
 from domain.intake import digest
 from domain.mailing.batches import rows_of_call
-from domain.message.template import Template
+from domain.message.template import Template, Value
 from entrypoints.http.dashboard.forms import field, told, typed, utc, whole_number, without_blanks
 from entrypoints.http.dashboard.page import caller_of_page, page
+from entrypoints.http.dashboard.templates import document
 from entrypoints.http.emails.schemas import TemplatedBatch
 from entrypoints.http.emails.templated import templated_drafts
 from entrypoints.http.requests import the_request
@@ -43,6 +45,7 @@ from entrypoints.mailing_plan import Batch, Plan, Wishes, read_plan
 LARGEST_FILE: Final = 5 * 1024 * 1024  # octets; send-csv takes more
 CALLS: Final = 4  # of one step: each has up to 500 emails
 _TEMPLATES: Final = 500  # in the list to choose from
+_LONGEST_NAME: Final = 200
 _TRIES: Final = 5  # of a call, for rows that only the service refuses
 
 
@@ -85,11 +88,15 @@ class NewsletterPages:
         self._submission = application.submission
         self._rehearsal = application.rehearsal
         self._admission = application.admission
+        self._messages = application.messages
+        self._unsubscribe = application.unsubscribe
 
     def add_to(self, routes: Blueprint) -> None:
         """Route them."""
         both = ["GET", "POST"]
         routes.add_url_rule("/newsletter", "newsletter", self.newsletter, methods=both)
+        path = "/newsletter/preview"
+        routes.add_url_rule(path, "newsletter_preview", self.preview, methods=["POST"])
         routes.add_url_rule("/newsletter/send", "newsletter_send", self.send, methods=["POST"])
 
     def newsletter(self) -> Response:
@@ -100,18 +107,37 @@ class NewsletterPages:
             mailing = self._mailing()
             with self._plan(mailing, looked_up=True) as plan:
                 previews = self._previews(mailing, plan)
-                self._rehearse(mailing, plan)
+                forecast = self._rehearse(mailing, plan)
                 return page(
                     "newsletter_look.html",
                     place="dashboard.newsletter",
                     plan=plan,
                     previews=list(zip(plan.first, previews, strict=True)),
+                    variables=[json.dumps(dict(entry.variables)) for entry in plan.first],
+                    forecast=forecast,
                     mailing=mailing,
                     fields=_hidden(mailing),
                     more_left_out=plan.counts.invalid + plan.counts.duplicate - len(plan.left_out),
                 )
         except (InvalidInput, NotFound, Conflict) as error:
             return self._form(told(error), status=400)
+
+    def preview(self) -> Response:
+        """The document of a frame: the email that a row becomes. What it needs is sent in a form,
+        so that nothing of a person stands in an address.
+        """
+        try:
+            template, variables = self._template(), _variables()
+            preview = self._templates.preview(
+                template.name,
+                variables,
+                locale=template.locale,
+                version=template.version,
+                caller=caller_of_page(),
+            )
+        except InvalidInput as error:
+            return document(None, told(error), "")
+        return document(preview, (), self._messages.harmless(preview.rendered.html))
 
     def send(self) -> Response:
         """A few calls; then a page that goes on by itself, or by its button, or the report."""
@@ -154,7 +180,8 @@ class NewsletterPages:
             accounts=self._account_queries.accounts(caller=caller),
             problems=problems,
             typed=typed(),
-            most_octets=LARGEST_FILE,
+            kept=_kept(),
+            topics=self._unsubscribe.can_be_offered,
         )
 
     def _mailing(self) -> _Mailing:
@@ -229,14 +256,16 @@ class NewsletterPages:
             for entry in plan.first
         ]
 
-    def _rehearse(self, mailing: _Mailing, plan: Plan) -> None:
-        """Raise why the first rows, and so all of them, would be refused."""
+    def _rehearse(self, mailing: _Mailing, plan: Plan) -> Forecast:
+        """When all of them go. InvalidInput: why the first rows, and so all, would be refused."""
         if not plan.first:
-            return
+            return Forecast()
+        number = plan.counts.entries - plan.counts.suppressed
         to = [{"recipient": one.recipient, "variables": dict(one.variables)} for one in plan.first]
         drafts = templated_drafts(parse(TemplatedBatch, _body(mailing, to)), ())
         try:
             self._rehearsal.validate(drafts, caller=caller_of_page())
+            return self._rehearsal.forecast(drafts, number=number, caller=caller_of_page())
         except InvalidInput as error:
             raise InvalidInput(*{one.message: one for one in error.errors}.values()) from None
 
@@ -305,8 +334,8 @@ def _file() -> tuple[bytes, str]:
     """The octets of the file, new or from the page before, and what the next page keeps."""
     upload = the_request().files.get("file")
     if upload is not None and upload.filename:
+        upload.stream.seek(0)  # a form that is shown again reads it once more
         octets = upload.stream.read(LARGEST_FILE + 1)
-        upload.close()  # a large one is a file of its own
         if len(octets) > LARGEST_FILE:
             raise _wrong_file("has more than 5 MB: send it with email-service send-csv")
         if not octets:
@@ -331,7 +360,39 @@ def _hidden(mailing: _Mailing) -> Mapping[str, object]:
     """What the next page must know of this one."""
     names = ("template", "topic", "send_at", "smtp_config_id", "tag", "from")
     kept = {name: field(name) for name in (*names, "address_column", "name_column")}
-    return {**kept, "version": mailing.template.version, "kept": mailing.kept}
+    return {
+        **kept,
+        "version": mailing.template.version,
+        "kept": mailing.kept,
+        "kept_name": _file_name(),
+    }
+
+
+def _kept() -> Mapping[str, str]:
+    """The file that a form with an error keeps, if there is one that can be read."""
+    try:
+        _, kept = _file()
+    except InvalidInput:
+        return {}
+    return {"kept": kept, "kept_name": _file_name()}
+
+
+def _file_name() -> str:
+    """What the person calls the file; it is only shown."""
+    upload = the_request().files.get("file")
+    name = upload.filename if upload is not None and upload.filename else field("kept_name")
+    return name[:_LONGEST_NAME] or "the file"
+
+
+def _variables() -> Mapping[str, Value]:
+    """The values of one row, as the page before has them. InvalidInput."""
+    try:
+        found = json.loads(field("variables") or "{}")
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise InvalidInput(FieldError("variables", "must be an object"))
+    return found
 
 
 def _done() -> _Done:

@@ -175,7 +175,7 @@ class TemplatePages:
             source = source_in(form)
             values = values_in(form, source.variables)
         except InvalidInput as error:
-            return _document(None, problems_of(error), "")
+            return document(None, problems_of(error), "")
         return self._preview(name, source, values, locale=locale)
 
     def _preview(
@@ -184,8 +184,8 @@ class TemplatePages:
         try:
             preview = self._templates.preview_of(name, source, values, locale=locale)
         except InvalidInput as error:
-            return _document(None, problems_of(error), "")
-        return _document(preview, (), self._messages.harmless(preview.rendered.html))
+            return document(None, problems_of(error), "")
+        return document(preview, (), self._messages.harmless(preview.rendered.html))
 
     # -- what they share ----------------------------------------------------------------------
 
@@ -271,7 +271,7 @@ def _texts(error: EmailServiceError) -> Sequence[str]:
     return problems_of(error) if isinstance(error, InvalidInput) else [str(error)]
 
 
-def _document(preview: Preview | None, problems: Sequence[str], html: str) -> Response:
+def document(preview: Preview | None, problems: Sequence[str], html: str) -> Response:
     """The document of the frame. *html* is harmless, and the frame lets it do nothing."""
     shown = Markup(html)  # noqa: S704 - cleaned, and in a sandboxed frame
     text = render_template("dashboard/preview.html", preview=preview, problems=problems, html=shown)
