@@ -337,3 +337,16 @@ def check(account: Account) -> Account:
         raise InvalidInput(*errors)
     from_line(account.address, account.display_name)  # raises for a name no From line can carry
     return account
+
+
+def waits_for_person(account: Account) -> bool:
+    """Whether it stays paused until a person acts: to pause it by hand would change nothing."""
+    pause = account.health.pause
+    by_hand = pause is not None and pause.reason == BY_HAND
+    return by_hand or account.awaits_password or account.awaits_consent
+
+
+def may_resume(account: Account) -> bool:
+    """Whether there is a fault to forgive, and no password or consent has to come first."""
+    faulty = account.health.pause is not None or account.health.breaker.failures > 0
+    return faulty and not account.awaits_password and not account.awaits_consent

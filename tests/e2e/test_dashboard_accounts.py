@@ -192,6 +192,44 @@ def test_a_form_without_its_token_does_nothing(
     assert service.account("main").health.pause is None
 
 
+def offered(page: TestResponse) -> set[str]:
+    """What the page offers of these: a button, or what opens a form."""
+    labels = re.findall(r"<(?:summary|button[^>]*)>([^<]+)</", page.text)
+    return {"Pause", "Keep it paused", "Resume", "Authorize"} & set(labels)
+
+
+@pytest.mark.parametrize(
+    ("matter", "labels"),
+    [
+        ("open", {"Pause"}),
+        ("by_hand", {"Resume"}),
+        ("auth_failed", {"Resume", "Keep it paused"}),
+        ("password_missing", set()),
+        ("needs_consent", {"Authorize"}),
+        ("quota", {"Resume", "Keep it paused"}),
+        ("unreachable", {"Resume", "Keep it paused"}),
+        ("inactive", set()),
+    ],
+)
+def test_an_account_offers_what_makes_sense_in_its_state(
+    troubled: Troubled, reader: Browser, matter: str, labels: set[str]
+) -> None:
+    page = reader.get(f"/dashboard/accounts/{troubled.ids[matter]}")
+
+    assert offered(page) == labels
+
+
+def test_all_that_is_shown_of_an_account_is_kept_fresh(troubled: Troubled, reader: Browser) -> None:
+    page = reader.get(f"/dashboard/accounts/{troubled.ids['open']}").text
+
+    parts = re.findall(r'<section id="\w+" class="live".*?</section>', page, re.DOTALL)
+    fresh = "".join(parts)
+
+    for heading in ("Used", "Waiting", "Settings", "Learned limits", "Inbox for reports"):
+        assert f"<h2>{heading}</h2>" in fresh
+    assert "<input" not in fresh  # a form's fields must stay as they were typed
+
+
 # -- done ------------------------------------------------------------------------------------------
 
 
@@ -241,7 +279,7 @@ def test_an_account_is_deleted_unless_mail_waits_for_it(
     gone = browser.post(f"/dashboard/accounts/{service.ids['main']}/delete")
 
     assert (held.status_code, gone.status_code) == (409, 303)
-    assert "2 emails wait on the SMTP configuration" in text_of(held)
+    assert "2 emails wait on the account" in text_of(held)
     assert [a.name for a in service.store.read(lambda tx: tx.accounts.all())] == ["busy"]
 
 

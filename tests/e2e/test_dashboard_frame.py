@@ -3,9 +3,11 @@
 import re
 from collections.abc import Mapping
 from html import unescape
+from pathlib import Path
 
 import pytest
 
+import entrypoints.http
 from adapters.fakes.clock import FakeClock
 from adapters.message_reader import BoundedMessageReader
 from adapters.sandbox_inbox import SandboxInbox
@@ -122,3 +124,27 @@ def test_the_sandbox_is_in_the_menu_for_who_may_open_it(
 
     assert menu(browser).get("Sandbox") == ("/sandbox" if shown else None)
     assert browser.get("/sandbox").status_code == (200 if shown else 403)
+
+
+# -- one word for one thing ------------------------------------------------------------------------
+
+OTHERS = {"email.html", "emails.html", "email_change.html", "story.py"}  # an email's own pages
+
+
+def test_pages_say_account_and_not_what_the_api_calls_it() -> None:
+    http = Path(entrypoints.http.__file__).parent
+    files = [*(http / "templates" / "dashboard").glob("*.html"), *(http / "dashboard").glob("*.py")]
+    found = [
+        file.name
+        for file in files
+        if file.name not in OTHERS and "SMTP configuration" in file.read_text()
+    ]
+    assert found == ["words.py"], "only the translation of errors names it"
+
+
+def test_an_error_of_a_use_case_says_account_too(application: Application) -> None:
+    browser = a_browser(application, accounts=frozenset({1}))
+
+    told = text_of(browser.get("/dashboard/audit"))
+
+    assert "limited to some accounts" in told

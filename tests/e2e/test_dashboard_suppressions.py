@@ -65,7 +65,7 @@ def test_each_entry_says_what_it_holds_for_why_and_until_when(
 
     assert f"{ADA} all mail the address does not exist, or its mailbox stayed full" in told
     assert "2026-01-05 09:00:00 UTC 2026-07-04 09:00:00 UTC" in told
-    assert f"{ADA} mail of the SMTP configuration news somebody put it on the list" in told
+    assert f"{ADA} mail of the account news somebody put it on the list" in told
     assert f"{BOB} mail of the topic news the recipient has unsubscribed" in told
     assert "for ever" in told
 

@@ -254,7 +254,7 @@ def test_a_test_saves_what_was_typed_and_sends_it(
     [
         ({"recipient": "me"}, 400, "Recipient: must have an @"),
         ({"recipient": ""}, 400, "Recipient: must not be empty"),
-        ({"account": "x"}, 400, "SMTP configuration: must be a number"),
+        ({"account": "x"}, 400, "Account: must be a number"),
         ({"value.points": "many"}, 400, "Values"),
         ({"body": "{{"}, 400, "Source"),
     ],

@@ -9,7 +9,7 @@ from application import Application
 from application.account_queries import AccountView
 from application.oauth.authorize import Begun, BegunDevice
 from application.upcoming import UpcomingQueue
-from domain.account.account import AccountState
+from domain.account.account import AccountState, may_resume, waits_for_person
 from domain.account.dkim_key import leaves_unsigned
 from domain.account.limits import Window
 from domain.account.oauth import Flow
@@ -101,6 +101,7 @@ class AccountsPages:
         forecast = self._account_queries.forecast(account_id, caller=caller)
         queue = self._upcoming.of_accounts([account_id], TONIGHT, caller=caller)[account_id]
         account, stored = view.account, view.credentials
+        waits = waits_for_person(account)
         client = account.oauth and account.oauth.complete(graph=by_graph(account))
         return page(
             "account.html",
@@ -114,6 +115,9 @@ class AccountsPages:
             client=client,
             authorized=client is not None and stored is not None and stored.may_ask(client),
             unsigned=unsigned(account) if leaves_unsigned(account, view.dkim) else None,
+            stands_still=account.health.opens_at(view.now) != view.now,
+            may_pause=(account.active and not waits) or "reason" in typed,
+            may_resume=may_resume(account),
             problems=texts,
             typed=typed,
         )

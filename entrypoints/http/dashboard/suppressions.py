@@ -144,7 +144,7 @@ def _scopes(accounts: Mapping[int, str], caller: Caller) -> Sequence[tuple[str, 
     """The scopes that this caller may choose, with their words."""
     of_all = [(EVERYTHING, "all mail"), (_OF_A_TOPIC, "mail of one topic")]
     of_accounts = [
-        (account_scope(account_id), f"mail of the SMTP configuration {name}")
+        (account_scope(account_id), f"mail of the account {name}")
         for account_id, name in accounts.items()
     ]
     return of_accounts if caller.accounts is not None else [*of_all, *of_accounts]

@@ -33,7 +33,7 @@ _LABELS: Final = {
     "values": "Values",
     "recipient": "Recipient",
     "to": "Recipient",
-    "account_id": "SMTP configuration",
+    "account_id": "Account",
 }
 
 
