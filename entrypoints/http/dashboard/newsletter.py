@@ -137,7 +137,8 @@ class NewsletterPages:
             )
         except InvalidInput as error:
             return document(None, told(error), "")
-        return document(preview, (), self._messages.harmless(preview.rendered.html))
+        html = self._messages.harmless(preview.rendered.html)
+        return document(preview, (), html, bare=True)
 
     def send(self) -> Response:
         """A few calls; then a page that goes on by itself, or by its button, or the report."""

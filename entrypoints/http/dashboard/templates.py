@@ -271,10 +271,17 @@ def _texts(error: EmailServiceError) -> Sequence[str]:
     return problems_of(error) if isinstance(error, InvalidInput) else [str(error)]
 
 
-def document(preview: Preview | None, problems: Sequence[str], html: str) -> Response:
-    """The document of the frame. *html* is harmless, and the frame lets it do nothing."""
+def document(
+    preview: Preview | None, problems: Sequence[str], html: str, *, bare: bool = False
+) -> Response:
+    """The document of the frame. *html* is harmless, and the frame lets it do nothing.
+
+    *bare*: without the subject and the plain text, which the page around it shows.
+    """
     shown = Markup(html)  # noqa: S704 - cleaned, and in a sandboxed frame
-    text = render_template("dashboard/preview.html", preview=preview, problems=problems, html=shown)
+    text = render_template(
+        "dashboard/preview.html", preview=preview, problems=problems, html=shown, bare=bare
+    )
     reply = frame(text)
     reply.headers["Cache-Control"] = "private, no-store"
     return reply
