@@ -17,7 +17,7 @@ from domain.errors import (
     NotFound,
 )
 from domain.mailbox import Mailbox
-from domain.suppression import is_suppressed
+from domain.suppression import is_of_topic, is_suppressed
 
 
 def check_fits(email: Email, account: Account) -> None:
@@ -54,11 +54,13 @@ def check_wanted(tx: Transaction, email: Email) -> None:
     Whoever is suppressed otherwise is left out by the claim.
     """
     subscription = tx.topics.of(email.id)
-    if subscription is not None and is_suppressed(
-        tx.suppressions.of([subscription.address]),
+    if subscription is None:
+        return
+    listed = tx.suppressions.of([subscription.address])
+    if is_suppressed(
+        [one for one in listed if is_of_topic(one)],
         topic=subscription.topic,
         account_id=email.account_id if email.pinned else None,
-        email_id=email.id,
         now=email.updated_at,
     ):
         raise Conflict(f"the recipient of email {email.id} gets no email of its topic any more")

@@ -349,7 +349,12 @@ def waiting(office: Office) -> int:
 
 
 def failed(office: Office) -> int:
-    office.play(Rule(Stage.RCPT, "550 5.1.1 no such user"))
+    """For an address that is on the suppression list from then on."""
+    return refused(office, "550 5.1.1 no such user")
+
+
+def refused(office: Office, reply: str = "550 5.7.1 not from you") -> int:
+    office.play(Rule(Stage.RCPT, reply))
     email_id = office.email()
     office.deliver()
     return email_id
@@ -431,7 +436,7 @@ def test_a_time_that_is_none_is_refused_and_kept_in_the_field(office: Office, se
 
 
 def test_a_failed_email_is_retried_through_another_account(office: Office) -> None:
-    email_id = failed(office)
+    email_id = refused(office)
     other = office.account(name="other", email_address="other@example.com")
     office.play()
 

@@ -94,17 +94,31 @@ def test_mail_that_waits_is_not_sent_to_who_has_bounced_meanwhile():
     ]
 
 
-def test_the_email_that_has_bounced_is_tried_again_if_a_client_asks_for_that():
+def test_a_retry_does_not_send_to_an_address_that_has_bounced():
     world = a_world()
     email_id = refused(world, "550 5.1.1 no such user")
-    other = world.submit(ADA)
+    before = listed(world)
+    attempts = world.sender.attempts
+    world.clock.tick(60)
+
+    world.application.email_changes.retry(email_id)
+    world.run()
+
+    email = world.email(email_id)
+    assert (email.status, email.reason_code) == (Status.FAILED, "suppressed")
+    assert world.sender.attempts == attempts, "no server was asked"
+    assert listed(world) == before, "since when it stands there stays"
+
+
+def test_a_retry_sends_once_the_address_is_removed_from_the_list():
+    world = a_world()
+    email_id = refused(world, "550 5.1.1 no such user")
+    world.application.suppressions.remove(Address.parse(ADA))
 
     world.application.email_changes.retry(email_id)
     world.run()
 
     assert world.email(email_id).status is Status.SENT
-    assert world.email(other).reason_code == "suppressed"
-    assert len(listed(world)) == 1
 
 
 def test_what_has_expired_is_removed_by_the_sweep_and_the_rest_stays():

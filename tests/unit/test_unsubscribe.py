@@ -433,7 +433,7 @@ def test_mail_that_failed_before_cannot_be_retried_after_an_unsubscription():
 
 def test_mail_of_a_topic_that_failed_can_be_retried_otherwise():
     world = a_world()
-    world.play(Rule(Stage.RCPT, "550 5.1.1 who", times=1))
+    world.play(Rule(Stage.RCPT, "550 5.7.1 spam", times=1))
     failed = world.submit(ADA, topic="news")
     world.run()
 
