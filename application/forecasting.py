@@ -84,10 +84,12 @@ class Forecasting:
             queues.add(ANY_ACCOUNT)
         return of_queues(queues, self._situation(queues))
 
-    def of_each(self, queues: Collection[int]) -> Mapping[int, Expected]:
-        """Of all that waits in each of these queues (0: the one of mail for any account)."""
+    def of_each(self, queues: Collection[int], *, until: datetime) -> Mapping[int, Expected]:
+        """Of all that waits in each of these queues (0: the one of mail for any account), with how
+        many of it go by *until*.
+        """
         situation = self._situation(queues)
-        return {queue: of_queues({queue}, situation) for queue in queues}
+        return {queue: of_queues({queue}, situation, until=until) for queue in queues}
 
     def windows_of(self, account: Account) -> Sequence[WindowUse]:
         """Of each window that has a limit what is used, and when other mail has room again."""

@@ -23,7 +23,8 @@ class UpcomingQueue:
     """Emails of one account, or with *account* None of those that any account may send.
 
     *waiting* are all of them, *scheduled* those that become due within the hours asked for, counted
-    up to `UPCOMING_COUNTED` of each priority. *expected* is when the last of all goes.
+    up to `UPCOMING_COUNTED` of each priority. *expected* is when the last of all goes, with how
+    many go within those hours.
     """
 
     account: Account | None
@@ -103,7 +104,7 @@ class Upcoming:
         """Of the queues of *depths*, in their order."""
         filled = [queue for queue, depth in depths.items() if depth]
         forecasting = Forecasting(tx, self._forecasts, now=now, caller=caller)
-        expected = forecasting.of_each(filled)
+        expected = forecasting.of_each(filled, until=until)
         scheduled = tx.backlog.scheduled(filled, after=now, until=until, most=UPCOMING_COUNTED)
         return [
             UpcomingQueue(

@@ -27,11 +27,13 @@ SLOTS: Final = 8  # a server that is slow is looked at so often in the shortest 
 
 @attrs.frozen(kw_only=True)
 class Drained:
-    """``at_once`` of the emails that were asked for go without waiting, the last one after ``last``
-    seconds: None if only a person can change that. ``limited_by`` held them up the longest.
+    """``at_once`` of the emails that were asked for go without waiting, ``in_time`` of them by the
+    time that was asked about, the last one after ``last`` seconds: None if only a person can change
+    that. ``limited_by`` held them up the longest.
     """
 
     at_once: int
+    in_time: int
     last: float | None
     limited_by: str | None
 
@@ -58,8 +60,12 @@ class Drain:
         *,
         now: datetime,
         fairness_every: int,
+        until: float = inf,
     ) -> None:
+        """*until*: the time that is asked about, in seconds from *now*."""
         self._lanes = lanes
+        self._until = until
+        self._in_time = 0
         self._every = fairness_every
         self._due: list[_Group] = []
         places = count()
@@ -93,7 +99,7 @@ class Drain:
 
     def _drained(self, last: float | None) -> Drained:
         worst = max(self._waited, key=lambda name: self._waited[name], default=None)
-        return Drained(at_once=self._at_once, last=last, limited_by=worst)
+        return Drained(at_once=self._at_once, in_time=self._in_time, last=last, limited_by=worst)
 
     def _become_due(self, at: float) -> None:
         while self._later and self._later[0][0] <= at:
@@ -138,7 +144,8 @@ class Drain:
         due = [group for group in self._due if group.of.queue in (ANY_ACCOUNT, lane.id)]
         if not due:
             return 0
-        taking = _Taking(lane, at, shared=shared, places=self._places(lane, at))
+        places = self._places(lane, at)
+        taking = _Taking(lane, at, shared=shared, places=places, until=self._until)
         number = taking.number(due)
         fair = fair_places(number, before=lane.claimed, every=self._every)
         before = {id(group): group.left for group in due if group.of.asked}
@@ -157,6 +164,7 @@ class Drain:
             return
         self._asked -= gone
         self._at_once += gone if at <= 0 else 0
+        self._in_time += taking.in_time
         self._last = max(self._last, taking.last_asked)
 
     def _places(self, lane: Lane, at: float) -> float:
@@ -203,15 +211,35 @@ class Drain:
         speed = sum(lane.steady(urgent=rest[last].urgent) for lane in lanes)
         if not speed:
             return None
+        self._in_time += _going(
+            rest, lanes[0], units=max(0.0, self._until - at) * speed, until=self._until
+        )
         units = sum(group.left * lanes[0].size(group.of) for group in rest[: last + 1])
         return max(at + units / speed, *(group.due for group in rest if group.of.asked))
 
 
-class _Taking:
-    """What one account takes at one time."""
+def _going(rest: Sequence[_Group], lane: Lane, *, units: float, until: float) -> int:
+    """How many of those that are asked for go with so many *units*, in this order."""
+    going = 0
+    for group in rest:
+        if group.due > until:
+            continue
+        size = lane.size(group.of)
+        number = int(min(group.left, units / size))
+        units -= number * size
+        going += number if group.of.asked else 0
+    return going
 
-    def __init__(self, lane: Lane, at: float, *, shared: int, places: float) -> None:
+
+class _Taking:
+    """What one account takes at one time; *in_time*: of what is asked for, by *until*."""
+
+    def __init__(
+        self, lane: Lane, at: float, *, shared: int, places: float, until: float = inf
+    ) -> None:
         self.taken = 0
+        self.in_time = 0
+        self._until = until
         self.last_asked = 0.0
         self._lane = lane
         self._at = at
@@ -256,3 +284,13 @@ class _Taking:
         self._lane.charge(done, units)
         if group.of.asked:
             self.last_asked = max(self.last_asked, done)
+            self.in_time += self._by_then(number)
+
+    def _by_then(self, number: int) -> int:
+        """How many of the last *number* that were taken are handed off by the time asked about."""
+        if self._at + self.taken / self._lane.per_second <= self._until:
+            return number
+        if self._at > self._until:
+            return 0
+        places = int((self._until - self._at) * self._lane.per_second)
+        return min(number, max(0, places - (self.taken - number)))

@@ -7,6 +7,7 @@ rule answers all three: `Drain`.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from math import inf
 
 import attrs
 
@@ -31,11 +32,13 @@ class Forecast:
 class Expected:
     """When the last of some emails goes, None if only a person can change what holds them up.
 
-    ``limited_by`` is what holds them up the longest, None if nothing does.
+    ``limited_by`` is what holds them up the longest, None if nothing does. ``in_time``: how many of
+    them go by the time that was asked about.
     """
 
     at: datetime | None
     limited_by: str | None = None
+    in_time: int = 0
 
 
 @attrs.frozen(kw_only=True)
@@ -66,12 +69,14 @@ def of_email(email: Email, places: Mapping[int, Place], situation: Situation) ->
     return _expected(situation, with_place(situation.groups, email, places))
 
 
-def of_queues(queues: Collection[int], situation: Situation) -> Expected:
-    """When nothing waits in these queues any more."""
+def of_queues(
+    queues: Collection[int], situation: Situation, *, until: datetime | None = None
+) -> Expected:
+    """When nothing waits in these queues any more; with *until* also how many go by then."""
     groups = [attrs.evolve(group, asked=group.queue in queues) for group in situation.groups]
     if not any(group.asked for group in groups):
         return Expected(at=situation.now)
-    return _expected(situation, groups)
+    return _expected(situation, groups, until=until)
 
 
 def accounts_for(queues: Collection[int], accounts: Sequence[Account]) -> Sequence[Account]:
@@ -83,15 +88,25 @@ def accounts_for(queues: Collection[int], accounts: Sequence[Account]) -> Sequen
     ]
 
 
-def _expected(situation: Situation, groups: Sequence[WaitingGroup]) -> Expected:
-    drained = _drain(situation, _lanes(situation), groups)
+def _expected(
+    situation: Situation, groups: Sequence[WaitingGroup], *, until: datetime | None = None
+) -> Expected:
+    drained = _drain(situation, _lanes(situation), groups, until=until)
     at = _moment(situation, drained.last)
-    return Expected(at=at, limited_by=drained.limited_by)
+    in_time = drained.in_time if until is not None else 0
+    return Expected(at=at, limited_by=drained.limited_by, in_time=in_time)
 
 
-def _drain(situation: Situation, lanes: Sequence[Lane], groups: Sequence[WaitingGroup]) -> Drained:
-    every = situation.fairness_every
-    return Drain(lanes, groups, now=situation.now, fairness_every=every).run()
+def _drain(
+    situation: Situation,
+    lanes: Sequence[Lane],
+    groups: Sequence[WaitingGroup],
+    *,
+    until: datetime | None = None,
+) -> Drained:
+    every, now = situation.fairness_every, situation.now
+    seconds = inf if until is None else (until - now).total_seconds()
+    return Drain(lanes, groups, now=now, fairness_every=every, until=seconds).run()
 
 
 def _lanes(situation: Situation) -> list[Lane]:
