@@ -703,6 +703,7 @@ class _Audit:
 
 
 def _summary(email: Email, labels: Labels) -> EmailSummary:
+    sent = email.status is Status.SENT
     return EmailSummary(
         id=email.id,
         subject=email.subject,
@@ -712,8 +713,14 @@ def _summary(email: Email, labels: Labels) -> EmailSummary:
         account_id=email.account_id,
         created_at=email.created_at,
         reason_code=email.reason_code,
+        eligible_at=email.eligible_at,
+        attempt_no=email.attempt_no,
+        pinned=email.pinned,
+        open_count=email.open_count,
         recipients=tuple(
             each.address for each in email.recipients if each.field is RecipientField.TO
         ),
         tags=labels.tags,
+        recipient_count=len(email.recipients) if sent else 0,
+        not_reached=email.not_reached if sent else 0,
     )

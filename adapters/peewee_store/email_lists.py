@@ -12,11 +12,13 @@ from adapters.peewee_store.queries import Prepared, given, literal
 from adapters.peewee_store.session import Session
 from adapters.peewee_store.tables import EmailRow
 from domain.email.listing import EmailSummary, FailedEmail, Page
+from domain.email.recipient import NOT_REACHED
 from domain.email.status import Status
 
 # by their own names: a plan of the database names what it reads
 _EMAIL: Final = EmailRow.alias("email")
 _HELD: Final = EmailRow.alias("email")
+_STATUS: Final = rows.SUMMARY_COLUMNS.index("status")
 _SENDING: Final = _EMAIL.status == literal("sending")
 _ROWS: Final = _EMAIL.select(*[getattr(_EMAIL, name) for name in rows.SUMMARY_COLUMNS]).order_by(
     _EMAIL.id.desc()
@@ -27,6 +29,11 @@ _TO: Final = (
 )
 _TAGS: Final = (
     "SELECT email_id, tag FROM email_tag WHERE email_id {among} ORDER BY email_id, position"
+)
+_MISSED: Final = ", ".join(f"'{status}'" for status in sorted(NOT_REACHED))
+_COUNTS: Final = (
+    f"SELECT email_id, COUNT(*), SUM(CASE WHEN fate IN ({_MISSED}) THEN 1 ELSE 0 END)"  # noqa: S608 - constants
+    " FROM recipient WHERE email_id {among} GROUP BY email_id"
 )
 FAILED: Final = (
     "SELECT id, account_id, reason_code, updated_at FROM email"
@@ -72,7 +79,7 @@ def page(
 
 
 def summaries(session: Session, found: Sequence[rows.Row]) -> tuple[EmailSummary, ...]:
-    """What a list shows of rows of SUMMARY_COLUMNS: two more queries for all of them."""
+    """What a list shows of rows of SUMMARY_COLUMNS: three more queries for all of them."""
     if not found:
         return ()
     among, ids = session.among([row[0] for row in found])
@@ -80,7 +87,23 @@ def summaries(session: Session, found: Sequence[rows.Row]) -> tuple[EmailSummary
     for place, query in enumerate((_TO, _TAGS)):
         for email_id, text in session.execute(query.format(among=among), ids).fetchall():
             of[email_id][place].append(text)
-    return tuple([rows.summary_of(row, *of[row[0]]) for row in found])
+    counts = _counts(session, [row[0] for row in found if row[_STATUS] == Status.SENT.value])
+    return tuple(
+        [
+            rows.summary_of(row, *of[row[0]], recipient_count=count, not_reached=missed)
+            for row in found
+            for count, missed in [counts.get(row[0], (0, 0))]
+        ]
+    )
+
+
+def _counts(session: Session, ids: Sequence[int]) -> Mapping[int, tuple[int, int]]:
+    """How many recipients these emails have, and how many of them were not reached."""
+    if not ids:
+        return {}
+    among, listed = session.among(ids)
+    counted = session.execute(_COUNTS.format(among=among), listed).fetchall()
+    return {email_id: (count, int(missed)) for email_id, count, missed in counted}
 
 
 def failed(session: Session, *, since: datetime, limit: int) -> Sequence[FailedEmail]:

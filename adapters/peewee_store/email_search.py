@@ -24,7 +24,7 @@ from adapters.peewee_store import email_lists, rows
 from adapters.peewee_store.rows import micros
 from adapters.peewee_store.session import Session, marks
 from domain.email.listing import Page, Search, lower_ascii
-from domain.email.status import Status
+from domain.email.status import WAITING, Status
 
 CANDIDATES: Final = 1_000
 _AT_ONCE: Final = 500
@@ -91,18 +91,34 @@ class _List:
             f" AND {self.table}.{self.column} = email.id LIMIT 1) IS NOT NULL"
         )
 
-    @property
-    def newest(self) -> str:
-        """The ids of a span, newest first."""
-        return (
+    def newest(self, span: _Span, most: int) -> tuple[str, tuple[Any, ...]]:
+        """The query for the ids of a span, newest first, and its values."""
+        text = (
             f"SELECT DISTINCT {self.column} AS id FROM {self.table} WHERE {self.where}"
             f" AND {self.column} >= ? AND {self.column} < ? ORDER BY {self.column} DESC LIMIT ?"
         )
+        return text, (*self.values, *span.values, most)
 
     @property
     def gathered(self) -> str:
         """The ids in the order of the index, to which that keeps the planner."""
         return f"SELECT id FROM email WHERE {self.where} ORDER BY {self.order} LIMIT ?"
+
+
+@attrs.frozen(kw_only=True)
+class _WaitingList(_List):
+    """All that wait: the index by status has a list for each of their statuses."""
+
+    where: str = rows.IS_WAITING
+
+    def newest(self, span: _Span, most: int) -> tuple[str, tuple[Any, ...]]:
+        parts = [
+            f"SELECT id FROM (SELECT id FROM email WHERE status = '{status}'"
+            f" AND status <> 'sending' AND id >= ? AND id < ? ORDER BY id DESC LIMIT ?) AS newest"
+            for status in sorted(WAITING)
+        ]
+        text = f"SELECT id FROM ({' UNION ALL '.join(parts)}) AS newest ORDER BY id DESC LIMIT ?"
+        return text, ((*span.values, most) * len(parts) + (most,))
 
 
 _ALL: Final = _List(where="1 = 1")
@@ -158,6 +174,10 @@ def _lists_of(session: Session, search: Search) -> Iterator[_List]:
         )
     if search.tag is not None:
         yield _List(table="email_tag", column="email_id", where="tag = ?", values=(search.tag,))
+    if search.queue is not None:
+        where = f"queue = ? AND {rows.IS_WAITING}"
+        yield _List(where=where, values=(search.queue,), order="priority, eligible_at, id")
+        yield _WaitingList()
     if search.subject is not None:
         yield _with_subject(session, lower_ascii(search.subject))
 
@@ -247,15 +267,15 @@ def _candidates(
             gathered = None if each.ordered else _gathered(session, each, span)
             if gathered is not None:
                 return gathered, each, True
-    found = session.execute(best.newest, (*best.values, *span.values, most)).fetchall()
+    found = session.execute(*best.newest(span, most)).fetchall()
     return [email_id for (email_id,) in found], best, len(found) < most
 
 
 def _depth(session: Session, of: _List, span: _Span) -> tuple[int, int]:
     """(0, how many emails it has), or if they are too many (1, the id that CANDIDATES reach)."""
+    text, values = of.newest(span, CANDIDATES)
     last, number = session.execute(
-        f"SELECT MIN(id), COUNT(*) FROM ({of.newest}) AS newest",
-        (*of.values, *span.values, CANDIDATES),
+        f"SELECT MIN(id), COUNT(*) FROM ({text}) AS newest", values
     ).fetchone()
     return (0, number) if number < CANDIDATES else (1, last)
 

@@ -319,10 +319,21 @@ SUMMARY_COLUMNS: Final = (
     "account_id",
     "created_at",
     "reason_code",
+    "eligible_at",
+    "attempt_no",
+    "queue",
+    "open_count",
 )
 
 
-def summary_of(row: Row, addresses: Sequence[str], tags: Sequence[str]) -> EmailSummary:
+def summary_of(
+    row: Row,
+    addresses: Sequence[str],
+    tags: Sequence[str],
+    *,
+    recipient_count: int = 0,
+    not_reached: int = 0,
+) -> EmailSummary:
     """One row of a list, from SUMMARY_COLUMNS, the addresses of the To line and the tags."""
     return EmailSummary(
         id=row[0],
@@ -333,8 +344,14 @@ def summary_of(row: Row, addresses: Sequence[str], tags: Sequence[str]) -> Email
         account_id=row[5],
         created_at=moment(row[6]),
         reason_code=row[7],
+        eligible_at=moment(row[8]),
+        attempt_no=row[9],
+        pinned=row[10] > 0,
+        open_count=row[11],
         recipients=tuple(map(_address, addresses)),
         tags=tuple(tags),
+        recipient_count=recipient_count,
+        not_reached=not_reached,
     )
 
 

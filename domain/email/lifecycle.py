@@ -5,7 +5,6 @@ the end of an attempt makes of an email is in `settlement`.
 """
 
 from datetime import datetime, timedelta
-from typing import Final
 
 import attrs
 
@@ -14,6 +13,7 @@ from domain.address import Address
 from domain.email.attempt import CRASHED
 from domain.email.recipient import (
     EXPIRED,
+    NOT_REACHED,
     Recipient,
     RecipientStatus,
     any_accepted,
@@ -24,10 +24,6 @@ from domain.email.retry import RetryPolicy
 from domain.email.status import PHASES, WAITING, Phase, Status, Transition, allows
 from domain.errors import IllegalTransition
 from domain.outcome.handoff import Envelope
-
-_NOT_REACHED: Final = frozenset(
-    {RecipientStatus.REJECTED, RecipientStatus.UNKNOWN, RecipientStatus.SUPPRESSED}
-)
 
 
 # without slots, so that `changed` and the store make one of a dictionary, and run no constructor
@@ -83,11 +79,19 @@ class Email:
         return tuple([r for r in self.recipients if r.status is RecipientStatus.OPEN])
 
     @property
+    def open_count(self) -> int:
+        """How many recipients the next attempt names."""
+        return len(self.open_recipients)
+
+    @property
     def partial(self) -> bool:
         """Sent, but not to all recipients."""
-        return self.status is Status.SENT and any(
-            recipient.status in _NOT_REACHED for recipient in self.recipients
-        )
+        return self.status is Status.SENT and self.not_reached > 0
+
+    @property
+    def not_reached(self) -> int:
+        """How many recipients did not get it and are not tried again by themselves."""
+        return sum(recipient.status in NOT_REACHED for recipient in self.recipients)
 
     def envelope(self, sender: Address) -> Envelope:
         """The envelope of the next attempt, handed off as *sender*."""

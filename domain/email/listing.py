@@ -7,16 +7,21 @@ from typing import Final
 import attrs
 
 from domain.address import Address
+from domain.email.backlog import queue_of
 from domain.email.labels import Labels
 from domain.email.lifecycle import Email
-from domain.email.status import Status
+from domain.email.status import WAITING, Status
 
 _LOWER_ASCII: Final = str.maketrans(ascii_uppercase, ascii_lowercase)
 
 
 @attrs.frozen(kw_only=True)
 class EmailSummary:
-    """One row of a list; *recipients* are those of the To line."""
+    """One row of a list; *recipients* are those of the To line.
+
+    *recipient_count* and *not_reached* tell of all recipients of one that was sent: they are 0 of
+    others. *open_count* recipients are not decided yet.
+    """
 
     id: int
     subject: str
@@ -26,8 +31,19 @@ class EmailSummary:
     account_id: int | None
     created_at: datetime
     reason_code: str | None
+    eligible_at: datetime
+    attempt_no: int
+    pinned: bool
+    open_count: int
     recipients: tuple[Address, ...]
     tags: tuple[str, ...] = ()
+    recipient_count: int = 0
+    not_reached: int = 0
+
+    @property
+    def partial(self) -> bool:
+        """Sent, but not to all recipients."""
+        return self.not_reached > 0
 
 
 @attrs.frozen(kw_only=True)
@@ -55,6 +71,7 @@ class Search:
     *recipient* is any of to, cc and bcc, *subject* the beginning of a subject; of both the case of
     ASCII letters does not matter. *metadata* are pairs of a key and a value, all of which an email
     must have. An email is found if it was created at *since* or later, and before *until*.
+    *queue*: those that wait in it, an account's id or 0 for the queue of mail for any account.
     """
 
     recipient: Address | None = None
@@ -63,6 +80,7 @@ class Search:
     subject: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    queue: int | None = None
 
     def __bool__(self) -> bool:
         """Whether anything is searched for."""
@@ -80,7 +98,11 @@ class Search:
             )
             and (self.since is None or email.created_at >= self.since)
             and (self.until is None or email.created_at < self.until)
+            and (self.queue is None or self._waits(email))
         )
+
+    def _waits(self, email: Email) -> bool:
+        return email.status in WAITING and queue_of(email) == self.queue
 
     def _is_to(self, email: Email) -> bool:
         wanted = lower_ascii(str(self.recipient))

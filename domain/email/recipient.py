@@ -41,6 +41,12 @@ class RecipientStatus(StrEnum):
     SUPPRESSED = "suppressed"  # wants no such mail; it is not tried
 
 
+# They did not get it, and are not tried again by themselves.
+NOT_REACHED: Final = frozenset(
+    {RecipientStatus.REJECTED, RecipientStatus.UNKNOWN, RecipientStatus.SUPPRESSED}
+)
+
+
 @attrs.frozen(kw_only=True)
 class Recipient:
     """One address of an email, its status and the reply that decided it."""

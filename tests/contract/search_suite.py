@@ -10,7 +10,7 @@ from application.ports.store import Store, Transaction
 from domain.email.labels import NO_LABELS, Labels, labels
 from domain.email.listing import Search
 from domain.email.recipient import RecipientField
-from domain.email.status import Status
+from domain.email.status import WAITING, Status
 from tests.builders import NOW, OCTETS, a_recipient, an_address, an_email, at
 
 PAIR = ("order", "1042")
@@ -113,6 +113,22 @@ class SearchContract:
 
         assert found(store, since=at(30)) == [7, 6, 4, 2]
         assert found(store, until=at(30)) == [5, 3, 1]
+
+    def test_what_waits_in_a_queue_is_found_whatever_its_waiting_status(self, store: Store) -> None:
+        for status in Status:
+            phase = {"phase": None, "instance": 1} if status is Status.SENDING else {}
+            add(store, status=status, account_id=1, pinned=True, **phase)
+            add(store, status=status, account_id=1, **phase)
+            add(store, status=status, account_id=2, pinned=True, **phase)
+        wait = [place for place, one in enumerate(Status) if one in WAITING]
+
+        assert found(store, queue=1) == sorted((3 * place + 1 for place in wait), reverse=True)
+        assert found(store, queue=0) == sorted((3 * place + 2 for place in wait), reverse=True)
+        assert found(store, queue=3) == []
+        assert found(store, queue=1, subject="Hello") == found(store, queue=1)
+        assert walked(store, Search(queue=1), status=Status.RETRY) == [
+            3 * list(Status).index(Status.RETRY) + 1
+        ]
 
     def test_what_is_searched_for_holds_beside_the_other_conditions(self, store: Store) -> None:
         tagged = labels(["a"], {})

@@ -1062,6 +1062,29 @@ class StoreContract(
         assert [first.next_before, second.next_before, third.next_before] == [4, 2, None]
         assert first.emails[0].subject == "s5"
 
+    def test_a_page_tells_how_many_recipients_of_sent_mail_were_not_reached(
+        self, store: Store
+    ) -> None:
+        fates = [*RecipientStatus, RecipientStatus.ACCEPTED]
+        recipients = tuple(
+            a_recipient(f"r{n}@example.org", status=fate) for n, fate in enumerate(fates)
+        )
+        store.write(
+            lambda tx: [
+                _add(tx, status=status, recipients=recipients, pinned=True, account_id=1)
+                for status in (Status.SENT, Status.FAILED)
+            ]
+        )
+        store.write(lambda tx: _add(tx, status=Status.SENT))
+
+        whole, failed, partial = store.read(lambda tx: tx.emails.page(limit=3)).emails
+
+        assert (partial.recipient_count, partial.not_reached) == (len(fates), 3)
+        assert (failed.recipient_count, failed.not_reached) == (0, 0)
+        assert (whole.recipient_count, whole.not_reached) == (1, 0)
+        assert (failed.pinned, whole.pinned, failed.open_count) == (True, False, 1)
+        assert (failed.eligible_at, failed.attempt_no) == (NOW, 0)
+
     def test_a_full_last_page_has_no_next_one(self, store: Store) -> None:
         store.write(lambda tx: [_add(tx) for _ in range(2)])
         page = store.read(lambda tx: tx.emails.page(limit=2))

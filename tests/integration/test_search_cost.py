@@ -43,6 +43,10 @@ QUESTIONS: Sequence[Question] = (
     {"search": Search(recipient=EVERYBODY), "key_id": 9},
     {"search": Search(tag="all"), "among": (9, 10)},
     {"search": Search(since=NOW, until=NOW)},
+    {"search": Search(queue=0)},
+    {"search": Search(queue=9)},
+    {"search": Search(queue=0, tag="all")},
+    {"search": Search(queue=0), "status": Status.QUEUED},
 )
 
 
