@@ -11,6 +11,7 @@ from application.delivery.due import room_at
 from application.delivery.whole_message import stored_messages
 from application.email_changes import seen_by
 from application.forecasting import Forecasting, ForecastPolicy
+from application.hold_ups import hold_ups_of
 from application.intake.routing import most_headroom
 from application.ports.store import StoreReader, Transaction
 from application.ports.system import Clock
@@ -193,6 +194,19 @@ class Queries:
         caller.require(Scope.READ)
         ids = [email.id for email in emails]
         return self._store.read_latest(lambda tx: tx.bounces.types_of(ids)) if ids else {}
+
+    def hold_ups(
+        self, emails: Sequence[EmailSummary], *, caller: Caller = LOCAL
+    ) -> Mapping[int, Gate]:
+        """What each of *emails* waits for, a page that this caller was given, by the email's id."""
+        caller.require(Scope.READ)
+        now = self._clock.now()
+        found = self._store.read_latest(
+            lambda tx: hold_ups_of(tx, emails, caller, windows=self._windows, now=now)
+        )
+        if caller.is_admin:
+            return found
+        return {email_id: redact_gate(gate) for email_id, gate in found.items()}
 
     def alerts(self, *, limit: int, caller: Caller = LOCAL) -> Sequence[AlertRecord]:
         """The last alert of each account and reason, the newest first. Forbidden without admin, or

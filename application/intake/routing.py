@@ -1,6 +1,6 @@
 """Which account an email goes by."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import Final
@@ -10,7 +10,7 @@ from application.ports.accounts import Ledger
 from application.ports.store import Transaction
 from domain.access import Caller
 from domain.account.account import LONGEST_FROM, Account, AccountState
-from domain.account.limits import WindowLengths, is_urgent
+from domain.account.limits import Window, WindowLengths, is_urgent
 from domain.errors import Conflict, FieldError, InvalidInput, MessageTooLarge
 from domain.mailbox import Mailbox
 
@@ -129,11 +129,26 @@ def most_headroom(
     urgent: bool,
     now: datetime,
 ) -> Account | None:
-    """The active account with the most room left in its limits; None if none is active.
+    """The active account with the most room left in its limits; None if none is active."""
+    return with_most_room(
+        accounts,
+        lambda account: ledger.used(account.id, windows) if account.limits.finite() else {},
+        urgent=urgent,
+        now=now,
+    )
 
-    Only *urgent* mail may use their reserves.
 
-    Accounts that are open now come before those that are paused or unreachable.
+def with_most_room(
+    accounts: Sequence[Account],
+    used: Callable[[Account], Mapping[Window, int]],
+    *,
+    urgent: bool,
+    now: datetime,
+) -> Account | None:
+    """The same with what is *used* of the limits of each.
+
+    Only *urgent* mail may use their reserves. Accounts that are open now come before those that are
+    paused or unreachable.
     """
     active = [account for account in accounts if account.active]
     usable = [a for a in active if a.state(now) is AccountState.OPEN] or active
@@ -141,8 +156,7 @@ def most_headroom(
         return next(iter(usable), None)
 
     def room(account: Account) -> tuple[int, int]:
-        used = ledger.used(account.id, windows) if account.limits.finite() else {}
-        return account.limits.room(used, urgent=urgent), -account.id
+        return account.limits.room(used(account), urgent=urgent), -account.id
 
     return max(usable, key=room)
 

@@ -2,14 +2,35 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Final, Protocol
 
 import attrs
 
 from domain.account.account import Account
 from domain.account.health import Pause
 from domain.account.limits import Window, is_urgent
-from domain.email.lifecycle import Email
-from domain.email.status import WAITING
+from domain.email.status import WAITING, Status
+
+IN_LINE: Final = "in_line"  # nothing holds it up
+
+
+class WaitingEmail(Protocol):
+    """What the gates ask of an email: the whole of it, or one row of a list."""
+
+    @property
+    def status(self) -> Status: ...
+
+    @property
+    def priority(self) -> int: ...
+
+    @property
+    def attempt_no(self) -> int: ...
+
+    @property
+    def eligible_at(self) -> datetime: ...
+
+    @property
+    def open_count(self) -> int: ...
 
 
 @attrs.frozen(kw_only=True)
@@ -31,7 +52,7 @@ class AccountUse:
 
 
 def gates(
-    email: Email, account: Account | None, use: AccountUse | None, *, now: datetime
+    email: WaitingEmail, account: Account | None, use: AccountUse | None, *, now: datetime
 ) -> Sequence[Gate]:
     """Every gate between *email* and its next attempt on *account*; none if it waits no more."""
     if email.status not in WAITING:
@@ -53,11 +74,16 @@ def gates(
     return [*found, *_account_gates(email, account, use, now=now)]
 
 
+def first_closed(gates: Sequence[Gate]) -> Gate:
+    """The one that an email waits for; `in_line`, which is open, if all are open."""
+    return next((gate for gate in gates if not gate.open), Gate(name=IN_LINE, open=True))
+
+
 def waiting_reason(gates: Sequence[Gate]) -> str | None:
     """The name of the first gate that is closed; `in_line` if all are open, None without gates."""
     if not gates:
         return None
-    return next((gate.name for gate in gates if not gate.open), "in_line")
+    return first_closed(gates).name
 
 
 def next_attempt_at(gates: Sequence[Gate], *, now: datetime) -> datetime | None:
@@ -100,7 +126,7 @@ def holdup(account: Account, use: AccountUse, *, now: datetime) -> Pause | None:
 
 
 def _account_gates(
-    email: Email, account: Account, use: AccountUse, *, now: datetime
+    email: WaitingEmail, account: Account, use: AccountUse, *, now: datetime
 ) -> Sequence[Gate]:
     health = account.health
     paused, broken = health.paused(now), health.breaker.is_open(now)
@@ -130,7 +156,7 @@ def _account_gates(
     for window, limit in limits.finite().items():
         used = use.used.get(window, 0)
         room = limits.room_in(window, used, urgent=urgent)
-        fits = limits.units(len(email.open_recipients)) <= room
+        fits = limits.units(email.open_count) <= room
         kept = 0 if urgent else limits.kept(limit)
         reserve = f", {kept} kept for priorities 1 and 2" if kept else ""
         found.append(
