@@ -264,6 +264,7 @@ def assemble(ports: Ports, rules: ServicePolicy, *, host: str, pid: int) -> Appl
         submission=submission,
         rehearsal=Rehearsal(store=ports.store, clock=ports.clock, submission=submission),
         email_changes=EmailChanges(
+            pseudonyms=pseudonyms,
             store=ports.store,
             clock=ports.clock,
             retry=rules.delivery.retry,

@@ -7,8 +7,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
+import attrs
+
 from application.ports.store import Store, Transaction
 from application.ports.system import Clock, Observe, Wake
+from application.pseudonyms import Pseudonyms
 from application.retry_checks import (
     check_account_exists,
     check_content,
@@ -17,8 +20,10 @@ from application.retry_checks import (
     check_sender,
     check_wanted,
 )
+from application.suppressing import entries_of, keys_of, unwanted
 from application.telling import save_email
 from domain.access import LOCAL, Caller, Scope
+from domain.address import Address
 from domain.email.lifecycle import Email
 from domain.email.rescheduling import rescheduled
 from domain.email.retry import RetryPolicy
@@ -33,6 +38,7 @@ from domain.errors import (
 )
 from domain.events import Event
 from domain.intake import errors_of_times
+from domain.suppression import by_address
 
 # what becomes of an email at a time
 Step: TypeAlias = Callable[[Transaction, Email, datetime], Email]
@@ -48,13 +54,29 @@ class Change(StrEnum):
     RESEND = "resend"
 
 
+@attrs.frozen(kw_only=True)
+class RetriedRecipients:
+    """Whom a retry sends to, and who gets nothing because of the suppression list."""
+
+    tried: tuple[Address, ...] = ()
+    suppressed: tuple[Address, ...] = ()
+
+
 class EmailChanges:
     """The use cases for one email."""
 
     def __init__(
-        self, *, store: Store, clock: Clock, retry: RetryPolicy, wake: Wake, observe: Observe
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        pseudonyms: Pseudonyms,
+        retry: RetryPolicy,
+        wake: Wake,
+        observe: Observe,
     ) -> None:
         self._store = store
+        self._pseudonyms = pseudonyms
         self._clock = clock
         self._retry = retry
         self._wake = wake
@@ -82,6 +104,39 @@ class EmailChanges:
             if Change.RESEND in found:
                 del found[Change.RETRY]
             return found
+
+        return self._store.read(work)
+
+    def retried_recipients(self, email_id: int, *, caller: Caller = LOCAL) -> RetriedRecipients:
+        """Whom a retry of the email would be for, as the list stands now. NotFound.
+
+        It asks what the next claim asks, which counts. None at all if it cannot be retried.
+        """
+        caller.require(Scope.SEND)
+        now = self._clock.now()
+        secret = self._pseudonyms.known()
+
+        def work(tx: Transaction) -> RetriedRecipients:
+            email = seen_by(caller, tx.emails.get(email_id))
+            try:
+                changed = email.retried(now=now, policy=self._retry)
+            except IllegalTransition:
+                return RetriedRecipients()
+            recipients = changed.open_recipients
+            found = entries_of(tx.suppressions, keys_of(recipients), secret=secret, wait=False)
+            topic = tx.topics.of(email_id) if found else None
+            out = unwanted(
+                recipients,
+                by_address(found),
+                topic=None if topic is None else topic.topic,
+                account_id=changed.account_id if changed.pinned else None,
+                bypassed=tx.details.of(email_id).bypassed,
+                now=now,
+            )
+            return RetriedRecipients(
+                tried=tuple(one.address for one in recipients if one.address not in out),
+                suppressed=tuple(one.address for one in recipients if one.address in out),
+            )
 
         return self._store.read(work)
 

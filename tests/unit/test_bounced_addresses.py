@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from adapters.fakes.sender import Rule
+from application.email_changes import RetriedRecipients
+from application.suppressions import Entry
 from domain.address import Address
 from domain.email.bounces import bounces
 from domain.email.recipient import RecipientStatus
@@ -108,6 +110,34 @@ def test_a_retry_does_not_send_to_an_address_that_has_bounced():
     assert (email.status, email.reason_code) == (Status.FAILED, "suppressed")
     assert world.sender.attempts == attempts, "no server was asked"
     assert listed(world) == before, "since when it stands there stays"
+
+
+@pytest.mark.parametrize("reason", list(SuppressionReason))
+def test_a_retry_says_before_whom_it_leaves_out(reason):
+    world = a_world()
+    world.play(Rule(Stage.RCPT, "550 5.7.1 no", times=2))
+    email_id = world.submit(ADA, GRACE, bypassed=frozenset({SuppressionReason.HARD_BOUNCE}))
+    world.run()
+    world.application.suppressions.put(Entry(address=Address.parse(ADA), reason=reason))
+
+    told = world.application.email_changes.retried_recipients(email_id)
+
+    bypassed = reason is SuppressionReason.HARD_BOUNCE
+    assert told.suppressed == (() if bypassed else (Address.parse(ADA),))
+    assert Address.parse(GRACE) in told.tried
+    world.play()
+    world.application.email_changes.retry(email_id)
+    world.run()
+    got = [one.status is RecipientStatus.ACCEPTED for one in world.email(email_id).recipients]
+    assert got == [bypassed, True]
+
+
+def test_of_an_email_that_cannot_be_retried_nobody_is_told():
+    world = a_world()
+    email_id = world.submit(ADA)
+    world.run()
+
+    assert world.application.email_changes.retried_recipients(email_id) == RetriedRecipients()
 
 
 def test_a_retry_sends_once_the_address_is_removed_from_the_list():
