@@ -188,6 +188,10 @@ class Page:
         still = {"name": "prefers-reduced-motion", "value": "reduce"}
         self._call("Emulation.setEmulatedMedia", features=[scheme, still])
 
+    def in_zone(self, zone: str) -> None:
+        """Be in a time zone such as Asia/Kolkata from the next page on."""
+        self._call("Emulation.setTimezoneOverride", timezoneId=zone)
+
     def settle(self, seconds: float = 0.2) -> None:
         """Let events arrive for that long."""
         deadline = monotonic() + seconds

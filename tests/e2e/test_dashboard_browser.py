@@ -186,6 +186,24 @@ def test_a_page_goes_to_the_login_when_its_key_is_revoked(world: World, browser:
     page.close()
 
 
+def test_fields_of_times_show_the_zone_of_the_reader_and_send_utc(
+    world: World, browser: Browser
+) -> None:
+    page = browser.page()
+    page.in_zone("Asia/Kolkata")
+    world.log_in(page)
+    page.goto(world.url("/dashboard/emails?since=2026-01-05T20:30"))
+
+    field = "document.querySelector('#f-since')"
+    assert page.evaluate(f"{field}.value") == "2026-01-06T02:00"
+    assert page.evaluate(f"{field}.labels[0].innerText") == "Accepted since (GMT+5:30)"
+    page.click_through("form.search button")
+    sent = page.evaluate("new URLSearchParams(location.search).get('since')")
+    assert sent == "2026-01-05T20:30"
+    assert page.evaluate(f"{field}.value") == "2026-01-06T02:00"
+    page.close()
+
+
 def test_a_page_works_without_scripts(world: World, browser: Browser, tmp_path: Path) -> None:
     page = browser.page(scripts=False)
     world.log_in(page)

@@ -4,6 +4,7 @@ import re
 from base64 import b64encode
 from collections.abc import Callable
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import attrs
@@ -223,8 +224,27 @@ def test_a_partial_email_says_who_did_not_get_it(office: Office) -> None:
 
     told = office.told(email_id)
 
-    assert "Sent, but not to all recipients" in told
+    assert "Sent, but 1 of 2 recipients was not reached" in told
+    assert "sent, 1 of 2 not reached" in told
     assert "eve@example.org: the receiving server says" in told
+    assert "sent, 1 of 2 not reached" in text_of(office.page("/dashboard/emails"))
+
+
+def test_a_refused_address_is_told_to_be_on_the_suppression_list(office: Office) -> None:
+    email_id = failed(office)
+
+    told = office.told(email_id)
+
+    assert f"{ADA}: on the suppression list since 2026-01-05 09:00:00 UTC" in told
+    assert "the address does not exist" in told
+    path = f"/dashboard/emails/{email_id}"
+    assert f'href="/dashboard/suppressions?address={ADA}"' in office.page(path).text
+
+
+def test_a_refused_address_that_is_not_on_the_list_is_told_without_it(office: Office) -> None:
+    email_id = refused(office)
+
+    assert "suppression list" not in office.told(email_id)
 
 
 def test_an_account_that_is_not_active_is_told(office: Office) -> None:
@@ -449,6 +469,50 @@ def test_a_failed_email_is_retried_through_another_account(office: Office) -> No
     )
 
 
+def test_a_retry_of_a_suppressed_address_is_told_before_and_sends_nothing(office: Office) -> None:
+    email_id = failed(office)
+    since = office.client.get("/api/suppressions").json
+    office.play()
+    office.clock.tick(60)
+    office.browser = a_browser(office.application)
+    path = f"/dashboard/emails/{email_id}/retry"
+
+    told = text_of(office.page(path))
+    assert office.change(email_id, "retry").status_code == 303
+    attempts = office.sender.attempts
+    office.deliver()
+
+    assert "Its recipient is on the suppression list now: nothing is sent" in told
+    assert (
+        f'href="/dashboard/suppressions?address={ADA}"'
+        in office.page(path.replace("/retry", "")).text
+    )
+    assert office.status(email_id) == "failed"
+    assert office.client.get(f"/api/emails/{email_id}").json["reason_code"] == "suppressed"
+    assert office.sender.attempts == attempts
+    assert office.client.get("/api/suppressions").json == since
+
+
+def test_a_retry_names_those_who_get_nothing_beside_the_others(office: Office) -> None:
+    office.play(Rule(Stage.RCPT, "550 5.7.1 not from you"))
+    email_id = office.email(recipients=[ADA, "eve@example.org"])
+    office.deliver()
+    office.client.post("/api/suppressions", json={"address": ADA, "reason": "manual"})
+
+    told = text_of(office.page(f"/dashboard/emails/{email_id}/retry"))
+
+    assert (
+        f"Some of its recipients are on the suppression list now. Nothing is sent to these: {ADA}"
+        in told
+    )
+    assert "eve@example.org" not in told
+
+
+def test_a_retry_of_what_nobody_suppressed_has_no_warning(office: Office) -> None:
+    told = text_of(office.page(f"/dashboard/emails/{refused(office)}/retry"))
+    assert "suppression list" not in told
+
+
 def test_a_retry_through_an_account_that_is_not_there_is_refused(office: Office) -> None:
     email_id = failed(office)
 
@@ -480,7 +544,7 @@ def test_why_a_retry_is_impossible_is_told(office: Office) -> None:
 
 
 def subjects(reply: TestResponse) -> list[str]:
-    return re.findall(r'/dashboard/emails/\d+">([^<]+)</a>', reply.text)
+    return re.findall(r'/dashboard/emails/\d+(?:\?back=[^"]*)?">([^<]+)</a>', reply.text)
 
 
 @pytest.mark.parametrize(
@@ -543,6 +607,111 @@ def test_the_list_is_read_page_by_page(office: Office) -> None:
     assert subjects(second) == ["No. 1", "No. 0"]
     assert 'rel="next"' not in second.text
     assert "tag=many" in older
+
+
+def test_the_way_back_leads_to_the_search(office: Office) -> None:
+    email_id = office.email(subject="Hello & <b>", tags=["many"])
+    searched = office.page("/dashboard/emails?tag=many&status=queued")
+    (link,) = re.findall(rf'href="(/dashboard/emails/{email_id}[^"]*)"', searched.text)
+
+    page = office.page(unescape(link))
+    change = office.page(
+        re.findall(rf'href="(/dashboard/emails/{email_id}/cancel[^"]*)"', page.text)[0]
+    )
+    done = office.browser.post(
+        unescape(re.findall(r'<form method="post" action="([^"]*cancel[^"]*)"', change.text)[0])
+    )
+
+    assert back_of(page) == "/dashboard/emails?tag=many&status=queued"
+    assert back_of(office.page(done.headers["Location"])) == back_of(page)
+
+
+def test_without_a_search_the_way_back_leads_to_all_emails(office: Office) -> None:
+    email_id = office.email()
+    listed = office.page("/dashboard/emails")
+
+    assert f'href="/dashboard/emails/{email_id}"' in listed.text
+    assert back_of(office.page(f"/dashboard/emails/{email_id}")) == "/dashboard/emails"
+
+
+@pytest.mark.parametrize(
+    ("back", "leads_to"),
+    [
+        ("https://evil.example", "/dashboard/emails"),
+        ("//evil.example/", "/dashboard/emails"),
+        ("javascript:alert(1)", "/dashboard/emails"),
+        ("_external=1&_scheme=javascript&_anchor=x&endpoint=y", "/dashboard/emails"),
+        ("tag=a&next=https://evil.example", "/dashboard/emails?tag=a"),
+        ('tag="><script>alert(1)</script>', None),
+        ("tag=" + "x" * 5000, "/dashboard/emails"),
+        ("&".join(f"tag={n}" for n in range(99)), "/dashboard/emails"),
+    ],
+)
+def test_the_way_back_leads_nowhere_else(office: Office, back: str, leads_to: str | None) -> None:
+    email_id = office.email()
+
+    reply = office.browser.get(f"/dashboard/emails/{email_id}", query_string={"back": back})
+
+    assert reply.status_code == 200
+    assert back_of(reply).startswith("/dashboard/emails")
+    assert leads_to in (None, back_of(reply))
+    assert "<script>alert" not in reply.text
+
+
+def back_of(reply: TestResponse) -> str:
+    (found,) = re.findall(r'<p class="back"><a href="([^"]*)">', reply.text)
+    return unescape(found)
+
+
+def test_waiting_rows_say_why_they_wait(office: Office) -> None:
+    office.account(name="small", email_address="small@example.com", hourly_limit=1)
+    for _ in range(2):
+        office.email(subject="limited", smtp_config_id=2)
+    office.deliver()
+    office.email(subject="later", send_at="2026-01-06T09:00:00Z", smtp_config_id=1)
+    office.client.post("/api/smtp-configs/1/pause", json={})
+    office.email(subject="held", smtp_config_id=1)
+
+    text = text_of(office.page("/dashboard/emails"))
+
+    assert "The SMTP configuration is paused: somebody paused it" in text
+    assert "Its time has not come yet, until 2026-01-06 09:00:00 UTC" in text
+    assert "The limit of this hour is used up" in text
+
+
+def test_the_emails_that_wait_for_an_account_are_a_list(office: Office) -> None:
+    office.account(name="other", email_address="other@example.com")
+    office.email(subject="Sent", smtp_config_id=1)
+    office.deliver()
+    office.email(subject="First", smtp_config_id=1)
+    office.email(subject="Second", smtp_config_id=2, send_at="2026-01-06T09:00:00Z")
+    office.email(subject="Any")
+
+    assert subjects(office.page("/dashboard/emails?queue=1")) == ["First"]
+    assert subjects(office.page("/dashboard/emails?queue=2")) == ["Second"]
+    assert subjects(office.page("/dashboard/emails?queue=0")) == ["Any"]
+    assert office.browser.get("/dashboard/emails?queue=x").status_code == 400
+
+
+def test_the_conditions_are_told_in_words_and_local_times(office: Office) -> None:
+    email_id = office.email(send_at="2026-01-06T09:00:00Z", smtp_config_id=1)
+    office.client.post("/api/smtp-configs/1/pause", json={})
+
+    page = office.page(f"/dashboard/emails/{email_id}")
+    table = text_of(page).partition("Why it waits")[2].partition("Timeline")[0]
+
+    assert "T09:00:00Z" not in table
+    assert "by_hand" not in table
+    assert "the SMTP configuration is not paused no somebody paused it" in table
+    assert '<td data-label="Until"><time datetime="2026-01-06T09:00:00Z">' in page.text
+
+
+def test_fields_of_times_say_their_zone(office: Office) -> None:
+    email_id = office.email()
+    pages = ["/dashboard/emails", f"/dashboard/emails/{email_id}/reschedule"]
+    for page in map(office.page, pages):
+        fields = re.findall(r'<label for="([^"]+)">[^<]*\(<span data-zone>UTC</span>\)', page.text)
+        assert fields == re.findall(r'<input id="([^"]+)"[^>]*data-utc', page.text) != []
 
 
 def test_a_cursor_that_was_made_up_is_refused(office: Office) -> None:

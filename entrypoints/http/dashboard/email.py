@@ -14,9 +14,11 @@ from domain.errors import ContentPurged, Forbidden, NotFound
 from domain.message.letter import Letter
 from domain.suppression import Suppression
 from entrypoints.explaining import CONDITIONS, reason
+from entrypoints.http.dashboard.gate_words import gate_detail
 from entrypoints.http.dashboard.page import POLL, caller_of_page, page
 from entrypoints.http.dashboard.story import BOUNCES, RECIPIENTS, bounces_by_position, story_of
 from entrypoints.http.dashboard.timeline import timeline
+from entrypoints.http.dashboard.way_back import carried, list_address
 from entrypoints.http.message_parts import (
     MOST_SOURCE,
     frame,
@@ -28,7 +30,7 @@ from entrypoints.http.requests import the_request
 
 MOST_EVENTS: Final = 100
 TABS: Final = {"html": "HTML", "text": "Text", "headers": "Headers", "source": "Source"}
-_MOST_LOOKED_UP: Final = 5  # suppressed recipients whose entries of the list are shown
+_MOST_LOOKED_UP: Final = 5  # recipients whose entries of the suppression list are shown
 _PRIVATE: Final = "private, no-store"
 
 
@@ -69,7 +71,10 @@ class OneEmailPages:
             view=view,
             story=story_of(view),
             entries=timeline(view, events),
-            suppressed=self._entries(view),
+            listed=self._entries(view),
+            gate_detail=gate_detail,
+            back=carried(),
+            list_address=list_address(carried()),
             recipient_words=RECIPIENTS,
             bounce_words=BOUNCES,
             bounces=bounces_by_position(view),
@@ -117,12 +122,22 @@ class OneEmailPages:
         return source_of(octets) + (f"\n… and {left} more octets" if left > 0 else "")
 
     def _entries(self, view: EmailView) -> Sequence[tuple[Address, Sequence[Suppression]]]:
-        """The first suppressed recipients with what this caller may see of them on the list now."""
-        found: list[tuple[Address, Sequence[Suppression]]] = []
-        for one in view.email.recipients:
-            if one.status is RecipientStatus.SUPPRESSED and len(found) < _MOST_LOOKED_UP:
-                found.append((one.address, self._entries_of(one.address)))
-        return found
+        """The first recipients who did not get it, or of whom a report came back, with what this
+        caller may see of them on the suppression list now. Who was suppressed is told of in any
+        case.
+        """
+        reported = bounces_by_position(view)
+        missed = [
+            one
+            for position, one in enumerate(view.email.recipients)
+            if one.status is not RecipientStatus.ACCEPTED or position in reported
+        ]
+        looked_up = [(one, self._entries_of(one.address)) for one in missed[:_MOST_LOOKED_UP]]
+        return [
+            (one.address, entries)
+            for one, entries in looked_up
+            if entries or one.status is RecipientStatus.SUPPRESSED
+        ]
 
     def _entries_of(self, address: Address) -> Sequence[Suppression]:
         try:

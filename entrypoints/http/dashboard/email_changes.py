@@ -6,10 +6,12 @@ from flask import Blueprint, Response
 
 from application import Application
 from application.email_changes import Change
+from domain.email.status import TERMINAL
 from domain.errors import Conflict, EmailServiceError, FieldError, InvalidInput, StaleAttempt
 from entrypoints.http.dashboard.email import CHANGES
 from entrypoints.http.dashboard.fields import moment, number
 from entrypoints.http.dashboard.page import caller_of_page, go_to, page
+from entrypoints.http.dashboard.way_back import carried
 from entrypoints.http.requests import the_request
 
 WHAT_IT_DOES: Final = {
@@ -31,6 +33,7 @@ DONE: Final = {
     Change.CANCEL: "email-cancelled",
 }
 _BY_AN_ACCOUNT: Final = frozenset({Change.RETRY, Change.RESEND})
+MOST_NAMED: Final = 5  # addresses
 _NOT_NOW: Final = (
     "This email cannot be changed so as it stands now. Its page says what can be done."
 )
@@ -61,7 +64,7 @@ class EmailChangePages:
         except (InvalidInput, Conflict, StaleAttempt) as error:
             status = 400 if isinstance(error, InvalidInput) else 409
             return self._form(email_id, wanted, status=status, error=error)
-        return go_to("email", done=DONE[wanted], email_id=email_id)
+        return go_to("email", done=DONE[wanted], email_id=email_id, back=carried())
 
     def _do(self, email_id: int, change: Change) -> None:
         form, caller = the_request().form, caller_of_page()
@@ -98,8 +101,12 @@ class EmailChangePages:
         if error is None and possible.get(change, _NOT_NOW):
             problems = [possible.get(change) or _NOT_NOW]
             status = 409
+        again = change in _BY_AN_ACCOUNT and view.email.status in TERMINAL
         return page(
             "email_change.html",
+            retried=self._changes.retried_recipients(email_id, caller=caller) if again else None,
+            most_named=MOST_NAMED,
+            back=carried(),
             status=status,
             place="dashboard.emails",
             view=view,

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, url_for
 
 from application import Application
 from domain.address import Address
+from domain.email.claim_policy import ANY_ACCOUNT
 from domain.email.listing import Page, Search
 from domain.email.status import Status
 from domain.errors import FieldError, InvalidInput
@@ -15,15 +16,16 @@ from entrypoints.addresses import email_address
 from entrypoints.explaining import reason
 from entrypoints.http.cursors import cursor_after, email_id_before
 from entrypoints.http.dashboard.fields import line, moment, number
+from entrypoints.http.dashboard.gate_words import short_reason
 from entrypoints.http.dashboard.page import caller_of_page, page
 from entrypoints.http.dashboard.story import BOUNCES
+from entrypoints.http.dashboard.way_back import CURSOR, FIELDS, query_of
 from entrypoints.http.dashboard.words import STATUSES
 from entrypoints.http.requests import the_request
 
 T = TypeVar("T")
 
 ROWS: Final = 50
-_FIELDS: Final = ("recipient", "subject", "tag", "status", "account", "since", "until")
 
 
 @attrs.frozen(kw_only=True)
@@ -49,9 +51,9 @@ class EmailPages:
     def emails(self) -> Response:
         """One page, newest first; 400 with what was typed if it cannot be searched for."""
         asked, caller = the_request(), caller_of_page()
-        typed = {name: asked.args.get(name, "") for name in _FIELDS}
+        typed = {name: asked.args.get(name, "") for name in FIELDS}
         names = self._account_queries.account_names(caller=caller)
-        cursor = asked.args.get("cursor")
+        cursor = asked.args.get(CURSOR)
         before = None if cursor is None else email_id_before(cursor)
         found = Page(())
         problems: Mapping[str, str] = {}
@@ -78,6 +80,9 @@ class EmailPages:
             accounts=names,
             emails=found.emails,
             reason=reason,
+            hold_ups=self._queries.hold_ups(found.emails, caller=caller),
+            short_reason=short_reason,
+            back=query_of(typed | {CURSOR: cursor or ""}),
             reports=self._queries.reports(found.emails, caller=caller),
             report_words=BOUNCES,
             older=_address(typed, found.next_before),
@@ -102,6 +107,7 @@ def wanted_of(typed: Mapping[str, str]) -> Wanted:
         tag=read("tag", line),
         since=read("since", moment),
         until=read("until", moment),
+        queue=read("queue", _queue),
     )
     status = read("status", _status)
     account_id = read("account", number)
@@ -125,11 +131,15 @@ def _status(field: str, text: str) -> Status | None:
     return Status(text) if text else None
 
 
+def _queue(field: str, text: str) -> int | None:
+    return ANY_ACCOUNT if text.strip() == str(ANY_ACCOUNT) else number(field, text)
+
+
 def _address(typed: Mapping[str, str], before: int | None = 0) -> str | None:
     """The address of the page with the emails before that one; without one, None."""
     if before is None:
         return None
     given: dict[str, Any] = {name: value for name, value in typed.items() if value}
     if before:
-        given["cursor"] = cursor_after(before)
+        given[CURSOR] = cursor_after(before)
     return url_for("dashboard.emails", **given)

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from application.queries import EmailView
 from domain.bounce.bounce import Bounce, BounceType
-from domain.email.gates import Gate
+from domain.email.gates import IN_LINE, Gate
 from domain.email.lifecycle import Email
 from domain.email.recipient import (
     EXPIRED,
@@ -20,6 +20,8 @@ from domain.email.recipient import (
 )
 from domain.email.status import WAITING, Status
 from entrypoints.explaining import reason, waits_for
+from entrypoints.http.dashboard import words
+from entrypoints.http.dashboard.gate_words import gate_line
 from entrypoints.http.dashboard.words import Word, time
 
 RECIPIENTS: Final = {
@@ -39,7 +41,6 @@ _WAITS_FOR_A_PERSON: Final = {
     "account_inactive": "Activate the SMTP configuration, or retry the email through another one.",
     "account_paused": "Look at the SMTP configuration: it says what to do. Then resume it.",
 }
-_NOT_SAID_AGAIN: Final = frozenset({"scheduled", "retry_delay"})  # their detail is their time
 _MOST_LINES: Final = 5
 
 
@@ -82,7 +83,9 @@ def _sent(view: EmailView) -> Story:
     lines += _reported(delayed, email, "A report came back: not delivered yet to {}")
     if email.partial:
         lines += _not_reached(email)
-        return Story("Sent, but not to all recipients", "bad", tuple(lines), _if_suppressed(email))
+        of, missed = len(email.recipients), email.not_reached
+        headline = f"Sent, but {words.of_recipients(missed, of)} not reached"
+        return Story(headline, "bad", tuple(lines), _if_suppressed(email))
     if complained:
         return Story("Sent, and a recipient called it spam", "bad", tuple(lines))
     headline = "Sent: the mail server accepted it"
@@ -197,8 +200,8 @@ def _if_suppressed(email: Email) -> tuple[str, ...]:
 def _waiting(view: EmailView) -> Story:
     email = view.email
     closed = [gate for gate in view.gates if not gate.open]
-    first = closed[0].name if closed else "in_line"
-    if first == "in_line":
+    first = closed[0].name if closed else IN_LINE
+    if first == IN_LINE:
         headline = "Waiting: it is next"
     elif first == "scheduled":
         headline = "Scheduled: it is sent later"
@@ -206,7 +209,7 @@ def _waiting(view: EmailView) -> Story:
         headline = "It will be tried again"
     else:
         headline = f"Waiting: {waits_for(first)}"
-    lines = [_of_gate(gate, view) for gate in closed[:_MOST_LINES]]
+    lines = [gate_line(gate, through=_at(gate, view)) for gate in closed[:_MOST_LINES]]
     if email.attempt_no and email.reason_code:
         said = f" The server said: {email.error_message}" if email.error_message else ""
         lines.append(f"The last attempt ended so: {reason(email.reason_code)}.{said}")
@@ -216,24 +219,8 @@ def _waiting(view: EmailView) -> Story:
     return Story(headline, "wait", tuple(lines), tuple(advice))
 
 
-def _of_gate(gate: Gate, view: EmailView) -> str:
-    text = waits_for(gate.name)
-    detail = _detail(gate)
-    through = f" at {view.account.name}" if view.account and gate.name.endswith("_limit") else ""
-    text = f"{text[0].upper()}{text[1:]}{through}{detail and f' ({detail})'}"
-    if gate.until is None:
-        return f"{text}."
-    return Markup("{}, until {}.").format(text, time(gate.until))
-
-
-def _detail(gate: Gate) -> str:
-    """What is known of it beyond its time. Of a pause it begins with the code of the reason."""
-    if gate.name in _NOT_SAID_AGAIN:
-        return ""
-    if gate.name != "account_paused":
-        return gate.detail
-    code, _, said = gate.detail.partition(": ")
-    return f"{reason(code)}: {said}" if said else reason(code)
+def _at(gate: Gate, view: EmailView) -> str:
+    return f" at {view.account.name}" if view.account and gate.name.endswith("_limit") else ""
 
 
 def _forecast(view: EmailView) -> Iterator[str]:

@@ -82,6 +82,18 @@ def status(value: Status) -> Word:
     return STATUSES[value]
 
 
+def status_of(value: Status, *, recipients: int, not_reached: int) -> Word:
+    """The same, and how many *recipients* did not get an email that was sent."""
+    if value is not Status.SENT or not not_reached:
+        return status(value)
+    return Word(f"sent, {not_reached} of {recipients} not reached", "bad")
+
+
+def of_recipients(number_of: int, of: int) -> str:
+    """So many of its recipients, as the subject of a sentence in the past."""
+    return f"{number_of} of {of} recipients {'was' if number_of == 1 else 'were'}"
+
+
 def state(value: AccountState) -> Word:
     """The word for the state of an account."""
     return STATES[value]

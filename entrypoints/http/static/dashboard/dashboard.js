@@ -30,14 +30,37 @@ const local = new Intl.DateTimeFormat(undefined, {
   year: "numeric", month: "short", day: "numeric",
   hour: "numeric", minute: "2-digit", second: "2-digit", timeZoneName: "short",
 });
+const short = {
+  hour: new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" }),
+  day: new Intl.DateTimeFormat(undefined, { weekday: "short", day: "numeric" }),
+};
 const show = (root) => {
   for (const time of root.querySelectorAll("time[datetime]:not([title])")) {
-    time.title = time.textContent;
-    time.textContent = local.format(new Date(time.dateTime));
+    const format = short[time.dataset.shown];
+    time.title = format ? `${time.textContent} UTC` : time.textContent;
+    time.textContent = (format ?? local).format(new Date(time.dateTime));
+  }
+  for (const zone of root.querySelectorAll("[data-zone]")) {
+    zone.textContent = local.formatToParts(new Date()).find((part) => part.type === "timeZoneName").value;
   }
 };
 show(document);
 document.addEventListener("htmx:after:swap", () => show(document));
+
+// A field for a time holds UTC: it shows the reader's zone, and UTC is what is sent.
+const toField = (when, minutes) => new Date(when.getTime() - minutes * 60000).toISOString().slice(0, 16);
+for (const field of document.querySelectorAll("input[data-utc]")) {
+  const when = new Date(`${field.defaultValue}Z`);
+  if (!Number.isNaN(when.getTime()) && field.value === field.defaultValue) {
+    field.value = toField(when, when.getTimezoneOffset());
+  }
+}
+document.addEventListener("formdata", (event) => {
+  for (const field of event.target.querySelectorAll("input[data-utc]")) {
+    const when = new Date(field.value);
+    if (field.name && !Number.isNaN(when.getTime())) event.formData.set(field.name, toField(when, 0));
+  }
+});
 
 // A newsletter goes on by itself, page after page.
 document.querySelector("form[data-goes-on]")?.requestSubmit();
