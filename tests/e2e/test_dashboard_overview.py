@@ -41,7 +41,10 @@ def needs(browser: Browser) -> list[str]:
         ("inactive is switched off and 2 emails wait", "make it active"),
         ("The provider of learned refused mail after 480 in a day", "limit for a day to 480"),
         ("The inbox of inbox cannot be read", "Check its server and password"),
-        ("4 emails failed: the recipient does not exist", "Correct or remove the addresses"),
+        (
+            "4 emails failed in the last 24 hours: the recipient does not exist",
+            "Correct or remove the addresses",
+        ),
         ("80 emails wait, and the queue grows", "raise its limits"),
         ("Webhook 1 is disabled: no call has succeeded", "Mend its receiver"),
         ("An alert about queue growing could not be sent", "Keep a second account"),
@@ -92,8 +95,45 @@ def test_a_stranger_reads_what_goes_out_tonight(browser: Browser) -> None:
     text = text_of(browser.get("/dashboard"))
     tonight = text[text.index("What goes out tonight") : text.index("By the hour")]
     assert "80 emails wait in all; 5 of them are scheduled for the next 12 hours" in tonight
-    assert re.search(r"open 75 5 2026-01-05 15:00:00 UTC", tonight)
-    assert "auth_failed 3 0 not before a person acts a pause of the account" in tonight
+    assert re.search(r"open 75 5 75 2026-01-05 15:00:00 UTC", tonight)
+    assert "auth_failed 3 0 0 not before a person acts a pause of the account" in tonight
+
+
+def test_a_row_of_tonight_says_how_many_go_and_leads_to_its_emails() -> None:
+    service = a_quiet_service()
+    account_id = service.add("small", limits=Limits(daily=None, hourly=2))
+    service.wait(40, account_id)
+    service.wait(3)
+    browser = a_browser(service.application)
+
+    page = browser.get("/dashboard")
+
+    assert re.search(r"small 40 0 2\d 2026", text_of(page))
+    assert "Goes by then" in text_of(page)
+    for queue, number in ((account_id, 40), (0, 3)):
+        (href,) = re.findall(rf'href="(/dashboard/emails\?queue={queue})"', page.text)
+        assert browser.get(href).text.count('<th scope="row">') == number
+
+
+def test_the_axes_of_the_plot_have_values_and_hours(browser: Browser) -> None:
+    day, week = browser.get("/dashboard").text, browser.get("/dashboard?range=7d").text
+
+    assert re.findall(r'data-shown="hour">(\d\d:\d\d)</time>', day) == [
+        "10:00", "14:00", "18:00", "22:00", "02:00", "06:00",
+    ]  # fmt: skip
+    assert len(re.findall(r'data-shown="day">\w{3} \d\d</time>', week)) == 7
+    for page in (day, week):
+        values = re.findall(r'<p class="values[^>]*>(.*?)</p>', page)[0]
+        assert re.findall(r"<span>(\d+)</span>", values)[-1] == "0"
+        assert "Emails in each hour" in page
+        assert "(<span data-zone>UTC</span>), from <time" in page
+
+
+def test_figures_say_that_they_count_emails(browser: Browser) -> None:
+    text = text_of(browser.get("/dashboard"))
+    for heading in ("Emails waiting", "Emails sent", "Emails failed", "Emails accepted"):
+        assert heading in text
+    assert "An email counts when it ends" in text
 
 
 def test_what_the_limits_let_go_later_is_told_with_the_limit_that_holds_it_up() -> None:
@@ -101,7 +141,7 @@ def test_what_the_limits_let_go_later_is_told_with_the_limit_that_holds_it_up() 
     service.add("small", limits=Limits(daily=100, hourly=10))
     service.wait(25, service.ids["small"])
     text = text_of(a_browser(service.application).get("/dashboard"))
-    assert re.search(r"small 25 0 2026-01-05 11:00:0\d UTC the limit for an hour", text)
+    assert re.search(r"small 25 0 25 2026-01-05 11:00:0\d UTC the limit for an hour", text)
 
 
 def test_mail_for_any_account_and_many_queues_are_told_in_sums() -> None:
@@ -123,7 +163,7 @@ def test_the_figures_and_the_plot_count_what_happened() -> None:
 
     text = text_of(browser.get("/dashboard"))
 
-    assert "Failed 3" in text
+    assert "Emails failed 3" in text
     assert "0 sent 3 failed 0 accepted" in text
     assert "2026-01-05 08:00:00 UTC 0 0 3" in text
     week = browser.get("/dashboard?range=7d").text

@@ -91,7 +91,7 @@ def _texts(need: Need) -> tuple[str, str]:
             )
         case NeedKind.EMAILS_FAILED:
             reason = reasons.of_emails(need.reason)
-            return f"{waiting} failed: {reason.what}", reason.advice
+            return f"{waiting} failed in the last 24 hours: {reason.what}", reason.advice
         case NeedKind.LEARNED_LIMIT:
             return _of_limit(need)
         case NeedKind.INBOX_FAILS:

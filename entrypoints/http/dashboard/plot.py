@@ -5,12 +5,14 @@ from datetime import UTC, datetime
 from typing import Final
 
 import attrs
+from markupsafe import Markup
 
 from domain.throughput import Hour
 
 HEIGHT: Final = 100  # units of the viewBox; an hour is STEP wide
 STEP: Final = 10
 GAP: Final = 2
+_DAY: Final = 24  # hours
 _LEAST: Final = 1.5  # so that a bar of one email is seen beside one of thousands
 
 
@@ -28,10 +30,15 @@ class Bar:
 
 @attrs.frozen(kw_only=True)
 class Plot:
-    """*most* is what its whole height stands for; *line* are the points of what was accepted."""
+    """*most* is what its whole height stands for, *half* the half of it, None if that is no whole
+    number. *line* are the points of what was accepted. *ticks* stand below the hours, at equal
+    distances from the first one.
+    """
 
     width: int
     most: int
+    half: int | None
+    ticks: Sequence[Markup]
     bars: Sequence[Bar]
     line: str
     sent: int
@@ -48,6 +55,8 @@ def plot_of(hours: Sequence[Hour]) -> Plot:
     return Plot(
         width=STEP * len(hours),
         most=most,
+        half=most // 2 if most % 2 == 0 else None,
+        ticks=_ticks(hours),
         bars=[_bar(hour, place, most) for place, hour in enumerate(hours)],
         line=" ".join(
             f"{place * STEP + STEP / 2:g},{HEIGHT - HEIGHT * hour.accepted / most:.1f}"
@@ -59,6 +68,19 @@ def plot_of(hours: Sequence[Hour]) -> Plot:
         first=hours[0].begins,
         last=hours[-1].begins,
     )
+
+
+def _ticks(hours: Sequence[Hour]) -> Sequence[Markup]:
+    """Every fourth hour of a day, the same hour of each day of a week."""
+    of_a_day = len(hours) <= _DAY
+    step, shown, form = (4, "hour", "%H:%M") if of_a_day else (_DAY, "day", "%a %d")
+    return [
+        Markup('<time datetime="{}" data-shown="{}">{}</time>').format(
+            at.strftime("%Y-%m-%dT%H:%M:%SZ"), shown, at.strftime(form)
+        )
+        for hour in hours[::step]
+        for at in [hour.begins.astimezone(UTC)]
+    ]
 
 
 def _bar(hour: Hour, place: int, most: int) -> Bar:
