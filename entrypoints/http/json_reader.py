@@ -102,7 +102,7 @@ def check_content_type() -> None:
     if asked.environ.get("CONTENT_TYPE") != JSON:
         charset = asked.mimetype_params.get("charset", "utf-8")
         if asked.mimetype != JSON or charset.lower() not in ("utf-8", "utf8"):
-            raise UnsupportedMediaType("send the body as application/json, in UTF-8")
+            raise UnsupportedMediaType
     check_encoding()
 
 
@@ -131,6 +131,8 @@ def _parsed(octets: bytes, *, times: int) -> object:
         text = octets.decode("utf-8")
     except UnicodeDecodeError:
         raise _refused("the body is not UTF-8") from None
+    if not text.strip():
+        raise _refused("the body is empty: send a JSON object")
     _check_shape(text, octets, times=times)
     try:
         value: object = _DECODER.decode(text)

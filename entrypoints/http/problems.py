@@ -42,11 +42,14 @@ CONTENT_ENCODED: Final = "send the body as it is, without compression (no Conten
 # HTTP status -> (code, what is told)
 _HTTP: Final = {
     400: ("bad_request", "the request cannot be understood"),
-    404: ("not_found", "there is nothing at this path"),
-    405: ("method_not_allowed", "this path does not allow that method: see Allow"),
+    404: ("not_found", "there is nothing at this path: /docs lists every call"),
+    405: ("method_not_allowed", "this path does not allow that method"),
     408: ("request_timeout", "the request took too long"),
     413: ("too_large", "the body is larger than this service accepts"),
-    415: ("unsupported_media_type", "send the body as application/json, in UTF-8"),
+    415: (
+        "unsupported_media_type",
+        "send the body as JSON in UTF-8, with the header Content-Type: application/json",
+    ),
     500: ("internal_error", "something went wrong here: the log has it under this request_id"),
 }
 
@@ -164,6 +167,8 @@ def _http(error: HTTPException) -> Response:
     code, detail = _HTTP[status]
     if isinstance(error, ContentEncoded):
         detail = CONTENT_ENCODED
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        detail += f", only {', '.join(sorted(error.valid_methods))}"
     reply = problem(status, code=code, detail=detail)
     if isinstance(error, ContentEncoded):
         reply.headers["Accept-Encoding"] = "identity"  # RFC 9110, 15.5.16

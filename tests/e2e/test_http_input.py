@@ -150,6 +150,53 @@ def test_t_json_5_read_only_and_unknown_fields_are_refused(client, field):
     assert nothing_is_stored(client)
 
 
+@pytest.mark.parametrize(
+    ("field", "meant"),
+    [
+        ("to", "recipients"),
+        ("html", "html_content"),
+        ("text", "text_content"),
+        ("sender", "from"),
+        ("recipient", "recipients"),
+        ("html_contents", "html_content"),
+        ("replyTo", "reply_to"),
+    ],
+)
+def test_an_unknown_field_names_the_one_that_is_probably_meant(client, field, meant):
+    [error] = client.post("/api/emails", json=an_email_body(**{field: 1})).json["errors"]
+    assert error["message"] == f"is unknown or read-only: is {meant} meant?"
+
+
+@pytest.mark.parametrize("field", ["nobody", "status", "__class__", "x" * 200])
+def test_nothing_is_guessed_for_a_field_that_is_like_no_other(client, field):
+    [error] = client.post("/api/emails", json=an_email_body(**{field: 1})).json["errors"]
+    assert error["message"] == "is unknown or read-only"
+
+
+def test_an_empty_body_is_called_empty(client):
+    reply = client.post("/api/emails", data=b" \r\n", content_type="application/json")
+    assert (reply.status_code, reply.json["code"]) == (400, "invalid_json")
+    assert reply.json["detail"] == "the body is empty: send a JSON object"
+
+
+def test_a_body_without_its_type_is_told_the_header_that_lacks(client):
+    reply = client.post("/api/emails", data=b"{}")
+    assert reply.status_code == 415
+    assert "Content-Type: application/json" in reply.json["detail"]
+
+
+def test_a_method_that_a_path_does_not_allow_is_told_those_that_it_does(client):
+    reply = client.put("/api/emails")
+    assert reply.status_code == 405
+    assert reply.json["detail"] == (
+        "this path does not allow that method, only GET, HEAD, OPTIONS, POST"
+    )
+
+
+def test_a_path_without_anything_is_told_where_the_calls_are_listed(client):
+    assert "/docs" in client.get("/api/email").json["detail"]
+
+
 def test_every_bad_field_is_named_at_once():
     body = {
         "subject": "",

@@ -75,7 +75,7 @@ REFUSALS: Final = {
         name="MethodNotAllowed",
         meaning="This path does not allow that method; Allow names those that it allows.",
         codes=("method_not_allowed",),
-        detail="this path does not allow that method: see Allow",
+        detail="this path does not allow that method, only GET, HEAD, OPTIONS",
         headers=("Allow",),
     ),
     409: Refusal(
@@ -107,7 +107,7 @@ REFUSALS: Final = {
         name="UnsupportedMediaType",
         meaning="The body is not sent as JSON in UTF-8, or it is compressed.",
         codes=("unsupported_media_type",),
-        detail="send the body as application/json, in UTF-8",
+        detail="send the body as JSON in UTF-8, with the header Content-Type: application/json",
         headers=("Accept-Encoding",),
     ),
     429: Refusal(

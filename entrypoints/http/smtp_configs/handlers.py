@@ -298,4 +298,7 @@ def _not_found(error: NotFound) -> Response:
 
 
 def _name_taken(error: NameTaken) -> Response:
-    return problem(409, code=error.code, detail="another SMTP configuration has this name")
+    detail = (
+        "another SMTP configuration has this name: choose another one, or change that one (PUT)"
+    )
+    return problem(409, code=error.code, detail=detail)
