@@ -23,6 +23,7 @@ from domain.events import Event
 
 _NO_KEY: Final = "an API key is needed: send it as X-API-Key or as a bearer token"
 _BAD_KEY: Final = "this API key is unknown, revoked or expired"
+_EMPTY_KEY: Final = "the API key is empty: is the variable set that should hold it?"
 
 
 @attrs.frozen(kw_only=True)
@@ -79,7 +80,8 @@ class Access:
         key = None if prefix is None else self._store.read_latest(lambda tx: tx.keys.find(prefix))
         matches = self._matches(token, key)
         if key is None or not matches or not key.usable(now):
-            raise self._refused(prefix, remote=remote, by_prefix=by_prefix)
+            wrong = _BAD_KEY if token else _EMPTY_KEY
+            raise self._refused(wrong, prefix, remote=remote, by_prefix=by_prefix)
         if not self._vault.is_current(key.digest):
             self._carry_over(key, self._vault.fingerprints(token)[0])
         return self.holder_of(key)
@@ -127,7 +129,7 @@ class Access:
         return any(found)
 
     def _refused(
-        self, prefix: str | None, *, remote: str, by_prefix: bool
+        self, wrong: str, prefix: str | None, *, remote: str, by_prefix: bool
     ) -> Unauthorized | TooMany:
         wait = self._strikes.add(remote)
         if wait is not None:
@@ -138,7 +140,7 @@ class Access:
             return TooMany("too many refused API keys that begin like this one", retry_after=wait)
         fields = {"key": prefix or "malformed", "remote": remote}
         self._observe(Event(name="key_refused", fields=fields))
-        return Unauthorized(_BAD_KEY)
+        return Unauthorized(wrong)
 
     def _carry_over(self, key: ApiKey, digest: bytes) -> None:
         def work(tx: Transaction) -> None:

@@ -89,6 +89,11 @@ def test_t_auth_1_nothing_but_the_whole_key_enters():
     assert enters(application, token)
 
 
+def test_an_empty_key_is_called_empty():
+    with pytest.raises(Unauthorized, match="the API key is empty"):
+        closed().access.authenticate("", remote=HERE)
+
+
 def test_t_auth_1_an_expired_key_is_none():
     clock = FakeClock()
     application = an_application(clock=clock, closed=True)
