@@ -92,7 +92,7 @@ def worker(context: click.Context, processes: int | None, child: int) -> None:
             service.follow_parent(sys.stdin.buffer, ended=stop.ask)
         else:
             service.start_children()
-            click.echo(f"Delivering from {settings.database}. Stop with Ctrl+C.")
+            click.echo(f"Delivering from {settings.database_place}. Stop with Ctrl+C.")
         exit_code = run_worker(service, stop)
     context.exit(exit_code)
 
@@ -210,7 +210,7 @@ def _welcome(
         lines["SMTP"] = f"{settings.smtp_host} port {ports}   (the password is an API key)"
     if sandbox_port is not None:
         lines["Sandbox"] = f"{server.url}/sandbox   (its mail server: 127.0.0.1:{sandbox_port})"
-    lines["Database"] = settings.database
+    lines["Database"] = settings.database_place
     if settings.dispatcher is Dispatcher.CELERY:
         lines["Delivery"] = "by Celery: run celery -A entrypoints.celery_app worker, and beat"
     if settings.dispatcher is Dispatcher.NONE:

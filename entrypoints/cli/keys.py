@@ -88,14 +88,20 @@ def create(
         daily_recipients=daily_recipients,
         rewrites_from=from_ == "rewrite",
     )
-    with opened(read_settings()) as service:
+    settings = read_settings()
+    with opened(settings) as service:
+        was_open = service.application.access.is_open()
         key, token = service.application.api_keys.create(wish)
     click.echo(token)
+    # whoever calls it in another folder has made a database there, which no service uses
     click.echo(
         f"The key {key.prefix} ({_scopes(key)}) is shown only now: keep it like a password.\n"
+        f"It is valid where the database of the service is {settings.database_place}\n"
         "Send it with each call: X-API-Key: <key>, or Authorization: Bearer <key>",
         err=True,
     )
+    if was_open:
+        click.echo("There was no key before: from now on every call needs one.", err=True)
 
 
 @keys.command("list")

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from domain.errors import EmailServiceError
+from domain.errors import EmailServiceError, StoreUnavailable
 from entrypoints.runtime import logs
 from entrypoints.settings import Settings, SettingsError, load_settings
 from entrypoints.wiring import Service, build
@@ -51,6 +51,9 @@ def opened(settings: Settings) -> Iterator[Service]:
         try:
             service.migrate()
             yield service
+        except StoreUnavailable as error:
+            where = f"the database is {settings.database_place}"
+            raise click.ClickException(f"{error} ({where})") from error
         finally:
             service.close()
 

@@ -5,6 +5,7 @@ import os
 import secrets
 from pathlib import Path
 
+from entrypoints.os_errors import reason_of
 from entrypoints.settings import SettingsError
 
 
@@ -18,6 +19,12 @@ def development_key(path: Path) -> str:
     try:
         if not path.exists():
             _make_key(path)
+    except OSError as error:
+        raise SettingsError(
+            f"the folder {path.absolute().parent} cannot be written to ({reason_of(error)}):"
+            " choose another one for the database and its key with DATABASE_URL"
+        ) from error
+    try:
         key = path.read_text("ascii").strip()
     except (OSError, ValueError) as error:
         raise SettingsError(f"{path} holds no key, and SECRET_KEY is not set: {error}") from error
@@ -28,7 +35,10 @@ def development_key(path: Path) -> str:
 
 def _make_key(path: Path) -> None:
     if not path.parent.is_dir():
-        raise SettingsError(f"there is no folder {path.parent} for the database and its key")
+        raise SettingsError(
+            f"there is no folder {path.parent} for the database and its key: make it, or change"
+            " DATABASE_URL"
+        )
     draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

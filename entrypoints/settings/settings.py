@@ -120,6 +120,11 @@ class Settings(
         return str(self.database_path or rules.without_password(self.database_url))
 
     @property
+    def database_place(self) -> str:
+        """The same, with the whole path of a file: what a person compares from any folder."""
+        return str(self.database_path.absolute()) if self.database_path else self.database
+
+    @property
     def bodies_bytes(self) -> int:
         """How many octets of request bodies may be in memory at once."""
         return max(self.max_bodies_bytes or 4 * self.max_body_bytes, self.max_body_bytes)

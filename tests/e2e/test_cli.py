@@ -166,6 +166,24 @@ def test_a_key_is_listed_with_what_becomes_of_another_from(tmp_path, options, sh
     assert re.search(rf"test +send +all +{shown} +default", listed), listed
 
 
+def test_who_creates_a_key_is_told_where_it_is_valid_and_that_calls_now_need_one(tmp_path):
+    wanted = ("keys", "create", "--name", "test", "--scope", "send")
+    first, second = (run(*wanted, DATABASE_URL=database(tmp_path)) for _ in range(2))
+
+    for result in (first, second):
+        assert f"database of the service is {tmp_path / 'service.db'}\n" in result.output
+    assert "There was no key before: from now on every call needs one." in first.output
+    assert "from now on" not in second.output
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path):
+    (tmp_path / "service.db").write_text("no database, though it is long enough to look at" * 20)
+    result = run("keys", "list", DATABASE_URL=database(tmp_path))
+
+    assert result.exit_code == 1
+    assert f"(the database is {tmp_path / 'service.db'})" in result.output
+
+
 def test_serve_with_smtp_needs_a_certificate_in_production():
     result = run("serve", "--smtp-port", "587", FLASK_ENV="production", SECRET_KEY=KEY)
     assert result.exit_code == 2

@@ -667,6 +667,12 @@ def test_a_key_that_cannot_be_kept_is_settings_that_cannot_be_used(tmp_path):
         development_key(tmp_path / "nowhere" / "key")
 
 
+def test_a_folder_in_which_no_key_can_be_made_is_named_with_what_to_change(tmp_path):
+    path = tmp_path / ("x" * 250)  # of a draft, which is longer, no file system has the name
+    with pytest.raises(SettingsError, match=rf"{tmp_path} cannot .* \(File name too long\).*_URL"):
+        development_key(path)
+
+
 @pytest.mark.parametrize("held", [b"", b"\n", b"\xff\xfe", None])
 def test_a_file_that_holds_no_key_is_left_alone_and_named(tmp_path, held):
     path = tmp_path / "key"
@@ -696,8 +702,13 @@ def test_a_database_server_is_shown_without_its_password(url, shown):
 
     assert chosen.database_url == url
     assert chosen.database == chosen.describe()["DATABASE_URL"] == shown
+    assert chosen.database_place == shown
     assert f"database_url={shown}," in repr(chosen)
     assert "s3cret" not in repr(chosen)
+
+
+def test_the_place_of_a_database_file_is_its_whole_path():
+    assert settings(DATABASE_URL="sqlite:///mail.db").database_place == str(Path.cwd() / "mail.db")
 
 
 SPECIAL = "@:/#%?&[]=+ \\;,é"
