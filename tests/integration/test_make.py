@@ -134,6 +134,18 @@ def project(tmp_path: Path) -> Project:
     return Project(tmp_path)
 
 
+def test_who_has_an_old_python_alone_is_told_which_and_how_to_name_another(
+    project: Project,
+) -> None:
+    for name in ("python3", *(f"python3.{minor}" for minor in range(11, 15))):
+        project.command(name, 'test "$1" = --version && echo Python 3.9.2')
+    done = project.make("run", activated=True)
+
+    assert done.returncode != 0
+    assert "Python 3.11 or newer is needed, and python3 is Python 3.9.2." in done.stderr
+    assert "make run PYTHON=/path/to/python3.12" in done.stderr
+
+
 @pytest.fixture(scope="module")
 def first_run(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """One in which `make run` has made the environment, from nothing."""
