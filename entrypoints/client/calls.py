@@ -93,7 +93,10 @@ class Service:
                 reason = error.verify_message
                 raise WrongConfiguration(f"{self._where()} is not trusted: {reason}") from None
             except (OSError, HTTPException) as error:
-                reason = f"{self._where()} does not answer: {_plain(error)}"
+                reason = (
+                    f"{self._where()} does not answer: {_plain(error)}. Is the service running, and"
+                    f" is {EMAIL_SERVICE_URL} its address?"
+                )
                 nothing_stored = False
             else:
                 self._answered_at = answer.date or self._answered_at
@@ -101,12 +104,13 @@ class Service:
                     return self._judged(answer)
                 detail = (answer.fields or {}).get("detail", "")
                 reason = f"the service cannot take it now ({answer.status}): {detail}".rstrip(": ")
+                reason += "."
                 nothing_stored = nothing_stored and answer.status in _NOTHING_STORED
                 after_s = answer.retry_after_s
                 pause_s = max(pause_s, after_s or 0)
             if self._monotonic() + pause_s >= deadline:
                 raise Unanswered(
-                    f"{reason}. Try it again later.",
+                    f"{reason} Try it again later.",
                     retry_after_s=after_s,
                     nothing_stored=nothing_stored,
                 )

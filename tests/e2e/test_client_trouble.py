@@ -156,7 +156,8 @@ def test_without_a_service_it_is_for_later_within_the_patience(tmp_path: Path) -
         call = begun(service, *arguments, EMAIL_SERVICE_TIMEOUT="3")
         errors = call.communicate(MESSAGE, timeout=90)[1].decode()
         assert call.returncode == TEMPFAIL
-        assert "does not answer: Connection refused. Try it again later." in errors
+        assert "does not answer: Connection refused. Is the service running, and is" in errors
+        assert "EMAIL_SERVICE_URL its address? Try it again later." in errors
 
     assert 2 * 1.5 < time.monotonic() - begin < 25
 

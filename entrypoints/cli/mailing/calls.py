@@ -99,7 +99,7 @@ class MailingCalls:
             if published:
                 return each, max(published, key=lambda one: str(one["published_at"]))["version"]
         where = f" for the locale {locale}" if locale else ""
-        raise WrongUsage(f"there is no published template {name}{where}")
+        raise WrongUsage(f"there is no published template {name}{where}: save it, then publish it")
 
     def preview(self, template: TemplateFound, variables: Mapping[str, Value]) -> Mapping[str, Any]:
         """What comes of it, with ``subject``, ``html`` and ``text``."""
