@@ -74,9 +74,10 @@ class EmailRepository(Protocol):
         Due: waiting, eligible_at <= now, pinned to this account or to none. Ordered by priority,
         eligible_at, id. If there are so many, up to *fair* more come after them: of the others
         that fit, whatever their priority, those that are due the longest.
-        Their units (one each, or one per open recipient) add up to at most *urgent_units*, and
-        those of priorities 3 to 5 to at most *units*; taking stops at the first that does not fit,
-        but an email that could never fit the account's limits is passed over.
+        Their units (one each, or one per open recipient) add up to at most *urgent_units*; one of
+        priorities 3 to 5 fits only while all that were taken, urgent ones too, have at most
+        *units* with it. Taking stops at the first that does not fit, but an email that could never
+        fit the account's limits is passed over.
         Of those pinned to no account at most *shared* are taken, and taking stops there. Those with
         an id in *last* are taken only if nothing else can be. What `passed_over` of
         `domain.email.claim_policy` names is left (*crashes* is for it), and a suspect is taken

@@ -46,8 +46,8 @@ class ClaimPolicy:
         urgent_units: int,
         shared: int | None = None,
     ) -> None:
-        """At most *limit* emails of *urgent_units*, those of priorities 3 to 5 of *units*; at most
-        *shared* of those that any account may take.
+        """At most *limit* emails of *urgent_units*; those of priorities 3 to 5 only while all that
+        was chosen has no more than *units*; at most *shared* of those that any account may take.
         """
         self._shared = UNLIMITED if shared is None else shared
         self.chosen: dict[int, None] = {}  # ids, in the order of the claim
@@ -113,8 +113,7 @@ class ClaimPolicy:
                 if self._shared <= 0:
                     return False
                 self._shared -= 1
-            if priority > URGENT:
-                self._units -= size
+            self._units -= size  # by urgent mail too: a window counts it against other mail
             self._urgent_units -= size
             chosen[email_id] = None
         return True

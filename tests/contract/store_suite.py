@@ -776,9 +776,27 @@ class StoreContract(
             return ids(_undone(store, work))
 
         assert claimed(units=0, urgent_units=9) == [5, 4]
-        assert claimed(units=2, urgent_units=9) == [5, 4, 3, 2]
-        assert claimed(units=2, urgent_units=3) == [5, 4, 3]
+        assert claimed(units=2, urgent_units=9) == [5, 4]
+        assert claimed(units=3, urgent_units=9) == [5, 4, 3]
+        assert claimed(units=4, urgent_units=3) == [5, 4, 3]
         assert claimed(units=9, urgent_units=1) == [5]
+
+    def test_one_claim_leaves_as_much_of_the_reserve_as_two_claims(
+        self, store: Store, account: Account
+    ) -> None:
+        limits = Limits(hourly=10, daily=None, priority_reserve=20)
+        priorities = (*[1] * 4, *[3] * 10)
+        store.write(lambda tx: [_add(tx, priority=p) for p in priorities])
+
+        def take(tx: Transaction, used: int, limit: int) -> list[int]:
+            hour = {Window.HOUR: used}
+            units, urgent_units = limits.room(hour, urgent=False), limits.room(hour)
+            return ids(_claim(tx, account, limit=limit, units=units, urgent_units=urgent_units))
+
+        in_one = _undone(store, lambda tx: take(tx, 0, 100))
+        in_two = _undone(store, lambda tx: [*take(tx, 0, 4), *take(tx, 4, 100)])
+
+        assert in_one == in_two == [1, 2, 3, 4, 5, 6, 7, 8]
 
     def test_a_fair_place_does_not_break_into_the_reserve_nor_hold_up_the_urgent(
         self, store: Store, account: Account

@@ -41,9 +41,32 @@ def test_choosing_stops_at_the_first_that_does_not_fit() -> None:
 
 
 def test_the_reserve_is_for_priorities_1_and_2_alone() -> None:
-    policy = a_policy(units=1, urgent_units=2)
+    policy = a_policy(units=2, urgent_units=3)
+    candidates = (due(1, priority=2), *(due(n, priority=3) for n in (2, 3)), due(4, priority=1))
 
-    assert chosen(policy, due(1, priority=2), due(2, priority=3), due(3, priority=3)) == [1, 2]
+    assert chosen(policy, *candidates) == [4, 1]
+    assert chosen(a_policy(units=2, urgent_units=3), *candidates[:3]) == [1, 2]
+
+
+def test_urgent_mail_lowers_the_room_of_other_mail_in_the_same_claim() -> None:
+    """Two claims one after the other would take as many."""
+    limits = Limits(hourly=50, daily=None, priority_reserve=10)
+    policy = a_policy(
+        limits=limits, limit=100, units=limits.room({}, urgent=False), urgent_units=limits.room({})
+    )
+    urgent = [due(n, priority=1) for n in range(10)]
+    others = [due(n, priority=3) for n in range(10, 60)]
+
+    assert chosen(policy, *urgent, *others) == list(range(45))
+
+
+def test_urgent_mail_lowers_the_room_of_the_fair_places_too() -> None:
+    policy = a_policy(limit=2, units=2, urgent_units=5)
+    assert chosen(policy, due(1, priority=1), due(2, priority=2)) == [1, 2]
+
+    policy.choose_longest_due([due(3, priority=5, at=-9)], more=1)
+
+    assert list(policy.chosen) == [1, 2]
 
 
 def test_of_those_that_any_account_may_take_no_more_are_chosen_than_are_shared() -> None:
