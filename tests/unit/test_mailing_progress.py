@@ -66,6 +66,34 @@ def test_terms_may_be_replaced_while_nothing_was_sent(tmp_path: Path) -> None:
         assert third.terms == {"file": "cd"}
 
 
+def test_rows_that_were_refused_under_other_terms_are_not_refused_now(tmp_path: Path) -> None:
+    path = tmp_path / "progress"
+    with closing(Progress(path)) as progress:
+        progress.start(TERMS)
+        progress.begin((2, 3), at=AT, key="")
+        progress.refuse((2, 3), {2: "the subject has a line end"})
+    with closing(Progress(path)) as second:
+        assert second.is_fresh
+        second.start({"file": "cd"})
+
+        assert second.refused == {}
+
+
+def test_it_knows_of_which_rows_a_part_was_begun(tmp_path: Path) -> None:
+    path = tmp_path / "progress"
+    with closing(Progress(path)) as progress:
+        progress.start(TERMS)
+        progress.begin((2, 501), at=AT, key="")
+        assert not progress.is_split((2, 501))
+        progress.refuse((2, 501), {})
+        progress.begin((2, 251), at=AT, key="")
+        progress.accept((2, 251), [1])
+    with closing(Progress(path)) as found:
+        split = [found.is_split(rows) for rows in ((2, 501), (2, 251), (252, 501))]
+
+        assert split == [True, False, False]
+
+
 def test_without_terms_nothing_is_left(tmp_path: Path) -> None:
     path = tmp_path / "progress"
     with closing(Progress(path)):

@@ -40,6 +40,7 @@ class Progress:
         self.accepted: Final[dict[Rows, Sequence[int]]] = {}
         self.refused: Final[dict[int, str]] = {}
         self.under_way: Final[dict[Rows, Begun]] = {}
+        self._ends: Final[dict[int, int]] = {}  # by the first row: where its shortest call ended
         try:
             self._file = _locked(path)
         except OSError as error:
@@ -58,10 +59,17 @@ class Progress:
         """Whether nothing was sent yet as far as it says."""
         return not (self.accepted or self.under_way)
 
+    def is_split(self, rows: Rows) -> bool:
+        """Whether calls for parts of these rows were begun, because one for all was too large."""
+        first, last = rows
+        return self._ends.get(first, last) < last
+
     def start(self, terms: Mapping[str, Any]) -> None:
         """What is sent; in the place of terms under which nothing was."""
         self._file.truncate(0)
         self.terms = terms
+        self.refused.clear()  # rows with these numbers may be others now
+        self._ends.clear()
         self._add({"terms": terms})
 
     def begin(self, rows: Rows, *, at: datetime | None, key: str) -> None:
@@ -71,7 +79,7 @@ class Progress:
         before = self.under_way.get(rows)
         if before is not None and before.key == key:
             return
-        self.under_way[rows] = Begun(at, key)
+        self._note_begun(rows, Begun(at, key))
         self._add({"begun": rows, "at": None if at is None else at.isoformat(), "key": key})
 
     def accept(self, rows: Rows, ids: Sequence[int]) -> None:
@@ -121,7 +129,7 @@ class Progress:
         elif "begun" in event:
             at = event["at"]
             begun = Begun(None if at is None else datetime.fromisoformat(at), event["key"])
-            self.under_way[_rows(event["begun"])] = begun
+            self._note_begun(_rows(event["begun"]), begun)
         elif "accepted" in event:
             rows = _rows(event["accepted"])
             self.under_way.pop(rows, None)
@@ -129,6 +137,11 @@ class Progress:
         else:
             self.under_way.pop(_rows(event["refused"]), None)
             self.refused.update({int(row): str(why) for row, why in event["reasons"].items()})
+
+    def _note_begun(self, rows: Rows, begun: Begun) -> None:
+        first, last = rows
+        self.under_way[rows] = begun
+        self._ends[first] = min(last, self._ends.get(first, last))
 
 
 def _rows(told: Iterable[int]) -> Rows:

@@ -54,17 +54,23 @@ class Sending:
         batch = whole.without(self._progress.refused)
         if rows in self._progress.accepted or not batch.rows or self._was_accepted(rows):
             return
+        if self._progress.is_split(rows):
+            # What takes larger calls by now would not know that it has accepted parts of this one.
+            self._send_halves(whole)
+            return
         for _ in range(MOST_REFUSALS):
+            begun = self._progress.under_way.get(rows)
             try:
                 self._progress.accept(rows, self._call(rows, batch))
                 return
             except TooLarge:
+                if begun is not None and self._in_doubt is not InDoubt.SEND:
+                    raise _nobody_can_tell(rows, begun) from None
                 self._progress.refuse(rows, {})
                 if len(whole.rows) == 1:
                     self._progress.refuse(rows, {whole.first: "the email is too large"})
                     return
-                for half in whole.halves():
-                    self._send(half)
+                self._send_halves(whole)
                 return
             except WrongRows as error:
                 reasons = {batch.rows[place]: why for place, why in error.reasons.items()}
@@ -73,6 +79,10 @@ class Sending:
             if not batch.rows:
                 return
         raise _many_refused(rows, reasons)
+
+    def _send_halves(self, whole: Batch) -> None:
+        for half in whole.halves():
+            self._send(half)
 
     def _call(self, rows: Rows, batch: Batch) -> list[int]:
         """The ids. What the service refuses is not under way any more, unless it was before."""
@@ -96,17 +106,21 @@ class Sending:
         if self._in_doubt is InDoubt.ACCEPTED:
             self._progress.accept(rows, ())
             return True
-        raise WrongUsage(
-            f"rows {rows[0]} to {rows[1]} were being sent when it was stopped, with API key"
-            f" {begun.key or '(none)'} at {begun.at or 'an unknown time'}, and the service cannot"
-            " tell any more whether it has accepted them. Look for an email to the first of them,"
-            " then say --in-doubt accepted or --in-doubt send"
-        )
+        raise _nobody_can_tell(rows, begun)
 
     def _is_remembered(self, begun: Begun) -> bool:
         now = self._calls.now
         same = begun.key == self._key
         return same and now is not None and begun.at is not None and now - begun.at < REMEMBERED
+
+
+def _nobody_can_tell(rows: Rows, begun: Begun) -> Failure:
+    return WrongUsage(
+        f"rows {rows[0]} to {rows[1]} were being sent when it was stopped, with API key"
+        f" {begun.key or '(none)'} at {begun.at or 'an unknown time'}, and the service cannot"
+        " tell any more whether it has accepted them. Look for an email to the first of them,"
+        " then say --in-doubt accepted or --in-doubt send"
+    )
 
 
 def _begun_otherwise(rows: Rows) -> Failure:
