@@ -30,7 +30,8 @@ class Folding:
         deadline = self._slices.spent + BUDGET_S
         while self._slices.spent < deadline and self._slices.write(self._fold):
             pass
-        self._store.write(lambda tx: tx.throughput.prune(before=self._clock.now() - KEPT))
+        # by the steady clock: a wall that jumps forward must not remove anything
+        self._store.write(lambda tx: tx.throughput.prune(before=self._clock.steady() - KEPT))
 
     def _fold(self, tx: Transaction) -> int:
         return tx.throughput.fold(now=self._clock.now(), limit=self._slices.size)

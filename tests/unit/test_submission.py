@@ -167,6 +167,18 @@ def test_a_key_is_forgotten_after_a_day():
     assert submit_with(world, key) != first
 
 
+def test_a_key_is_not_forgotten_because_the_wall_jumps_forward():
+    world = World()
+    world.account()
+    key = IdempotencyKey(key="k", scope="me", digest="d")
+    first = submit_with(world, key)
+
+    world.clock.step(24 * 3600 + 1)
+    world.application.maintenance.sweep()
+
+    assert submit_with(world, key) == first
+
+
 def submit_with(world: World, key: IdempotencyKey) -> int:
     draft = Draft(subject="s", html="h", to=(an_address(),))
     return world.application.submission.submit((draft,), idempotency=key).ids[0]

@@ -202,6 +202,21 @@ def test_hours_that_are_over_are_folded_and_forgotten_after_eight_days() -> None
     assert totals(world) == before
 
 
+def test_a_wall_that_jumps_forward_forgets_no_hour() -> None:
+    world = a_world()
+    world.submit()
+    world.run()
+    world.clock.tick(HOUR.total_seconds())
+    sweep(world)
+    far = (2 * KEPT).total_seconds()
+    world.clock.step(far)
+    world.clock.tick(60)
+    sweep(world)
+    world.clock.step(-far)
+
+    assert world.application.overview.activity().hours[-2].sent == 1
+
+
 def test_one_process_folds_for_all() -> None:
     world = a_world()
     other = World(beside=world, pid=2)
