@@ -83,6 +83,11 @@ class MemoryEvents:
             return EventPage(found, found[-1].position)
         return EventPage(found, behind[-1].position if behind else after)
 
+    def oldest_behind(self, after: Position, asked: EventFilter = EVERY_EVENT) -> datetime | None:
+        """The first of a page."""
+        found = self.page(after, asked, limit=1).events
+        return found[0].at if found else None
+
     def end(self) -> Position:
         """The highest id."""
         events = self._tables.events

@@ -90,6 +90,7 @@ _BY_TRANSACTION: Final = _Order(
     back="tx DESC, id DESC",
     values=lambda position: [position.commit, position.id],
 )
+_COMMITTED: Final = attrs.evolve(_BY_TRANSACTION, behind="(tx, id) > (?, ?)")  # shown yet or not
 _BY_ID: Final = _Order(
     behind="id > ?",
     up_to="id <= ?",
@@ -148,11 +149,20 @@ class SqlEvents:
 
         With another filter the end of a window is looked up first.
         """
-        order, behind = self._order, self._here(after)
+        return self._page(self._order, after, asked, limit=limit)
+
+    def oldest_behind(self, after: Position, asked: EventFilter = EVERY_EVENT) -> datetime | None:
+        """The first of a page that waits for no other transaction."""
+        order = _COMMITTED if self._session.shared else _BY_ID
+        found = self._page(order, after, asked, limit=1).events
+        return found[0].at if found else None
+
+    def _page(self, order: _Order, after: Position, asked: EventFilter, *, limit: int) -> EventPage:
+        behind = self._here(after)
         conditions, values = _conditions(asked)
         end = None
         if conditions and asked.email_id is None:
-            end = self._end_of_window(behind)
+            end = self._end_of_window(order, behind)
             if end is not None:
                 conditions.append(order.up_to)
                 values += order.values(end)
@@ -166,9 +176,8 @@ class SqlEvents:
             return EventPage(events, end)
         return EventPage(events, events[-1].position if events else behind)
 
-    def _end_of_window(self, behind: Position) -> Position | None:
+    def _end_of_window(self, order: _Order, behind: Position) -> Position | None:
         """The last of the next events, at most WINDOW; None if there are none."""
-        order = self._order
         row = self._session.execute(
             "SELECT tx, id FROM (SELECT tx, id FROM event"
             f" WHERE {order.behind} ORDER BY {order.by} LIMIT ?) AS walked"

@@ -48,6 +48,12 @@ class EventLog(Protocol):
         """
         ...
 
+    def oldest_behind(self, after: Position, asked: EventFilter = EVERY_EVENT) -> datetime | None:
+        """When the first event behind *after* happened, also one that no page shows yet because
+        somebody else's transaction holds it back. With a filter it looks no further than a page.
+        """
+        ...
+
     def end(self) -> Position:
         """The position behind all events that a page can show now."""
         ...

@@ -37,8 +37,9 @@ class Listed:
     """A webhook, and how many deliveries wait for it.
 
     *untold_since* is when the oldest event happened that it was not told and that does not wait as
-    a delivery either: of one that is active that is some seconds ago at most, while a process calls
-    and fewer deliveries wait than may.
+    a delivery either: of one that is active that is some seconds ago at most, while a process
+    calls, fewer deliveries wait than may, and no transaction on the database's server holds events
+    back.
     """
 
     webhook: Webhook
@@ -282,11 +283,10 @@ def _check_room(tx: Transaction, webhook_id: int) -> None:
 
 def _listed(tx: Transaction, webhook: Webhook) -> Listed:
     asked = EventFilter(types=webhook.event_types, accounts=webhook.accounts)
-    untold = tx.events.page(webhook.position, asked, limit=1).events
     return Listed(
         webhook=webhook,
         waiting=tx.webhooks.waiting(webhook.id),
-        untold_since=untold[0].at if untold else None,
+        untold_since=tx.events.oldest_behind(webhook.position, asked),
     )
 
 

@@ -1,6 +1,7 @@
 """What every store must do with events: a part of `StoreContract`."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 import attrs
 import pytest
@@ -190,6 +191,17 @@ class EventContract:
 
         assert emails_of(page(store, asked=asked)) == found
         assert walked(store, asked) == found
+
+    def test_it_tells_when_the_first_event_behind_a_position_happened(self, store: Store) -> None:
+        for n in (1, 2, 3):
+            tell(store, an_email(id=n, updated_at=at(n)), FAILED if n == 3 else SENT)
+        failed = EventFilter(types=(FAILED,))
+        last = page(store).next
+
+        def oldest(after: Position, asked: EventFilter = EVERY_EVENT) -> datetime | None:
+            return store.read(lambda tx: tx.events.oldest_behind(after, asked))
+
+        assert [oldest(BEGINNING), oldest(BEGINNING, failed), oldest(last)] == [at(1), at(3), None]
 
     def test_a_filter_that_finds_nothing_goes_on_behind_what_it_has_passed_over(
         self, store: Store

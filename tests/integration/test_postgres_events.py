@@ -86,6 +86,23 @@ def test_a_reader_gets_each_event_once_although_the_later_id_has_the_older_trans
     assert [emails_of(page) for page in (first, second, third)] == [[], [2, 1], [3]]
 
 
+def test_it_is_told_since_when_the_transaction_of_another_program_holds_events_back(
+    store: Store, postgres_database: Database
+) -> None:
+    with psycopg.connect(postgres_database.url) as a:
+        a.execute("SELECT txid_current()")
+        tell(store, 1)
+        held = [
+            store.read(lambda tx: tx.events.oldest_behind(BEGINNING, asked))  # noqa: B023
+            for asked in (EventFilter(), EventFilter(types=(SENT,)))
+        ]
+        shown = read(store, BEGINNING)
+        a.commit()
+
+    assert emails_of(shown) == []
+    assert held == [an_email().updated_at] * 2
+
+
 def test_an_event_of_an_email_is_looked_up_by_its_index_and_pages_by_their_order(
     store: Store, postgres_database: Database
 ) -> None:

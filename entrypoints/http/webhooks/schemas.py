@@ -137,7 +137,8 @@ class WebhookReply(ReplyModel):
         Instant | None,
         Field(
             description="When the oldest event happened that was not sent yet at all. If that is"
-            " long ago and the webhook is active, no process makes calls, or 1,000 events wait."
+            " long ago and the webhook is active, no process makes calls, 1,000 events wait, or"
+            " on PostgreSQL a transaction holds events back."
         ),
     ]
     previous_secret_until: Annotated[
