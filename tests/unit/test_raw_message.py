@@ -12,6 +12,7 @@ import pytest
 
 from domain.errors import InvalidInput, MessageTooLarge
 from domain.mailbox import Mailbox
+from domain.message.attachment import INLINE_LIMIT
 from domain.message.raw import (
     DROPPED,
     LARGEST_HEAD,
@@ -305,6 +306,14 @@ def test_lines_that_only_look_like_base64_are_sent_as_they_are(last: bytes) -> N
 
     assert len(message.large) == 1
     assert sent(octets).endswith(b"\r\n" + body)
+
+
+@pytest.mark.parametrize(("size", "apart"), [(47_892, 1), (47_889, 0)])
+def test_a_body_that_is_a_file_is_stored_apart_from_the_limit_on(size: int, apart: int) -> None:
+    lines = encodebytes(os.urandom(size)).rstrip().replace(b"\n", b"\r\n")
+    message = made(SENDER + b"\r\n" + lines + b"\r\n")
+
+    assert (len(lines) >= INLINE_LIMIT, len(message.large)) == (bool(apart), apart)
 
 
 def test_one_file_twice_is_stored_once() -> None:
