@@ -27,6 +27,7 @@ from application.event_hooks import EventHooks
 from application.forecasting import ForecastPolicy
 from application.hook_calls import HookCalls
 from application.inboxes import Inboxes
+from application.intake.acceptance import Acceptance
 from application.intake.admission import Admission
 from application.intake.composer import Composer
 from application.intake.files import Files
@@ -202,6 +203,13 @@ def assemble(ports: Ports, rules: ServicePolicy, *, host: str, pid: int) -> Appl
         store=ports.store,
         clock=ports.clock,
         admission=admission,
+        acceptance=Acceptance(
+            store=ports.store,
+            admission=admission,
+            pseudonyms=pseudonyms,
+            wake=ports.wake,
+            observe=ports.observe,
+        ),
         composer=Composer(
             store=ports.store,
             entropy=ports.entropy,
@@ -213,9 +221,6 @@ def assemble(ports: Ports, rules: ServicePolicy, *, host: str, pid: int) -> Appl
             windows=windows,
         ),
         forecasts=forecasts,
-        pseudonyms=pseudonyms,
-        wake=ports.wake,
-        observe=ports.observe,
     )
     account_writer = AccountWriter(
         clock=ports.clock,

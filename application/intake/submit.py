@@ -1,34 +1,29 @@
 """Accepting emails, whichever way they come in."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from datetime import datetime
-from functools import partial
 from typing import Final, ParamSpec, TypeAlias, TypeVar
 
 import attrs
 
-from application.email_changes import email_event
 from application.forecasting import Forecasting, ForecastPolicy
+from application.intake.acceptance import Acceptance, PreparedCall, Stored
 from application.intake.admission import Admission
 from application.intake.budget import Budget
 from application.intake.composer import Composer
 from application.intake.draft import Draft
-from application.intake.idempotency import IdempotencyKey, record_of, remembered
+from application.intake.idempotency import IdempotencyKey, remembered
 from application.intake.prepared import Prepared
-from application.intake.quota import quota_of, use_quota
+from application.intake.quota import quota_of
 from application.intake.routing import Routing
-from application.intake.storing import large_of, store_emails
-from application.intake.suppressing import suppress_unwanted
+from application.intake.storing import large_of
 from application.ports.store import Store, Transaction
-from application.ports.system import Clock, Observe, Wake
-from application.pseudonyms import Pseudonyms
+from application.ports.system import Clock
 from application.rate_limit import VainWork
 from domain.access import LOCAL, Caller, Scope
 from domain.account.account import Account
 from domain.email.forecast import Forecast
 from domain.email.lifecycle import Email
-from domain.email.recipient import SUPPRESSED
 from domain.errors import Conflict, EmailServiceError, InvalidInput, NotFound, TooMany
 from domain.intake import IntakeLimits
 
@@ -57,6 +52,14 @@ class Accepted:
 
 
 @attrs.frozen
+class Call:
+    """A call of one email; *idempotency* is what makes another one the same."""
+
+    draft: Draft
+    idempotency: IdempotencyKey | None = None
+
+
+@attrs.frozen
 class Choice:
     """The account of each draft, or why it is refused, and the *size* that all of them take."""
 
@@ -73,23 +76,19 @@ class Submission:
         store: Store,
         clock: Clock,
         admission: Admission,
+        acceptance: Acceptance,
         composer: Composer,
         forecasts: ForecastPolicy,
-        pseudonyms: Pseudonyms,
-        wake: Wake,
-        observe: Observe,
     ) -> None:
         self._store = store
         self._clock = clock
         self._admission = admission
-        self._pseudonyms = pseudonyms
+        self._acceptance = acceptance
         self._composer = composer
         self._files = composer.files
         self._limits = composer.limits
         self._windows = composer.windows
         self._forecasts = forecasts
-        self._wake = wake
-        self._observe = observe
         self._in_vain = VainWork(free=FREE_IN_VAIN, rate=IN_VAIN_A_SECOND, clock=clock)
 
     @property
@@ -178,8 +177,8 @@ class Submission:
         self._files.store(large_of(right))
         now = right[0].email.created_at
         forecast = self.expect(right, now=now) if with_forecast else Forecast()
-        ids, stored = self._store_all(right, idempotency=idempotency, caller=caller)
-        return Accepted(ids, forecast if stored else Forecast(), stored)
+        stored = self._acceptance.store(PreparedCall(right, idempotency), caller)
+        return Accepted(stored.ids, forecast if stored.emails else Forecast(), stored.emails)
 
     def submit_if(
         self,
@@ -193,17 +192,7 @@ class Submission:
         Both are called in the work that stores it, *stored* with its id. Errors as of `submit`.
         """
         prepared = self.prepare((draft,), LOCAL)
-        secret = self._pseudonyms.known()
-
-        def work(tx: Transaction) -> Sequence[Email]:
-            if not wanted(tx):
-                return ()
-            added = self._add(tx, prepared, LOCAL, secret)
-            stored(tx, added[0].id)
-            return added
-
-        added = self._store.write(work)
-        self._announce(added)
+        added = self._acceptance.store_if(prepared, LOCAL, wanted=wanted, stored=stored)
         return added[0].id if added else None
 
     def submit_each(
@@ -211,23 +200,44 @@ class Submission:
     ) -> tuple[Sequence[int | EmailServiceError], Forecast]:
         """For each draft its id, or the error of `submit` for it alone; and when they go."""
         _check_number(drafts, self._limits)
-        answers: list[EmailServiceError | Future[Sequence[Email]]] = []
+        prepared = self._prepare_each(drafts, caller)
+        right = [one for one in prepared if isinstance(one, Prepared)]
+        self._files.store(large_of(right))
+        forecast = self.expect(right, now=self._clock.now())
+        stored = iter(self._acceptance.store_each([PreparedCall((one,)) for one in right], caller))
+        outcomes = [next(stored) if isinstance(one, Prepared) else one for one in prepared]
+        return [one.ids[0] if isinstance(one, Stored) else one for one in outcomes], forecast
+
+    def prepare_calls(
+        self, calls: Sequence[Call], *, caller: Caller
+    ) -> "Sequence[PreparedCall | Stored | Refusal]":
+        """What would be stored of *calls* that came at once; what each got that came before.
+
+        Errors that concern all of them as of `submit`.
+        """
+        prepared = self._prepare_each([call.draft for call in calls], caller)
+        self._files.store(large_of([one for one in prepared if isinstance(one, Prepared)]))
+        return [
+            PreparedCall((one,), call.idempotency)
+            if isinstance(one, Prepared)
+            else _before(self._store, call, refusal=one)
+            for call, one in zip(calls, prepared, strict=True)
+        ]
+
+    def store_calls(
+        self, prepared: "Sequence[PreparedCall | Stored | Refusal]", *, caller: Caller
+    ) -> Sequence[Stored | EmailServiceError]:
+        """What became of the calls; those that could be prepared share a commit if they can."""
+        right = [one for one in prepared if isinstance(one, PreparedCall)]
+        stored = iter(self._acceptance.store_each(right, caller))
+        return [next(stored) if isinstance(one, PreparedCall) else one for one in prepared]
+
+    def _prepare_each(
+        self, drafts: Sequence[Draft], caller: Caller
+    ) -> "Sequence[Prepared | Refusal]":
         now = self._clock.now()
         chosen = self._choose(drafts, caller, now=now)
-        all_prepared = self._compose_each(drafts, chosen, caller, now=now)
-        right = [one for one in all_prepared if isinstance(one, Prepared)]
-        secret = self._pseudonyms.known()
-        self._files.store(large_of(right))
-        forecast = self.expect(right, now=now)
-        for prepared in all_prepared:
-            if isinstance(prepared, Prepared):
-                work = partial(self._add, prepared=(prepared,), caller=caller, secret=secret)
-                answers.append(self._store.post(work))
-            else:
-                answers.append(prepared)
-        done = [_outcome(answer) for answer in answers]
-        self._announce([email for email in done if isinstance(email, Email)])
-        return [email.id if isinstance(email, Email) else email for email in done], forecast
+        return self._compose_each(drafts, chosen, caller, now=now)
 
     def _choose(self, drafts: Sequence[Draft], caller: Caller, *, now: datetime) -> "Choice":
         """The account of each draft, or why it is refused whatever it holds.
@@ -269,57 +279,6 @@ class Submission:
             lambda tx: Forecasting(tx, self._forecasts, now=now).of_batch(emails)
         )
 
-    def _store_all(
-        self,
-        prepared: Sequence["Prepared"],
-        *,
-        idempotency: IdempotencyKey | None,
-        caller: Caller,
-    ) -> tuple[tuple[int, ...], Sequence[Email]]:
-        """The ids, and the emails if they were stored by this call and not by one before."""
-
-        secret = self._pseudonyms.known()
-
-        def work(tx: Transaction) -> tuple[tuple[int, ...], Sequence[Email]]:
-            if idempotency is not None:
-                known = remembered(tx.idempotency, idempotency)
-                if known is not None:
-                    return known, ()
-            stored = self._add(tx, prepared, caller, secret)
-            ids = tuple(email.id for email in stored)
-            if idempotency is not None:
-                tx.idempotency.add(record_of(idempotency, ids, now=stored[0].created_at))
-            return ids, stored
-
-        ids, fresh = self._store.write(work)
-        self._announce(fresh)
-        return ids, fresh
-
-    def _add(
-        self,
-        tx: Transaction,
-        prepared: Sequence["Prepared"],
-        caller: Caller,
-        secret: bytes | None,
-    ) -> Sequence[Email]:
-        """Rows of the queue, if there is still room for all of them."""
-        emails = [one.email for one in prepared]
-        self._admission.check_depth(tx.emails, emails)
-        for account_id in sorted({e.account_id for e in emails if e.pinned and e.account_id}):
-            tx.accounts.get(account_id)
-        named = sum(len(email.recipients) for email in emails)
-        use_quota(tx.key_usage, caller, named, now=emails[0].created_at)
-        prepared = suppress_unwanted(tx, prepared, secret=secret)
-        return store_emails(tx, prepared)
-
-    def _announce(self, emails: Sequence[Email]) -> None:
-        if emails:
-            self._wake()
-        for email in emails:
-            self._observe(email_event("email_accepted", email))
-            if email.reason_code == SUPPRESSED:
-                self._observe(email_event("email_suppressed", email))
-
 
 def _check_number(drafts: Sequence[Draft], limits: IntakeLimits) -> None:
     """InvalidInput for more emails or recipients than one call may have."""
@@ -332,6 +291,17 @@ def _check_number(drafts: Sequence[Draft], limits: IntakeLimits) -> None:
 def _known(store: Store, idempotency: IdempotencyKey) -> tuple[int, ...] | None:
     """The ids that the same call got before."""
     return store.read_latest(lambda tx: remembered(tx.idempotency, idempotency))
+
+
+def _before(store: Store, call: Call, *, refusal: Refusal) -> Stored | Refusal:
+    """What *call* got before: an account or a template may have changed since."""
+    if call.idempotency is None:
+        return refusal
+    try:
+        known = _known(store, call.idempotency)
+    except Conflict as mismatch:
+        return mismatch
+    return refusal if known is None else Stored(known)
 
 
 def _caught(make: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T | Refusal:
@@ -356,14 +326,3 @@ def _batch_error(prepared: Sequence[Prepared | Account | Refusal | None]) -> Ref
     first = next(iter(wrong.values()))
     kind = type(first) if all(type(error) is type(first) for error in wrong.values()) else None
     return (kind or InvalidInput)(*errors, code=first.code)
-
-
-def _outcome(
-    answer: "EmailServiceError | Future[Sequence[Email]]",
-) -> "Email | EmailServiceError":
-    if isinstance(answer, EmailServiceError):
-        return answer
-    try:
-        return answer.result()[0]
-    except EmailServiceError as error:
-        return error
