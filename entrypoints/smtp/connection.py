@@ -13,7 +13,8 @@ from entrypoints.runtime.connections import Connections
 from entrypoints.runtime.workers import Workers
 from entrypoints.smtp import reply
 from entrypoints.smtp.conversation import SessionPolicy
-from entrypoints.smtp.intake import Login, SmtpIntake
+from entrypoints.smtp.groups import Answer, MessageGroups
+from entrypoints.smtp.intake import Came, Login, SmtpIntake
 from entrypoints.smtp.limits import Limits, SessionsOfKeys
 from entrypoints.smtp.reply import Reply
 from entrypoints.smtp.session import LoginAsked, MessageCame, Question, Session, State
@@ -31,7 +32,8 @@ class Shared:
     intake: SmtpIntake
     policy: SessionPolicy
     limits: Limits
-    workers: Workers[Login | Reply]
+    workers: Workers[Answer]
+    groups: MessageGroups
     connections: Connections
     open: "set[SmtpConnection]"
     keys: SessionsOfKeys
@@ -156,17 +158,16 @@ class SmtpConnection(asyncio.Protocol):
         elif isinstance(question, MessageCame):
             login = self._login
             assert login is not None
-            answer = workers.do(lambda: intake.take(question, login, remote=remote))
-            answer.add_done_callback(self._answered)
+            self._shared.groups.take(Came(question, login, remote), self._answered)
         else:
             self._handshake = self._loop.create_task(self._start_tls())
 
-    def _logged_in(self, answer: "asyncio.Future[Login | Reply]") -> None:
+    def _logged_in(self, answer: "asyncio.Future[Answer]") -> None:
         login = answer.result()
         if self._transport is None:
             return
-        if isinstance(login, Reply):  # a bug ate it
-            self._session.logged_in(login)
+        if not isinstance(login, Login):  # a bug ate it
+            self._session.logged_in(reply.FAILED)
         elif login.key_id is None or self._shared.keys.enter(login.key_id):
             self._login = login
             self._session.logged_in(login.answer, refusal=login.refusal)
@@ -174,9 +175,7 @@ class SmtpConnection(asyncio.Protocol):
             self._session.logged_in(reply.TOO_MANY_SESSIONS)
         self._after_answer()
 
-    def _answered(self, answer: "asyncio.Future[Login | Reply]") -> None:
-        became = answer.result()
-        assert isinstance(became, Reply)
+    def _answered(self, became: Reply) -> None:
         if self._transport is None:
             return
         self._session.answered(became)

@@ -3,12 +3,16 @@
 Each call blocks: it runs in a worker thread.
 """
 
+import logging
+from collections.abc import Sequence
 from typing import Final
 
 import attrs
 
 from application import Application
+from application.intake.acceptance import Stored
 from application.intake.routing import FROM_NOT_ALLOWED
+from application.intake.submit import Call
 from domain.access import Caller, Scope
 from domain.errors import (
     Conflict,
@@ -26,6 +30,8 @@ from entrypoints.smtp.message import submitted
 from entrypoints.smtp.reply import Reply
 from entrypoints.smtp.session import MessageCame
 
+log = logging.getLogger("email_service.smtp")
+
 _THE_MESSAGE: Final = ("", "raw", "sender")  # fields whose errors begin with "it"
 _NO_LOGIN_NOW: Final = Reply(454, "4.7.0", "The key cannot be checked now: try again")
 _BAD_KEY: Final = Reply(535, "5.7.8", "The password must be an API key that is valid")
@@ -42,6 +48,24 @@ class Login:
     token: str = attrs.field(default="", repr=False)
     key_id: int | None = None
     refusal: Reply | None = None
+
+
+@attrs.frozen
+class Came:
+    """A message that has come, of a session that has logged in from the address *remote*."""
+
+    message: MessageCame
+    login: Login
+    remote: str
+
+
+@attrs.frozen
+class _Asked:
+    """What the message at this *place* asks for, to so many *recipients*."""
+
+    place: int
+    recipients: int
+    call: Call
 
 
 class SmtpIntake:
@@ -70,37 +94,93 @@ class SmtpIntake:
             refusal=_lacking(caller),
         )
 
-    def take(self, message: MessageCame, login: Login, *, remote: str) -> Reply:
-        """What became of a message; after a 250 it is durable.
+    def take(self, messages: Sequence[Came]) -> Sequence[Reply]:
+        """What became of each of the messages that came at once; after a 250 it is durable.
 
         The key is checked each time: it may have been revoked since.
         """
+        replies: dict[int, Reply] = {}
+        callers: dict[tuple[str, str], Caller | Reply] = {}
+        asked: dict[Caller, list[_Asked]] = {}
+        for place, came in enumerate(messages):
+            shown = (came.login.token, came.remote)
+            if shown not in callers:
+                callers[shown] = self._caller(*shown)
+            caller = callers[shown]
+            wanted = caller if isinstance(caller, Reply) else self._asked(place, came, caller)
+            if isinstance(wanted, Reply):
+                replies[place] = wanted
+            elif isinstance(caller, Caller):
+                asked.setdefault(caller, []).append(wanted)
+        for caller, group in asked.items():
+            places = (one.place for one in group)
+            replies.update(zip(places, self._submit(group, caller), strict=True))
+        return [replies[place] for place in range(len(messages))]
+
+    def _caller(self, token: str, remote: str) -> Caller | Reply:
         try:
-            caller = self._access.authenticate(login.token, remote=remote)
+            return self._access.authenticate(token, remote=remote)
         except (Unauthorized, TooMany):
             return reply.KEY_GONE
         except EmailServiceError as error:
             return self._refusal(error, None)
-        try:
-            email_id = self._submit(message, caller)
-        except InvalidInput as error:
-            self._submission.refused(len(message.recipients), caller=caller)
-            return self._refusal(error, caller)
-        except EmailServiceError as error:
-            return self._refusal(error, caller)
-        return Reply(250, "2.0.0", f"Ok: queued as {email_id}")
 
-    def _submit(self, message: MessageCame, caller: Caller) -> int:
-        asked = submitted(message.octets, message.recipients, scope=caller.idempotency_scope)
-        drafts, known_by = (asked.draft,), asked.idempotency
+    def _asked(self, place: int, came: Came, caller: Caller) -> "_Asked | Reply":
+        """What a message asks for. A bug in it must not cost the others their answers."""
+        recipients = came.message.recipients
         try:
-            accepted = self._submission.submit(drafts, idempotency=known_by, caller=caller)
-        except InvalidInput as error:
-            if error.code != FROM_NOT_ALLOWED or not caller.rewrites_from:
-                raise
-            drafts = (asked.draft.sent_as_account(),)
-            accepted = self._submission.submit(drafts, idempotency=known_by, caller=caller)
-        return accepted.ids[0]
+            asked = submitted(came.message.octets, recipients, scope=caller.idempotency_scope)
+        except EmailServiceError as error:
+            return self._refused(error, len(recipients), caller)
+        except Exception:
+            log.exception("a message could not be read")
+            return reply.FAILED
+        return _Asked(place, len(recipients), Call(asked.draft, asked.idempotency))
+
+    def _submit(self, group: "Sequence[_Asked]", caller: Caller) -> Sequence[Reply]:
+        """Of one caller. What cannot be prepared together because of a bug is prepared alone."""
+        calls = [one.call for one in group]
+        try:
+            prepared = self._submission.prepare_calls(calls, caller=caller)
+        except EmailServiceError as error:
+            return [self._refused(error, one.recipients, caller) for one in group]
+        except Exception:
+            log.exception("a message could not be prepared")
+            if len(group) == 1:
+                return [reply.FAILED]
+            return [answer for one in group for answer in self._submit([one], caller)]
+        try:
+            outcomes = self._submission.store_calls(prepared, caller=caller)
+        except EmailServiceError as error:
+            outcomes = [error] * len(group)
+        except Exception:  # it is not known what was stored
+            log.exception("messages could not be stored")
+            return [reply.FAILED] * len(group)
+        return [
+            self._answer(one, outcome, caller) for one, outcome in zip(group, outcomes, strict=True)
+        ]
+
+    def _answer(
+        self, asked: "_Asked", outcome: Stored | EmailServiceError, caller: Caller
+    ) -> Reply:
+        if isinstance(outcome, Stored):
+            return Reply(250, "2.0.0", f"Ok: queued as {outcome.ids[0]}")
+        draft = asked.call.draft
+        if (
+            isinstance(outcome, InvalidInput)
+            and outcome.code == FROM_NOT_ALLOWED
+            and caller.rewrites_from
+            and draft.sender is not None
+        ):
+            again = attrs.evolve(asked.call, draft=draft.sent_as_account())
+            [answer] = self._submit([attrs.evolve(asked, call=again)], caller)
+            return answer
+        return self._refused(outcome, asked.recipients, caller)
+
+    def _refused(self, error: EmailServiceError, recipients: int, caller: Caller) -> Reply:
+        if isinstance(error, InvalidInput):
+            self._submission.refused(recipients, caller=caller)
+        return self._refusal(error, caller)
 
     def _refusal(self, error: EmailServiceError, caller: Caller | None) -> Reply:
         """The reply that says so."""

@@ -23,9 +23,9 @@ from entrypoints.runtime.workers import Workers
 from entrypoints.smtp import reply
 from entrypoints.smtp.connection import Shared, SmtpConnection
 from entrypoints.smtp.conversation import SessionPolicy
-from entrypoints.smtp.intake import Login, SmtpIntake
+from entrypoints.smtp.groups import Answer, MessageGroups
+from entrypoints.smtp.intake import SmtpIntake
 from entrypoints.smtp.limits import Limits, SessionsOfKeys
-from entrypoints.smtp.reply import Reply
 
 log = logging.getLogger("email_service.smtp")
 
@@ -71,7 +71,7 @@ class SmtpListener:
             login_in_clear=login_in_clear,
         )
         self._intake = SmtpIntake(application)
-        self._workers: Workers[Login | Reply] = Workers(
+        self._workers: Workers[Answer] = Workers(
             THREADS, name="smtp", failed=lambda: reply.FAILED, begin=begin_worker
         )
         self._open: set[SmtpConnection] = set()
@@ -150,6 +150,7 @@ class SmtpListener:
             policy=self._policy,
             limits=limits,
             workers=self._workers,
+            groups=MessageGroups(self._intake, self._workers),
             connections=Connections(
                 most=limits.connections, most_of_address=limits.most_of_address
             ),
