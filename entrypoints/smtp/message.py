@@ -52,10 +52,9 @@ def submitted(octets: bytes, recipients: Sequence[Address], *, scope: str) -> Su
         via=Via.SMTP,
         topic=orders.topic,
         labels=labels(orders.tags, {}) if orders.tags else NO_LABELS,
+        raw=without_orders(raw) if orders.template is None else None,
     )
-    if orders.template is None:
-        draft = attrs.evolve(draft, raw=without_orders(raw))
-    else:
+    if orders.template is not None:
         draft = _written_by_template(draft, raw, orders)
     key = _idempotency(raw, orders, octets, recipients, scope=scope)
     return Submitted(draft=draft, idempotency=key)
