@@ -78,7 +78,7 @@ def published(application: Application) -> int | None:
 def test_a_new_template_is_saved_as_a_draft(application: Application, browser: Browser) -> None:
     reply = create(browser)
 
-    assert reply.headers["Location"].startswith(f"{LIST}/1?")
+    assert reply.headers["Location"] == f"{LIST}/1"
     source = application.templates.show("welcome").source
     assert source.body == "<p>Dear {{ name }},\nyou have {{ points }} points.</p>"
     assert [one.name for one in source.variables] == ["name", "points", "items"]
@@ -240,7 +240,7 @@ def test_a_test_saves_what_was_typed_and_sends_it(
 
     reply = browser.post(f"{path}/test", **typed, recipient="me@example.org", account="1")
 
-    assert reply.headers["Location"].startswith("/dashboard/emails/1?")
+    assert reply.headers["Location"] == "/dashboard/emails/1"
     view = application.queries.email(1)
     assert (view.email.subject, str(view.email.recipients[0].address)) == (
         "Try Grace",
