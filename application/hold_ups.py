@@ -43,7 +43,9 @@ def hold_ups_of(
         if account is None:
             account = accounts.get(email.account_id or 0)
         use = None if account is None else AccountUse(used=used[account.id], room_at=None)
-        found[email.id] = first_closed(gates(email, account, use, now=now))
+        found[email.id] = first_closed(
+            gates(email, account, use, open_count=email.open_count, now=now)
+        )
     return found
 
 

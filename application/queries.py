@@ -233,7 +233,7 @@ class Queries:
             labels=tx.labels.of(email_id),
             account=account,
             attempts=tx.attempts.of(email_id),
-            gates=gates(email, account, use, now=now),
+            gates=gates(email, account, use, open_count=len(email.open_recipients), now=now),
             now=now,
             detail=tx.details.of(email_id),
             content_purged_at=_purged_at(tx, email),

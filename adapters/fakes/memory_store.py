@@ -59,7 +59,7 @@ from domain.email.listing import (
     Search,
     Waiting,
 )
-from domain.email.recipient import RecipientField
+from domain.email.recipient import RecipientField, not_reached
 from domain.email.settlement import POISON_CRASHES
 from domain.email.status import WAITING, Status
 from domain.errors import (
@@ -716,11 +716,11 @@ def _summary(email: Email, labels: Labels) -> EmailSummary:
         eligible_at=email.eligible_at,
         attempt_no=email.attempt_no,
         pinned=email.pinned,
-        open_count=email.open_count,
+        open_count=len(email.open_recipients),
         recipients=tuple(
             each.address for each in email.recipients if each.field is RecipientField.TO
         ),
         tags=labels.tags,
         recipient_count=len(email.recipients) if sent else 0,
-        not_reached=email.not_reached if sent else 0,
+        not_reached=not_reached(email.recipients) if sent else 0,
     )

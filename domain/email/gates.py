@@ -29,9 +29,6 @@ class WaitingEmail(Protocol):
     @property
     def eligible_at(self) -> datetime: ...
 
-    @property
-    def open_count(self) -> int: ...
-
 
 @attrs.frozen(kw_only=True)
 class Gate:
@@ -52,9 +49,17 @@ class AccountUse:
 
 
 def gates(
-    email: WaitingEmail, account: Account | None, use: AccountUse | None, *, now: datetime
+    email: WaitingEmail,
+    account: Account | None,
+    use: AccountUse | None,
+    *,
+    open_count: int,
+    now: datetime,
 ) -> Sequence[Gate]:
-    """Every gate between *email* and its next attempt on *account*; none if it waits no more."""
+    """Every gate between *email* and its next attempt on *account*; none if it waits no more.
+
+    *open_count*: how many recipients that attempt names.
+    """
     if email.status not in WAITING:
         return ()
     due = email.eligible_at <= now
@@ -71,7 +76,7 @@ def gates(
             *found,
             Gate(name="no_account", open=False, detail="no SMTP configuration is active"),
         ]
-    return [*found, *_account_gates(email, account, use, now=now)]
+    return [*found, *_account_gates(email, account, use, open_count=open_count, now=now)]
 
 
 def first_closed(gates: Sequence[Gate]) -> Gate:
@@ -126,7 +131,7 @@ def holdup(account: Account, use: AccountUse, *, now: datetime) -> Pause | None:
 
 
 def _account_gates(
-    email: WaitingEmail, account: Account, use: AccountUse, *, now: datetime
+    email: WaitingEmail, account: Account, use: AccountUse, *, open_count: int, now: datetime
 ) -> Sequence[Gate]:
     health = account.health
     paused, broken = health.paused(now), health.breaker.is_open(now)
@@ -156,7 +161,7 @@ def _account_gates(
     for window, limit in limits.finite().items():
         used = use.used.get(window, 0)
         room = limits.room_in(window, used, urgent=urgent)
-        fits = limits.units(email.open_count) <= room
+        fits = limits.units(open_count) <= room
         kept = 0 if urgent else limits.kept(limit)
         reserve = f", {kept} kept for priorities 1 and 2" if kept else ""
         found.append(

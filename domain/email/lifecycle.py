@@ -13,11 +13,11 @@ from domain.address import Address
 from domain.email.attempt import CRASHED
 from domain.email.recipient import (
     EXPIRED,
-    NOT_REACHED,
     Recipient,
     RecipientStatus,
     any_accepted,
     given_up,
+    not_reached,
     reopened,
 )
 from domain.email.retry import RetryPolicy
@@ -79,19 +79,9 @@ class Email:
         return tuple([r for r in self.recipients if r.status is RecipientStatus.OPEN])
 
     @property
-    def open_count(self) -> int:
-        """How many recipients the next attempt names."""
-        return len(self.open_recipients)
-
-    @property
     def partial(self) -> bool:
         """Sent, but not to all recipients."""
-        return self.status is Status.SENT and self.not_reached > 0
-
-    @property
-    def not_reached(self) -> int:
-        """How many recipients did not get it and are not tried again by themselves."""
-        return sum(recipient.status in NOT_REACHED for recipient in self.recipients)
+        return self.status is Status.SENT and not_reached(self.recipients) > 0
 
     def envelope(self, sender: Address) -> Envelope:
         """The envelope of the next attempt, handed off as *sender*."""

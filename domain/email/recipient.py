@@ -83,6 +83,11 @@ def rejected(recipients: Sequence[Recipient]) -> tuple[Recipient, ...]:
     )
 
 
+def not_reached(recipients: Sequence[Recipient]) -> int:
+    """How many did not get it and are not tried again by themselves."""
+    return sum(recipient.status in NOT_REACHED for recipient in recipients)
+
+
 def any_accepted(recipients: Sequence[Recipient]) -> bool:
     """Whether a server took the email for at least one of them."""
     return any(recipient.status is RecipientStatus.ACCEPTED for recipient in recipients)

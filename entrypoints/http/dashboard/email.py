@@ -9,7 +9,7 @@ from application import Application
 from application.email_changes import Change
 from application.queries import EmailView
 from domain.address import Address
-from domain.email.recipient import RecipientStatus
+from domain.email.recipient import RecipientStatus, not_reached
 from domain.errors import ContentPurged, Forbidden, NotFound
 from domain.message.letter import Letter
 from domain.suppression import Suppression
@@ -72,6 +72,7 @@ class OneEmailPages:
             story=story_of(view),
             entries=timeline(view, events),
             listed=self._entries(view),
+            not_reached=not_reached(view.email.recipients),
             gate_detail=gate_detail,
             back=carried(),
             list_address=list_address(carried()),

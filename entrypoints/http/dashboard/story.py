@@ -17,6 +17,7 @@ from domain.email.recipient import (
     SUPPRESSED,
     Recipient,
     RecipientStatus,
+    not_reached,
 )
 from domain.email.status import WAITING, Status
 from entrypoints.explaining import reason, waits_for
@@ -83,7 +84,7 @@ def _sent(view: EmailView) -> Story:
     lines += _reported(delayed, email, "A report came back: not delivered yet to {}")
     if email.partial:
         lines += _not_reached(email)
-        of, missed = len(email.recipients), email.not_reached
+        of, missed = len(email.recipients), not_reached(email.recipients)
         headline = f"Sent, but {words.of_recipients(missed, of)} not reached"
         return Story(headline, "bad", tuple(lines), _if_suppressed(email))
     if complained:
