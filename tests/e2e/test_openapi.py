@@ -1,8 +1,11 @@
 """The contract is complete, valid, made of the models that check, and changes in review only."""
 
+import ast
 import json
 import os
 import re
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -20,6 +23,7 @@ from entrypoints.http.openapi.refusals import REFUSALS
 from entrypoints.http.requests import ServiceFlask
 from entrypoints.http.schemas import Problem
 from tests.applications import a_client, an_application
+from tests.running import ROOT
 
 GOLDEN = Path(__file__).with_name("golden") / "openapi.json"
 RENEW = "make openapi"
@@ -115,6 +119,26 @@ def test_every_example_of_an_error_is_a_problem(status):
 def test_every_code_of_an_error_that_is_told_is_in_the_document():
     told = {error.code for error in family(EmailServiceError) - NEVER_TOLD}
     assert told <= {code for refusal in REFUSALS.values() for code in refusal.codes}
+
+
+def test_every_code_of_invalid_input_is_in_the_document():
+    told = set(codes_of_invalid_input())
+    assert len(told) > 5
+    assert told <= set(REFUSALS[400].codes) | set(REFUSALS[413].codes)
+
+
+def codes_of_invalid_input() -> Iterator[str]:
+    """What the core gives as the *code* of an InvalidInput, which has no class for each."""
+    for path in (*ROOT.glob("domain/**/*.py"), *ROOT.glob("application/**/*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not (isinstance(node, ast.Call) and ast.unparse(node.func) == "InvalidInput"):
+                continue
+            for given in (one.value for one in node.keywords if one.arg == "code"):
+                if isinstance(given, ast.Constant):
+                    yield str(given.value)
+                elif isinstance(given, ast.Name) and given.id.isupper():
+                    module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+                    yield getattr(import_module(module), given.id)
 
 
 # -- the document -----

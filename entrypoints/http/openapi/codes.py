@@ -71,6 +71,10 @@ CODES: Final = {
         "The SMTP configuration may not send with this From address.",
         "Add the address to the configuration's aliases, or send from its own address.",
     ),
+    "no_public_url": Code(
+        "An email with a topic needs a link to unsubscribe, and the service has no PUBLIC_URL.",
+        "Set PUBLIC_URL to the address at which recipients reach the service, or leave topic out.",
+    ),
     "invalid_message": Code(
         "The raw message is no Internet message that can be handed off.",
         "Correct what detail names; a message needs at least a valid From header.",
