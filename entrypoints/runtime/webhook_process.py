@@ -38,6 +38,7 @@ class WebhookProcess:
         self._child: ChildProcesses | None = None
         self._idle = 0
         self._stopping = threading.Event()
+        self._starting = threading.Lock()  # no child is started any more once a stop was asked for
         self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
         self._started = False
 
@@ -52,8 +53,10 @@ class WebhookProcess:
         self._stopping.set()
         if self._started:
             self._thread.join(JOIN_S)
-        if self._child is not None:
-            self._child.ask_to_stop()
+        with self._starting:
+            child = self._child
+        if child is not None:
+            child.ask_to_stop()
         elif self._started:
             self._give_up()
 
@@ -81,15 +84,22 @@ class WebhookProcess:
         if self._election.needed():
             self._idle = 0
             if self._child is None and self._election.won():
-                child = self._new_child(self._election.holder)
-                child.start()
-                self._child = child
+                self._start_child()
             return
         self._idle += 1
         if self._child is not None and self._idle >= IDLE_LOOKS:
             child, self._child = self._child, None
             child.ask_to_stop()
             child.join()
+
+    def _start_child(self) -> None:
+        with self._starting:
+            if not self._stopping.is_set():
+                child = self._new_child(self._election.holder)
+                child.start()
+                self._child = child
+                return
+        self._give_up()  # the store was so slow that the stop did not wait for the lease
 
     def _give_up(self) -> None:
         try:

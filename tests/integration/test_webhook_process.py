@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -117,6 +118,32 @@ def test_a_parent_that_stops_before_it_had_one_leaves_no_lease(tmp_path: Path) -
     with a_process(tmp_path, world, command=nowhere) as (_, heard):
         wait_until(lambda: heard.events)
         assert heard.events[0].name == "process_not_started"
+
+    other = World(beside=world, pid=2)
+    other.application.caller_election._lease.hold_as("other")
+    assert other.application.caller_election.won()
+
+
+def test_a_parent_that_stops_while_it_asks_for_the_lease_has_no_child_and_leaves_no_lease(
+    tmp_path: Path,
+) -> None:
+    world = a_world()
+    asks, answered = threading.Event(), threading.Event()
+
+    class Slow(CallerElection):
+        def won(self) -> bool:
+            asks.set()
+            answered.wait()
+            return super().won()
+
+    election = Slow(store=world.store, lease=world.application.caller_election._lease)
+    with a_process(tmp_path, world, election=election) as (process, _):
+        assert asks.wait(10)
+        process.ask_to_stop()
+        answered.set()
+        process.stop(timeout=10)
+
+        assert not noted(tmp_path, "begun")
 
     other = World(beside=world, pid=2)
     other.application.caller_election._lease.hold_as("other")
