@@ -15,10 +15,13 @@ _ADDRESSES: Final = frozenset(
     }
 )
 _PARAMETERS: Final = frozenset({"content-type", "content-disposition"})
-_QUOTED: Final = r'"((?:[^"\\]|\\.)*)"'
+# A quote that does not end reaches to the end: else each one behind it would be tried as well.
+_QUOTED: Final = r'"((?:[^"\\]|\\.)*+)(?:"|(?P<open>\\?+\Z))'
 # A quoted string, or words that stand beside each other: what a name before an address is made of.
-_PHRASE: Final = re.compile(rf'{_QUOTED}|[^\s",;:<>()@]+(?:[ \t]+[^\s",;:<>()@]+)*')
-_PARAMETER: Final = re.compile(rf'([\w-]+)[ \t]*=[ \t]*(?:{_QUOTED}|([^\s;"]+))', re.ASCII)
+_PHRASE: Final = re.compile(rf'{_QUOTED}|[^\s",;:<>()@]++(?:[ \t]++[^\s",;:<>()@]++)*+')
+_PARAMETER: Final = re.compile(
+    rf'(?<![\w-])(?P<name>[\w-]++)[ \t]*+=[ \t]*+(?:{_QUOTED}|(?P<word>[^\s;"]++))', re.ASCII
+)
 _ESCAPED: Final = re.compile(r"\\(.)")
 _SHORT: Final = 60  # characters of an encoded word that begins anywhere in a line
 
@@ -59,6 +62,7 @@ def _folded(name: str, value: str) -> str:
 
 def _word(found: re.Match[str]) -> str:
     """A phrase in encoded words. What touches an @ is an address, and stays what it is."""
+    _check_quote(found)
     if found[0].isascii() or "@" in (_before(found), found.string[found.end() : found.end() + 1]):
         return found[0]
     text = found[0] if found[1] is None else _ESCAPED.sub(r"\1", found[1])
@@ -70,10 +74,16 @@ def _before(found: re.Match[str]) -> str:
 
 
 def _parameter(found: re.Match[str]) -> str:
+    _check_quote(found)
     if found[0].isascii():
         return found[0]
-    text = found[3] if found[2] is None else _ESCAPED.sub(r"\1", found[2])
-    return f"{found[1]}*=utf-8''{quote(text, safe='')}"
+    text = found["word"] if found["word"] is not None else _ESCAPED.sub(r"\1", found[2])
+    return f"{found['name']}*=utf-8''{quote(text, safe='')}"
+
+
+def _check_quote(found: re.Match[str]) -> None:
+    if found["open"] is not None:
+        raise _refused("a header has a quotation mark without another one")
 
 
 def _refused(reason: str) -> InvalidInput:

@@ -9,14 +9,17 @@ as RFC 1847 (2.1) demands that it be made in this form.
 import re
 from binascii import b2a_qp
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Final
 
 from domain.errors import FieldError, InvalidInput
 from domain.message.encoded_fields import INVALID, ascii_field
 from domain.message.mime import lines_fit
 from domain.message.mime_tree import base64_lines
+from domain.message.raw import LARGEST_HEAD
 
 DEEPEST: Final = 8  # levels of parts in parts
+MOST_PARTS: Final = 1_000  # of one multipart
 _CRLF: Final = b"\r\n"
 _FIELD: Final = re.compile(rb"[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*")
 _TYPE: Final = b"content-type"
@@ -85,9 +88,11 @@ def _parts(
         raise _refused("a multipart has no boundary")
     delimiter = b"--" + (found[1] or found[2]).encode("ascii")
     line = re.compile(rb"(?:\A|\r\n)" + re.escape(delimiter) + rb"(--)?[ \t]*(?=\r\n|\Z)")
-    lines = list(line.finditer(body))
+    lines = list(islice(line.finditer(body), MOST_PARTS + 1))
     if not lines:
         raise _refused("a multipart has no parts")
+    if len(lines) > MOST_PARTS:
+        raise _refused(f"a multipart has more than {MOST_PARTS} parts")
     around = body[: lines[0].start()]
     yield around if _is_plain(around) else b""
     for place, begin in enumerate(lines):
@@ -108,6 +113,8 @@ def _split(octets: bytes) -> tuple[bytes, bytes]:
     head, end, body = octets.partition(b"\r\n\r\n")
     if not end:
         raise _refused("no empty line ends its headers, or those of a part")
+    if len(head) > LARGEST_HEAD:
+        raise _refused(f"its headers, or those of a part, have more than {LARGEST_HEAD} octets")
     return head + _CRLF, body
 
 

@@ -1,6 +1,6 @@
 """What a mail reader would make of a rendered template that its author may not expect.
 
-Warnings stop nothing. They are found by looking at tags, not by parsing: a tag in a comment counts.
+Warnings stop nothing. They are found by looking at tags, not by parsing.
 """
 
 import re
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
+from domain.message.html_markup import MARKUP, attributes_of
 from domain.message.template import Rendered, SourceKind, TemplateSource
 
 GMAIL_CLIPS_AT: Final = 102 * 1024  # octets of HTML: the rest stands behind "View entire message"
@@ -22,11 +23,6 @@ MJML_ELEMENTS: Final = frozenset(
     "mj-social-element mj-spacer mj-style mj-table mj-text mj-title mj-wrapper".split()
 )
 _MJML_TAG: Final = re.compile(r"<(mj-?[A-Za-z0-9-]{1,60})")
-_TAG: Final = re.compile(r"<(img|a)\b((?:[^>\"']++|\"[^\"]*+\"|'[^']*+')*+)>", re.IGNORECASE)
-_ATTRIBUTE: Final = re.compile(
-    r"([a-z-]+)\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)'|([^\s\"'>]++))", re.IGNORECASE
-)
-_ALT: Final = re.compile(r"(?:^|[\s\"'])alt(?=[\s=/]|$)", re.IGNORECASE)
 _OTHER_SCHEMES: Final = frozenset({"mailto", "tel", "sms", "cid"})
 
 
@@ -49,20 +45,16 @@ def _found(source: TemplateSource, rendered: Rendered) -> Iterator[str]:
     size = size_of(rendered.html)
     if size > GMAIL_CLIPS_AT:
         yield f"the HTML has {size} octets: Gmail shows the first {GMAIL_CLIPS_AT} of them"
-    for tag in _TAG.finditer(rendered.html):
-        attributes = _attributes(tag[2])
-        if tag[1].lower() == "img":
-            if _ALT.search(tag[2]) is None:
+    for tag in MARKUP.finditer(rendered.html):
+        name = "" if tag["end"] else (tag["name"] or "").lower()
+        if name not in ("img", "a"):
+            continue
+        attributes = attributes_of(tag["attributes"])
+        if name == "img":
+            if "alt" not in attributes:
                 yield f"the image {_short(attributes.get('src', ''))} has no alt text"
         elif (why := _link_problem(attributes.get("href", "").strip())) is not None:
             yield why
-
-
-def _attributes(text: str) -> dict[str, str]:
-    return {
-        found[1].lower(): found[2] or found[3] or found[4] or ""
-        for found in _ATTRIBUTE.finditer(text)
-    }
 
 
 def _link_problem(href: str) -> str | None:
