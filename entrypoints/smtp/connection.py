@@ -22,7 +22,7 @@ from entrypoints.smtp.session import LoginAsked, MessageCame, Question, Session,
 log = logging.getLogger("email_service.smtp")
 
 T = TypeVar("T")
-_AHEAD: Final = 64 * 1024  # octets of pipelined commands that are read before a question's answer
+_AHEAD: Final = 64 * 1024  # octets of pipelined commands that are read before their turn
 
 
 @attrs.frozen(kw_only=True)
@@ -55,6 +55,8 @@ class SmtpConnection(asyncio.Protocol):
         self._deadline: float | None = self._loop.time() + shared.limits.login_s
         self._reserved = 0
         self._full = False  # the client does not read its replies
+        self._ahead = False  # it has sent more than is read before its turn
+        self._has_turn = False  # its next turn comes by itself
         self._handshake: asyncio.Task[None] | None = None
 
     # -- asyncio.Protocol -----------------------------------------------------------------------
@@ -76,9 +78,11 @@ class SmtpConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Feed the session."""
         self._session.receive(data)
-        if self._session.state is not State.WAITING:
+        if self._session.state is not State.WAITING and not self._has_turn:
             self._go_on()
-        elif self._session.held > _AHEAD and self._transport is not None:
+        waits = self._has_turn or self._session.state is State.WAITING
+        if waits and self._session.held > _AHEAD and self._transport is not None:
+            self._ahead = True
             self._transport.pause_reading()
 
     def pause_writing(self) -> None:
@@ -147,7 +151,16 @@ class SmtpConnection(asyncio.Protocol):
         elif self._session.conversation.known:
             self._deadline = now + self._shared.limits.idle_s
         if self._session.more:  # others come first: one packet may have thousands of commands
-            self._loop.call_soon(self._go_on)
+            if not self._has_turn:
+                self._has_turn = True
+                self._loop.call_soon(self._take_turn)
+        elif self._ahead and self._session.state is not State.WAITING:
+            self._read_more()
+
+    def _take_turn(self) -> None:
+        self._has_turn = False
+        if self._session.state is not State.WAITING:
+            self._go_on()
 
     def _ask(self, question: Question) -> None:
         intake, remote, workers = self._shared.intake, self._remote, self._shared.workers
@@ -237,6 +250,7 @@ class SmtpConnection(asyncio.Protocol):
 
     def _read_more(self) -> None:
         if self._transport is not None and not self._full:
+            self._ahead = False
             self._transport.resume_reading()
 
     def _write(self) -> None:

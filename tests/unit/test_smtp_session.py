@@ -1,6 +1,7 @@
 """The SMTP session without sockets: what each command is answered, and what ends a message."""
 
 from base64 import b64encode
+from time import thread_time
 
 import pytest
 
@@ -513,3 +514,30 @@ def test_whatever_the_session_was_doing_it_can_be_ended():
 
     assert codes(client.session.take()) == [421]
     assert (client.send(b"\r\n.\r\n"), client.session.held < 10) == ([], True)
+
+
+# -- hostile clients -------------------------------------------------------------------------------
+
+
+def test_many_commands_in_one_packet_cost_no_more_each():
+    session = Session(SessionPolicy(name="mx", most_octets=1000, most_recipients=1))
+    session.receive(b"NOOP\r\n" * 100_000)
+
+    began = thread_time()
+    while session.held:
+        session.advance()
+        session.take()
+
+    assert thread_time() - began < 5.0  # what is quadratic takes minutes
+
+
+def test_what_was_answered_is_not_kept():
+    session = Session(SessionPolicy(name="mx", most_octets=1000, most_recipients=1))
+    session.receive(b"NOOP\r\n" * 50 + b"NO")
+    session.advance()
+
+    assert session.held == 2
+    session.receive(b"OP\r\n")
+    session.take()
+    session.advance()
+    assert session.take().startswith(b"250 ")
