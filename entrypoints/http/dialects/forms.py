@@ -9,7 +9,7 @@ import attrs
 from werkzeug.exceptions import UnsupportedMediaType
 
 from domain.errors import InvalidInput
-from domain.message.attachment import Attachment, type_of
+from domain.message.attachment import MAX_ATTACHMENTS, Attachment, type_of
 from entrypoints.http.fields import RequestError, pointer
 from entrypoints.http.json_reader import check_encoding, read_body
 from entrypoints.http.multipart import Part, is_form, read_parts
@@ -48,6 +48,8 @@ class Form:
 
     def attachments(self, html: object) -> Iterator[Attachment]:
         """The files as attachments; those named inline that *html* shows stand within it."""
+        if len(self.files) > MAX_ATTACHMENTS:  # the HTML is searched for each of them
+            raise InvalidInput(RequestError("/attachment", f"at most {MAX_ATTACHMENTS}"))
         shown = html if isinstance(html, str) else ""
         for part in self.files:
             filename = part.filename or part.name

@@ -16,6 +16,7 @@ import attrs
 
 from domain.access import Scope
 from domain.errors import InvalidInput
+from domain.intake import MOST_EMAILS
 from entrypoints.http.dialects.dialect import (
     Asking,
     Dialect,
@@ -34,6 +35,7 @@ from entrypoints.http.fields import RequestError, pointer
 from entrypoints.http.json_reader import JsonObject, parse_object
 from entrypoints.http.keys import basic_password
 from entrypoints.http.multipart import FORM
+from entrypoints.http.paging import decimal
 from entrypoints.http.times import rfc3339
 
 _TEXTS: Final = {"subject": "subject", "html": "html_content", "text": "text_content"}
@@ -187,7 +189,7 @@ def _template(form: Form, name: str, custom: _Custom) -> JsonObject:
     template: JsonObject = {"name": name}
     version = form.one("t:version")
     if version:
-        template["version"] = int(version) if version.isdecimal() else version
+        template["version"] = decimal(version)
     given = form.one("t:variables")
     variables = {**custom.values, **(_object(given, "t:variables") if given else {})}
     return {"template": template, "variables": variables}
@@ -228,7 +230,10 @@ def _personal(email: JsonObject, form: Form, values: JsonObject) -> list[JsonObj
     by_address = {name.lower(): own for name, own in values.items()}
     emails = []
     room = Room()
-    for recipient in _addresses(form, "to"):
+    recipients = _addresses(form, "to")
+    if len(recipients) > MOST_EMAILS:  # each is an email
+        raise InvalidInput(RequestError("/to", f"must have at most {MOST_EMAILS} addresses"))
+    for recipient in recipients:
         name, where = _name_and_address(recipient)
         own = by_address.get(where.lower(), {})
         if not isinstance(own, dict):

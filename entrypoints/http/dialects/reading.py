@@ -1,13 +1,12 @@
 """What the dialects have in common in reading a request: from a vendor's fields to ours."""
 
 from base64 import b64encode
-from binascii import Error
 from collections.abc import Callable, Collection, Mapping
-from email.errors import HeaderParseError
-from email.header import decode_header, make_header
 from typing import Any, Final, ParamSpec
 
 from domain.errors import InvalidInput
+from domain.message.attachment import MAX_ATTACHMENTS
+from domain.message.encoded_text import decoded
 from entrypoints.http.dialects.dialect import Wanted
 from entrypoints.http.fields import RequestError, pointer
 from entrypoints.http.json_reader import JsonObject
@@ -98,14 +97,7 @@ def address(value: object) -> object:
     name, bracket, rest = text.rpartition("<")
     if _ENCODED not in name or not bracket:
         return text
-    return {"address": rest.removesuffix(">"), "name": _decoded(name.strip().strip('"'))}
-
-
-def _decoded(text: str) -> str:
-    try:
-        return str(make_header(decode_header(text)))
-    except (HeaderParseError, Error, LookupError, ValueError):
-        return text
+    return {"address": rest.removesuffix(">"), "name": decoded(name.strip().strip('"'))}
 
 
 def split(text: str) -> list[str]:
@@ -172,8 +164,8 @@ def shown_only(email: JsonObject) -> JsonObject:
     file like any other, as with the vendors.
     """
     files, html = email.get("attachments"), email.get("html_content")
-    if not isinstance(files, list) or "template" in email:
-        return email
+    if not isinstance(files, list) or "template" in email or len(files) > MAX_ATTACHMENTS:
+        return email  # too many are refused: the HTML is not searched for each of them
     shown = html if isinstance(html, str) else ""
     return {**email, "attachments": [_shown(file, shown) for file in files]}
 

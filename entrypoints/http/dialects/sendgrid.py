@@ -19,6 +19,7 @@ from entrypoints.http.dialects.dialect import (
     faults,
 )
 from entrypoints.http.dialects.reading import (
+    Room,
     base64_text,
     checked,
     copied,
@@ -72,9 +73,9 @@ def _read() -> Order:
         raise InvalidInput(RequestError("/personalizations", "must have at least one item"))
     _refuse_present(taken)
     dry_run = _is_dry_run(taken.get("mail_settings", {}), ignored)
-    common = _common(taken, ignored)
+    common, room = _common(taken, ignored), Room()
     return Order(
-        wanted=[_wanted(one, taken, common, ignored) for one in personalizations],
+        wanted=[_wanted(one, taken, common, ignored, room) for one in personalizations],
         compared=body,
         dry_run=dry_run,
         ignored=list(dict.fromkeys(ignored)),
@@ -150,7 +151,11 @@ def _file(file: object) -> JsonObject:
 
 
 def _wanted(
-    personalization: object, fields: JsonObject, common: JsonObject, ignored: list[str]
+    personalization: object,
+    fields: JsonObject,
+    common: JsonObject,
+    ignored: list[str],
+    room: Room,
 ) -> Wanted:
     """The email of one personalization."""
     own, _ = checked(personalization, known=_PERSONAL)
@@ -170,20 +175,21 @@ def _wanted(
         email |= copied(merged, {"subject": "subject", "dynamic_template_data": "variables"})
     if "send_at" in merged:
         email["send_at"] = _time(merged["send_at"])
-    metadata = _both(fields, own, "custom_args")
+    metadata = _both(fields, own, "custom_args", room)
     if metadata:
         email["metadata"] = metadata
-    headers = _both(fields, own, "headers")
+    headers = _both(fields, own, "headers", room)
     if headers:
         email = with_headers(email, headers, ignored)
     return Wanted(fields=shown_only(email))
 
 
-def _both(fields: JsonObject, own: JsonObject, name: str) -> JsonObject:
+def _both(fields: JsonObject, own: JsonObject, name: str, room: Room) -> JsonObject:
     """What stands under *name* for all emails, with what one of them adds or has otherwise."""
     common, added = fields.get(name, {}), own.get(name, {})
     if not isinstance(common, dict) or not isinstance(added, dict):
         raise InvalidInput(RequestError(f"/{name}", "must be an object"))
+    room.take(sum(map(len, common)))
     return {**common, **added}
 
 
