@@ -16,6 +16,7 @@ from domain.errors import FieldError, InvalidInput
 from domain.suppression import EVERYTHING, Suppression, SuppressionReason, check_scope
 from entrypoints.addresses import email_address
 from entrypoints.csv_cells import bare, guarded
+from entrypoints.ids import id_of
 
 T = TypeVar("T")
 
@@ -24,7 +25,6 @@ HEADER: Final = ",".join(COLUMNS) + "\r\n"
 MOST_ROWS: Final = 100_000
 MOST_ERRORS: Final = 20
 LONGEST_LINE: Final = 2_000
-_LARGEST_ID: Final = 2**63 - 1
 
 
 class _LineTooLong(Exception):
@@ -138,9 +138,10 @@ def _moment(text: str) -> datetime:
 
 
 def _id(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and 0 < int(text[:20]) <= _LARGEST_ID):
+    found = id_of(text)
+    if found is None:
         raise ValueError("must be the id of an email")
-    return int(text)
+    return found
 
 
 def _time(when: datetime) -> str:

@@ -35,7 +35,6 @@ from entrypoints.http.problems import install_problems
 from entrypoints.http.providers import ProviderCatalogue
 from entrypoints.http.proxies import install_proxies
 from entrypoints.http.requests import DIALECTS, ServiceFlask, the_request
-from entrypoints.http.schemas import LARGEST_ID
 from entrypoints.http.smtp_configs import (
     Authorize,
     Dkim,
@@ -49,6 +48,7 @@ from entrypoints.http.times import RFC_3339
 from entrypoints.http.unsubscribe import UnsubscribePages
 from entrypoints.http.validation import refuse_unknown_query
 from entrypoints.http.webhooks import WebhookCalls
+from entrypoints.ids import LARGEST_ID
 
 MAX_BODY_BYTES: Final = 30 * 1024 * 1024
 OPERATIONS: Final = (

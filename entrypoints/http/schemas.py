@@ -27,11 +27,11 @@ from domain.address import Address
 from domain.mailbox import LONGEST_NAME, Mailbox
 from domain.message.headers import unsafe_character
 from entrypoints.addresses import email_address
+from entrypoints.ids import LARGEST_ID
 from entrypoints.mailboxes import LONGEST_MAILBOX, mailbox
 
 T = TypeVar("T")
 PUBLISHED_TIME: Final = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}$"
-LARGEST_ID: Final = 2**63 - 1
 
 
 def _without_null_defaults(schema: dict[str, Any]) -> None:

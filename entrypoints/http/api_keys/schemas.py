@@ -8,7 +8,6 @@ from domain.access import LONGEST_KEY_NAME, Scope, key_name
 from entrypoints.http.emails.schemas import Moment
 from entrypoints.http.paging import Cursor, PageSize
 from entrypoints.http.schemas import (
-    LARGEST_ID,
     NO_CONTROLS,
     Absent,
     Id,
@@ -16,6 +15,7 @@ from entrypoints.http.schemas import (
     ReplyModel,
     RequestModel,
 )
+from entrypoints.ids import LARGEST_ID
 
 _MOST_ACCOUNTS: Final = 1_000
 _ScopeName: TypeAlias = Literal["send", "read", "metrics", "admin"]

@@ -5,7 +5,7 @@ from typing import Final
 
 from domain.errors import FieldError, InvalidInput
 from domain.message.headers import unsafe_character
-from entrypoints.http.schemas import LARGEST_ID
+from entrypoints.ids import id_of
 
 _LONGEST: Final = 1000  # characters of a line
 
@@ -42,6 +42,7 @@ def number(field: str, text: str) -> int | None:
     text = text.strip()
     if not text:
         return None
-    if not (text.isascii() and text.isdecimal() and 0 < int(text[:20]) <= LARGEST_ID):
+    found = id_of(text)
+    if found is None:
         raise InvalidInput(FieldError(field, "must be a number"))
-    return int(text)
+    return found

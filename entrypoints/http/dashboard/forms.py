@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from domain.errors import Conflict, EmailServiceError, InvalidInput, NotFound
 from entrypoints.http.requests import the_request
-from entrypoints.http.schemas import LARGEST_ID
+from entrypoints.ids import id_of
 
 REFUSALS = (InvalidInput, Conflict)  # a page shows these above the form, and 400 or 409
 
@@ -34,9 +34,10 @@ def number_in_query(name: str) -> int | None:
     text = the_request().args.get(name)
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit()) or not 0 < int(text) <= LARGEST_ID:
+    found = id_of(text)
+    if found is None:
         raise NotFound(f"{name} is no number")
-    return int(text)
+    return found
 
 
 def told(error: EmailServiceError) -> Sequence[str]:

@@ -402,7 +402,7 @@ def _done() -> _Done:
     try:
         for row, reason in json.loads(field("refused") or "[]"):
             refused.append((int(row), str(reason)))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError, RecursionError):  # Infinity, and what is deep
         refused.clear()
     numbers = [whole_number(field(name)) for name in ("next_row", "accepted")]
     next_row, accepted = (one if isinstance(one, int) else 0 for one in numbers)

@@ -47,7 +47,6 @@ from entrypoints.http.emails.part_schemas import (
 from entrypoints.http.forecasts import LimitedBy
 from entrypoints.http.paging import Cursor, PageSize, decimal
 from entrypoints.http.schemas import (
-    LARGEST_ID,
     NO_CONTROLS,
     NO_CONTROLS_PATTERN,
     PUBLISHED_TIME,
@@ -67,6 +66,7 @@ from entrypoints.http.schemas import (
     without_defaults,
 )
 from entrypoints.http.times import moment
+from entrypoints.ids import LARGEST_ID
 
 _NO_NUL: Final = Shown(pattern=r"^[^\u0000]*$")
 
