@@ -9,12 +9,12 @@
 What is none of these is a word. Upper and lower case are the same.
 """
 
-import html
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from domain.message.html_markup import MARKUP, unescaped
 from domain.message.letter import Letter
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ _TERM: Final = re.compile(
 )
 _SIZE: Final = re.compile(r"(\d{1,9})([km]?)b?")
 _UNITS: Final = {"": 1, "k": 1000, "m": 1_000_000}
-_TAGS: Final = re.compile(r"<style.*?</style>|<[^>]*>", re.DOTALL)
+# One pass, however hostile: what is not closed runs to the end.
+_STYLE: Final = re.compile(r"<style(?:[^<]++|<(?!/style))*+", re.I)
 
 
 class Search:
@@ -87,8 +88,12 @@ def _named(received: "Received", *names: str) -> tuple[str, ...]:
 
 
 def _body(letter: Letter) -> tuple[str, ...]:
-    shown = "" if letter.html is None else html.unescape(_TAGS.sub(" ", letter.html))
+    shown = "" if letter.html is None else unescaped(_words_of(letter.html))
     return letter.text or "", shown
+
+
+def _words_of(html: str) -> str:
+    return MARKUP.sub(" ", _STYLE.sub(" ", html))
 
 
 def _said(letter: Letter) -> tuple[str, ...]:

@@ -433,3 +433,18 @@ def test_of_a_message_the_cleaned_html_is_shown_and_the_raw_one_downloaded():
     client = app.test_client()
     assert client.get("/sandbox/1/html").text == f"{FRAME_HEAD}<p>Hi</p>"
     assert client.get("/sandbox/1/raw").data == octets
+
+
+@pytest.mark.parametrize(
+    "html", ["<" * 200_000, "<style" * 40_000, "<!--" * 60_000, "<a " * 80_000]
+)
+def test_a_search_goes_once_through_what_is_never_closed(html):
+    inbox = SandboxInbox(clock=FakeClock(), reader=BoundedMessageReader())
+    octets = b"Content-Type: text/html\r\n\r\n<p>words</p>" + html.encode()
+    inbox.keep("a@example.com", ["b@example.com"], octets)
+
+    began = process_time()
+    found = [len(inbox.messages(query)) for query in ("body:words", "body:absent", "style.")]
+
+    assert process_time() - began < WORST_S
+    assert found[0] == 1
