@@ -1144,8 +1144,14 @@ class StoreContract(
             "account_id": 4,
             "created_at": NOW,
             "reason_code": None,
+            "eligible_at": NOW,
+            "attempt_no": 0,
+            "pinned": False,
+            "open_count": 1,
             "recipients": ({"local": "ada", "domain": "example.org"},),
             "tags": (),
+            "recipient_count": 0,
+            "not_reached": 0,
         }
 
     def test_counts_name_every_status(self, store: Store) -> None:
