@@ -171,7 +171,7 @@ def test_a_paused_account_is_told_with_who_must_act(office: Office) -> None:
 
     told = office.told(email_id)
 
-    assert "Waiting: the SMTP configuration is paused" in told
+    assert "Waiting: the account is paused" in told
     assert "somebody paused it" in told
     assert "It does not go until somebody changes that." in told
     assert "Then resume it." in told
@@ -251,7 +251,7 @@ def test_an_account_that_is_not_active_is_told(office: Office) -> None:
     email_id = office.email()
     office.client.put("/api/smtp-configs/1", json=a_config_body(active=False))
 
-    assert "Waiting: the SMTP configuration is not active" in office.told(email_id)
+    assert "Waiting: the account is not active" in office.told(email_id)
 
 
 def an_unknown(office: Office) -> int:
@@ -674,7 +674,7 @@ def test_waiting_rows_say_why_they_wait(office: Office) -> None:
 
     text = text_of(office.page("/dashboard/emails"))
 
-    assert "The SMTP configuration is paused: somebody paused it" in text
+    assert "The account is paused: somebody paused it" in text
     assert "Its time has not come yet, until 2026-01-06 09:00:00 UTC" in text
     assert "The limit of this hour is used up" in text
 
@@ -702,7 +702,7 @@ def test_the_conditions_are_told_in_words_and_local_times(office: Office) -> Non
 
     assert "T09:00:00Z" not in table
     assert "by_hand" not in table
-    assert "the SMTP configuration is not paused no somebody paused it" in table
+    assert "the account is not paused no somebody paused it" in table
     assert '<td data-label="Until"><time datetime="2026-01-06T09:00:00Z">' in page.text
 
 

@@ -128,18 +128,12 @@ def test_the_sandbox_is_in_the_menu_for_who_may_open_it(
 
 # -- one word for one thing ------------------------------------------------------------------------
 
-OTHERS = {"email.html", "emails.html", "email_change.html", "story.py"}  # an email's own pages
-
 
 def test_pages_say_account_and_not_what_the_api_calls_it() -> None:
     http = Path(entrypoints.http.__file__).parent
     files = [*(http / "templates" / "dashboard").glob("*.html"), *(http / "dashboard").glob("*.py")]
-    found = [
-        file.name
-        for file in files
-        if file.name not in OTHERS and "SMTP configuration" in file.read_text()
-    ]
-    assert found == ["words.py"], "only the translation of errors names it"
+    found = [file.name for file in files if "SMTP configuration" in file.read_text()]
+    assert found == ["words.py"], "only the translation names it"
 
 
 def test_an_error_of_a_use_case_says_account_too(application: Application) -> None:

@@ -13,12 +13,13 @@ from domain.email.recipient import RecipientStatus, not_reached
 from domain.errors import ContentPurged, Forbidden, NotFound
 from domain.message.letter import Letter
 from domain.suppression import Suppression
-from entrypoints.explaining import CONDITIONS, reason
+from entrypoints.explaining import CONDITIONS
 from entrypoints.http.dashboard.gate_words import gate_detail
 from entrypoints.http.dashboard.page import POLL, caller_of_page, page
 from entrypoints.http.dashboard.story import BOUNCES, RECIPIENTS, bounces_by_position, story_of
 from entrypoints.http.dashboard.timeline import timeline
 from entrypoints.http.dashboard.way_back import carried, list_address
+from entrypoints.http.dashboard.words import on_pages, reason
 from entrypoints.http.message_parts import (
     MOST_SOURCE,
     frame,
@@ -82,7 +83,7 @@ class OneEmailPages:
             possible=possible,
             changes=CHANGES,
             reason=reason,
-            conditions=CONDITIONS,
+            conditions={name: on_pages(text) for name, text in CONDITIONS.items()},
             accounts=self._account_queries.account_names(caller=caller),
             polled=polled,
             letter=letter,

@@ -13,14 +13,13 @@ from domain.email.listing import Page, Search
 from domain.email.status import Status
 from domain.errors import FieldError, InvalidInput
 from entrypoints.addresses import email_address
-from entrypoints.explaining import reason
 from entrypoints.http.cursors import cursor_after, email_id_before
 from entrypoints.http.dashboard.fields import line, moment, number
 from entrypoints.http.dashboard.gate_words import short_reason
 from entrypoints.http.dashboard.page import caller_of_page, page
 from entrypoints.http.dashboard.story import BOUNCES
 from entrypoints.http.dashboard.way_back import CURSOR, FIELDS, query_of
-from entrypoints.http.dashboard.words import STATUSES
+from entrypoints.http.dashboard.words import STATUSES, reason
 from entrypoints.http.requests import the_request
 
 T = TypeVar("T")

@@ -5,8 +5,7 @@ from typing import Final
 from markupsafe import Markup
 
 from domain.email.gates import IN_LINE, Gate
-from entrypoints.explaining import reason, waits_for
-from entrypoints.http.dashboard.words import sentence, time
+from entrypoints.http.dashboard.words import on_pages, reason, sentence, time, waits_for
 
 _NOT_SAID_AGAIN: Final = frozenset({"scheduled", "retry_delay"})  # their detail is their time
 
@@ -16,7 +15,7 @@ def gate_detail(gate: Gate) -> str:
     if gate.name in _NOT_SAID_AGAIN:
         return ""
     if gate.name != "account_paused" or not gate.detail:
-        return gate.detail
+        return on_pages(gate.detail)
     code, _, said = gate.detail.partition(": ")
     return f"{reason(code)}: {said}" if said else reason(code)
 

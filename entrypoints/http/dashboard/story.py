@@ -20,10 +20,9 @@ from domain.email.recipient import (
     not_reached,
 )
 from domain.email.status import WAITING, Status
-from entrypoints.explaining import reason, waits_for
 from entrypoints.http.dashboard import words
 from entrypoints.http.dashboard.gate_words import gate_line
-from entrypoints.http.dashboard.words import Word, time
+from entrypoints.http.dashboard.words import Word, reason, time, waits_for
 
 RECIPIENTS: Final = {
     RecipientStatus.OPEN: Word("not yet", "wait"),
@@ -38,9 +37,9 @@ BOUNCES: Final = {
     BounceType.DELAYED: Word("delayed", "wait"),
 }
 _WAITS_FOR_A_PERSON: Final = {
-    "no_account": "Add an SMTP configuration, or activate one.",
-    "account_inactive": "Activate the SMTP configuration, or retry the email through another one.",
-    "account_paused": "Look at the SMTP configuration: it says what to do. Then resume it.",
+    "no_account": "Add an account, or activate one.",
+    "account_inactive": "Activate the account, or retry the email through another one.",
+    "account_paused": "Look at the account: it says what to do. Then resume it.",
 }
 _MOST_LINES: Final = 5
 
@@ -94,7 +93,7 @@ def _sent(view: EmailView) -> Story:
 
 
 def _accepted(view: EmailView) -> str:
-    through = f"Through {view.account.name}" if view.account else "Through an SMTP configuration"
+    through = f"Through {view.account.name}" if view.account else "Through an account"
     when = time(view.email.sent_at or view.email.updated_at)
     return Markup("{} a mail server accepted it at {}.").format(through, when)
 

@@ -12,8 +12,8 @@ from domain.email.attempt import Attempt
 from domain.event.event import EmailFacts, StoredEvent
 from domain.event.types import EventType
 from domain.outcome.verdict import Result
-from entrypoints.explaining import RESULTS, reason
-from entrypoints.http.dashboard.words import Word, duration
+from entrypoints.explaining import RESULTS
+from entrypoints.http.dashboard.words import Word, duration, reason
 
 _EVENTS: Final = {
     EventType.EMAIL_ACCEPTED: Word("accepted by the service", "off"),

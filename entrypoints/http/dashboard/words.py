@@ -10,6 +10,7 @@ from domain.account.account import AccountState
 from domain.doctor.finding import Status as Finding
 from domain.email.status import Status
 from domain.suppression import EVERYTHING, SuppressionReason, account_of
+from entrypoints import explaining
 
 
 class Word(NamedTuple):
@@ -163,8 +164,18 @@ _ABBREVIATIONS: Final = frozenset(
 
 
 def on_pages(text: str) -> str:
-    """An error's text as pages say it: what the API calls an SMTP configuration is an account."""
+    """A text as pages say it: what the API calls an SMTP configuration is an account."""
     return text.replace("SMTP configuration", "account")
+
+
+def reason(code: str | None) -> str:
+    """What a reason code means. See `explaining.reason`."""
+    return on_pages(explaining.reason(code))
+
+
+def waits_for(name: str | None) -> str:
+    """What a gate, or what limits a forecast, waits for."""
+    return on_pages(explaining.waits_for(name))
 
 
 def subject(code: str) -> str:
