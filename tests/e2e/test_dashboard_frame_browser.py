@@ -103,6 +103,8 @@ def test_the_first_emails_of_a_newsletter_are_seen_as_html(
         page = browser.page(width=width)
         looked_at(service, page, "email,name\nada@example.org,Ada\nbo@example.org,Bo\n")
 
+        # each is asked for when the one before it is there
+        page.wait_for("!document.querySelector('form[data-shows]:not([hidden])')")
         page.settle(2)
 
         page.screenshot(f"dashboard/newsletter-look-{width}.png", whole=True)

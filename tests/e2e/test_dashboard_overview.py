@@ -9,6 +9,7 @@ import pytest
 from domain.account.limits import Limits
 from domain.email.status import Status
 from domain.throughput import HOUR, Hour
+from entrypoints.http.dashboard import words
 from entrypoints.http.dashboard.plot import plot_of
 from tests.accounts_in_trouble import HANDLER, SCRIPT, Troubled, a_quiet_service, a_troubled_service
 from tests.builders import NOW
@@ -225,3 +226,8 @@ def test_an_email_that_is_scheduled_for_later_than_tonight_is_not_counted() -> N
         due = service.clock.now() + timedelta(hours=hours)
         service.wait(1, service.ids["main"], status=Status.SCHEDULED, eligible_at=due)
     assert "main 2 1" in text_of(a_browser(service.application).get("/dashboard"))
+
+
+def test_one_email_waits_and_two_wait() -> None:
+    assert words.emails_wait(1) == "1 email waits"
+    assert words.emails_wait(2) == "2 emails wait"

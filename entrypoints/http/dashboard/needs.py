@@ -67,31 +67,34 @@ def told(need: Need) -> ToldNeed:
 
 def _texts(need: Need) -> tuple[str, str]:
     """What is wrong, and one sentence what to do."""
-    waiting = words.emails(need.number)
+    waiting = words.emails_wait(need.number)
     name = need.account.name if need.account is not None else ""
     match need.kind:
         case NeedKind.NOBODY_DELIVERS:
             return "No process delivers email", (
-                f"{waiting} wait: start email-service serve, or a Celery worker, on this database."
+                f"{waiting}: start email-service serve, or a Celery worker, on this database."
             )
         case NeedKind.NO_ACCOUNT:
             title = (
-                f"{waiting} wait and no account is active"
+                f"{waiting} and no account is active"
                 if need.number
                 else ("No account can send: none is active")
             )
             return title, "Add an account, or make one active."
         case NeedKind.QUEUE_GROWING:
-            return f"{waiting} wait, and the queue grows", (
+            return f"{waiting}, and the queue grows", (
                 "Look which account holds it up: raise its limits, or add another account."
             )
         case NeedKind.INACTIVE:
-            return f"{name} is switched off and {waiting} wait for it", (
+            return f"{name} is switched off and {waiting} for it", (
                 "Edit it and make it active, or cancel the emails."
             )
         case NeedKind.EMAILS_FAILED:
             reason = reasons.of_emails(need.reason)
-            return f"{waiting} failed in the last 24 hours: {reason.what}", reason.advice
+            return (
+                f"{words.emails(need.number)} failed in the last 24 hours: {reason.what}",
+                reason.advice,
+            )
         case NeedKind.LEARNED_LIMIT:
             return _of_limit(need)
         case NeedKind.INBOX_FAILS:
@@ -115,7 +118,7 @@ def _texts(need: Need) -> tuple[str, str]:
 
 def _of_pause(need: Need, name: str) -> tuple[str, str]:
     reason = reasons.of_account(need.reason)
-    held = f" {words.emails(need.number)} wait for it." if need.number else ""
+    held = f" {words.emails_wait(need.number)} for it." if need.number else ""
     return f"{name} sends nothing: {reason.what}", f"{reason.advice}{held}"
 
 

@@ -65,6 +65,11 @@ def emails(number_of: int) -> str:
     return "1 email" if number_of == 1 else f"{number(number_of)} emails"
 
 
+def emails_wait(number_of: int) -> str:
+    """So many emails wait."""
+    return f"{emails(number_of)} {'waits' if number_of == 1 else 'wait'}"
+
+
 def duration(span: timedelta) -> str:
     """A span in its two largest units: 2 d 4 h, 3 min; less than a minute in seconds."""
     seconds = max(0, int(span.total_seconds()))

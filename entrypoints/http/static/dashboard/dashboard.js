@@ -82,8 +82,13 @@ for (const block of document.querySelectorAll("pre.copy")) {
   block.after(button);
 }
 
-// The previews of a newsletter are shown at once; without this a button shows each.
-for (const form of document.querySelectorAll("form[data-shows]")) {
+// The previews of a newsletter are shown one after the other; without this a button shows each.
+const previews = [...document.querySelectorAll("form[data-shows]")];
+const showNext = () => {
+  const form = previews.shift();
+  if (!form) return;
+  document.getElementsByName(form.target)[0].addEventListener("load", showNext, { once: true });
   form.requestSubmit();
   form.hidden = true;
-}
+};
+showNext();
