@@ -105,6 +105,7 @@ def test_the_first_emails_of_a_newsletter_are_seen_as_html(
 
         # each is asked for when the one before it is there
         page.wait_for("!document.querySelector('form[data-shows]:not([hidden])')")
+        page.resize(width=width, height=1700)  # Chromium draws no frame that is out of sight
         page.settle(2)
 
         page.screenshot(f"dashboard/newsletter-look-{width}.png", whole=True)
