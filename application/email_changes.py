@@ -2,12 +2,10 @@
 an unknown outcome.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
-
-import attrs
 
 from application.ports.store import Store, Transaction
 from application.ports.system import Clock, Observe, Wake
@@ -19,8 +17,8 @@ from application.retry_checks import (
     check_older_versions,
     check_sender,
     check_wanted,
+    left_out,
 )
-from application.suppressing import entries_of, keys_of, unwanted
 from application.telling import save_email
 from domain.access import LOCAL, Caller, Scope
 from domain.address import Address
@@ -38,7 +36,6 @@ from domain.errors import (
 )
 from domain.events import Event
 from domain.intake import errors_of_times
-from domain.suppression import by_address
 
 # what becomes of an email at a time
 Step: TypeAlias = Callable[[Transaction, Email, datetime], Email]
@@ -52,14 +49,6 @@ class Change(StrEnum):
     RETRY = "retry"
     RESOLVE_AS_SENT = "sent"
     RESEND = "resend"
-
-
-@attrs.frozen(kw_only=True)
-class RetriedRecipients:
-    """Whom a retry sends to, and who gets nothing because of the suppression list."""
-
-    tried: tuple[Address, ...] = ()
-    suppressed: tuple[Address, ...] = ()
 
 
 class EmailChanges:
@@ -90,6 +79,7 @@ class EmailChanges:
         """
         caller.require(Scope.SEND)
         now = self._clock.now()
+        secret = self._pseudonyms.known()
 
         def work(tx: Transaction) -> Mapping[Change, str | None]:
             email = seen_by(caller, tx.emails.get(email_id))
@@ -100,43 +90,27 @@ class EmailChanges:
                 except IllegalTransition:
                     continue
                 again = change in (Change.RETRY, Change.RESEND)
-                found[change] = _why_not(tx, changed) if again else None
+                found[change] = _why_not(tx, changed, secret=secret) if again else None
             if Change.RESEND in found:
                 del found[Change.RETRY]
             return found
 
         return self._store.read(work)
 
-    def retried_recipients(self, email_id: int, *, caller: Caller = LOCAL) -> RetriedRecipients:
-        """Whom a retry of the email would be for, as the list stands now. NotFound.
-
-        It asks what the next claim asks, which counts. None at all if it cannot be retried.
-        """
+    def left_out_of_retry(self, email_id: int, *, caller: Caller = LOCAL) -> Sequence[Address]:
+        """Who would get nothing of a retry, because of the suppression list. NotFound."""
         caller.require(Scope.SEND)
         now = self._clock.now()
         secret = self._pseudonyms.known()
 
-        def work(tx: Transaction) -> RetriedRecipients:
+        def work(tx: Transaction) -> Sequence[Address]:
             email = seen_by(caller, tx.emails.get(email_id))
             try:
                 changed = email.retried(now=now, policy=self._retry)
             except IllegalTransition:
-                return RetriedRecipients()
-            recipients = changed.open_recipients
-            found = entries_of(tx.suppressions, keys_of(recipients), secret=secret, wait=False)
-            topic = tx.topics.of(email_id) if found else None
-            out = unwanted(
-                recipients,
-                by_address(found),
-                topic=None if topic is None else topic.topic,
-                account_id=changed.account_id if changed.pinned else None,
-                bypassed=tx.details.of(email_id).bypassed,
-                now=now,
-            )
-            return RetriedRecipients(
-                tried=tuple(one.address for one in recipients if one.address not in out),
-                suppressed=tuple(one.address for one in recipients if one.address in out),
-            )
+                return ()
+            out = left_out(tx, changed, secret=secret)
+            return [one.address for one in changed.open_recipients if one.address in out]
 
         return self._store.read(work)
 
@@ -185,7 +159,7 @@ class EmailChanges:
 
         With *account_id* it goes by that account from now on. IllegalTransition, NotFound (no such
         account), InvalidInput (it never fits that account's limits), Conflict (the account that it
-        stays on is gone and no other was named, or the recipient has unsubscribed), ContentPurged.
+        stays on is gone and no other was named, or everybody is suppressed), ContentPurged.
         """
         return self._try_again(
             email_id,
@@ -231,8 +205,10 @@ class EmailChanges:
         account_id: int | None,
         caller: Caller,
     ) -> Email:
+        secret = self._pseudonyms.known()
+
         def check(tx: Transaction, email: Email) -> None:
-            _check_again(tx, email)
+            _check_again(tx, email, secret=secret)
             if account_id is None:
                 check_account_exists(tx.accounts, email)
                 return
@@ -299,17 +275,17 @@ def seen_by(caller: Caller, email: Email) -> Email:
     return email
 
 
-def _check_again(tx: Transaction, email: Email) -> None:
+def _check_again(tx: Transaction, email: Email, *, secret: bytes | None) -> None:
     """Whatever account it goes by."""
     check_content(tx, email)
-    check_wanted(tx, email)
+    check_wanted(tx, email, secret=secret)
     check_older_versions(tx, email)
 
 
-def _why_not(tx: Transaction, email: Email) -> str | None:
+def _why_not(tx: Transaction, email: Email, *, secret: bytes | None) -> str | None:
     """Why it cannot be sent again, by any account."""
     try:
-        _check_again(tx, email)
+        _check_again(tx, email, secret=secret)
         check_account_exists(tx.accounts, email)
     except AccountRemoved:
         return None  # by another one that is named it may go

@@ -1,11 +1,15 @@
 """What must hold of an email that is to be sent again, beyond what its own status allows."""
 
+from collections.abc import Collection
+
 from application.intake.admission import check_capability
 from application.intake.routing import FROM_NOT_ALLOWED, NO_ACCOUNT
 from application.ports.accounts import AccountRepository
 from application.ports.store import Transaction
+from application.suppressing import entries_of, keys_of, unwanted
 from domain.account.account import Account
 from domain.account.limits import is_urgent
+from domain.address import Address
 from domain.capability import Capability
 from domain.email.lifecycle import Email
 from domain.errors import (
@@ -17,7 +21,7 @@ from domain.errors import (
     NotFound,
 )
 from domain.mailbox import Mailbox
-from domain.suppression import is_of_topic, is_suppressed
+from domain.suppression import by_address
 
 
 def check_fits(email: Email, account: Account) -> None:
@@ -48,22 +52,35 @@ def check_content(tx: Transaction, email: Email) -> None:
         raise ContentPurged(email.id)
 
 
-def check_wanted(tx: Transaction, email: Email) -> None:
-    """Conflict if its recipient has unsubscribed from its topic.
+def left_out(tx: Transaction, email: Email, *, secret: bytes | None) -> Collection[Address]:
+    """Who of its open recipients would get nothing, as the suppression list stands now.
 
-    Whoever is suppressed otherwise is left out by the claim.
+    The next claim asks again, and that counts. *secret* is that of the pseudonyms.
     """
+    found = entries_of(tx.suppressions, keys_of(email.recipients), secret=secret, wait=False)
+    if not found:
+        return ()
     subscription = tx.topics.of(email.id)
-    if subscription is None:
-        return
-    listed = tx.suppressions.of([subscription.address])
-    if is_suppressed(
-        [one for one in listed if is_of_topic(one)],
-        topic=subscription.topic,
+    return unwanted(
+        email.open_recipients,
+        by_address(found),
+        topic=None if subscription is None else subscription.topic,
         account_id=email.account_id if email.pinned else None,
+        bypassed=tx.details.of(email.id).bypassed,
+        email_id=email.id,
         now=email.updated_at,
-    ):
-        raise Conflict(f"the recipient of email {email.id} gets no email of its topic any more")
+    )
+
+
+def check_wanted(tx: Transaction, email: Email, *, secret: bytes | None) -> None:
+    """Conflict if nobody would get it: it would end as suppressed, and could not be retried when
+    the list has changed.
+    """
+    out = left_out(tx, email, secret=secret)
+    if out and all(one.address in out for one in email.open_recipients):
+        raise Conflict(
+            f"every recipient of email {email.id} is on the suppression list: remove one first"
+        )
 
 
 def check_account_exists(accounts: AccountRepository, email: Email) -> None:

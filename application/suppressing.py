@@ -71,6 +71,7 @@ def unwanted(
     topic: str | None,
     account_id: int | None,
     bypassed: Collection[SuppressionReason],
+    email_id: int | None = None,
     now: datetime,
 ) -> Collection[Address]:
     """Which of the *recipients* get none of this mail; *listed* are the suppressions by address."""
@@ -82,6 +83,7 @@ def unwanted(
             topic=topic,
             account_id=account_id,
             bypassed=bypassed,
+            email_id=email_id,
             now=now,
         )
     }

@@ -94,6 +94,10 @@ class Suppression:
         """Whether it is in force."""
         return self.expires_at is None or now < self.expires_at
 
+    def is_bounce_of(self, email_id: int) -> bool:
+        """Whether this email was the occasion: it has bounced."""
+        return self.reason is SuppressionReason.HARD_BOUNCE and self.email_id == email_id
+
     def check(self, *, now: datetime) -> None:
         """InvalidInput for one that nobody may put on the list by hand."""
         check_scope(self.scope)
@@ -204,13 +208,14 @@ def is_suppressed(
     topic: str | None,
     account_id: int | None,
     bypassed: Collection[SuppressionReason] = (),
+    email_id: int | None = None,
     now: datetime,
 ) -> bool:
     """Whether one of the *suppressions* of an address forbids this mail to it now.
 
     *account_id* is the account that sends it, None if that is not known yet. Those for a reason
-    that is *bypassed* do not count. One that this email was the occasion of counts like any other:
-    an address that has bounced gets no mail, a retry of the same email included.
+    that is *bypassed* do not count. Nor does a bounce for the email that was its occasion,
+    *email_id*: it is tried again only if a client asks for that, who knows how it was refused.
     """
     if not suppressions:
         return False
@@ -220,6 +225,9 @@ def is_suppressed(
     if account_id is not None:
         scopes.add(account_scope(account_id))
     return any(
-        one.scope in scopes and one.reason not in bypassed and one.holds(now=now)
+        one.scope in scopes
+        and one.reason not in bypassed
+        and not (email_id is not None and one.is_bounce_of(email_id))
+        and one.holds(now=now)
         for one in suppressions
     )

@@ -79,6 +79,7 @@ def _changed(
         topic=None if topic is None else topic.topic,
         account_id=account.id,
         bypassed=tx.details.of(email.id).bypassed,
+        email_id=email.id,
         now=now,
     )
     return without(email, out, now=now) if out else email

@@ -469,28 +469,26 @@ def test_a_failed_email_is_retried_through_another_account(office: Office) -> No
     )
 
 
-def test_a_retry_of_a_suppressed_address_is_told_before_and_sends_nothing(office: Office) -> None:
-    email_id = failed(office)
+def test_a_retry_for_a_suppressed_address_is_refused_with_the_way_out(office: Office) -> None:
+    email_id = refused(office)
+    office.client.post("/api/suppressions", json={"address": ADA, "reason": "manual"})
     since = office.client.get("/api/suppressions").json
     office.play()
     office.clock.tick(60)
     office.browser = a_browser(office.application)
-    path = f"/dashboard/emails/{email_id}/retry"
 
-    told = text_of(office.page(path))
-    assert office.change(email_id, "retry").status_code == 303
-    attempts = office.sender.attempts
-    office.deliver()
+    asked = office.browser.get(f"/dashboard/emails/{email_id}/retry")
 
-    assert "Its recipient is on the suppression list now: nothing is sent" in told
-    assert (
-        f'href="/dashboard/suppressions?address={ADA}"'
-        in office.page(path.replace("/retry", "")).text
-    )
+    assert asked.status_code == 409
+    assert f"every recipient of email {email_id} is on the suppression list" in text_of(asked)
+    assert f'href="/dashboard/suppressions?address={ADA}"' in asked.text
+    assert office.client.post(f"/api/emails/{email_id}/retry").status_code == 409
     assert office.status(email_id) == "failed"
-    assert office.client.get(f"/api/emails/{email_id}").json["reason_code"] == "suppressed"
-    assert office.sender.attempts == attempts
     assert office.client.get("/api/suppressions").json == since
+    office.client.delete(f"/api/suppressions/{ADA}")
+    assert office.change(email_id, "retry").status_code == 303
+    office.deliver()
+    assert office.status(email_id) == "sent"
 
 
 def test_a_retry_names_those_who_get_nothing_beside_the_others(office: Office) -> None:
@@ -501,10 +499,7 @@ def test_a_retry_names_those_who_get_nothing_beside_the_others(office: Office) -
 
     told = text_of(office.page(f"/dashboard/emails/{email_id}/retry"))
 
-    assert (
-        f"Some of its recipients are on the suppression list now. Nothing is sent to these: {ADA}"
-        in told
-    )
+    assert f"This recipient is on the suppression list now. Nothing is sent to: {ADA}" in told
     assert "eve@example.org" not in told
 
 

@@ -519,7 +519,7 @@ def test_international_domains_stand_in_the_envelope_in_ascii():
 
 def refused_everywhere() -> tuple[Application, FlaskClient]:
     """A service whose one email has failed and whose SMTP configuration 1 was then removed."""
-    application = an_application(sender=FakeSender(Script([Rule("rcpt", "550 5.7.1 no")])))
+    application = an_application(sender=FakeSender(Script([Rule("rcpt", "550 5.1.1 no")])))
     client = a_client_with_config(application)
     submitted(client, smtp_config_id=1)
     deliver(application)

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
+from adapters.fakes.script import Fault
 from adapters.fakes.sender import Rule
-from application.email_changes import RetriedRecipients
 from application.suppressions import Entry
 from domain.address import Address
 from domain.email.bounces import bounces
 from domain.email.recipient import RecipientStatus
 from domain.email.status import Status
+from domain.errors import Conflict
 from domain.outcome.handoff import Stage
 from domain.outcome.verdict import RecipientVerdict, Result, Subject, Verdict
 from domain.suppression import EVERYTHING, Suppression, SuppressionReason
@@ -96,20 +97,44 @@ def test_mail_that_waits_is_not_sent_to_who_has_bounced_meanwhile():
     ]
 
 
-def test_a_retry_does_not_send_to_an_address_that_has_bounced():
+def test_the_email_that_has_bounced_is_tried_again_if_a_client_asks_for_that():
     world = a_world()
     email_id = refused(world, "550 5.1.1 no such user")
-    before = listed(world)
-    attempts = world.sender.attempts
-    world.clock.tick(60)
 
+    assert not world.application.email_changes.left_out_of_retry(email_id)
     world.application.email_changes.retry(email_id)
+    other = world.submit(ADA)
     world.run()
 
+    assert world.email(email_id).status is Status.SENT
+    assert world.email(other).reason_code == "suppressed"
+    assert len(listed(world)) == 1
+
+
+def test_a_retry_that_nobody_would_get_is_refused_and_changes_nothing():
+    world = a_world()
+    email_id = refused(world, "550 5.7.1 not from you")
+    world.application.suppressions.put(Entry(address=Address.parse(ADA)))
     email = world.email(email_id)
-    assert (email.status, email.reason_code) == (Status.FAILED, "suppressed")
-    assert world.sender.attempts == attempts, "no server was asked"
-    assert listed(world) == before, "since when it stands there stays"
+
+    with pytest.raises(Conflict, match="on the suppression list"):
+        world.application.email_changes.retry(email_id)
+
+    assert world.email(email_id) == email
+
+
+def test_an_unknown_outcome_is_not_sent_again_to_an_address_on_the_list():
+    world = a_world()
+    world.play(Rule(Stage.DOT, Fault.ACCEPT_CLOSE))
+    email_id = world.submit(ADA, at_most_once=True)
+    world.run()
+    world.application.suppressions.put(Entry(address=Address.parse(ADA)))
+
+    with pytest.raises(Conflict, match="on the suppression list"):
+        world.application.email_changes.resolve(email_id, as_sent=False)
+
+    world.application.email_changes.resolve(email_id, as_sent=True)
+    assert world.email(email_id).status is Status.SENT
 
 
 @pytest.mark.parametrize("reason", list(SuppressionReason))
@@ -120,11 +145,10 @@ def test_a_retry_says_before_whom_it_leaves_out(reason):
     world.run()
     world.application.suppressions.put(Entry(address=Address.parse(ADA), reason=reason))
 
-    told = world.application.email_changes.retried_recipients(email_id)
+    left_out = world.application.email_changes.left_out_of_retry(email_id)
 
     bypassed = reason is SuppressionReason.HARD_BOUNCE
-    assert told.suppressed == (() if bypassed else (Address.parse(ADA),))
-    assert Address.parse(GRACE) in told.tried
+    assert list(left_out) == ([] if bypassed else [Address.parse(ADA)])
     world.play()
     world.application.email_changes.retry(email_id)
     world.run()
@@ -137,12 +161,15 @@ def test_of_an_email_that_cannot_be_retried_nobody_is_told():
     email_id = world.submit(ADA)
     world.run()
 
-    assert world.application.email_changes.retried_recipients(email_id) == RetriedRecipients()
+    assert not world.application.email_changes.left_out_of_retry(email_id)
 
 
 def test_a_retry_sends_once_the_address_is_removed_from_the_list():
     world = a_world()
-    email_id = refused(world, "550 5.1.1 no such user")
+    email_id = refused(world, "550 5.7.1 not from you")
+    world.application.suppressions.put(Entry(address=Address.parse(ADA)))
+    with pytest.raises(Conflict):
+        world.application.email_changes.retry(email_id)
     world.application.suppressions.remove(Address.parse(ADA))
 
     world.application.email_changes.retry(email_id)

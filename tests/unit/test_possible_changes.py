@@ -29,7 +29,7 @@ def possible(world: World, email_id: int, **caller: object) -> dict[Change, str 
 
 
 def a_failed(world: World) -> int:
-    world.play(Rule(Stage.RCPT, "550 5.1.1 no such user"))
+    world.play(Rule(Stage.RCPT, "550 5.7.1 not from you"))
     email_id = world.submit()
     world.run()
     assert world.email(email_id).status is Status.FAILED

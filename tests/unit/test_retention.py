@@ -65,7 +65,7 @@ def test_each_message_is_kept_as_long_as_the_policy_says() -> None:
 def test_a_failed_email_can_be_retried_for_thirty_days_and_never_after() -> None:
     world = World()
     world.account()
-    world.play(Rule("rcpt", "550 5.7.1 unwanted"))
+    world.play(Rule("rcpt", "550 5.1.1 unknown user"))
     email_id = world.submit()
     world.run()
     swept(world, days=29.9)

@@ -104,7 +104,7 @@ class EmailChangePages:
         again = change in _BY_AN_ACCOUNT and view.email.status in TERMINAL
         return page(
             "email_change.html",
-            retried=self._changes.retried_recipients(email_id, caller=caller) if again else None,
+            left_out=self._changes.left_out_of_retry(email_id, caller=caller) if again else (),
             most_named=MOST_NAMED,
             back=carried(),
             status=status,
