@@ -195,7 +195,6 @@ def assemble(ports: Ports, rules: ServicePolicy, *, host: str, pid: int) -> Appl
     queries = Queries(
         store=ports.store,
         clock=ports.clock,
-        windows=windows,
         forecasts=forecasts,
         hidden_reasons=rules.delivery.replies.hidden_reasons,
     )
@@ -324,7 +323,6 @@ def assemble(ports: Ports, rules: ServicePolicy, *, host: str, pid: int) -> Appl
         account_queries=AccountQueries(
             store=ports.store,
             clock=ports.clock,
-            windows=windows,
             forecasts=forecasts,
             hidden_reasons=rules.delivery.replies.hidden_reasons,
         ),

@@ -14,7 +14,7 @@ from domain.access import LOCAL, Caller, Scope
 from domain.account.account import Account
 from domain.account.dkim_key import DkimPair, pairs
 from domain.account.inbox import Inbox
-from domain.account.limits import Window, WindowLengths
+from domain.account.limits import Window
 from domain.account.oauth_credentials import Credentials
 from domain.email.forecast import Expected
 
@@ -60,7 +60,6 @@ class AccountQueries:
         *,
         store: StoreReader,
         clock: Clock,
-        windows: WindowLengths,
         forecasts: ForecastPolicy,
         hidden_reasons: Collection[str],
     ) -> None:
@@ -68,8 +67,8 @@ class AccountQueries:
         self._hidden = hidden_reasons
         self._store = store
         self._clock = clock
-        self._windows = windows
         self._forecasts = forecasts
+        self._windows = forecasts.windows
 
     def account(self, account_id: int, *, caller: Caller = LOCAL) -> AccountView:
         """One account. NotFound, also for one that is not this caller's."""

@@ -27,7 +27,7 @@ from application.redaction import (
 )
 from domain.access import LOCAL, Caller, Scope
 from domain.account.account import Account
-from domain.account.limits import WindowLengths, is_urgent
+from domain.account.limits import is_urgent
 from domain.bounce.bounce import Bounce, BounceType
 from domain.email.attempt import Attempt
 from domain.email.detail import NOTHING, Detail
@@ -76,7 +76,6 @@ class Queries:
         *,
         store: StoreReader,
         clock: Clock,
-        windows: WindowLengths,
         forecasts: ForecastPolicy,
         hidden_reasons: Collection[str],
     ) -> None:
@@ -84,8 +83,8 @@ class Queries:
         self._hidden = hidden_reasons
         self._store = store
         self._clock = clock
-        self._windows = windows
         self._forecasts = forecasts
+        self._windows = forecasts.windows
 
     def email(
         self, email_id: int, *, with_forecast: bool = False, caller: Caller = LOCAL
