@@ -27,7 +27,7 @@ _TERM: Final = re.compile(
 _SIZE: Final = re.compile(r"(\d{1,9})([km]?)b?")
 _UNITS: Final = {"": 1, "k": 1000, "m": 1_000_000}
 # One pass, however hostile: what is not closed runs to the end.
-_STYLE: Final = re.compile(r"<style(?:[^<]++|<(?!/style))*+", re.I)
+_STYLE: Final = re.compile(r"<style(?:[^<]++|(?!</style)<)*+", re.I)
 
 
 class Search:

@@ -30,7 +30,7 @@ class CalendarPart:
 _FOLD: Final = re.compile(r"\r?\n[ \t]")
 # NAME, its parameters, in which a colon stands within quotes only, and VALUE. Each sign of the
 # parameters can be read in one way: with a choice, some lines took time without end.
-_LINE: Final = re.compile(r"([A-Za-z0-9-]+)((?:;(?:[^:\"]|\"[^\"]*+\")*+)?):(.*)")
+_LINE: Final = re.compile(r"([A-Za-z0-9-]+)((?:;(?:[^:\"]|\"[^\"]*+\"?+)*+)?):(.*)")
 _TIME: Final = re.compile(r"\d{8}T\d{6}Z?|\d{8}")
 
 

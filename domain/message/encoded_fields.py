@@ -16,9 +16,9 @@ _ADDRESSES: Final = frozenset(
 )
 _PARAMETERS: Final = frozenset({"content-type", "content-disposition"})
 # A quote that does not end reaches to the end: else each one behind it would be tried as well.
-_QUOTED: Final = r'"((?:[^"\\]|\\.)*+)(?:"|(?P<open>\\?+\Z))'
+_QUOTED: Final = r'"((?:[^"\\]++|\\.?+)*+)(?:"|(?P<open>\Z))'
 # A quoted string, or words that stand beside each other: what a name before an address is made of.
-_PHRASE: Final = re.compile(rf'{_QUOTED}|[^\s",;:<>()@]++(?:[ \t]++[^\s",;:<>()@]++)*+')
+_PHRASE: Final = re.compile(rf'{_QUOTED}|[^\s",;:<>()@]++(?:[ \t]++[^\s",;:<>()@]++)*')
 _PARAMETER: Final = re.compile(
     rf'(?<![\w-])(?P<name>[\w-]++)[ \t]*+=[ \t]*+(?:{_QUOTED}|(?P<word>[^\s;"]++))', re.ASCII
 )

@@ -20,7 +20,7 @@ MARKUP: Final = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _ATTRIBUTE: Final = re.compile(
-    r"""([^\s"'=/>]++)(?:\s*+=\s*+(?:"([^"]*+)"?+|'([^']*+)'?+|([^\s"'>]++)))?+"""
+    r"""([^\s"'=/>]++)(?:\s*+=\s*+(?:"([^"]*+)"?+|'([^']*+)'?+|([^\s"'>]++)))?"""
 )
 # int() refuses more than 4,300 digits, and html.unescape does not expect it
 _HUGE_REFERENCE: Final = re.compile("&#[0-9]{16,}+;?+")
