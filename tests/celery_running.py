@@ -106,6 +106,7 @@ class CeleryTrio:
             each.start(ready=False)
         for worker in self.workers:
             worker.wait_until_ready()
+        wait_until(lambda: _stops_cleanly(self.beat))
         return self
 
     def stop(self) -> list[int]:
@@ -136,6 +137,14 @@ def a_trio(folder: Path, broker: str, **options: Any) -> Iterator[CeleryTrio]:
         trio = CeleryTrio(folder, broker_url=url, queue=queue, **options)
         with celery_running(trio):
             yield trio
+
+
+def _stops_cleanly(running: Running) -> bool:
+    """Whether SIGTERM does not end it at once, as it does in a program that has just begun."""
+    assert running.process is not None
+    status = Path(f"/proc/{running.process.pid}/status").read_text()
+    (caught,) = (int(line[7:], 16) for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(caught >> (signal.SIGTERM - 1) & 1)
 
 
 def copies(server: SmtpServer) -> Counter[str]:
