@@ -51,7 +51,6 @@ from domain.suppression import SuppressionReason
 # A page with a filter looks at so many events at most.
 WINDOW: Final = 5000
 
-_READ: Final = json.JSONDecoder().raw_decode
 # Looked up here in a quarter of the time that the enumerations take.
 _TYPES: Final[dict[str, EventType]] = {one.value: one for one in EventType}
 _STATUSES: Final[dict[str, Status]] = {one.value: one for one in Status}
@@ -60,6 +59,7 @@ _RECIPIENTS: Final[dict[str, RecipientStatus]] = {one.value: one for one in Reci
 # All of it identifies the row in the buffer: many events of one kind may be told in a group.
 _NEW: Final = ("email_id", "type", "account_id", "key_id", "at", "data")
 _TELL: Final = insertion(EventRow, _NEW, key=len(_NEW))
+_WITHOUT_BOUNCE: Final = 4  # fields of a recipient
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 _COLUMNS: Final = "tx, id, type, at, email_id, account_id, key_id, data"
@@ -171,7 +171,7 @@ class SqlEvents:
             f"SELECT {_COLUMNS} FROM event WHERE {where} ORDER BY {order.by} LIMIT ?",
             (*order.values(behind), *values, limit),
         ).fetchall()
-        events = [_event(row) for row in rows]
+        events = _events(rows)
         if len(events) < limit and end is not None:
             return EventPage(events, end)
         return EventPage(events, events[-1].position if events else behind)
@@ -216,7 +216,7 @@ class SqlEvents:
         rows = self._session.execute(
             f"SELECT {_COLUMNS} FROM event WHERE id {condition} ORDER BY id", values
         ).fetchall()
-        return [_event(row) for row in rows]
+        return _events(rows)
 
     def between(
         self, first: int, last: int, asked: EventFilter = EVERY_EVENT
@@ -227,7 +227,7 @@ class SqlEvents:
         rows = self._session.execute(
             f"SELECT {_COLUMNS} FROM event WHERE {where} ORDER BY id", (first, last, *values)
         ).fetchall()
-        return [_event(row) for row in rows]
+        return _events(rows)
 
     def prune(self, *, before: datetime, limit: int) -> int:
         """From the beginning of the primary key: there the oldest stand."""
@@ -330,20 +330,25 @@ def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _event(row: Row) -> StoredEvent:
-    commit, event_id, event_type, at, email_id, account_id, key_id, data = row
-    fields, _ = _READ(data)  # what was written here has no blanks around it
-    return StoredEvent(
-        position=Position(commit, event_id),
-        type=_TYPES[event_type],
-        at=moment(at),
-        email_id=email_id,
-        account_id=account_id,
-        key_id=key_id,
-        facts=_FACTS.get(event_type, _account_facts)(fields)
-        if email_id is None
-        else _email_facts(fields),
-    )
+def _events(rows: Sequence[Row]) -> list[StoredEvent]:
+    """All of them; their texts are read as one, which takes a third of the time."""
+    objects = json.loads(f"[{','.join([row[7] for row in rows])}]")
+    return [
+        StoredEvent(
+            position=Position(commit, event_id),
+            type=_TYPES[event_type],
+            at=moment(at),
+            email_id=email_id,
+            account_id=account_id,
+            key_id=key_id,
+            facts=_FACTS.get(event_type, _account_facts)(fields)
+            if email_id is None
+            else _email_facts(fields),
+        )
+        for (commit, event_id, event_type, at, email_id, account_id, key_id, _), fields in zip(
+            rows, objects, strict=True
+        )
+    ]
 
 
 def _email_facts(fields: dict[str, Any]) -> EmailFacts:
@@ -353,24 +358,14 @@ def _email_facts(fields: dict[str, Any]) -> EmailFacts:
         reason_code=fields["reason"],
         attempt=fields["attempt"],
         message_id=fields["message_id"],
-        recipients=_recipients(fields["recipients"]),
+        recipients=tuple([_recipient(row) for row in fields["recipients"]]),
         left_out=fields["left_out"],
     )
 
 
-def _recipients(rows: Sequence[Sequence[Any]]) -> tuple[ToldRecipient, ...]:
-    return tuple(
-        [
-            ToldRecipient(
-                address,
-                _RECIPIENTS[status],
-                reason,
-                reply,
-                ToldBounce(BounceKind(bounce[0]), *bounce[1:]) if bounce else None,
-            )
-            for address, status, reason, reply, *bounce in rows
-        ]
-    )
+def _recipient(row: Sequence[Any]) -> ToldRecipient:
+    bounce = None if len(row) == _WITHOUT_BOUNCE else ToldBounce(BounceKind(row[4]), *row[5:])
+    return ToldRecipient(row[0], _RECIPIENTS[row[1]], row[2], row[3], bounce)
 
 
 def _account_facts(fields: dict[str, Any]) -> AccountFacts:

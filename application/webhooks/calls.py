@@ -1,9 +1,9 @@
 """One call of a webhook: the request with its signatures, and what the answer comes to."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import attrs
 
@@ -12,7 +12,7 @@ from application.ports.system import Clock, Observe, Vault
 from application.ports.web import WebAnswer, WebClient, WebFailed, WebProblem, WebRequest
 from domain.errors import SecretUnreadable
 from domain.event.event import Position
-from domain.event.payload import payload_of, timestamp
+from domain.event.payload import payload_json, timestamp
 from domain.events import Event
 from domain.webhook.delivery import TEST_TYPE, Outcome, WebhookAttempt, message_id, retry_after
 from domain.webhook.signature import headers_of
@@ -40,9 +40,9 @@ class Job:
 def job_of(shown: Shown, *, number: int = 1, waited: bool = False) -> Job:
     """The call that tells an event as the feed has it."""
     event, labels = shown
-    payload = {"id": message_id(event.id), **payload_of(event, labels)}
+    body = _octets(payload_json(event, labels, id=message_id(event.id)))
     position = None if waited else event.position
-    return Job(event_id=event.id, number=number, body=_body(payload), position=position)
+    return Job(event_id=event.id, number=number, body=body, position=position)
 
 
 def job_of_test(event_id: int, webhook: Webhook, *, at: datetime) -> Job:
@@ -53,7 +53,8 @@ def job_of_test(event_id: int, webhook: Webhook, *, at: datetime) -> Job:
         "timestamp": timestamp(at),
         "data": {"webhook_id": webhook.id},
     }
-    return Job(event_id=event_id, number=1, body=_body(payload))
+    body = _octets(json.dumps(payload, separators=(",", ":")))
+    return Job(event_id=event_id, number=1, body=body)
 
 
 class WebhookCalls:
@@ -119,8 +120,7 @@ class WebhookCalls:
         return secret
 
 
-def _body(payload: Mapping[str, Any]) -> bytes:
-    text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
+def _octets(text: str) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 

@@ -1,6 +1,5 @@
 """``email-service events``: what became of emails and SMTP configurations, as lines."""
 
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
@@ -19,7 +18,7 @@ from domain.event.event import (
     SuppressionFacts,
     WebhookFacts,
 )
-from domain.event.payload import payload_of
+from domain.event.payload import payload_json, payload_of
 from domain.event.types import EventType
 from entrypoints.cli.service import opened, read_settings
 from entrypoints.event_cursors import cursor_of, position_of
@@ -69,9 +68,7 @@ def _read(
 
 
 def _object(event: StoredEvent, labels: Labels) -> str:
-    payload = payload_of(event, labels)
-    shown = {"id": f"evt_{event.id}", "cursor": cursor_of(event.position), **payload}
-    return json.dumps(shown, ensure_ascii=False)
+    return payload_json(event, labels, id=f"evt_{event.id}", cursor=cursor_of(event.position))
 
 
 def _line(event: StoredEvent, labels: Labels) -> str:

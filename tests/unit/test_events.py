@@ -25,7 +25,7 @@ from domain.event.event import (
     StoredEvent,
     facts_of,
 )
-from domain.event.payload import LARGEST_DATA, payload_of
+from domain.event.payload import LARGEST_DATA, MOST_LABELS, payload_json, payload_of
 from domain.event.telling import told_by, told_of_account
 from domain.event.types import EventType
 from domain.outcome.handoff import Reply, Stage
@@ -278,8 +278,13 @@ def test_an_event_holds_no_content() -> None:
 
 
 def octets_of(event: StoredEvent, **given: Any) -> tuple[int, dict[str, Any]]:
-    data = payload_of(event, labels(given.get("tags", ()), given.get("metadata", {})))["data"]
-    return len(json.dumps(data, ensure_ascii=False).encode()), data
+    text = payload_json(event, labels(given.get("tags", ()), given.get("metadata", {})))
+    data = json.loads(text)["data"]
+    return len(compact(data)), data
+
+
+def compact(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 @pytest.mark.parametrize("number", [1, 2, 20, 100, 10_000])
@@ -297,6 +302,41 @@ def test_an_event_is_small_however_many_recipients_an_email_has(number: int, tex
         assert labelled == (30 if given else 0)
     assert isinstance(event.facts, EmailFacts)
     assert event.facts.recipients, "the first is always kept"
+
+
+@pytest.mark.parametrize("text", ["x", "\N{SNOWMAN}", '"', "\1", "\ud800", "</script>", "\u2028"])
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_the_text_of_an_event_is_its_json(text: str, number: int) -> None:
+    email = sent(Reply(250, f"{text} queued as <{text}1234>"), number or 1)
+    event = stored(email)
+    if not number:
+        event = attrs.evolve(event, facts=attrs.evolve(event.facts, reason_code=None))
+    of = labels([f"a{text}", text], {f"k{text}": text})
+
+    written = payload_json(event, of, id=text)
+
+    read = json.loads(written)
+    assert written == json.dumps(read, ensure_ascii=False, separators=(",", ":"))
+    assert read == {"id": text, **payload_of(event, of)}
+    assert read["data"]["tags"] == [f"a{text}", text]
+    assert read["data"]["metadata"] == {f"k{text}": text}
+    assert read["data"]["recipients"][0]["reply"] == f"250 {text} queued as <{text}1234>"
+
+
+@pytest.mark.parametrize("character", ["x", "ü", '"', "\1"])
+def test_as_many_labels_are_told_as_fit_in_front(character: str) -> None:
+    tags = [f"{number}{character * 63}" for number in range(10)]
+    metadata = {f"{number}": character * 300 for number in range(9)}
+    event = stored(sent(Reply(250, "Ok")))
+
+    _, data = octets_of(event, tags=tags, metadata=metadata)
+
+    told = [*data["tags"], *data["metadata"].items()]
+    every = [*tags, *metadata.items()]
+    assert told == every[: len(told)]
+    size = len(compact(data["tags"])) + len(compact(data["metadata"]))
+    following = len(compact(dict([every[len(told)]]))) if len(told) >= len(tags) else 70 * 6
+    assert MOST_LABELS - following < size <= MOST_LABELS + len("[]{}")
 
 
 def test_an_event_of_an_account_says_why_and_until_when() -> None:

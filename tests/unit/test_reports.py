@@ -15,7 +15,7 @@ from domain.email.labels import NO_LABELS
 from domain.email.lifecycle import Email
 from domain.email.status import Status
 from domain.event.event import BEGINNING, EmailFacts, StoredEvent
-from domain.event.payload import data_of
+from domain.event.payload import payload_of
 from domain.event.types import EventType
 from domain.message.client_headers import reference_of
 from domain.suppression import Suppression, SuppressionReason
@@ -114,7 +114,7 @@ def test_only_the_recipients_that_a_report_names_are_told(world: World) -> None:
     assert [bounced.type, delayed.type] == [EventType.EMAIL_BOUNCED, EventType.EMAIL_DELAYED]
     assert isinstance(bounced.facts, EmailFacts)
     assert [one.address for one in bounced.facts.recipients] == [ADA]
-    (told,) = data_of(bounced, NO_LABELS)["recipients"]
+    (told,) = payload_of(bounced, NO_LABELS)["data"]["recipients"]
     assert told["bounce"] == {"kind": "hard", "status": "5.1.1", "text": "550 no"}
     assert [entry.address for entry in suppressed(world)] == [ADA]
 
@@ -236,7 +236,7 @@ def test_a_complaint_that_names_none_of_several_is_an_event_and_no_more(
     assert suppressed(world) == []
     (event,) = events(world)
     assert event.type is EventType.EMAIL_COMPLAINED
-    assert data_of(event, NO_LABELS)["recipients"] == []
+    assert payload_of(event, NO_LABELS)["data"]["recipients"] == []
 
 
 def test_what_was_delivered_or_relayed_tells_nothing(world: World) -> None:

@@ -1,16 +1,17 @@
 """The feed of events: what became of emails and SMTP configurations, page by page."""
 
-import json
+from collections.abc import Iterable
 from typing import ClassVar, Final
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response
 
 from application import Application
+from application.event_feed import Shown
 from domain.access import Scope
 from domain.errors import InvalidInput
 from domain.event.event import BEGINNING, Position
-from domain.event.payload import payload_of
+from domain.event.payload import payload_json
 from domain.event.types import EventType
 from entrypoints.event_cursors import cursor_of, position_of
 from entrypoints.http.access import the_caller
@@ -92,17 +93,18 @@ class EventCalls:
             limit=query.limit,
             caller=the_caller(),
         )
-        events = [
-            {"id": f"evt_{event.id}", **payload_of(event, labels)} for event, labels in page.events
-        ]
         # without models: a page has hundreds, and a test compares them with EventReply
-        text = json.dumps(events, ensure_ascii=False, separators=(",", ":"))
-        octets = text.encode("utf-8", "backslashreplace")
-        response = Response(octets + b"\n", content_type="application/json")
+        response = Response(page_of(page.events), content_type="application/json")
         asked = the_request()
         following = urlencode({**query.given(), "after": cursor_of(page.next)}, safe=",")
         response.headers["Link"] = f'<{asked.script_root}{asked.path}?{following}>; rel="next"'
         return response
+
+
+def page_of(events: Iterable[Shown]) -> bytes:
+    """The answer: an array of JSON."""
+    texts = [payload_json(event, labels, id=f"evt_{event.id}") for event, labels in events]
+    return f"[{','.join(texts)}]\n".encode("utf-8", "backslashreplace")
 
 
 def _after(cursor: str | None) -> Position:
