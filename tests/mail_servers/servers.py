@@ -108,6 +108,7 @@ class MailServer:
 
     def kill(self) -> None:
         """End it and all its children at once."""
+        self._signal(signal.SIGSTOP)  # or it forks one more, which keeps the port
         pids = self._pids()
         for pid in pids:
             with suppress(ProcessLookupError):
@@ -145,9 +146,9 @@ class MailServer:
         return [self._process.pid, *descendants_of(self._process.pid)]
 
     def _signal(self, number: int) -> None:
-        assert self._process is not None
-        with suppress(ProcessLookupError):
-            self._process.send_signal(number)
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.send_signal(number)
 
     def _wait(self, pids: Sequence[int]) -> None:
         if self._process is None:

@@ -2,7 +2,6 @@
 
 import smtplib
 import ssl
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -263,10 +262,10 @@ def interrupted(line: Line, *, emails: int = 300) -> Numbers:
             wait_until(lambda mark=mark: line.database.statuses()["sent"] >= mark, every=0.01)
             fault()
 
-    player = threading.Thread(target=play)
-    player.start()
-    line.put(account, active=True)
-    player.join()
+    with ThreadPoolExecutor(1) as player:
+        played = player.submit(play)
+        line.put(account, active=True)
+        played.result()  # or a server that does not start again would go unnoticed
     line.wait_for_the_end()
     numbers = line.judged(bodies, seconds=time.monotonic() - started)
     if server.keeps_its_mail:  # one that relays makes copies of its own when it is killed
