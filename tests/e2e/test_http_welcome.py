@@ -3,7 +3,7 @@
 import re
 import shlex
 from html import unescape
-from time import process_time
+from time import thread_time
 
 import pytest
 
@@ -61,9 +61,10 @@ def test_who_prefers_html_gets_the_page(accept):
 @pytest.mark.parametrize("accept", PROGRAMS, ids=lambda text: (text or "nothing")[:20])
 def test_everybody_else_gets_what_is_published(accept):
     headers = {} if accept is None else {"Accept": accept}
-    began = process_time()
-    reply = a_client().get("/", headers=headers)
-    assert is_within(process_time() - began, 1)
+    client = a_client()
+    began = thread_time()
+    reply = client.get("/", headers=headers)
+    assert is_within(thread_time() - began, 1)
     assert reply.content_type == "application/json"
     assert reply.headers["Vary"] == "Accept"
     assert reply.json["name"] == "email-service"

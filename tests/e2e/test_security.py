@@ -798,10 +798,10 @@ def test_t_redos_a_long_text_is_refused_at_once(text):
 
     client = a_client_with_config()
     client.post("/api/emails", json=an_email_body())
-    began = time.process_time()
+    began = time.thread_time()
     assert client.post("/api/emails", json=an_email_body(recipients=[text])).status_code == 400
     assert client.get("/api/emails", query_string={"cursor": text}).status_code == 400
-    assert is_within(time.process_time() - began, 0.25)
+    assert is_within(time.thread_time() - began, 0.25)
 
 
 def test_the_document_needs_a_key_in_production_only():

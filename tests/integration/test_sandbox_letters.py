@@ -5,7 +5,7 @@ import encodings
 import pkgutil
 import random
 from html.parser import HTMLParser
-from time import process_time
+from time import thread_time
 
 import pytest
 from flask import Flask
@@ -221,9 +221,9 @@ LONG = {
 
 @pytest.mark.parametrize("name", LONG)
 def test_nothing_long_takes_long(name):
-    began = process_time()
+    began = thread_time()
     letter(LONG[name])
-    assert is_within(process_time() - began, WORST_S)
+    assert is_within(thread_time() - began, WORST_S)
 
 
 def test_random_damage_is_no_error():
@@ -443,8 +443,8 @@ def test_a_search_goes_once_through_what_is_never_closed(html):
     octets = b"Content-Type: text/html\r\n\r\n<p>words</p>" + html.encode()
     inbox.keep("a@example.com", ["b@example.com"], octets)
 
-    began = process_time()
+    began = thread_time()
     found = [len(inbox.messages(query)) for query in ("body:words", "body:absent", "style.")]
 
-    assert process_time() - began < WORST_S
+    assert thread_time() - began < WORST_S
     assert found[0] == 1

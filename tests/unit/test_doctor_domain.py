@@ -302,10 +302,10 @@ def test_the_author_is_read_however_from_is_written(author: bytes) -> None:
 
 @pytest.mark.parametrize("filler", [b"(", b"@a", b'"', b"<", b", ", b"@a ", b"a@b.c,"])
 def test_a_hostile_author_is_refused_in_no_time(filler: bytes) -> None:
-    begun = time.process_time()
+    begun = time.thread_time()
     with pytest.raises(InvalidInput):
         read_message(b"From: " + filler * 40_000 + b"(\r\n\r\n")
-    assert is_within(time.process_time() - begun, 1.0)
+    assert is_within(time.thread_time() - begun, 1.0)
 
 
 def test_a_hostile_message_names_few_selectors() -> None:

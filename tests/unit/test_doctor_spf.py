@@ -383,11 +383,11 @@ class Endless(CountingDns):
 
 def bounded(zone: Zone | None = None, dns: CountingDns | None = None) -> tuple[Spf, int]:
     dns = dns or CountingDns(zone or {})
-    begun = time.process_time()
+    begun = time.thread_time()
     spf = Inquiry(dns, lambda: 0.0).run(explore("example.com"))
     list(judge_record(spf))
     verdict(spf, ip_address(HERE))
-    assert is_within(time.process_time() - begun, 1.0)
+    assert is_within(time.thread_time() - begun, 1.0)
     assert len(dns.asked) <= MOST_QUESTIONS
     return spf, len(dns.asked)
 

@@ -1,7 +1,7 @@
 """The images that HTML shows are parts of its email, and none is left over."""
 
 from base64 import b64encode
-from time import process_time
+from time import thread_time
 
 import pytest
 
@@ -145,8 +145,8 @@ def test_more_images_than_an_email_may_have_stay_where_they_are() -> None:
 )
 def test_hostile_html_takes_time_proportional_to_its_length(piece: str) -> None:
     html = "cid:data:image/" + piece * (250_000 // len(piece))
-    began = process_time()
+    began = thread_time()
     assert may_have_inline(html)
     list(shown_ids(html))
     extracted(html, token="t")
-    assert is_within(process_time() - began, 0.5)
+    assert is_within(thread_time() - began, 0.5)

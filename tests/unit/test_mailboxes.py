@@ -102,8 +102,8 @@ def test_two_addresses_in_one_string_are_told_to_be_two_items():
 
 
 def test_no_text_takes_long_to_judge():
-    start = time.process_time()
+    start = time.thread_time()
     for text in ('"' + "\\" * 600 + "<a@b.c>", '"' * 600 + "<a@b.c>", "<" * 600 + ">"):
         with pytest.raises(ValueError, match=r"\Amust "):
             mailbox(text)
-    assert is_within(time.process_time() - start, 0.1)
+    assert is_within(time.thread_time() - start, 0.1)

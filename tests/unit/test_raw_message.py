@@ -267,19 +267,19 @@ HOSTILE = (
 @pytest.mark.parametrize("line", HOSTILE)
 def test_no_header_takes_more_than_linear_time(line: bytes) -> None:
     head = (line * (200_000 // len(line) + 1))[:250_000].rpartition(b"\n")[0]
-    began = time.process_time()
+    began = time.thread_time()
     with suppress(InvalidInput):
         sent(SENDER + head + b"\n\n")
-    assert is_within(time.process_time() - began, 0.5)
+    assert is_within(time.thread_time() - began, 0.5)
 
 
 def test_lines_of_base64_of_any_number_take_linear_time() -> None:
     line = b"A" * 76 + b"\r\n"
     octets = SENDER + b"\r\n" + (line * 800 + b"!\r\n") * 300
-    began = time.process_time()
+    began = time.thread_time()
     with pytest.raises(MessageTooLarge):
         made(octets)
-    assert is_within(time.process_time() - began, 3)
+    assert is_within(time.thread_time() - began, 3)
 
 
 @pytest.mark.parametrize("size", [80_000, 285_000, 262_086, 524_172, 300_001])

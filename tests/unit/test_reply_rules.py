@@ -202,11 +202,11 @@ def test_a_pattern_that_could_take_for_ever_is_refused(text):
 )  # fmt: skip
 def test_the_longest_reply_is_judged_quickly(unit):
     reply = Reply.of(550, (unit * MAX_REPLY_TEXT)[:MAX_REPLY_TEXT])
-    started = time.process_time()
+    started = time.thread_time()
 
     RULES.find(Stage.DOT, reply=reply)
 
-    assert is_within(time.process_time() - started, 0.25)
+    assert is_within(time.thread_time() - started, 0.25)
 
 
 def test_without_a_rule_the_email_waits():

@@ -153,11 +153,11 @@ def test_no_password_gets_through_wherever_it_stands(password, before, after):
 def test_a_huge_reply_is_judged_quickly():
     lines = ["%41=41&amp;\\x41 " * 40] * 100
     made = secret("p" * 500 + "q" * 500)
-    began = time.process_time()
+    began = time.thread_time()
 
     assert not made.in_lines(lines)
     assert made.masked(lines) is lines
-    assert is_within(time.process_time() - began, 1)
+    assert is_within(time.thread_time() - began, 1)
 
 
 TOKEN = base64.urlsafe_b64encode(bytes(range(256)) * 12).decode()
@@ -165,14 +165,14 @@ BEARER = f"user={USER}\1auth=Bearer {TOKEN}\1\1"
 
 
 def test_a_token_of_4_kb_is_looked_for_and_cut_out_quickly():
-    began = time.process_time()
+    began = time.thread_time()
 
     for _ in range(50):
         made = secret(TOKEN)
         assert not made.in_lines(["2.7.0 Accepted"])
         assert made.in_lines([f"5.7.8 {TOKEN[1000:1006]}"])
         assert made.masked((f"2.1.0 {TOKEN} x",)) == (f"2.1.0 {MASK} x",)
-    assert is_within(time.process_time() - began, 2)
+    assert is_within(time.thread_time() - began, 2)
 
 
 @pytest.mark.parametrize("length", [6, 20, 400])
