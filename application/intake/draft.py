@@ -130,9 +130,9 @@ class Draft:
     def own_sender(self, account: Account | None) -> Mailbox | None:
         """The From of its own that the message has; None if it is that of its account.
 
-        Without a name it has that of the *account*.
+        Without a name it has that of the *account*, unless the client made the message itself.
         """
-        if self.sender is None or self.sender.name or account is None:
+        if self.sender is None or self.sender.name or account is None or self.raw is not None:
             return self.sender
         return Mailbox(self.sender.address, account.display_name)
 

@@ -46,6 +46,20 @@ def test_it_goes_to_the_recipients_of_the_call_alone():
     assert b"eve@" not in taken.octets
 
 
+def test_a_from_without_a_name_is_given_none():
+    sender = FakeSender()
+    application = an_application(sender=sender)
+    client = a_client_with_config(application)
+    octets = MESSAGE.replace(b"Ada <shop@example.com>", b"shop@example.com")
+    client.post(PATH, json=a_raw_body(octets))
+    deliver(application)
+    [taken] = sender.accepted
+    shown = client.get("/api/emails/1").get_json()
+
+    assert taken.octets.startswith(b"From: shop@example.com\r\n")
+    assert shown["from"] == {"address": "shop@example.com", "name": ""}
+
+
 def test_it_is_shown_as_any_email():
     client = a_client_with_config()
     changes = {
