@@ -27,6 +27,7 @@ from domain.errors import (
     Unavailable,
 )
 from entrypoints.http.dialects.dialect import CHALLENGE
+from entrypoints.http.dialects.forms import FormNeeded
 from entrypoints.http.dialects.responses import response_of
 from entrypoints.http.failure import Failure
 from entrypoints.http.fields import pointer_of
@@ -38,6 +39,9 @@ log = logging.getLogger("email_service.http")
 
 _TOLD: Final = 5
 CONTENT_ENCODED: Final = "send the body as it is, without compression (no Content-Encoding)"
+_FORM_NEEDED: Final = (
+    "send the body as a form: multipart/form-data, or application/x-www-form-urlencoded"
+)
 
 # HTTP status -> (code, what is told)
 _HTTP: Final = {
@@ -167,6 +171,8 @@ def _http(error: HTTPException) -> Response:
     code, detail = _HTTP[status]
     if isinstance(error, ContentEncoded):
         detail = CONTENT_ENCODED
+    if isinstance(error, FormNeeded):
+        detail = _FORM_NEEDED
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         detail += f", only {', '.join(sorted(error.valid_methods))}"
     reply = problem(status, code=code, detail=detail)

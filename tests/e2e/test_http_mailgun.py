@@ -290,6 +290,16 @@ def test_what_cannot_be_done_is_refused(
     assert number_of_emails(application) == 0
 
 
+def test_a_body_that_is_no_form_is_told_which_kind_is_wanted(client: FlaskClient) -> None:
+    reply = client.post(PATH, json=EMAIL)
+
+    assert reply.status_code == 415
+    assert reply.get_json() == {
+        "message": "send the body as a form: multipart/form-data, or"
+        " application/x-www-form-urlencoded"
+    }
+
+
 def test_only_the_user_api_has_a_key(client: FlaskClient, application: Application) -> None:
     given = client.environ_base.pop("HTTP_AUTHORIZATION")
     wrong = ["Basic #", "Basic " + "YWJj", "Bearer x", given.replace("Basic", "Basic x")]

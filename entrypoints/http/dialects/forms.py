@@ -20,6 +20,10 @@ URLENCODED: Final = "application/x-www-form-urlencoded"
 _INLINE: Final = "inline"
 
 
+class FormNeeded(UnsupportedMediaType):
+    """The body is no form."""
+
+
 @attrs.frozen
 class Form:
     """Fields, of which each may have several values, and files."""
@@ -81,7 +85,7 @@ def read_form(*, files: Sequence[str]) -> Form:
         return _of_parts(read_parts(most=MOST_FIELDS), files)
     check_encoding()
     if the_request().mimetype != URLENCODED:
-        raise UnsupportedMediaType
+        raise FormNeeded
     try:
         text = read_body().decode("ascii")
         fields = parse_qsl(
