@@ -10,11 +10,11 @@ from datetime import datetime
 from typing import Any, Final
 
 from adapters.peewee_store import records
-from adapters.peewee_store.rows import micros, moment
+from adapters.peewee_store.rows import Row, micros, moment
 from adapters.peewee_store.session import Session
 from adapters.peewee_store.tables import AttemptRow, LedgerRow
 from adapters.peewee_store.transaction_cache import TransactionCache
-from adapters.peewee_store.write_buffer import insertion, removal, update
+from adapters.peewee_store.write_buffer import array, insertion, removal, update
 from application.ports.system import Clock
 from domain.account.limits import Window, WindowLengths
 from domain.email.attempt import Attempt
@@ -36,42 +36,78 @@ _OF_ALL: Final = (
 _RESERVE: Final = insertion(LedgerRow, (*_ATTEMPT, "account_id", "units"), key=2)
 _CHARGE: Final = update(LedgerRow, ("ts", "units"), _ATTEMPT, key=2)
 _FREE: Final = removal(LedgerRow, _ATTEMPT, only="ts IS NULL")
-# seconds; see the migration 0006
+# seconds; see the migrations 0006 and 0036
 _FINE: Final = 10
 _COARSE: Final = 600
-# What is reserved, and of each window its first moments row by row, then the fine and the coarse
-# sums: a day is some two hundred rows, however many emails it has. One statement sees one moment.
-_PARTS: Final = (
-    "SELECT {account} '', SUM(units), 0 FROM ledger"
-    " WHERE account_id {which} AND ts IS NULL {group}",
-    *(
-        f"SELECT {{account}} '{window.value}', SUM(units), {number} FROM {rows} {{group}}"
-        for window in Window
-        for number, rows in (
-            ("COUNT(*)", "ledger WHERE account_id {which} AND ts > ? AND ts < ?"),
-            (
-                "SUM(number)",
-                f"ledger_sum WHERE account_id {{which}} AND width = {_FINE}"
-                " AND start >= ? AND start < ?",
-            ),
-            (
-                "SUM(number)",
-                f"ledger_sum WHERE account_id {{which}} AND width = {_COARSE} AND start >= ?",
-            ),
-        )
-    ),
+_HOUR: Final = 3600
+_FOLDED: Final = -1  # the slot of sums that are in those of their hours too
+_SECOND: Final = 1_000_000
+# As the index of the migration 0036 has it: `+ 0` keeps SQLite's planner off the primary key.
+_NOT_FOLDED: Final = f"width + 0 = {_COARSE} AND slot >= 0"
+
+
+def _part(name: str, rows: str, *, number: str = "SUM(number)") -> str:
+    """A part of the totals: as integers, for the sums of PostgreSQL are decimals."""
+    sums = f"CAST(SUM(units) AS BIGINT), CAST({number} AS BIGINT)"
+    return f"SELECT {{account}} '{name}', {sums} FROM {rows} {{group}}"
+
+
+def _sums(width: int) -> str:
+    return f"ledger_sum WHERE account_id {{which}} AND width = {width} AND start >= ?"
+
+
+def _parts(window: Window, *coarse: str) -> list[str]:
+    """The first moments of a window row by row, then its fine sums, then what *coarse* has."""
+    name = window.value
+    return [
+        _part(name, "ledger WHERE account_id {which} AND ts > ? AND ts < ?", number="COUNT(*)"),
+        _part(name, f"{_sums(_FINE)} AND start < ?"),
+        *(_part(name, rows) for rows in coarse),
+    ]
+
+
+# A day is some two hundred rows, however many emails it has. One statement sees one moment.
+_RESERVED: Final = _part("", "ledger WHERE account_id {which} AND ts IS NULL", number="0")
+_TOTALS: Final = " UNION ALL ".join(
+    [_RESERVED, *(part for window in Window for part in _parts(window, _sums(_COARSE)))]
+).format(account="", which="= ?", group="")
+# Of many accounts a day is read by the hours: some forty rows of each.
+_BY_HOURS: Final = (
+    f"{_sums(_COARSE)} AND start < ?",
+    _sums(_HOUR),
+    f"ledger_sum WHERE account_id {{which}} AND {_NOT_FOLDED} AND start >= ?",
 )
-_TOTALS: Final = " UNION ALL ".join(_PARTS).format(account="", which="= ?", group="")
-_AT_ONCE: Final = 200  # accounts; ten parameters for each, of the 32,766 that SQLite takes
-_TOTALS_OF: Final = " UNION ALL ".join(_PARTS)
-# Sums that have become nothing. In PostgreSQL one that somebody changes meanwhile is passed over.
+_TOTALS_OF: Final = " UNION ALL ".join(
+    [
+        _RESERVED,
+        *_parts(Window.MINUTE, _sums(_COARSE)),
+        *_parts(Window.HOUR, _sums(_COARSE)),
+        *_parts(Window.DAY, *_BY_HOURS),
+    ]
+)
+_AT_ONCE: Final = 200  # accounts; some twenty parameters for each, of the 32,766 that SQLite takes
+_UNFOLDED: Final = (
+    "SELECT account_id, start, slot, units, number FROM ledger_sum"
+    f" WHERE account_id IN (SELECT id FROM account) AND {_NOT_FOLDED}"
+    " AND start >= ? AND start < ? ORDER BY account_id, start, slot LIMIT ?"
+)
+_DROP_UNFOLDED: Final = (
+    f"DELETE FROM ledger_sum WHERE account_id = ? AND width = {_COARSE} AND start = ? AND slot = ?"
+)
+_ADD_FOLDED: Final = (
+    "INSERT INTO ledger_sum (account_id, width, start, slot, units, number)"
+    f" VALUES (?, ?, ?, {_FOLDED}, ?, ?) ON CONFLICT (account_id, width, start, slot) DO UPDATE"
+    " SET units = ledger_sum.units + excluded.units, number = ledger_sum.number + excluded.number"
+)
+# Sums that have become nothing, and the hours that no window has as a whole any more. In
+# PostgreSQL a sum that somebody changes meanwhile is passed over.
 _OLD_SUMS: Final = (
     "SELECT width, start, slot, units, number FROM ledger_sum"
-    f" WHERE account_id = ? AND width IN ({_FINE}, {_COARSE}) AND start < ?"
+    f" WHERE account_id = ? AND width IN ({_FINE}, {_COARSE}, {_HOUR}) AND start < ?"
 )
 _DROP_SUMS: Final = (
     "WITH old AS ({old}), void AS (SELECT width, start FROM old GROUP BY width, start"
-    " HAVING SUM(number) = 0 AND SUM(units) = 0)"
+    f" HAVING width = {_HOUR} OR SUM(number) = 0 AND SUM(units) = 0)"
     " DELETE FROM ledger_sum WHERE account_id = ? AND (width, start, slot) IN"
     " (SELECT width, start, slot FROM old WHERE (width, start) IN"
     " (SELECT width, start FROM void))"
@@ -172,13 +208,15 @@ class SqlLedger:
 
     def totals_of(self, account_ids: Sequence[int], lengths: WindowLengths) -> Mapping[int, Totals]:
         """With one statement for many."""
+        self._session.plan_without_workers()
         sums: dict[int, dict[str, tuple[int, int]]] = {one: {} for one in account_ids}
         for first in range(0, len(account_ids), _AT_ONCE):
-            among, ids = self._session.among(account_ids[first : first + _AT_ONCE])
+            among, ids = self._among(account_ids[first : first + _AT_ONCE])
             statement = _TOTALS_OF.format(
                 account="account_id,", which=among, group="GROUP BY account_id"
             )
-            for account_id, *part in self._session.execute(statement, self._values(ids, lengths)):
+            values = self._values_by_hours(ids, lengths)
+            for account_id, *part in self._session.execute(statement, values).fetchall():
                 _add_part(sums[account_id], *part)
         return {account_id: _of_windows(parts) for account_id, parts in sums.items()}
 
@@ -194,6 +232,18 @@ class SqlLedger:
                 return moment(charged_at) + lengths.of(window)
         return None
 
+    def fold(self, lengths: WindowLengths, *, limit: int) -> int:
+        """Rows that nobody writes any more: who charges late makes a new one in its own slot."""
+        now = self._clock.steady()
+        _, _, first = _boundaries(micros(now - lengths.of(Window.DAY)))
+        span = (first, _start_of(_HOUR, micros(now)))
+        query = _UNFOLDED + self._session.skip_locked
+        rows = self._session.execute(query, (*span, limit)).fetchall()
+        if rows:
+            self._session.execute_many(_DROP_UNFOLDED, [row[:3] for row in rows])
+            self._session.execute_many(_ADD_FOLDED, _folded(rows))
+        return len(rows)
+
     def prune(self, *, before: datetime, limit: int) -> int:
         """Account by account, each along its own index."""
         self._known.clear()
@@ -208,6 +258,12 @@ class SqlLedger:
             self._session.execute(self._drop_sums, (account_id, micros(before), account_id))
         return gone
 
+    def _among(self, account_ids: Sequence[int]) -> tuple[str, Sequence[Any]]:
+        """The ids are in each part: as an array they are one parameter, and planned half as long."""
+        if self._session.shared:
+            return "= ANY(?::bigint[])", (array(account_ids),)
+        return self._session.among(account_ids)
+
     def _totals(self, account_id: int, lengths: WindowLengths) -> Totals:
         sums: dict[str, tuple[int, int]] = {}
         for part in self._session.execute(_TOTALS, self._values((account_id,), lengths)):
@@ -218,20 +274,45 @@ class SqlLedger:
         """The parameters of the totals; those in *which* say of which accounts."""
         values = [*which]
         for start in self._starts(lengths).values():
-            fine, coarse = _boundaries(start)
+            fine, coarse, _ = _boundaries(start)
             values += (*which, start, fine, *which, fine, coarse, *which, coarse)
         return values
+
+    def _values_by_hours(self, which: Sequence[Any], lengths: WindowLengths) -> list[Any]:
+        """The same, of the statement that reads the hours of the day, the last window."""
+        _, _, hour = _boundaries(self._starts(lengths)[Window.DAY])
+        return [*self._values(which, lengths), hour, *which, hour, *which, hour]
 
     def _starts(self, lengths: WindowLengths) -> Mapping[Window, int]:
         now = self._clock.steady()
         return {window: micros(now - lengths.of(window)) for window in Window}
 
 
-def _boundaries(start: int) -> tuple[int, int]:
-    """Where the sums of a window begin that holds all that is later than *start*: fine, coarse."""
-    fine, coarse = _FINE * 1_000_000, _COARSE * 1_000_000
-    first = (start // fine + 1) * fine
-    return first, -(-first // coarse) * coarse
+def _boundaries(start: int) -> tuple[int, int, int]:
+    """Where the sums of a window begin that holds all that is later than *start*: fine, coarse,
+    those of hours.
+    """
+    fine = _start_of(_FINE, start) + _FINE * _SECOND
+    coarse = -_start_of(_COARSE, -fine)
+    return fine, coarse, -_start_of(_HOUR, -coarse)
+
+
+def _start_of(width: int, at: int) -> int:
+    """Where the sum of this *width* begins that *at* is in."""
+    return at - at % (width * _SECOND)
+
+
+def _folded(rows: Iterable[Row]) -> Sequence[Row]:
+    """What they add to the sums, those of the hours too, in the order of the keys: who locks
+    several does so in one order.
+    """
+    sums: dict[tuple[int, int, int], tuple[int, int]] = {}
+    for account_id, start, _, units, number in rows:
+        for width in (_COARSE, _HOUR):
+            key = (account_id, width, _start_of(width, start))
+            before = sums.get(key, (0, 0))
+            sums[key] = (before[0] + units, before[1] + number)
+    return [(*key, *sums[key]) for key in sorted(sums)]
 
 
 def _add_part(

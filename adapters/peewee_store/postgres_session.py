@@ -139,6 +139,10 @@ class PostgresSession(BufferingSession):
         """Else a statement that came five times is planned for the average value."""
         self.execute("SET LOCAL plan_cache_mode = force_custom_plan")
 
+    def plan_without_workers(self) -> None:
+        """Else the planner starts two where it counts on some thousand rows."""
+        self.execute("SET LOCAL max_parallel_workers_per_gather = 0")
+
     def lower(self, expression: str) -> str:
         """Whatever language the database was made for."""
         return f'lower({expression} COLLATE "C")'

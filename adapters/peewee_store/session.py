@@ -85,6 +85,12 @@ class Session(Protocol):
         """
         ...
 
+    def plan_without_workers(self) -> None:
+        """Let what follows in this transaction be read by this connection alone: to start a process
+        that helps takes longer than what is read here.
+        """
+        ...
+
     def lower(self, expression: str) -> str:
         """The *expression* with its ASCII letters in lower case, as the indexes have it."""
         ...

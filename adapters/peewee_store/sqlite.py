@@ -83,6 +83,9 @@ class SqliteSession(BufferingSession):
     def plan_by_values(self) -> None:
         """Nothing: it has no statistics of values."""
 
+    def plan_without_workers(self) -> None:
+        """Nothing: it has none."""
+
     def lower(self, expression: str) -> str:
         """It knows the letters of ASCII only."""
         return f"lower({expression})"

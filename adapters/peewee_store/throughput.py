@@ -43,9 +43,11 @@ _ADD_TO_SLOT: Final = (
     f" SELECT {_KEY}, ?::integer, n, duration FROM UNNEST(?::bigint[], ?::text[], ?::text[],"
     f" ?::bigint[], ?::integer[], ?::bigint[], ?::bigint[]) AS new ({_KEY}, n, duration){_CONFLICT}"
 )
+# As integers, for the sums of PostgreSQL are decimals, which are slow to read; by the hour too, for
+# then it groups along the primary key and need not sort.
 _RECENT: Final = (
-    "SELECT what, label, account_id, place, SUM(n), SUM(duration) FROM throughput"
-    " GROUP BY what, label, account_id, place"
+    "SELECT what, label, account_id, place, CAST(SUM(n) AS BIGINT), CAST(SUM(duration) AS BIGINT)"
+    " FROM throughput GROUP BY hour, what, label, account_id, place"
 )
 _TOTALS: Final = "SELECT what, label, account_id, place, n, duration FROM throughput_total"
 _HOURS: Final = (

@@ -121,6 +121,12 @@ class Ledger(Protocol):
         """
         ...
 
+    def fold(self, lengths: WindowLengths, *, limit: int) -> int:
+        """Add what was charged in the hours of the day that are over up, so that `totals_of` reads
+        less: up to *limit* sums; how many there were. Nothing that this port says changes.
+        """
+        ...
+
     def prune(self, *, before: datetime, limit: int) -> int:
         """Remove up to *limit* charged rows older than *before*; how many went."""
         ...

@@ -17,7 +17,7 @@ from adapters.peewee_store.rows import micros
 from adapters.peewee_store.tables import EmailRow
 from adapters.peewee_store.transaction import SqlTransaction
 from application.ports.store import Store
-from domain.account.limits import Limits
+from domain.account.limits import Limits, WindowLengths
 from domain.outcome.verdict import Result
 from domain.throughput import HOUR, Via
 from entrypoints.stores import open_store
@@ -101,6 +101,8 @@ def fill(store: Store, number: int, accounts: int) -> None:
         store.write(lambda tx, at=now - HOUR * hours, busy=busy: _count(tx, busy, at=at))
         while store.write(lambda tx: tx.throughput.fold(now=now, limit=500)):
             pass
+    while store.write(lambda tx: tx.ledger.fold(WindowLengths(), limit=500)):
+        pass
     store.write(_count_by_others)
 
 
