@@ -8,16 +8,11 @@ move, and a counter that falls is one that has begun anew.
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import accumulate
 from typing import Final
 
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    InfoMetricFamily,
-    Metric,
-)
+import attrs
 from prometheus_client.utils import floatToGoString
 
 from application.metrics import AccountFigures, Figures
@@ -29,8 +24,21 @@ from domain.throughput import BOUNDS, Totals
 MOST_ACCOUNTS: Final = 200
 OTHER: Final = "other"
 _PREFIX: Final = "email_service_"
-# What the text format adds to a name, and what it calls a type of the library.
-_KINDS: Final = {"counter": ("_total", "counter"), "info": ("_info", "gauge")}
+
+
+@attrs.frozen
+class Family:
+    """A metric. A sample is what follows the name, the values of the labels, and the number."""
+
+    name: str
+    kind: str
+    meaning: str
+    labels: tuple[str, ...]
+    samples: list[tuple[str, tuple[str, ...], float]] = attrs.field(factory=list)
+
+    def add(self, *values: str, number: float, end: str = "") -> None:
+        """Add a sample with these values of the labels, or without any."""
+        self.samples.append((end, values, number))
 
 
 def exposition(figures: Figures, *, version: str) -> bytes:
@@ -39,21 +47,21 @@ def exposition(figures: Figures, *, version: str) -> bytes:
     return "".join(lines).encode()
 
 
-def families(figures: Figures, *, version: str) -> Iterator[Metric]:
+def families(figures: Figures, *, version: str) -> Iterator[Family]:
     """What is told, those of the service first."""
-    yield InfoMetricFamily(
-        f"{_PREFIX}build", "The version of the service.", value={"version": version}
-    )
+    build = _gauge("build_info", "The version of the service.", "version")
+    build.add(version, number=1)
+    yield build
     emails = _gauge("emails", "Emails in each status.", "status")
     for status, number in figures.emails.items():
-        emails.add_metric([status.value], number)
+        emails.add(status.value, number=number)
     yield emails
     oldest = _gauge(
         "oldest_due_seconds",
         "For how long the oldest email has been due that an open SMTP configuration may send;"
         " 0 if none is due.",
     )
-    oldest.add_metric([], figures.oldest_due.total_seconds())
+    oldest.add(number=figures.oldest_due.total_seconds())
     yield oldest
     yield from _of_totals(figures.totals)
     named = _named(figures)
@@ -64,22 +72,32 @@ def families(figures: Figures, *, version: str) -> Iterator[Metric]:
     )
 
 
-def _lines(family: Metric) -> Iterator[str]:
-    """As the library's `generate_latest` writes them, which a test compares. It looks at each name
-    of each sample anew: with 200 accounts it takes 9 ms, three quarters of a scrape.
+def _lines(family: Family) -> Iterator[str]:
+    """As the library's `generate_latest` writes them, which a test compares. It makes an object of
+    each sample and looks at each of its names anew: with 200 accounts it takes 12 ms, and this 2.
     """
-    end, kind = _KINDS.get(family.type, ("", family.type))
-    name = family.name + end
-    yield f"# HELP {name} {family.documentation}\n# TYPE {name} {kind}\n"
-    for sample in family.samples:
-        labels = ",".join(f'{key}="{_escaped(text)}"' for key, text in sample.labels.items())
-        shown = f"{{{labels}}}" if labels else ""
-        value = floatToGoString(sample.value)  # type: ignore[no-untyped-call]  # it has no types
-        yield f"{sample.name}{shown} {value}\n"
+    name, labels = family.name, family.labels
+    yield f"# HELP {name} {family.meaning}\n# TYPE {name} {family.kind}\n"
+    for end, values, number in family.samples:
+        yield f"{_series(name + end, labels, values)} {_number(number)}\n"
+
+
+# The series are those of the scrape before, and so are most numbers.
+@lru_cache(maxsize=4096)
+def _series(name: str, labels: tuple[str, ...], values: tuple[str, ...]) -> str:
+    # the count and the sum of a histogram have no label
+    pairs = zip(labels, values, strict=True) if values else ()
+    shown = [f'{key}="{_escaped(text)}"' for key, text in pairs]
+    return f"{name}{{{','.join(shown)}}}" if shown else name
 
 
 def _escaped(text: str) -> str:
     return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+
+
+@lru_cache(maxsize=2048)
+def _number(value: float) -> str:
+    return str(floatToGoString(value))  # type: ignore[no-untyped-call]  # it has no types
 
 
 def _named(figures: Figures) -> Collection[int]:
@@ -88,47 +106,50 @@ def _named(figures: Figures) -> Collection[int]:
     return frozenset(sorted(ids)[:MOST_ACCOUNTS])
 
 
-def _of_totals(totals: Totals) -> Iterator[Metric]:
+def _of_totals(totals: Totals) -> Iterator[Family]:
     accepted = _counter("accepted", "Emails that were accepted, by the way they came in.", "via")
     for via, number in totals.accepted.items():
-        accepted.add_metric([via.value], number)
+        accepted.add(via.value, number=number)
     yield accepted
     ended = _counter("ended", "Emails that have ended.", "status")
     for status, number in totals.ended.items():
-        ended.add_metric([status.value], number)
+        ended.add(status.value, number=number)
     yield ended
-    bounds = (*(str(bound.total_seconds()) for bound in BOUNDS), "+Inf")
-    durations = HistogramMetricFamily(
-        f"{_PREFIX}handoff_seconds", "How long the attempts to hand an email off took."
-    )
-    durations.add_metric(
-        [],
-        buckets=list(zip(bounds, accumulate(totals.durations), strict=True)),
-        sum_value=totals.handing_off.total_seconds(),
-    )
-    yield durations
+    yield _durations(totals)
 
 
-def _attempts(attempts: Mapping[tuple[int, Result], int], named: Collection[int]) -> Metric:
+def _durations(totals: Totals) -> Family:
+    meaning = "How long the attempts to hand an email off took."
+    family = Family(f"{_PREFIX}handoff_seconds", "histogram", meaning, ("le",))
+    sums = list(accumulate(totals.durations))
+    for bound, number in zip((*BOUNDS, None), sums, strict=True):
+        le = "+Inf" if bound is None else str(bound.total_seconds())
+        family.add(le, number=number, end="_bucket")
+    family.add(number=sums[-1], end="_count")
+    family.add(number=totals.handing_off.total_seconds(), end="_sum")
+    return family
+
+
+def _attempts(attempts: Mapping[tuple[int, Result], int], named: Collection[int]) -> Family:
     """A series for each result that an account has had: hardly any has had all."""
     family = _counter("attempts", "Attempts to hand an email off.", "account", "outcome")
     others = Counter[Result]()
     for (account_id, result), number in attempts.items():
         if account_id in named:
-            family.add_metric([str(account_id), result.value], number)
+            family.add(str(account_id), result.value, number=number)
         else:
             others[result] += number
     for result, number in others.items():
-        family.add_metric([OTHER, result.value], number)
+        family.add(OTHER, result.value, number=number)
     return family
 
 
 def _of_accounts(
     shown: Sequence[AccountFigures], others: Sequence[AccountFigures]
-) -> Iterator[Metric]:
+) -> Iterator[Family]:
     info = _gauge("account_info", "The name of each SMTP configuration.", "account", "name")
     for one in shown:
-        info.add_metric([str(one.id), one.name], 1)
+        info.add(str(one.id), one.name, number=1)
     yield info
     yield _states(shown, others)
     used = _gauge(
@@ -139,33 +160,33 @@ def _of_accounts(
     )
     limits = _gauge("account_limit", "The limits, where there are some.", "account", "window")
     for one in shown:
+        account = str(one.id)
         for window, units in one.used.items():
-            used.add_metric([str(one.id), window.value], units)
+            used.add(account, window.value, number=units)
         for window, limit in one.limits.items():
-            limits.add_metric([str(one.id), window.value], limit)
+            limits.add(account, window.value, number=limit)
     for window in Window if others else ():
-        used.add_metric([OTHER, window.value], sum(one.used[window] for one in others))
+        used.add(OTHER, window.value, number=sum(one.used[window] for one in others))
     yield used
     yield limits
 
 
-def _states(shown: Sequence[AccountFigures], others: Sequence[AccountFigures]) -> Metric:
+def _states(shown: Sequence[AccountFigures], others: Sequence[AccountFigures]) -> Family:
     """A series for the state that an account is in, and none for those that it is not in: with all
     four the answer would be half as long again. Of the others, how many are in each.
     """
     states = _gauge("account_state", "SMTP configurations by state.", "account", "state")
     for one in shown:
-        states.add_metric([str(one.id), one.state.value], 1)
+        states.add(str(one.id), one.state.value, number=1)
     number = Counter(one.state for one in others)
     for state in AccountState if others else ():
-        states.add_metric([OTHER, state.value], number[state])
+        states.add(OTHER, state.value, number=number[state])
     return states
 
 
-def _counter(name: str, meaning: str, *labels: str) -> CounterMetricFamily:
-    """Its name gets the end ``_total``."""
-    return CounterMetricFamily(_PREFIX + name, meaning, labels=labels)
+def _counter(name: str, meaning: str, *labels: str) -> Family:
+    return Family(f"{_PREFIX}{name}_total", "counter", meaning, labels)
 
 
-def _gauge(name: str, meaning: str, *labels: str) -> GaugeMetricFamily:
-    return GaugeMetricFamily(_PREFIX + name, meaning, labels=labels)
+def _gauge(name: str, meaning: str, *labels: str) -> Family:
+    return Family(_PREFIX + name, "gauge", meaning, labels)

@@ -5,6 +5,7 @@ from datetime import timedelta
 import attrs
 import pytest
 from prometheus_client.exposition import generate_latest
+from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector, CollectorRegistry
 
@@ -178,7 +179,12 @@ class Families(Collector):
         self.figures = figures
 
     def collect(self):
-        return families(self.figures, version="1")
+        for family in families(self.figures, version="1"):
+            metric = Metric(family.name.removesuffix("_total"), family.meaning, family.kind)
+            for end, values, number in family.samples:
+                labels = dict(zip(family.labels, values, strict=bool(values)))
+                metric.add_sample(family.name + end, labels, number)
+            yield metric
 
 
 @pytest.mark.parametrize("name", ["main", 'a"} 1\nx{y="\\', "\\n", "Büro \u2028 \r"])
