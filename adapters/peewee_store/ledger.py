@@ -259,7 +259,7 @@ class SqlLedger:
         return gone
 
     def _among(self, account_ids: Sequence[int]) -> tuple[str, Sequence[Any]]:
-        """The ids are in each part: as an array they are one parameter, and planned half as long."""
+        """They are in each part: an array is one parameter, and is planned in half the time."""
         if self._session.shared:
             return "= ANY(?::bigint[])", (array(account_ids),)
         return self._session.among(account_ids)

@@ -75,9 +75,7 @@ class Maintenance:
         self._retention = Retention(
             store=store, clock=clock, membership=membership, policy=retention, observe=observe
         )
-        self._folding = Folding(
-            store=store, clock=clock, membership=membership, windows=windows
-        )
+        self._folding = Folding(store=store, clock=clock, membership=membership, windows=windows)
         self._growth = QueueGrowth(store=store, clock=clock, membership=membership, policy=growth)
         self._alerts = alerts
         self._paused_accounts = PausedAccounts(

@@ -1503,6 +1503,50 @@ class StoreContract(
             assert _used(store) == [sum(expected[window]) for window in Window]
             assert _sent(store) == [len(expected[window]) for window in Window]
 
+    def test_folding_changes_nothing_that_the_ledger_says(
+        self, store: Store, clock: FakeClock
+    ) -> None:
+        """What is folded is charged again at another time too, and so leaves its hour."""
+        store.write(lambda tx: tx.accounts.add(an_account()))
+        chance = random.Random(11)
+        charged: dict[int, tuple[Any, int]] = {}
+        for email_id in range(1, 81):
+            _reserve(store, email_id)
+            clock.tick(chance.choice((9.999999, 590.000001, 600.0, 1799.5, 3600.0, 5000.0)))
+            again = [one for one in charged if chance.random() < 0.03]
+            for one in (email_id, *again):
+                units = chance.randrange(1, 9)
+                store.write(lambda tx, e=one, u=units: tx.ledger.charge(e, 1, units=u))
+                charged[one] = (clock.steady(), units)
+            limit = chance.choice((1, 3, 500))
+            store.write(lambda tx, n=limit: tx.ledger.fold(LENGTHS, limit=n))
+            if not email_id % 9:
+                oldest = clock.steady() - LENGTHS.day - 2 * LENGTHS.margin
+                store.write(lambda tx, o=oldest: tx.ledger.prune(before=o, limit=500))
+                charged = {one: when for one, when in charged.items() if when[0] >= oldest}
+            expected = {
+                window: [u for then, u in charged.values() if then > clock.now() - length]
+                for window in Window
+                for length in [LENGTHS.of(window)]
+            }
+            assert _used(store) == [sum(expected[window]) for window in Window]
+            assert _sent(store) == [len(expected[window]) for window in Window]
+
+    def test_folding_comes_to_an_end(self, store: Store, clock: FakeClock) -> None:
+        store.write(lambda tx: tx.accounts.add(an_account()))
+        for email_id in range(1, 4):
+            _reserve(store, email_id)
+            store.write(lambda tx, e=email_id: tx.ledger.charge(e, 1, units=1))
+            clock.tick(600)
+
+        def fold() -> int:
+            return store.write(lambda tx: tx.ledger.fold(LENGTHS, limit=2))
+
+        assert fold() == 0  # the hour is not over
+        clock.tick(3600)
+        assert sum(fold() for _ in range(3)) in (0, 3)  # a store without sums has none
+        assert fold() == 0
+
     def test_what_is_charged_again_counts_as_the_last_time(
         self, store: Store, clock: FakeClock
     ) -> None:

@@ -304,6 +304,11 @@ class StoresAgree(RuleBasedStateMachine):
     def prune_ledger(self, before: Any, number: int) -> None:
         self.both(lambda tx: tx.ledger.prune(before=before, limit=number))
 
+    @rule(number=few)
+    def fold_ledger(self, number: int) -> None:
+        for store in self.stores:
+            store.write(lambda tx: tx.ledger.fold(LENGTHS, limit=number))
+
     # -- instances and remembered answers ---------------------------------------------------------
 
     @rule(pid=few)
@@ -406,6 +411,7 @@ def _everything(tx: Transaction) -> dict[str, object]:
         "attempts": [tx.attempts.of(email.id) for email in emails],
         "used": [tx.ledger.used(account_id, LENGTHS) for account_id in (1, 2)],
         "totals": [tx.ledger.totals(account_id, LENGTHS) for account_id in (1, 2)],
+        "totals of many": tx.ledger.totals_of([1, 2], LENGTHS),
         "room": [
             tx.ledger.room_returns_at(account_id, window, LENGTHS, units=units)
             for account_id in (1, 2)

@@ -55,9 +55,14 @@ LENGTHS = WindowLengths()
 
 
 @pytest.fixture
-def stores(postgres_database: Database) -> Iterator[list[PostgresStore]]:
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def stores(postgres_database: Database, clock: FakeClock) -> Iterator[list[PostgresStore]]:
     """Four processes, from the database's point of view."""
-    made = [PostgresStore(postgres_database.url, clock=FakeClock()) for _ in range(4)]
+    made = [PostgresStore(postgres_database.url, clock=clock) for _ in range(4)]
     yield made
     for store in made:
         store.close()
@@ -590,6 +595,56 @@ def test_what_processes_charge_is_summed_in_slots_and_goes_with_the_prune(
     assert postgres_database.execute("SELECT * FROM ledger_sum") == []
 
 
+def test_folding_adds_up_the_slots_of_all_processes_and_what_it_made_goes_with_the_prune(
+    stores: list[PostgresStore],
+    account: Account,
+    clock: FakeClock,
+    postgres_database: Database,
+) -> None:
+    for n, each in enumerate(stores):
+        held = an_email(id=n, attempt_no=1, account_id=account.id)
+        each.write(lambda tx, held=held: tx.ledger.reserve([held], units=lambda _: 2))
+        each.write(lambda tx, n=n: tx.ledger.charge(n, 1, units=2))
+    clock.tick(3600)
+    fold = _folding(limit=9)
+
+    def while_folding(tx: Any) -> int:
+        """Another process takes none of these, and does not wait for them."""
+        done = fold(tx)
+        assert stores[1].write(fold) == 0
+        return done
+
+    assert stores[0].write(while_folding) == 4
+    assert stores[1].write(fold) == 0
+    sums = "SELECT width, slot, units, number FROM ledger_sum WHERE width > 10 ORDER BY 1"
+    assert postgres_database.execute(sums) == [(600, -1, 8, 4), (3600, -1, 8, 4)]
+    totals = stores[2].read(lambda tx: tx.ledger.totals_of([account.id], LENGTHS))
+    assert totals[account.id][Window.DAY] == (8, 4)
+    stores[0].write(lambda tx: tx.ledger.prune(before=at(86_400), limit=9))
+    assert postgres_database.execute("SELECT * FROM ledger_sum") == []
+
+
+def test_what_is_charged_late_in_a_folded_hour_is_counted_beside_it(
+    store: PostgresStore, account: Account, clock: FakeClock, postgres_database: Database
+) -> None:
+    for n in (1, 2):
+        held = an_email(id=n, attempt_no=1, account_id=account.id)
+        store.write(lambda tx, held=held: tx.ledger.reserve([held], units=lambda _: 1))
+    store.write(lambda tx: tx.ledger.charge(1, 1, units=1))
+    clock.tick(3600)
+    assert store.write(_folding(limit=9)) == 1
+    late = "UPDATE ledger SET units = 5, ts = (SELECT MIN(ts) FROM ledger) WHERE email_id = 2"
+    postgres_database.execute(late)
+
+    def of_the_day() -> tuple[int, int]:
+        found = store.read(lambda tx: tx.ledger.totals_of([account.id], LENGTHS))
+        return found[account.id][Window.DAY]
+
+    assert of_the_day() == (6, 2)
+    assert store.write(_folding(limit=9)) == 1
+    assert of_the_day() == (6, 2)
+
+
 def test_a_sum_that_another_process_changes_is_not_taken_for_an_empty_one(
     store: PostgresStore, other: PostgresStore, postgres_database: Database
 ) -> None:
@@ -708,6 +763,10 @@ def test_text_that_this_database_cannot_hold_is_written_without_it(
 
 
 # -- helpers of the tests above -------------------------------------------------------------------
+
+
+def _folding(*, limit: int) -> Callable[[Any], int]:
+    return lambda tx: tx.ledger.fold(LENGTHS, limit=limit)
 
 
 def _add(tx: Any) -> int:
