@@ -42,7 +42,7 @@ _COARSE: Final = 600
 _HOUR: Final = 3600
 _FOLDED: Final = -1  # the slot of sums that are in those of their hours too
 _SECOND: Final = 1_000_000
-# As the index of the migration 0036 has it: `+ 0` keeps SQLite's planner off the primary key.
+# As the index of the migration 0036 has it: `+ 0` keeps the planner off the primary key.
 _NOT_FOLDED: Final = f"width + 0 = {_COARSE} AND slot >= 0"
 
 
@@ -68,24 +68,28 @@ def _parts(window: Window, *coarse: str) -> list[str]:
 
 # A day is some two hundred rows, however many emails it has. One statement sees one moment.
 _RESERVED: Final = _part("", "ledger WHERE account_id {which} AND ts IS NULL", number="0")
-_TOTALS: Final = " UNION ALL ".join(
+_ALL: Final = " UNION ALL ".join(
     [_RESERVED, *(part for window in Window for part in _parts(window, _sums(_COARSE)))]
-).format(account="", which="= ?", group="")
-# Of many accounts a day is read by the hours: some forty rows of each.
-_BY_HOURS: Final = (
-    f"{_sums(_COARSE)} AND start < ?",
-    _sums(_HOUR),
-    f"ledger_sum WHERE account_id {{which}} AND {_NOT_FOLDED} AND start >= ?",
 )
-_TOTALS_OF: Final = " UNION ALL ".join(
+_TOTALS: Final = _ALL.format(account="", which="= ?", group="")
+_OF_MANY: Final = {"account": "account_id,", "group": "GROUP BY account_id"}
+# PostgreSQL, where each connection has sums of its own: of a day the hours are read, some forty
+# rows of an account. SQLite has one row for each sum, and to read them all takes 2 ms of 200
+# accounts; an index of those that are not folded would cost each charge more.
+_BY_HOURS: Final = " UNION ALL ".join(
     [
         _RESERVED,
         *_parts(Window.MINUTE, _sums(_COARSE)),
         *_parts(Window.HOUR, _sums(_COARSE)),
-        *_parts(Window.DAY, *_BY_HOURS),
+        *_parts(
+            Window.DAY,
+            f"{_sums(_COARSE)} AND start < ?",
+            _sums(_HOUR),
+            f"ledger_sum WHERE account_id {{which}} AND {_NOT_FOLDED} AND start >= ?",
+        ),
     ]
-)
-_AT_ONCE: Final = 200  # accounts; some twenty parameters for each, of the 32,766 that SQLite takes
+).format(which="= ANY(?::bigint[])", **_OF_MANY)
+_AT_ONCE: Final = 200  # accounts; ten parameters for each, of the 32,766 that SQLite takes
 _UNFOLDED: Final = (
     "SELECT account_id, start, slot, units, number FROM ledger_sum"
     f" WHERE account_id IN (SELECT id FROM account) AND {_NOT_FOLDED}"
@@ -211,12 +215,8 @@ class SqlLedger:
         self._session.plan_without_workers()
         sums: dict[int, dict[str, tuple[int, int]]] = {one: {} for one in account_ids}
         for first in range(0, len(account_ids), _AT_ONCE):
-            among, ids = self._among(account_ids[first : first + _AT_ONCE])
-            statement = _TOTALS_OF.format(
-                account="account_id,", which=among, group="GROUP BY account_id"
-            )
-            values = self._values_by_hours(ids, lengths)
-            for account_id, *part in self._session.execute(statement, values).fetchall():
+            some = account_ids[first : first + _AT_ONCE]
+            for account_id, *part in self._parts_of(some, lengths):
                 _add_part(sums[account_id], *part)
         return {account_id: _of_windows(parts) for account_id, parts in sums.items()}
 
@@ -233,7 +233,12 @@ class SqlLedger:
         return None
 
     def fold(self, lengths: WindowLengths, *, limit: int) -> int:
-        """Rows that nobody writes any more: who charges late makes a new one in its own slot."""
+        """Rows that nobody writes any more: who charges late makes a new one in its own slot.
+
+        SQLite has one row for each sum: nothing is folded.
+        """
+        if not self._session.shared:
+            return 0
         now = self._clock.steady()
         _, _, first = _boundaries(micros(now - lengths.of(Window.DAY)))
         span = (first, _start_of(_HOUR, micros(now)))
@@ -258,11 +263,13 @@ class SqlLedger:
             self._session.execute(self._drop_sums, (account_id, micros(before), account_id))
         return gone
 
-    def _among(self, account_ids: Sequence[int]) -> tuple[str, Sequence[Any]]:
-        """They are in each part: an array is one parameter, and is planned in half the time."""
-        if self._session.shared:
-            return "= ANY(?::bigint[])", (array(account_ids),)
-        return self._session.among(account_ids)
+    def _parts_of(self, account_ids: Sequence[int], lengths: WindowLengths) -> Sequence[Row]:
+        if self._session.shared:  # as an array, which is planned in half the time of a list
+            values = self._values_by_hours((array(account_ids),), lengths)
+            return self._session.execute(_BY_HOURS, values).fetchall()
+        among, ids = self._session.among(account_ids)
+        statement = _ALL.format(which=among, **_OF_MANY)
+        return self._session.execute(statement, self._values(ids, lengths)).fetchall()
 
     def _totals(self, account_id: int, lengths: WindowLengths) -> Totals:
         sums: dict[str, tuple[int, int]] = {}

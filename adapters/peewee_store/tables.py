@@ -409,7 +409,7 @@ class LedgerRow(Model):
 class LedgerSumRow(Model):
     """What the ledger charges an account in *width* seconds from *start*: the sum over its slots.
 
-    The database keeps it: see the migration 0006.
+    The database keeps it: see the migrations 0006 and 0036.
     """
 
     account_id = BigIntegerField()

@@ -19,7 +19,7 @@ import attrs
 import pytest
 
 from adapters.fakes.clock import FakeClock
-from adapters.peewee_store import PostgresStore, SqlStore, due_rows, postgres
+from adapters.peewee_store import PostgresStore, SqlStore, due_rows, ledger, postgres
 from adapters.peewee_store.postgres import MIGRATIONS
 from adapters.peewee_store.postgres import Server as PostgresServer
 from adapters.peewee_store.store import MOST_READERS
@@ -48,6 +48,7 @@ from tests.builders import (
 from tests.missing import missing
 from tests.newer_version import NEWEST, newer_version
 from tests.postgres import Database, NoPostgres, Server, private_server
+from tests.world import World
 
 REPOSITORY = Path(__file__).parents[2]
 PATIENCE_S = 30
@@ -622,6 +623,37 @@ def test_folding_adds_up_the_slots_of_all_processes_and_what_it_made_goes_with_t
     assert totals[account.id][Window.DAY] == (8, 4)
     stores[0].write(lambda tx: tx.ledger.prune(before=at(86_400), limit=9))
     assert postgres_database.execute("SELECT * FROM ledger_sum") == []
+
+
+def test_the_sweep_folds_the_hours_that_are_over(
+    store: PostgresStore, clock: FakeClock, postgres_database: Database
+) -> None:
+    world = World(store=store, clock=clock)
+    world.account()
+    for _ in range(2):
+        world.submit()
+        world.run()
+        clock.tick(1000)
+    clock.tick(3600)
+    world.application.membership.beat()
+    world.application.maintenance.sweep()
+
+    sums = "SELECT width, slot, number FROM ledger_sum WHERE width > 10 ORDER BY width, start"
+    assert postgres_database.execute(sums) == [(600, -1, 1), (600, -1, 1), (3600, -1, 2)]
+
+
+def test_the_use_of_many_accounts_is_read_by_the_index_of_what_is_not_folded(
+    store: PostgresStore,
+) -> None:
+    def explained(tx: Any) -> list[str]:
+        values = tx.ledger._values_by_hours(("{1,2}",), LENGTHS)
+        rows = tx.session.execute(f"EXPLAIN {ledger._BY_HOURS}", values).fetchall()
+        return [row[0] for row in rows]
+
+    plan = store.read(explained)
+
+    assert any("Index Scan using ledger_sum_unfolded" in line for line in plan), plan
+    assert not any("Seq Scan" in line for line in plan), plan
 
 
 def test_what_is_charged_late_in_a_folded_hour_is_counted_beside_it(

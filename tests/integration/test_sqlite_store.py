@@ -702,15 +702,6 @@ def test_no_statement_scans_a_table_that_grows(path: Path, store: SqliteStore) -
     assert scanned == []
 
 
-def test_the_use_of_many_accounts_is_read_by_the_index_of_what_is_not_folded(
-    path: Path, store: SqliteStore
-) -> None:
-    statements = _statements(store, lambda tx: tx.ledger.totals_of([1, 2], WindowLengths()))
-    lines = [line for sql in statements for line in _plan(path, sql)]
-    wanted = "SEARCH ledger_sum USING INDEX ledger_sum_unfolded (account_id=? AND start>?)"
-    assert lines.count(wanted) == 1
-
-
 def test_the_use_of_a_large_account_is_reported_without_reading_its_emails(
     path: Path, store: SqliteStore
 ) -> None:

@@ -126,20 +126,6 @@ def test_what_falls_with_its_email_does_so_by_its_foreign_key(world: World, tmp_
     assert falling == {name for name, bound in BOUNDS.items() if bound == WITH_ITS_EMAIL}
 
 
-def test_what_was_charged_in_an_hour_that_is_over_has_one_sum(world: World, tmp_path: Path) -> None:
-    world.account()
-    for _ in range(2):
-        world.submit()
-        world.run()
-        world.clock.tick(1000)
-    world.clock.tick(3600)
-    world.application.membership.beat()
-    world.application.maintenance.sweep()
-
-    sums = "SELECT width, slot, COUNT(*), SUM(number) FROM ledger_sum GROUP BY 1, 2 ORDER BY 1"
-    assert rows(tmp_path / "mail.db", sums) == [(10, 0, 2, 2), (600, -1, 2, 2), (3600, -1, 1, 2)]
-
-
 def test_what_is_old_is_in_no_table_any_more(world: World, tmp_path: Path) -> None:
     world.account()
     draft = Draft(subject="Hello", html="<p>x</p>", to=(an_address(),), labels=_LABELS)
