@@ -509,6 +509,18 @@ def test_a_bad_template_is_refused_when_it_is_saved(
         assert refused.json["code"] == code
 
 
+def test_a_change_may_repeat_the_name_and_no_other_one(service: Service) -> None:
+    service.save()
+    body = {"subject": "Hello", "html": "<p>Hello</p>"}
+
+    changed = service.client.put("/api/templates/welcome", json={"name": "welcome", **body})
+    other = service.client.put("/api/templates/welcome", json={"name": "other", **body})
+
+    assert (changed.status_code, changed.json["version"]) == (200, 2)
+    assert pointers(other) == ["/name"]
+    assert other.json["code"] == "invalid_input"
+
+
 def test_bad_mjml_is_refused(service: Service) -> None:
     body = {"name": "new", "subject": "x", "mjml": "<mjml><mj-body>"}
 

@@ -7,6 +7,7 @@ from pydantic import TypeAdapter
 
 from application import Application
 from domain.access import Scope
+from domain.errors import InvalidInput
 from domain.message.template import Template
 from entrypoints.http.access import the_caller
 from entrypoints.http.cursors import email_id_before
@@ -36,6 +37,7 @@ from entrypoints.http.email_templates.schemas import (
     VersionsQuery,
 )
 from entrypoints.http.emails.schemas import EmailAccepted
+from entrypoints.http.fields import RequestError
 from entrypoints.http.json_reader import read_object, read_optional_object
 from entrypoints.http.openapi import Answer, Body, Tag, add_routes, operation
 from entrypoints.http.paging import link_next
@@ -161,6 +163,10 @@ class Templates:
         and is still sent. If nothing would change, no version is made.
         """
         wanted = parse(TemplateChanges, read_object())
+        if wanted.name not in (None, name):
+            raise InvalidInput(
+                RequestError("/name", "is not the name in the path: a name does not change")
+            )
         with told_by_field():
             template = self._templates.change(
                 name, source_of(wanted), locale=wanted.locale or "", caller=the_caller()

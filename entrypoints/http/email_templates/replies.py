@@ -15,7 +15,7 @@ from domain.message.template import (
 )
 from entrypoints.http.email_templates.schemas import (
     PreviewReply,
-    TemplateChanges,
+    TemplateFields,
     TemplateReply,
     TemplateRow,
     VariableReply,
@@ -28,7 +28,7 @@ from entrypoints.http.times import rfc3339, rfc3339_if_any
 _NAMES = {"to": "recipient", "account_id": "smtp_config_id"}
 
 
-def source_of(wanted: TemplateChanges) -> TemplateSource:
+def source_of(wanted: TemplateFields) -> TemplateSource:
     """A template of the API as the application takes it."""
     kind = SourceKind.HTML if wanted.mjml is None else SourceKind.MJML
     return TemplateSource(

@@ -52,8 +52,8 @@ def _of_html_or_mjml(schema: dict[str, Any]) -> None:
     }
 
 
-class TemplateChanges(RequestModel):
-    """A template as its author writes it, as a whole."""
+class TemplateFields(RequestModel):
+    """What a template consists of, but for its name."""
 
     model_config = ConfigDict(json_schema_extra=_of_html_or_mjml)
 
@@ -93,16 +93,24 @@ class TemplateChanges(RequestModel):
     ] = None
 
     @model_validator(mode="after")
-    def _has_one_body(self) -> "TemplateChanges":
+    def _has_one_body(self) -> "TemplateFields":
         if (self.html is None) == (self.mjml is None):
             raise ValueError("exactly one of html and mjml is needed")
         return self
 
 
-class TemplateRequest(TemplateChanges):
+class TemplateRequest(TemplateFields):
     """A new template."""
 
     name: TemplateName
+
+
+class TemplateChanges(TemplateFields):
+    """A template as its author writes it, as a whole."""
+
+    name: Annotated[
+        Absent[TemplateName], Field(description="May be left out: the path has the name.")
+    ] = None
 
 
 class PublishRequest(RequestModel):
