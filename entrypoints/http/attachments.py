@@ -8,6 +8,7 @@ from pydantic import Field
 from application import Application
 from domain.access import Scope
 from domain.errors import InvalidInput
+from domain.message.attachment import type_of
 from entrypoints.http.access import the_caller
 from entrypoints.http.emails.submitted import FILE
 from entrypoints.http.fields import RequestError
@@ -110,4 +111,6 @@ def _form_file() -> tuple[bytes, str | None]:
         raise InvalidInput(
             RequestError(f"/{FILE}", "must be the only part, with the file"), code="invalid_form"
         )
-    return parts[0].octets, parts[0].content_type
+    part = parts[0]
+    # not every client says what its file is, and here it has a name
+    return part.octets, part.content_type or type_of(part.filename or "")

@@ -205,6 +205,12 @@ def test_a_file_is_uploaded_as_the_part_of_a_form() -> None:
     assert (reply.json["size"], reply.json["content_type"]) == (len(LARGE), "image/png")
 
 
+def test_a_file_of_a_form_without_a_type_has_that_of_its_name() -> None:
+    client = a_client_with_config()
+    reply = client.post("/api/attachments", **encoded(("file", stored(LARGE, "a.PDF", ""))))
+    assert reply.json["content_type"] == "application/pdf"
+
+
 @pytest.mark.parametrize("kind", [None, "application/x-www-form-urlencoded"])
 def test_a_file_of_which_nothing_is_said_is_octets(kind: str | None) -> None:
     client = a_client_with_config()
