@@ -12,10 +12,11 @@ def with_preset(
 ) -> AccountFields:
     """*fields*, and what they leave out: from their transport, then from *provider*.
 
-    A username only together with a password or OAuth, for without them nobody logs in.
+    A username only together with a password or OAuth, for without them nobody logs in. To OAuth it
+    names a mailbox, which is that of the account's address if nothing else is said.
     InvalidInput if they name no host and the provider has none without a (known) region.
     """
-    fields = _with_transport(fields)
+    fields = _with_mailbox(_with_transport(fields))
     if provider is None:
         if region is not None:
             raise InvalidInput(FieldError("region", "is part of a provider: name that too"))
@@ -27,7 +28,7 @@ def with_preset(
     filled["port"] = port.number
     filled["security"] = port.security
     username = provider.username_of(fields["address"])
-    if username is not None and (fields.get("password") or fields.get("auth")):
+    if username is not None and fields.get("password"):
         filled["username"] = username
     limits = provider.limits(fields.get("unit"))
     filled["daily"] = limits.daily
@@ -52,6 +53,14 @@ def _with_transport(fields: AccountFields) -> AccountFields:
         "minute": graph.A_MINUTE,
         "max_connections": graph.MOST_REQUESTS,
     }
+    return {**filled, **fields}
+
+
+def _with_mailbox(fields: AccountFields) -> AccountFields:
+    """By OAuth: the mailbox of the account's address."""
+    if fields.get("auth") is None:
+        return fields
+    filled: AccountFields = {"username": str(fields["address"])}
     return {**filled, **fields}
 
 

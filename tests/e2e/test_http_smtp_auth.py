@@ -286,6 +286,15 @@ def test_a_known_provider_fills_in_the_username_for_oauth_too() -> None:
     assert service.client.get("/api/smtp-configs/1").json["username"] == body["email_address"]
 
 
+def test_the_mailbox_of_oauth_is_the_address_unless_another_one_is_named() -> None:
+    service = Service()
+    body = an_oauth_body()
+    del body["username"]
+
+    assert service.client.post("/api/smtp-configs", json=body).status_code == 201
+    assert service.client.get("/api/smtp-configs/1").json["username"] == body["email_address"]
+
+
 def test_while_an_older_process_delivers_no_oauth_account_can_be_made() -> None:
     service = Service()
     service.client.post("/api/smtp-configs", json=a_config_body())
