@@ -57,6 +57,7 @@ class AccountFields(TypedDict, total=False):
     auth_mechanism: AuthMechanism | None
     announce_next: bool
     ses_headers: bool
+    allowed_octets: int | None
     active: bool
     daily: int | None
     hourly: int | None

@@ -36,6 +36,9 @@ def with_preset(
     filled["minute"] = limits.minute
     filled["unit"] = limits.unit
     filled["max_connections"] = limits.max_connections
+    size = provider.figure("message_bytes")
+    if size is not None:
+        filled["allowed_octets"] = size.value
     if provider.announce_next and fields.get("transport") is not Transport.GRAPH:
         filled["announce_next"] = True
     return {**filled, **fields}

@@ -133,6 +133,7 @@ ACCOUNT_COLUMNS: Final = (
     "oauth",
     "transport",
     "ses_headers",
+    "allowed_octets",
     "last_sent_at",
 )
 
@@ -167,6 +168,7 @@ def new_account(account: Account) -> dict[str, Any]:
         "oauth": _oauth_text(account.oauth),
         "transport": account.transport.value,
         "ses_headers": int(account.ses_headers),
+        "allowed_octets": account.allowed_octets,
         "last_sent_at": micros_or_none(account.last_sent_at),
     }
 
@@ -197,8 +199,9 @@ def account_of(row: Row) -> Account:
         oauth=_oauth_of(row[24]),
         transport=Transport(row[25]),
         ses_headers=bool(row[26]),
-        signs=bool(row[27]),
-        last_sent_at=moment_or_none(row[28]),
+        allowed_octets=row[27],
+        signs=bool(row[28]),
+        last_sent_at=moment_or_none(row[29]),
     )
 
 

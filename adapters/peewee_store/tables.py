@@ -45,6 +45,7 @@ class AccountRow(Model):
     oauth = TextField()
     transport = TextField()
     ses_headers = IntegerField()
+    allowed_octets = BigIntegerField(null=True)
     last_sent_at = BigIntegerField(null=True)
 
     class Meta:

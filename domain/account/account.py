@@ -103,6 +103,7 @@ class Account:
     ``aliases`` are further addresses that may stand in its mail's From line; the local part * of
     one stands for any.
     ``ses_headers``: orders to Amazon SES in the headers of its mail are left there.
+    ``allowed_octets``: the largest message that its owner allows; None: what its server takes.
     ``oauth``: it logs in with a token in the place of a password.
     ``signs``: one of its DKIM keys is active; the store tells, from the keys.
     """
@@ -123,6 +124,7 @@ class Account:
     transport: Transport = Transport.SMTP
     announce_next: bool = False
     ses_headers: bool = False
+    allowed_octets: int | None = None
     signs: bool = False
     active: bool = True
     limits: Limits = attrs.field(factory=Limits)
@@ -153,9 +155,15 @@ class Account:
 
     @property
     def max_octets(self) -> int | None:
-        """The largest message that its server takes, as far as that is known; None: any."""
-        known = self.health.max_octets
-        return graph.MOST_OCTETS if self.transport is Transport.GRAPH else known
+        """The largest message that its owner allows and its server takes, as far as that is known.
+
+        None: any.
+        """
+        by_graph = self.transport is Transport.GRAPH
+        told = graph.MOST_OCTETS if by_graph else self.health.max_octets
+        if self.allowed_octets is None or told is None:
+            return self.allowed_octets or told
+        return min(self.allowed_octets, told)
 
     def takes(self, size: int) -> bool:
         """Whether its server takes a message of *size* octets, to which the From line comes."""

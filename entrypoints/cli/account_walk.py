@@ -305,6 +305,9 @@ def limit_lines(provider: Provider) -> Iterator[str]:
     assert connections is not None, "every provider has this figure"
     word = "connection" if limits.max_connections == 1 else "connections"
     yield f"{limits.max_connections} {word} ({_why(connections)})"
+    size = provider.figure("message_bytes")
+    if size is not None and size.value is not None:
+        yield f"{size.value:,} octets a message, with its files in base64 ({_why(size)})"
 
 
 def _why(figure: Figure) -> str:

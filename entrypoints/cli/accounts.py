@@ -279,6 +279,8 @@ def _lines(view: AccountView) -> Iterator[tuple[str, str]]:
     yield "on_unknown", account.on_unknown.value if account.on_unknown else "as the setting says"
     yield "announce_next", "yes" if account.announce_next else "no"
     yield "ses_headers", "yes" if account.ses_headers else "no"
+    largest = account.max_octets
+    yield "max_message_bytes", "unknown" if largest is None else f"{largest:,}"
     if view.inbox is not None:
         yield from _inbox_lines(view.inbox)
     yield "last_sent", time_text(account.last_sent_at) if account.last_sent_at else "never"

@@ -29,7 +29,15 @@ from entrypoints.os_errors import reason_of
 
 NONE: Final = "none"
 MAY_BE_NONE: Final = frozenset(
-    {"daily_limit", "hourly_limit", "minute_limit", "auth_mechanism", "on_unknown", "inbox"}
+    {
+        "daily_limit",
+        "hourly_limit",
+        "minute_limit",
+        "max_message_bytes",
+        "auth_mechanism",
+        "on_unknown",
+        "inbox",
+    }
 )
 LARGEST_FILE: Final = 16 * 1024 * 1024
 _LARGEST_SECRET: Final = 64 * 1024

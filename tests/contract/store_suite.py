@@ -1219,6 +1219,7 @@ class StoreContract(
             auth_mechanism=AuthMechanism.CRAM_MD5,
             announce_next=True,
             ses_headers=True,
+            allowed_octets=25_000_000,
             active=False,
             limits=Limits(
                 daily=None,
@@ -1284,6 +1285,7 @@ class StoreContract(
             auth_mechanism=AuthMechanism.LOGIN,
             announce_next=True,
             ses_headers=True,
+            allowed_octets=3_000_000_000,
             active=False,
             limits=Limits(minute=1),
             on_unknown=OnUnknown.RESEND_ONCE,

@@ -66,13 +66,14 @@ def test_a_provider_fills_in_what_is_left_out() -> None:
         "minute_limit": 20,
         "limit_unit": "messages",
         "max_connections": 1,
+        "max_message_bytes": 25_000_000,
     }
     assert {name: shown[name] for name in filled} == filled
     assert "provider" not in shown
 
 
 def test_what_the_body_says_wins() -> None:
-    said = {"smtp_port": 465, "daily_limit": None, "hourly_limit": 9, "max_connections": 3}
+    said = {"smtp_port": 465, "daily_limit": None, "hourly_limit": 9, "max_message_bytes": None}
     shown = created(**said, username="somebody")
     assert {name: shown[name] for name in said} == said
     assert (shown["username"], shown["use_ssl"]) == ("somebody", True)

@@ -193,6 +193,7 @@ def test_every_field_can_be_set_and_changed():
         "auth_mechanism": "login",
         "announce_next": True,
         "ses_headers": True,
+        "max_message_bytes": 26214400,
     }
     client = a_client_with_config()
     assert client.put("/api/smtp-configs/1", json=fields).status_code == 200
@@ -478,6 +479,10 @@ def test_null_is_no_limit(limit):
         ("auth_mechanism", "xoauth2"),
         ("announce_next", None),
         ("announce_next", 1),
+        ("max_message_bytes", 0),
+        ("max_message_bytes", "25 MB"),
+        ("max_message_bytes", True),
+        ("max_message_bytes", 2**31),
         ("ses_headers", None),
         ("ses_headers", "yes"),
         ("active", "yes"),

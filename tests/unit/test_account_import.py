@@ -92,6 +92,7 @@ OTHER: dict[str, Any] = {
     "auth_mechanism": AuthMechanism.LOGIN,
     "announce_next": True,
     "ses_headers": True,
+    "allowed_octets": 25_000_000,
     "security": Security.TLS,
     "active": False,
     "daily": 1,

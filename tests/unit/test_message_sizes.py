@@ -7,7 +7,8 @@ import pytest
 
 from adapters.fakes.sender import Script
 from application.intake.draft import Draft
-from domain.account.account import Account
+from domain.account.account import Account, Transport
+from domain.account.graph import MOST_OCTETS
 from domain.errors import MessageTooLarge
 from domain.message.attachment import Attachment
 from tests.builders import an_address
@@ -78,6 +79,34 @@ def test_case_6_20_mib_are_more_than_25_mib_in_base64() -> None:
 
     world, _ = a_world(30 * 1024 * 1024)
     assert 0 < submitted(world, 20 * 1024 * 1024).size - 28_697_870 < 1500
+
+
+@pytest.mark.parametrize(
+    ("own", "told", "most"),
+    [(None, None, None), (5, None, 5), (None, 7, 7), (5, 7, 5), (7, 5, 5)],
+)
+def test_the_smaller_of_what_the_owner_and_the_server_say_counts(
+    own: int | None, told: int | None, most: int | None
+) -> None:
+    account = World().account(allowed_octets=own)
+    health = attrs.evolve(account.health, max_octets=told)
+
+    assert attrs.evolve(account, health=health).max_octets == most
+
+
+def test_what_the_owner_allows_over_graph_is_no_more_than_graph_takes() -> None:
+    account = attrs.evolve(World().account(), transport=Transport.GRAPH)
+
+    assert attrs.evolve(account, allowed_octets=2 * MEGABYTE).max_octets == 2 * MEGABYTE
+    assert attrs.evolve(account, allowed_octets=4 * MEGABYTE).max_octets == MOST_OCTETS
+
+
+def test_a_message_that_the_owner_does_not_allow_is_refused_before_any_was_sent() -> None:
+    world = World()
+    world.account(allowed_octets=25 * 1024 * 1024)
+
+    with pytest.raises(MessageTooLarge):
+        submitted(world, 20 * 1024 * 1024)
 
 
 def test_the_from_line_counts() -> None:

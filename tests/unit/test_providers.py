@@ -199,6 +199,7 @@ def test_gmail_is_filled_in_from_its_name_alone() -> None:
         "minute": 20,
         "unit": LimitUnit.MESSAGES,
         "max_connections": 1,
+        "allowed_octets": 25_000_000,
     }
 
 
@@ -212,6 +213,7 @@ def test_what_an_owner_says_goes_before_the_provider() -> None:
         "hourly": 7,
         "minute": 3,
         "max_connections": 4,
+        "allowed_octets": None,
         "announce_next": False,
     }
     made: Any = filled("own-postfix", **said)

@@ -37,6 +37,7 @@ _WORDS: Final = {
     "auth_mechanism": "auth_mechanism",
     "announce_next": "announce_next",
     "ses_headers": "ses_headers",
+    "max_message_bytes": "allowed_octets",
     "active": "active",
     "daily_limit": "daily",
     "hourly_limit": "hourly",

@@ -210,6 +210,14 @@ _SesHeaders: TypeAlias = Annotated[
         "X-SES-TENANT."
     ),
 ]
+_MessageBytes: TypeAlias = Annotated[
+    Annotated[int, Field(ge=1, le=2**31 - 1)] | None,
+    Field(
+        description="The largest message that may be sent, with its files in base64; null for what "
+        "the server takes. What the server says when it is used lowers it. Larger emails are "
+        "refused."
+    ),
+]
 
 
 _Inbox: TypeAlias = Annotated[
@@ -230,7 +238,7 @@ class SmtpConfigRequest(RequestModel):
             max_length=40,
             description="Fills in what is left out: smtp_host, smtp_port, the TLS mode, username "
             "if a password or auth is given, the limits, limit_unit, max_connections, "
-            "announce_next. GET /api/providers lists them. It is not stored.",
+            "max_message_bytes, announce_next. GET /api/providers lists them. It is not stored.",
             examples=["gmail"],
         ),
     ] = None
@@ -278,6 +286,7 @@ class SmtpConfigRequest(RequestModel):
     on_unknown: _OnUnknown = None
     announce_next: _AnnounceNext = False
     ses_headers: _SesHeaders = False
+    max_message_bytes: _MessageBytes = None
 
 
 class SmtpConfigChanges(RequestModel):
@@ -309,6 +318,7 @@ class SmtpConfigChanges(RequestModel):
     on_unknown: _OnUnknown = None
     announce_next: Absent[_AnnounceNext] = None
     ses_headers: Absent[_SesHeaders] = None
+    max_message_bytes: _MessageBytes = None
 
 
 class SmtpConfigCreated(ReplyModel):
@@ -434,8 +444,8 @@ class SmtpConfigReply(SmtpConfigRow):
     max_message_bytes: Annotated[
         int | None,
         Field(
-            description="The largest message that the server takes, as it said when it was last"
-            " used; null if it named no limit, or was not asked yet. Larger ones are refused."
+            description="The largest message that may be sent: what was set, or less if the server"
+            " said so when it was last used; null if neither is known. Larger ones are refused."
         ),
     ]
 
