@@ -86,6 +86,7 @@ NULLABLE = {
     "daily_limit",
     "hourly_limit",
     "minute_limit",
+    "max_message_bytes",
     "on_unknown",
 }
 
