@@ -44,6 +44,7 @@ _WORDS: Final = {
     "minute": "minute_limit",
     "unit": "limit_unit",
     "oauth": "auth",
+    "allowed_octets": "max_message_bytes",
     "inbox.poll": "inbox.poll_seconds",
 }
 _SECURITY: Final = {

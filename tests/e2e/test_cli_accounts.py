@@ -188,6 +188,12 @@ def test_a_file_creates_changes_and_keeps_by_name(shell: Shell) -> None:
     ]
 
 
+def test_a_change_is_told_with_the_word_of_the_file(shell: Shell) -> None:
+    shell.imported(entry("a"))
+    result = shell.imported(entry("a", max_message_bytes=1000), "--dry-run")
+    assert result.output.splitlines()[0] == "change  a  max_message_bytes 25000000 -> 1000"
+
+
 def test_nothing_is_deleted(shell: Shell) -> None:
     shell.imported(entry("a") + entry("b"))
     shell.imported(entry("b"))
