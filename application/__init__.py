@@ -338,6 +338,7 @@ def assemble(ports: Ports, rules: ServicePolicy, *, host: str, pid: int) -> Appl
             signatures=ports.signatures,
             observe=ports.observe,
             public_url=rules.public_url,
+            development=rules.network.private,
         ),
         hook_calls=HookCalls(
             store=ports.store,

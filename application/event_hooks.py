@@ -31,7 +31,10 @@ class NewHook:
 
 
 class EventHooks:
-    """The owner's use cases. *public_url* is where providers reach the service."""
+    """The owner's use cases. *public_url* is where providers reach the service.
+
+    In *development* this machine may play the provider, so that none is needed.
+    """
 
     def __init__(
         self,
@@ -43,6 +46,7 @@ class EventHooks:
         signatures: Signatures,
         observe: Observe,
         public_url: str | None,
+        development: bool,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -51,6 +55,7 @@ class EventHooks:
         self._signatures = signatures
         self._observe = observe
         self._public_url = public_url
+        self._development = development
 
     def create(
         self,
@@ -59,19 +64,20 @@ class EventHooks:
         *,
         signing_key: str | None = None,
         topic: str | None = None,
+        port: int | None = None,
         caller: Caller = LOCAL,
     ) -> NewHook:
         """A new hook of this account. Forbidden, NotFound, InvalidInput.
 
-        Conflict if nobody could call it, for PUBLIC_URL is not set, or there are too many.
+        *port* is that of the socket; it is used in development, without a public URL. Conflict if
+        nobody could call it, for PUBLIC_URL is not set, or there are too many.
         """
         _allow(caller, account_id)
         check_hook(kind, signing_key=signing_key, topic=topic)
         if kind is HookKind.SENDGRID and not self._signatures.is_p256_key(signing_key or ""):
             message = "must be the verification key of SendGrid: a public key that begins with MFkw"
             raise InvalidInput(FieldError("signing_key", message))
-        if self._public_url is None:
-            raise Conflict("set PUBLIC_URL first: a provider calls this service under it")
+        base = self._base(port)
         secret = self._entropy.token() + self._entropy.token()
         digest = digest_of(secret)
         assert digest is not None
@@ -100,7 +106,14 @@ class EventHooks:
 
         hook = self._store.write(work)
         self._tell("hook_created", hook)
-        return NewHook(hook=hook, url=f"{self._public_url}{path_of(kind, secret)}")
+        return NewHook(hook=hook, url=f"{base}{path_of(kind, secret)}")
+
+    def _base(self, port: int | None) -> str:
+        if self._public_url is not None:
+            return self._public_url
+        if not self._development or port is None:
+            raise Conflict("set PUBLIC_URL first: a provider calls this service under it")
+        return f"http://127.0.0.1:{port}"
 
     def of(self, account_id: int, *, caller: Caller = LOCAL) -> Sequence[EventHook]:
         """Those of one account, the oldest first. Forbidden, NotFound."""

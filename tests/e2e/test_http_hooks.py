@@ -131,10 +131,23 @@ def test_the_signing_key_is_shown_nowhere_and_stored_sealed(client: FlaskClient)
     assert MAILGUN_KEY not in client.get("/api/smtp-configs/1").text
 
 
-def test_without_a_public_url_nobody_could_call_it() -> None:
-    client = with_config(a_service(public_url=None))
+def test_without_a_public_url_nobody_could_call_it_in_production() -> None:
+    rules = ServicePolicy(delivery=delivery_rules(), public_url=None)
+    client = a_keyed_client(an_application(rules=rules, closed=True), "admin")
+    assert client.post("/api/smtp-configs", json=a_config_body()).status_code == 201
     refused = client.post(HOOKS, json={"kind": "ses"})
     assert (refused.status_code, "PUBLIC_URL" in refused.json["detail"]) == (409, True)
+
+
+def test_without_a_public_url_this_machine_can_call_it_in_development() -> None:
+    client = with_config(a_service(public_url=None))
+    base = {"SERVER_PORT": "5001", "HTTP_HOST": "localhost:80"}
+    reply = client.post(HOOKS, json={"kind": "postmark"}, environ_overrides=base)
+    url = reply.json["url"]
+
+    assert reply.status_code == 201
+    assert url.startswith("http://127.0.0.1:5001/hooks/postmark/")
+    assert call(client, url.removeprefix("http://127.0.0.1:5001"), {}).status_code == 200
 
 
 def test_there_are_at_most_ten(client: FlaskClient) -> None:

@@ -12,6 +12,7 @@ from entrypoints.http.access import the_caller
 from entrypoints.http.json_reader import read_object
 from entrypoints.http.openapi import Answer, Body, Tag, add_routes, operation
 from entrypoints.http.replies import reply, reply_list
+from entrypoints.http.requests import the_request
 from entrypoints.http.schemas import Absent, Done, Instant, ReplyModel, RequestModel
 from entrypoints.http.times import rfc3339
 from entrypoints.http.validation import parse
@@ -135,7 +136,8 @@ class HookSettings:
         """Create an event hook.
 
         Answers a URL for the provider that sends the email of this SMTP configuration: it reports
-        bounces and complaints there. 409 if PUBLIC_URL is not set or there are ten hooks already.
+        bounces and complaints there. 409 if there are ten hooks already, or PUBLIC_URL is not set;
+        in development the URL is then one of this machine.
         """
         wanted = parse(HookRequest, read_object())
         made = self._hooks.create(
@@ -143,6 +145,7 @@ class HookSettings:
             HookKind(wanted.kind),
             signing_key=wanted.signing_key,
             topic=wanted.topic,
+            port=int(the_request().environ["SERVER_PORT"]),
             caller=the_caller(),
         )
         return reply(NewHookReply(**_fields(made.hook), url=made.url), 201)
