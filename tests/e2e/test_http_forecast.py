@@ -55,6 +55,7 @@ def test_an_empty_queue_is_drained(client, clock):
         "waiting_shared": 0,
         "drains_at": rfc3339(clock.now()),
         "limited_by": None,
+        "frees_at": rfc3339(clock.now()),
         "windows": [
             {
                 "window": "hour",
@@ -84,7 +85,21 @@ def test_a_full_window_tells_when_it_has_room(client, application, clock):
     assert told["waiting"] == 10
     assert told["drains_at"] == frees_at
     assert told["windows"][0]["used"] == 50
-    assert told["windows"][0]["frees_at"] == frees_at
+    assert told["windows"][0]["frees_at"] == told["frees_at"] == frees_at
+
+
+def test_there_is_room_when_the_last_window_has_some(client, application, clock):
+    client.put("/api/smtp-configs/1", json={"daily_limit": 50})
+    submit(client, 50, smtp_config_id=1)
+    deliver(application)
+    told = client.get(PATH).json
+    assert told["frees_at"] == rfc3339(clock.now() + WindowLengths().of(Window.DAY))
+
+
+def test_without_limits_no_room_is_told(client):
+    client.put("/api/smtp-configs/1", json={"hourly_limit": None})
+    told = client.get(PATH).json
+    assert (told["frees_at"], told["windows"]) == (None, [])
 
 
 def test_a_pause_by_hand_has_no_end(client):

@@ -1,5 +1,7 @@
 """The call that says when the mail of an SMTP configuration will be gone."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final
 
 from flask import Blueprint, Response
@@ -23,6 +25,7 @@ _EXAMPLE: Final[dict[str, Any]] = {
     "waiting_shared": 0,
     "drains_at": "2026-11-30T11:30:02.000000Z",
     "limited_by": "hour_limit",
+    "frees_at": "2026-11-30T10:30:01.000000Z",
     "windows": [
         {
             "window": "hour",
@@ -71,6 +74,13 @@ class ForecastReply(ReplyModel):
         ),
     ]
     limited_by: LimitedBy
+    frees_at: Annotated[
+        Instant | None,
+        Field(
+            description="When all windows have room for one more of priorities 3 to 5; null without"
+            " a limit, or while only the result of what is being sent can tell."
+        ),
+    ]
     windows: list[WindowForecast]
 
 
@@ -116,8 +126,16 @@ def _forecast_reply(view: AccountForecast) -> ForecastReply:
         waiting_shared=view.shared,
         drains_at=rfc3339_if_any(view.expected.at),
         limited_by=limit_name(view.expected.limited_by),
+        frees_at=rfc3339_if_any(_room_at(view.windows)),
         windows=list(map(_window, view.windows)),
     )
+
+
+def _room_at(windows: Sequence[WindowUse]) -> datetime | None:
+    """When the last of *windows* has room; None if nobody knows."""
+    times = [use.frees_at for use in windows]
+    known = [time for time in times if time is not None]
+    return max(known) if known and len(known) == len(times) else None
 
 
 def _window(use: WindowUse) -> WindowForecast:
