@@ -61,6 +61,16 @@ def test_who_is_not_logged_in_sees_no_menu(application: Application) -> None:
     assert not NAV.search(Browser(application).get("/dashboard/login").text)
 
 
+def test_the_address_with_a_slash_leads_to_the_overview(application: Application) -> None:
+    reply = a_browser(application).get("/dashboard/")
+    assert (reply.status_code, reply.headers.get("Location")) == (303, "/dashboard")
+
+
+def test_the_address_with_a_slash_asks_a_stranger_to_log_in(application: Application) -> None:
+    reply = Browser(application).get("/dashboard/")
+    assert (reply.status_code, reply.headers["Location"][:16]) == (303, "/dashboard/login")
+
+
 # -- what is said after a form ---------------------------------------------------------------------
 
 

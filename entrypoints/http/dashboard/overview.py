@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 
 from application import Application
 from entrypoints.http.dashboard.needs import told
-from entrypoints.http.dashboard.page import POLL, caller_of_page, page
+from entrypoints.http.dashboard.page import POLL, caller_of_page, go_to, page
 from entrypoints.http.dashboard.plot import plot_of
 from entrypoints.http.requests import the_request
 
@@ -28,6 +28,11 @@ class OverviewPages:
     def add_to(self, routes: Blueprint) -> None:
         """Route it."""
         routes.add_url_rule("", "overview", self.overview)
+        routes.add_url_rule("/", "overview_with_slash", self.with_slash)
+
+    def with_slash(self) -> Response:
+        """People type one."""
+        return go_to("overview")
 
     def overview(self) -> Response:
         """Who only asks for freshness gets the live part: the rest costs more and changes less."""
