@@ -22,6 +22,8 @@ _API_NAMES: Final = {
 # The parts of these fields have names that the client chose, which may hold slashes.
 NAMED_FREELY: Final = frozenset({"headers", "metadata", "variables"})
 
+NEEDS_CONTENT: Final = "an email needs html_content, text_content or a template"
+
 
 @attrs.frozen
 class RequestError(FieldError):

@@ -286,6 +286,17 @@ def test_a_from_that_no_account_has_is_refused(
     assert "no SMTP configuration has this address" in dialect.told(reply)
 
 
+def test_an_email_without_content_is_refused_without_a_word_of_ours(
+    dialect: Way, application: Application, client: FlaskClient
+) -> None:
+    nothing = {"html": None, "text": None, "content": None, "HtmlBody": None, "TextBody": None}
+    reply = dialect.send(client, a_key(application, "send"), **nothing)
+
+    assert reply.status_code == dialect.status(400), reply.text
+    assert "needs HTML, a text or a template" in dialect.told(reply)
+    assert "_content" not in reply.text
+
+
 def test_what_a_dialect_does_not_know_is_refused(
     dialect: Way, application: Application, client: FlaskClient
 ) -> None:

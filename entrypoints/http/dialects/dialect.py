@@ -16,7 +16,7 @@ from domain.email.lifecycle import Email
 from domain.errors import EmailServiceError, FieldError, InvalidInput, Unauthorized
 from domain.message.attachment import Attachment
 from entrypoints.http.failure import Failure
-from entrypoints.http.fields import RequestError, pointer_of
+from entrypoints.http.fields import NEEDS_CONTENT, RequestError, pointer_of
 from entrypoints.http.json_reader import JSON, JsonObject
 
 CHALLENGE: Final = 'Bearer realm="email-service"'  # what a 401 asks for (RFC 6750)
@@ -131,6 +131,8 @@ class Dialect:
 
 
 IGNORED: Final = "X-Ignored"
+# in the place of NEEDS_CONTENT, which names fields that a dialect does not have
+_NEEDS_CONTENT: Final = "an email needs HTML, a text or a template"
 
 
 @attrs.frozen
@@ -167,7 +169,7 @@ def _fault(error: FieldError, names: Mapping[str, str]) -> Fault:
     return Fault(
         index=error.index,
         field=_joined([part.replace("~1", "/").replace("~0", "~") for part in parts if part]),
-        message=error.message,
+        message=_NEEDS_CONTENT if error.message == NEEDS_CONTENT else error.message,
         given=error.given if isinstance(error, AddressError) else None,
     )
 

@@ -44,6 +44,7 @@ from entrypoints.http.emails.part_schemas import (
     Base64,
     CalendarRequest,
 )
+from entrypoints.http.fields import NEEDS_CONTENT
 from entrypoints.http.forecasts import LimitedBy
 from entrypoints.http.paging import Cursor, PageSize, decimal
 from entrypoints.http.schemas import (
@@ -146,7 +147,7 @@ _WITHOUT_TEMPLATE: Final = object()  # in the place of variables that nothing ta
 
 def _unless_text_alone(html: object, check: ValidatorFunctionWrapHandler) -> object:
     if html is _NOTHING_TO_READ:
-        raise ValueError("an email needs html_content, text_content or a template")
+        raise ValueError(NEEDS_CONTENT)
     return None if html is _TEXT_ALONE else _unless_misplaced(html, check)
 
 
