@@ -331,7 +331,7 @@ def _json(value: object) -> str:
 
 
 def _events(rows: Sequence[Row]) -> list[StoredEvent]:
-    """All of them; their texts are read as one, which takes a third of the time."""
+    """All of them; their texts are read as one, which takes a quarter less time."""
     objects = json.loads(f"[{','.join([row[7] for row in rows])}]")
     return [
         StoredEvent(

@@ -122,8 +122,8 @@ class Ledger(Protocol):
         ...
 
     def fold(self, lengths: WindowLengths, *, limit: int) -> int:
-        """Add what was charged in the hours of the day that are over up, so that `totals_of` reads
-        less: up to *limit* sums; how many there were. Nothing that this port says changes.
+        """Combine up to *limit* sums of the hours of the day that are over, so that `totals_of`
+        reads less; how many there were. No answer of this port changes.
         """
         ...
 

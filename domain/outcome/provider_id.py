@@ -12,8 +12,8 @@ from domain.outcome.handoff import Reply
 
 LONGEST_ID: Final = 255  # characters
 
-# What a form holds of a reply in lower case, and the form: to look for a text takes a tenth of what
-# a pattern takes to find nothing.
+# What a reply in lower case has if it has the form, and the form: most patterns take 5 to 14 times
+# as long to find nothing as it takes to look for a text.
 _FORMS: Final = tuple(
     (words, re.compile(form))
     for words, form in (
