@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import attrs
 
+from application.own_url import own_url
 from application.ports.hooks import Signatures
 from application.ports.store import Store, Transaction
 from application.ports.system import Clock, Entropy, Observe, Vault
@@ -77,7 +78,9 @@ class EventHooks:
         if kind is HookKind.SENDGRID and not self._signatures.is_p256_key(signing_key or ""):
             message = "must be the verification key of SendGrid: a public key that begins with MFkw"
             raise InvalidInput(FieldError("signing_key", message))
-        base = self._base(port)
+        base = own_url(self._public_url, development=self._development, port=port)
+        if base is None:
+            raise Conflict("set PUBLIC_URL first: a provider calls this service under it")
         secret = self._entropy.token() + self._entropy.token()
         digest = digest_of(secret)
         assert digest is not None
@@ -107,13 +110,6 @@ class EventHooks:
         hook = self._store.write(work)
         self._tell("hook_created", hook)
         return NewHook(hook=hook, url=f"{base}{path_of(kind, secret)}")
-
-    def _base(self, port: int | None) -> str:
-        if self._public_url is not None:
-            return self._public_url
-        if not self._development or port is None:
-            raise Conflict("set PUBLIC_URL first: a provider calls this service under it")
-        return f"http://127.0.0.1:{port}"
 
     def of(self, account_id: int, *, caller: Caller = LOCAL) -> Sequence[EventHook]:
         """Those of one account, the oldest first. Forbidden, NotFound."""

@@ -10,6 +10,7 @@ from typing import Final
 import attrs
 
 from application.oauth.grants import Grants
+from application.own_url import own_url
 from application.ports.oauth import AuthorizationServer
 from application.ports.sender import Sender
 from application.ports.store import Store, Transaction
@@ -114,11 +115,10 @@ class Authorizations:
 
         *port* is that of the socket; it is used in development, without a public URL. Conflict.
         """
-        if self._public_url is not None:
-            return f"{self._public_url}{CALLBACK}"
-        if not self._development:
+        base = own_url(self._public_url, development=self._development, port=port)
+        if base is None:
             raise Conflict("PUBLIC_URL is not set: set it to where browsers reach this service")
-        return f"http://127.0.0.1:{port}{CALLBACK}"
+        return f"{base}{CALLBACK}"
 
     def begin(
         self,
