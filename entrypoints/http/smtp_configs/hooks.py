@@ -136,8 +136,8 @@ class HookSettings:
         """Create an event hook.
 
         Answers a URL for the provider that sends the email of this SMTP configuration: it reports
-        bounces and complaints there. 409 if there are ten hooks already, or PUBLIC_URL is not set;
-        in development the URL is then one of this machine.
+        bounces and complaints there. Without PUBLIC_URL it is a URL of this machine in development,
+        and a 409 in production. 409 also if there are ten hooks already.
         """
         wanted = parse(HookRequest, read_object())
         made = self._hooks.create(
